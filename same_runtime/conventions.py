@@ -1,0 +1,61 @@
+"""Names, orders and layouts that every layer shares; defined here and nowhere else.
+
+World: right-handed, y up, metres (OpenXR STAGE). Cameras: OpenCV axes (x right, y down,
+z forward). Head, controllers, legs: OpenXR axes (x right, y up, z backward).
+Quaternions: xyzw. Times: int64 nanoseconds on one monotonic clock, a frame's time being
+its mid-exposure. ``T_a_b`` maps points of frame b into frame a.
+"""
+
+from typing import Final
+
+JOINT_NAMES: Final = (
+    "pelvis", "left_hip", "right_hip", "spine1", "left_knee", "right_knee", "spine2",
+    "left_ankle", "right_ankle", "spine3", "left_foot", "right_foot", "neck", "left_collar",
+    "right_collar", "head", "left_shoulder", "right_shoulder", "left_elbow", "right_elbow",
+    "left_wrist", "right_wrist",
+)  # fmt: skip
+"""The 22 SMPL body joints in SMPL order."""
+
+JOINT_PARENTS: Final = (
+    -1, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17, 18, 19,
+)  # fmt: skip
+"""Index of each joint's parent; -1 for the root."""
+
+NUM_JOINTS: Final = len(JOINT_NAMES)
+
+LOWER_BODY_JOINTS: Final = (0, 1, 2, 4, 5, 7, 8, 10, 11)
+UPPER_BODY_JOINTS: Final = (3, 6, 9, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21)
+
+VIEWS: Final = ("left", "right")
+NUM_VIEWS: Final = len(VIEWS)
+
+DEVICES: Final = ("head", "ctrl_left", "ctrl_right", "leg_left", "leg_right")
+"""The five worn devices, in token order. The first three are 6DOF, the legs 3DOF."""
+
+POSE_DEVICES: Final = DEVICES[:3]
+LEG_DEVICES: Final = DEVICES[3:]
+NUM_DEVICES: Final = len(DEVICES)
+
+FEATURE_DIM: Final = 16
+"""Length of one device's inertial feature token (float32, SI units, ``cam_left`` axes):
+
+=======  ===========================  ============================  ==========================
+slots    head                         controller                    leg
+=======  ===========================  ============================  ==========================
+0..5     up in cam_left (3), height   R_cam_ctrl as 6D (first two   R_cam_leg as 6D
+         above the floor (m), 0, 0    columns, one after the other)
+6..8     angular velocity, rad/s: rotation vector of R_{t-1}^T R_t over dt, R = R_world_device
+9..11    0, 0, 0                      position in cam_left (m)      acceleration (m/s^2)
+12..14   linear velocity (m/s)        linear velocity (m/s)         0, 0, 0
+15       1 when the token is valid, else the whole token is zero
+=======  ===========================  ============================  ==========================
+
+Velocities are world velocities turned into ``cam_left`` axes, by differences between
+successive frames; they are 0 on a device's first frame, after it was missing, and after a
+gap between frames of more than ``MAX_VELOCITY_GAP_NS``.
+"""
+
+WINDOW: Final = 32
+"""Frames that the temporal stage looks at."""
+
+MAX_VELOCITY_GAP_NS: Final = 500_000_000
