@@ -1,11 +1,14 @@
 """Fisheye cameras of the headset: Kannala-Brandt lens model, rig and ray maps (NumPy, float64)."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from same_engines.errors import InvalidInputError
+from same_runtime.conventions import VIEWS
 
 _NEWTON_STEPS = 20
 
@@ -52,7 +55,9 @@ class FisheyeCamera:
             or np.linalg.det(rotation) < 0
             or np.abs(T[3] - (0, 0, 0, 1)).max() > 1e-9
         ):
-            raise InvalidInputError("T_head_cam: expected a rigid transform (rotation, translation)")
+            raise InvalidInputError(
+                "T_head_cam: expected a rigid transform (rotation, translation)"
+            )
         T.setflags(write=False)
         object.__setattr__(self, "T_head_cam", T)
         object.__setattr__(self, "k", tuple(float(c) for c in self.k))
@@ -153,6 +158,25 @@ class CameraRig:
     def cameras(self) -> tuple[FisheyeCamera, FisheyeCamera]:
         """The cameras in view order (left, right)."""
         return self.left, self.right
+
+    def to_dict(self) -> dict[str, dict[str, Any]]:
+        """The rig as plain JSON values; ``from_dict`` reads it back."""
+        return {
+            view: {**asdict(camera), "T_head_cam": camera.T_head_cam.tolist()}
+            for view, camera in zip(VIEWS, self.cameras, strict=True)
+        }
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> "CameraRig":
+        """Build a rig from ``to_dict``'s form. Raises ``InvalidInputError`` naming what is off."""
+        try:
+            if set(content) != set(VIEWS):
+                raise InvalidInputError(f"rig: expected cameras {VIEWS}, got {sorted(content)}")
+            return cls(**{view: FisheyeCamera(**content[view]) for view in VIEWS})
+        except (TypeError, ValueError, AttributeError) as error:
+            if isinstance(error, InvalidInputError):
+                raise
+            raise InvalidInputError(f"rig: {error}") from None
 
     @property
     def T_cam_left_cam_right(self) -> NDArray[np.float64]:

@@ -13,7 +13,7 @@ _MAX_ABS_ACCELERATION = 1e4
 
 
 def check_timestamp_ns(name: str, value: object) -> int:
-    """Return ``value`` as a Python int; ``TimestampError`` unless it is integer nanoseconds >= 0."""
+    """Return ``value`` as an int; ``TimestampError`` unless it is integer nanoseconds >= 0."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer):
         raise TimestampError(
             f"{name}: expected integer nanoseconds, got {value!r} ({type(value).__name__}); "
@@ -133,8 +133,7 @@ class ImuFrame:
             value = getattr(self, name)
             if value is not None and not isinstance(value, kind):
                 raise InvalidInputError(
-                    f"ImuFrame.{name}: expected {kind.__name__} or None, "
-                    f"got {type(value).__name__}"
+                    f"ImuFrame.{name}: expected {kind.__name__} or None, got {type(value).__name__}"
                 )
 
 
