@@ -1,4 +1,4 @@
-"""Literal float64 NumPy form of the spatially aware deformable attention: the truth of its tests."""
+"""Literal float64 NumPy form of the spatially aware deformable attention: what its tests trust."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
