@@ -1,0 +1,209 @@
+"""Every hyper-parameter of the network in one frozen dataclass, and the presets."""
+
+import math
+from dataclasses import asdict, dataclass, fields
+from types import MappingProxyType
+from typing import Any, Final
+
+from same_engines.errors import CheckpointError, InvalidInputError
+from same_runtime.conventions import WINDOW
+
+FEATURE_STRIDE: Final = 4
+"""Input pixels per feature-map pixel (paper: H/4 x W/4)."""
+
+_CHOICES: Final = {
+    "backbone": ("resnet18", "resnet50"),
+    "depth_mode": ("range", "z"),
+    "pe_weighting": ("attention", "sum"),
+}
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Hyper-parameters of ``SameModel``; the defaults are the ``lite`` preset.
+
+    Raises ``InvalidInputError`` for a value out of range or widths that do not divide by
+    their heads.
+    """
+
+    preset: str = "lite"
+    """Name under which checkpoints and bundles report this configuration."""
+    input_width: int = 160
+    """Width of one eye's network input, pixels; a multiple of 4."""
+    input_height: int = 120
+    """Height of one eye's network input, pixels; a multiple of 4."""
+    image_mean: float = 0.5
+    """Subtracted from pixel / 255."""
+    image_std: float = 0.25
+    """Divides the centred pixel."""
+    backbone: str = "resnet18"
+    """``resnet18`` or ``resnet50``."""
+    backbone_width: float = 0.5
+    """Multiplier of the backbone's channel counts."""
+    feature_dim: int = 64
+    """D: channels of the feature map, of the queries and of the inertial tokens."""
+    iterations: int = 2
+    """N: rounds of multi-view and multi-modal fusion."""
+    mmf_layers: int = 2
+    """M: layers of each multi-modal fusion."""
+    mmf_heads: int = 4
+    """Attention heads of the multi-modal fusion and of the self-attention over joints."""
+    fusion_ffn_dim: int = 128
+    """Hidden width of the feed-forward networks in fusion."""
+    sampling_heads: int = 4
+    """M_a of Eq. 3."""
+    sampling_points: int = 8
+    """K_s of Eq. 3: points per head."""
+    shell_points: int = 8
+    """N_s: 3D points along each viewing ray."""
+    shell_half_depth_m: float = 0.2
+    """delta: half thickness of the sampled shell, metres; about 1.8 x the foot error of the
+    inertial branch."""
+    pe_hidden: int = 32
+    """H: hidden width of the MLP of Eq. 4."""
+    confidence_threshold: float = 0.3
+    """Joints whose visibility in a view is not above this are masked in that view."""
+    depth_mode: str = "range"
+    """``range``: distance along unit rays (defined at any incidence); ``z``: the paper's letter."""
+    pe_weighting: str = "attention"
+    """Whether A weights f_PE in Eq. 3 (``attention``) or the points are summed (``sum``)."""
+    inertial_blocks: int = 2
+    """Blocks of {one LSTM per token, Transformer over tokens}."""
+    inertial_heads: int = 4
+    """Attention heads over the inertial tokens."""
+    inertial_ffn_dim: int = 128
+    """Hidden width of the feed-forward networks over the inertial tokens."""
+    window: int = WINDOW
+    """T: frames that the temporal stage looks at."""
+    ttn_layers: int = 3
+    """Layers of the temporal Transformer."""
+    ttn_dim: int = 128
+    """Width of the temporal Transformer."""
+    ttn_heads: int = 8
+    """Attention heads of the temporal Transformer."""
+    ttn_ffn_dim: int = 256
+    """Hidden width of the feed-forward networks of the temporal Transformer."""
+    use_sa_mvf_pe: bool = True
+    """False: deformable attention without the 3D positional embedding (Table 2, SA-MVF)."""
+    use_ma_mmf: bool = True
+    """False: one key and value projection for both modalities (Table 2, MA-MMF)."""
+    use_ttn: bool = True
+    """False: no refinement in the global frame (Table 2, TTN)."""
+    use_imu: bool = True
+    """False: inertial tokens are zero and the first pose is a learned constant (Table 3)."""
+    use_left: bool = True
+    """False: the left view counts as missing (Table 3)."""
+    use_right: bool = True
+    """False: the right view counts as missing (Table 3)."""
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            expected = field.type
+            if expected is float and type(value) is int:
+                object.__setattr__(self, field.name, float(value))
+            elif type(value) is not expected:
+                raise InvalidInputError(
+                    f"{field.name}: expected {getattr(expected, '__name__', expected)}, "
+                    f"got {value!r}"
+                )
+            if expected is int and value < 1:
+                raise InvalidInputError(f"{field.name}: expected at least 1, got {value}")
+            if expected is float and not math.isfinite(value):
+                raise InvalidInputError(f"{field.name}: expected a finite number, got {value}")
+            if field.name in _CHOICES and value not in _CHOICES[field.name]:
+                raise InvalidInputError(
+                    f"{field.name}: expected one of {', '.join(_CHOICES[field.name])}, "
+                    f"got {value!r}"
+                )
+        for name in ("input_width", "input_height"):
+            if getattr(self, name) % FEATURE_STRIDE:
+                raise InvalidInputError(
+                    f"{name}: expected a multiple of {FEATURE_STRIDE}, got {getattr(self, name)}"
+                )
+        for name in ("image_std", "shell_half_depth_m", "backbone_width"):
+            if getattr(self, name) <= 0:
+                raise InvalidInputError(f"{name}: expected more than 0, got {getattr(self, name)}")
+        if not 0 <= self.confidence_threshold < 1:
+            raise InvalidInputError(
+                f"confidence_threshold: expected a value in [0, 1), got {self.confidence_threshold}"
+            )
+        for width, heads in (
+            ("feature_dim", "mmf_heads"), ("feature_dim", "sampling_heads"),
+            ("feature_dim", "inertial_heads"), ("ttn_dim", "ttn_heads"),
+        ):  # fmt: skip
+            if getattr(self, width) % getattr(self, heads):
+                raise InvalidInputError(
+                    f"{width}: expected a multiple of {heads} = {getattr(self, heads)}, "
+                    f"got {getattr(self, width)}"
+                )
+
+    @property
+    def feature_width(self) -> int:
+        """Width of the feature map, pixels."""
+        return self.input_width // FEATURE_STRIDE
+
+    @property
+    def feature_height(self) -> int:
+        """Height of the feature map, pixels."""
+        return self.input_height // FEATURE_STRIDE
+
+    def to_dict(self) -> dict[str, Any]:
+        """All fields as plain values, ready for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: object) -> "ModelConfig":
+        """Rebuild a configuration from ``to_dict``; nothing is guessed.
+
+        Raises ``CheckpointError`` for a missing or unknown field or an invalid value.
+        """
+        if not isinstance(values, dict) or not all(isinstance(name, str) for name in values):
+            raise CheckpointError(f"config: expected a mapping, got {type(values).__name__}")
+        names = {field.name for field in fields(cls)}
+        for problem, found in (("unknown", values.keys() - names), ("missing", names - values.keys())):
+            if found:
+                raise CheckpointError(f"config: {problem} field {', '.join(sorted(found))}")
+        try:
+            return cls(**values)
+        except InvalidInputError as error:
+            raise CheckpointError(f"config: {error}") from None
+
+
+PRESETS: Final = MappingProxyType(
+    {
+        "lite": ModelConfig(),
+        "base": ModelConfig(
+            preset="base",
+            input_width=320,
+            input_height=240,
+            backbone_width=1.0,
+            feature_dim=128,
+            iterations=3,
+            fusion_ffn_dim=256,
+            sampling_points=16,
+            pe_hidden=64,
+            inertial_ffn_dim=256,
+            ttn_dim=256,
+        ),
+        "large": ModelConfig(
+            preset="large",
+            input_width=640,
+            input_height=480,
+            backbone="resnet50",
+            backbone_width=1.0,
+            feature_dim=256,
+            iterations=3,
+            mmf_layers=3,
+            mmf_heads=8,
+            fusion_ffn_dim=512,
+            sampling_heads=8,
+            sampling_points=16,
+            pe_hidden=128,
+            inertial_heads=8,
+            inertial_ffn_dim=512,
+            ttn_dim=256,
+        ),
+    }
+)
+"""``lite`` (embedded, CPU), ``base`` and ``large`` (GPU)."""

@@ -1,0 +1,245 @@
+"""Fusion stage: image and inertial features to joints in the left-camera frame (Eq. 3-10)."""
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from same_model.config import ModelConfig
+from same_model.deform_attn import deform_attn, exported_deform_attn, spatial_aware_deform_attn
+from same_model.layers import SelfAttention, attend, feed_forward, offset_head
+from same_model.standing_pose import standing_joints_cam_left
+from same_runtime.conventions import NUM_JOINTS, NUM_VIEWS
+
+
+class FusionOutput(NamedTuple):
+    """Joints after each iteration and how well the cameras saw them."""
+
+    joints: Tensor
+    """(B, N, J, 3) float32 metres, left-camera frame: J_L^1 .. J_L^N; the last is J_L."""
+    joint_confidence: Tensor
+    """(B, J) float32 in [0, 1]: visibility in the view that sees the joint best."""
+
+
+class Views(NamedTuple):
+    """What the cameras offer to every iteration; batch and views are one axis, W = B V."""
+
+    features: Tensor
+    """(W, D, Hf, Wf)."""
+    joints_2d: Tensor
+    """(W, J, 2) float32, feature pixels."""
+    seen: Tensor
+    """(B, V, J): 1 where the joint may be read in the view, else 0."""
+    rays: Tensor
+    """(W, 3, Hf, Wf) float32."""
+    origins: Tensor
+    """(B, V, 3) float32 metres."""
+    axes: Tensor | None
+    """(B, V, 3) float32: optical axes; only depth mode ``z`` reads them."""
+
+
+def depth_from_view(joints: Tensor, origins: Tensor, axes: Tensor | None) -> Tensor:
+    """d(J_L) of Eq. 4 seen from each camera: (B, V, J) metres.
+
+    ``joints`` (B, J, 3), ``origins`` and ``axes`` (B, V, 3), left-camera frame. Distance
+    along the ray, or along the optical axes when ``axes`` are given.
+    """
+    from_camera = joints[:, None] - origins[:, :, None]
+    if axes is None:
+        return torch.linalg.vector_norm(from_camera, dim=-1)
+    return (from_camera * axes[:, :, None]).sum(dim=-1)
+
+
+class SpatialAwareMultiViewFusion(nn.Module):
+    """SA-MVF: deformable stereo attention with the depth-guided 3D embedding (Eq. 3-6)."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        dim, heads, points = config.feature_dim, config.sampling_heads, config.sampling_points
+        self.offsets = nn.Linear(dim, heads * points * 2)
+        self.scores = nn.Linear(dim, heads * points)
+        self.value = nn.Parameter(torch.empty(heads, dim, dim // heads))
+        if config.use_sa_mvf_pe:
+            self.shell = nn.Linear(3 * config.shell_points, config.pe_hidden)
+            self.embedding = nn.Linear(config.pe_hidden, dim // heads)
+        self.output = nn.Linear(dim, dim)
+        self.merge = nn.Linear(NUM_VIEWS * dim, dim)
+        # Sampled features do not say whose they are; attention over joints must know.
+        self.joint_embedding = nn.Parameter(torch.empty(NUM_JOINTS, dim))
+        self.attention = SelfAttention(dim, config.mmf_heads)
+        self.norm = nn.LayerNorm(dim)
+        self._initialise()
+
+    def _initialise(self) -> None:
+        heads, points = self.config.sampling_heads, self.config.sampling_points
+        nn.init.uniform_(self.value, -(self.config.feature_dim**-0.5), self.config.feature_dim**-0.5)
+        nn.init.normal_(self.joint_embedding, std=0.02)
+        # Deformable DETR's start: each head looks its own way, its points on growing rings.
+        for layer in (self.offsets, self.scores):
+            nn.init.zeros_(layer.weight)
+            nn.init.zeros_(layer.bias)
+        angle = torch.arange(heads) * (2.0 * math.pi / heads)
+        direction = torch.stack([angle.cos(), angle.sin()], dim=-1)
+        direction = direction / direction.abs().amax(dim=-1, keepdim=True)
+        rings = torch.arange(1, points + 1)
+        with torch.no_grad():
+            self.offsets.bias.copy_((direction[:, None] * rings[:, None]).reshape(-1))
+
+    def _sample(self, query: Tensor, joints: Tensor, views: Views) -> tuple[Tensor, Tensor | None]:
+        batch, num_joints, _ = query.shape
+        heads, points = self.config.sampling_heads, self.config.sampling_points
+        num_views = views.origins.shape[1]
+        flat = batch * num_views
+
+        def per_view(x: Tensor) -> Tensor:
+            x = x[:, None].expand(batch, num_views, *x.shape[1:])
+            return x.reshape(flat, *x.shape[2:])
+
+        offsets = per_view(self.offsets(query)).to(views.joints_2d.dtype)
+        offsets = offsets.reshape(flat, num_joints, heads * points, 2)
+        locations = views.joints_2d[:, :, None] + offsets
+        locations = locations.reshape(flat, num_joints, heads, points, 2)
+        scores = self.scores(query).reshape(batch, num_joints, heads, points)
+        weights = per_view(torch.softmax(scores, dim=-1))
+        if not self.config.use_sa_mvf_pe:
+            return deform_attn(views.features, locations, weights), None
+        operator = (
+            exported_deform_attn if torch.compiler.is_exporting() else spatial_aware_deform_attn
+        )
+        return operator(
+            views.features,
+            views.rays,
+            views.origins.reshape(flat, 3),
+            locations,
+            weights,
+            depth_from_view(joints, views.origins, views.axes).reshape(flat, num_joints),
+            self.shell.weight,
+            self.shell.bias,
+            self.config.shell_half_depth_m,
+            self.config.pe_weighting == "sum",
+        )
+
+    def forward(self, query: Tensor, joints: Tensor, views: Views) -> Tensor:
+        """``query`` (B, J, D), ``joints`` (B, J, 3) float32 -> F_mv (B, J, D)."""
+        batch, num_joints, dim = query.shape
+        sampled, position = self._sample(query, joints, views)
+        heads = (sampled.transpose(1, 2) @ self.value).transpose(1, 2)
+        if position is not None:
+            heads = heads + self.embedding(position)
+        # Concatenated heads times one matrix is the sum of W_m over the heads.
+        per_view = self.output(heads.flatten(2)).reshape(batch, -1, num_joints, dim)
+        per_view = per_view * views.seen[..., None].to(per_view.dtype)
+        tokens = self.merge(per_view.transpose(1, 2).flatten(2)) + self.joint_embedding
+        return self.norm(tokens + self.attention(tokens))
+
+
+class ModalityAwareLayer(nn.Module):
+    """One layer of MA-MMF (Eq. 7-10): a shared query, keys and values of each modality's own."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        dim = config.feature_dim
+        self.heads = config.mmf_heads
+        modalities = 2 if config.use_ma_mmf else 1
+        self.query = nn.Linear(dim, dim)
+        self.key = nn.ModuleList(nn.Linear(dim, dim) for _ in range(modalities))
+        self.value = nn.ModuleList(nn.Linear(dim, dim) for _ in range(modalities))
+        self.output = nn.Linear(dim, dim)
+        self.attention_norm = nn.LayerNorm(dim)
+        self.ffn = feed_forward(dim, config.fusion_ffn_dim)
+        self.ffn_norm = nn.LayerNorm(dim)
+
+    def forward(self, query: Tensor, imu_tokens: Tensor, image_tokens: Tensor) -> Tensor:
+        """``query`` and ``image_tokens`` (B, J, D), ``imu_tokens`` (B, N, D) -> (B, J, D)."""
+        key = torch.cat([self.key[0](imu_tokens), self.key[-1](image_tokens)], dim=1)
+        value = torch.cat([self.value[0](imu_tokens), self.value[-1](image_tokens)], dim=1)
+        attended = self.output(attend(self.query(query), key, value, self.heads))
+        query = self.attention_norm(query + attended)
+        return self.ffn_norm(query + self.ffn(query))
+
+
+class FusionIteration(nn.Module):
+    """SA-MVF, then the layers of MA-MMF, then the head that moves the joints."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        dim = config.feature_dim
+        self.multi_view = SpatialAwareMultiViewFusion(config)
+        self.multi_modal = nn.ModuleList(ModalityAwareLayer(config) for _ in range(config.mmf_layers))
+        self.head = offset_head(dim, dim, 3)
+
+    def forward(
+        self, query: Tensor, joints: Tensor, imu_tokens: Tensor, views: Views
+    ) -> tuple[Tensor, Tensor]:
+        """``query`` (B, J, D) and ``joints`` (B, J, 3) float32 -> the same two, refined."""
+        image_tokens = self.multi_view(query, joints, views)
+        for layer in self.multi_modal:
+            query = layer(query, imu_tokens, image_tokens)
+        return query, joints + self.head(query).to(joints.dtype)
+
+
+class FusionStage(nn.Module):
+    """Coarse-to-fine pose in the left-camera frame, starting at the inertial pose."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        dim = config.feature_dim
+        self.embed_query = feed_forward(4, dim, dim)
+        self.iterations = nn.ModuleList(FusionIteration(config) for _ in range(config.iterations))
+        self.joint_identifier: Tensor
+        self.register_buffer(
+            "joint_identifier", (torch.arange(NUM_JOINTS) / NUM_JOINTS)[:, None], persistent=False
+        )
+        self.view_used: Tensor
+        self.register_buffer(
+            "view_used", torch.tensor([config.use_left, config.use_right]).float(), persistent=False
+        )
+        if not config.use_imu:
+            self.initial_pose = nn.Parameter(torch.from_numpy(standing_joints_cam_left()))
+
+    def forward(
+        self,
+        features: Tensor,
+        joints_2d: Tensor,
+        visibility: Tensor,
+        view_valid: Tensor,
+        joints_imu: Tensor,
+        imu_tokens: Tensor,
+        rays: Tensor,
+        origins: Tensor,
+        axes: Tensor | None = None,
+    ) -> FusionOutput:
+        """Fuse one frame of each batch entry.
+
+        ``features`` (B, V, D, Hf, Wf), ``joints_2d`` (B, V, J, 2) feature pixels,
+        ``visibility`` (B, V, J), ``view_valid`` (B, V) 1 or 0, ``joints_imu`` (B, J, 3)
+        metres, ``imu_tokens`` (B, N, D), ``rays`` (B, V, 3, Hf, Wf), ``origins`` (B, V, 3)
+        metres, ``axes`` (B, V, 3), required by depth mode ``z`` and unused otherwise. All
+        float32 but ``features`` and ``imu_tokens``, which are of any precision. A view that
+        is not valid contributes nothing, whatever its features hold.
+        """
+        dtype = self.embed_query[0].weight.dtype
+        confidence = visibility * (view_valid * self.view_used.to(view_valid.dtype))[..., None]
+        views = Views(
+            features.flatten(0, 1).to(dtype),
+            joints_2d.flatten(0, 1),
+            (confidence > self.config.confidence_threshold).to(dtype),
+            rays.flatten(0, 1),
+            origins,
+            axes if self.config.depth_mode == "z" else None,
+        )
+        if not self.config.use_imu:
+            joints_imu = self.initial_pose.to(joints_imu.dtype).expand_as(joints_imu)
+            imu_tokens = torch.zeros_like(imu_tokens)
+        imu_tokens = imu_tokens.to(dtype)
+        identifier = self.joint_identifier.to(joints_imu.dtype).expand(*joints_imu.shape[:2], 1)
+        query = self.embed_query(torch.cat([joints_imu, identifier], dim=-1).to(dtype))
+        joints = joints_imu
+        refined = []
+        for iteration in self.iterations:
+            query, joints = iteration(query, joints, imu_tokens, views)
+            refined.append(joints)
+        return FusionOutput(torch.stack(refined, dim=1), confidence.amax(dim=1))
