@@ -11,6 +11,17 @@ from same_runtime.conventions import WINDOW
 FEATURE_STRIDE: Final = 4
 """Input pixels per feature-map pixel (paper: H/4 x W/4)."""
 
+# Bounds keep a damaged or hostile configuration from building without end.
+_LARGEST_WIDTH: Final = 8192
+_LARGEST: Final = {
+    "input_width": 4096,
+    "input_height": 4096,
+    "iterations": 64,
+    "mmf_layers": 64,
+    "inertial_blocks": 64,
+    "ttn_layers": 64,
+}
+
 _CHOICES: Final = {
     "backbone": ("resnet18", "resnet50"),
     "depth_mode": ("range", "z"),
@@ -107,8 +118,11 @@ class ModelConfig:
                     f"{field.name}: expected {getattr(expected, '__name__', expected)}, "
                     f"got {value!r}"
                 )
-            if expected is int and value < 1:
-                raise InvalidInputError(f"{field.name}: expected at least 1, got {value}")
+            if expected is int and not 1 <= value <= _LARGEST.get(field.name, _LARGEST_WIDTH):
+                raise InvalidInputError(
+                    f"{field.name}: expected 1 to {_LARGEST.get(field.name, _LARGEST_WIDTH)}, "
+                    f"got {value}"
+                )
             if expected is float and not math.isfinite(value):
                 raise InvalidInputError(f"{field.name}: expected a finite number, got {value}")
             if field.name in _CHOICES and value not in _CHOICES[field.name]:
@@ -121,9 +135,13 @@ class ModelConfig:
                 raise InvalidInputError(
                     f"{name}: expected a multiple of {FEATURE_STRIDE}, got {getattr(self, name)}"
                 )
-        for name in ("image_std", "shell_half_depth_m", "backbone_width"):
+        for name in ("image_std", "shell_half_depth_m"):
             if getattr(self, name) <= 0:
                 raise InvalidInputError(f"{name}: expected more than 0, got {getattr(self, name)}")
+        if not 0 < self.backbone_width <= 4:
+            raise InvalidInputError(
+                f"backbone_width: expected a value in (0, 4], got {self.backbone_width}"
+            )
         if not 0 <= self.confidence_threshold < 1:
             raise InvalidInputError(
                 f"confidence_threshold: expected a value in [0, 1), got {self.confidence_threshold}"
@@ -161,7 +179,10 @@ class ModelConfig:
         if not isinstance(values, dict) or not all(isinstance(name, str) for name in values):
             raise CheckpointError(f"config: expected a mapping, got {type(values).__name__}")
         names = {field.name for field in fields(cls)}
-        for problem, found in (("unknown", values.keys() - names), ("missing", names - values.keys())):
+        for problem, found in (
+            ("unknown", values.keys() - names),
+            ("missing", names - values.keys()),
+        ):
             if found:
                 raise CheckpointError(f"config: {problem} field {', '.join(sorted(found))}")
         try:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from same_model.config import ModelConfig
 from same_model.deform_attn import deform_attn, exported_deform_attn, spatial_aware_deform_attn
-from same_model.layers import SelfAttention, attend, feed_forward, offset_head
+from same_model.layers import SelfAttention, attend, feed_forward, module_dtype, offset_head
 from same_model.standing_pose import standing_joints_cam_left
 from same_runtime.conventions import NUM_JOINTS, NUM_VIEWS
 
@@ -74,7 +74,9 @@ class SpatialAwareMultiViewFusion(nn.Module):
 
     def _initialise(self) -> None:
         heads, points = self.config.sampling_heads, self.config.sampling_points
-        nn.init.uniform_(self.value, -(self.config.feature_dim**-0.5), self.config.feature_dim**-0.5)
+        nn.init.uniform_(
+            self.value, -(self.config.feature_dim**-0.5), self.config.feature_dim**-0.5
+        )
         nn.init.normal_(self.joint_embedding, std=0.02)
         # Deformable DETR's start: each head looks its own way, its points on growing rings.
         for layer in (self.offsets, self.scores):
@@ -167,7 +169,9 @@ class FusionIteration(nn.Module):
         super().__init__()
         dim = config.feature_dim
         self.multi_view = SpatialAwareMultiViewFusion(config)
-        self.multi_modal = nn.ModuleList(ModalityAwareLayer(config) for _ in range(config.mmf_layers))
+        self.multi_modal = nn.ModuleList(
+            ModalityAwareLayer(config) for _ in range(config.mmf_layers)
+        )
         self.head = offset_head(dim, dim, 3)
 
     def forward(
@@ -221,7 +225,7 @@ class FusionStage(nn.Module):
         float32 but ``features`` and ``imu_tokens``, which are of any precision. A view that
         is not valid contributes nothing, whatever its features hold.
         """
-        dtype = self.embed_query[0].weight.dtype
+        dtype = module_dtype(self.embed_query)
         confidence = visibility * (view_valid * self.view_used.to(view_valid.dtype))[..., None]
         views = Views(
             features.flatten(0, 1).to(dtype),

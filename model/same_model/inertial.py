@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from same_model.config import ModelConfig
-from same_model.layers import EncoderLayer, offset_head
+from same_model.layers import EncoderLayer, module_dtype, offset_head
 from same_model.standing_pose import standing_joints_cam_left
 from same_runtime.conventions import (
     FEATURE_DIM,
@@ -140,7 +140,7 @@ class InertialStage(nn.Module):
             state = self.initial_state(batch)
         # Bounded, so that one spike or a saturated sensor cannot poison the recurrent state.
         x = (imu_features * self.feature_scale.float()).clamp(-_LARGEST_FEATURE, _LARGEST_FEATURE)
-        x = x.to(self.embed.weight.dtype)
+        x = x.to(module_dtype(self))
         tokens = x.permute(2, 0, 1, 3).reshape(NUM_DEVICES, batch * frames, FEATURE_DIM)
         x = self.embed(tokens).reshape(NUM_DEVICES, batch, frames, -1).permute(1, 2, 0, 3)
         next_h, next_c = [], []

@@ -4,6 +4,11 @@ import torch
 from torch import Tensor, nn
 
 
+def module_dtype(module: nn.Module) -> torch.dtype:
+    """The precision that ``module`` computes in: that of its parameters."""
+    return next(module.parameters()).dtype
+
+
 def attend(
     query: Tensor, key: Tensor, value: Tensor, heads: int, key_bias: Tensor | None = None
 ) -> Tensor:
@@ -48,10 +53,10 @@ def feed_forward(dim: int, hidden: int, out: int | None = None) -> nn.Sequential
 
 def offset_head(dim: int, hidden: int, out: int) -> nn.Sequential:
     """An MLP whose last layer starts at zero, so that a fresh model predicts no offset."""
-    head = feed_forward(dim, hidden, out)
-    nn.init.zeros_(head[-1].weight)
-    nn.init.zeros_(head[-1].bias)
-    return head
+    last = nn.Linear(hidden, out)
+    nn.init.zeros_(last.weight)
+    nn.init.zeros_(last.bias)
+    return nn.Sequential(nn.Linear(dim, hidden), nn.GELU(), last)
 
 
 class EncoderLayer(nn.Module):

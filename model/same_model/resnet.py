@@ -67,6 +67,11 @@ class Bottleneck(nn.Module):
 class ResNet(nn.Module):
     """ResNet-18 or ResNet-50 without the classifier; ``width`` scales its channels."""
 
+    layer1: nn.Sequential
+    layer2: nn.Sequential
+    layer3: nn.Sequential
+    layer4: nn.Sequential
+
     def __init__(self, name: str, width: float) -> None:
         super().__init__()
         block = BasicBlock if name == "resnet18" else Bottleneck
@@ -90,7 +95,7 @@ class ResNet(nn.Module):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
     def forward(self, images: Tensor) -> list[Tensor]:
-        """(B, 1, H, W) -> four maps (B, out_channels[i], H / 2**(i+2), W / 2**(i+2)), rounded up."""
+        """(B, 1, H, W) -> maps (B, out_channels[i], H / s, W / s) rounded up, s = 4, 8, 16, 32."""
         x = self.maxpool(self.relu(self.bn1(self.conv1(images))))
         maps = []
         for layer in (self.layer1, self.layer2, self.layer3, self.layer4):

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from same_model.config import ModelConfig
-from same_model.layers import EncoderLayer, feed_forward, offset_head
+from same_model.layers import EncoderLayer, feed_forward, module_dtype, offset_head
 from same_runtime.conventions import NUM_JOINTS
 
 _MASKED = -1e4  # finite in half precision, and exp of it is zero in every precision
@@ -35,7 +35,11 @@ class TemporalStage(nn.Module):
         self.head = offset_head(dim, dim, NUM_JOINTS * 3)
 
     def forward(
-        self, joints_local: Tensor, T_anchor_cam: Tensor, time_offset_s: Tensor, window_valid: Tensor
+        self,
+        joints_local: Tensor,
+        T_anchor_cam: Tensor,
+        time_offset_s: Tensor,
+        window_valid: Tensor,
     ) -> Tensor:
         """Refine a window, oldest row first, newest last; all tensors float32.
 
@@ -50,7 +54,7 @@ class TemporalStage(nn.Module):
         joints = joints_local @ rotation.transpose(-1, -2) + translation
         if not self.use_ttn:
             return joints
-        dtype = self.embed_pose.weight.dtype
+        dtype = module_dtype(self)
         # Bounded, so that a relocalised headset's far-off past stays within what was trained.
         pose = joints.flatten(2).clamp(-_FARTHEST_M, _FARTHEST_M).to(dtype)
         when = torch.stack([time_offset_s, window_valid], dim=-1).to(dtype)

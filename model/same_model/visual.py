@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from same_model.config import ModelConfig
 from same_model.fpn import FeaturePyramid
+from same_model.layers import module_dtype
 from same_model.resnet import ResNet
 from same_runtime.conventions import NUM_JOINTS
 
@@ -27,7 +28,7 @@ class VisualOutput(NamedTuple):
 
 
 class VisualStage(nn.Module):
-    """ResNet and feature pyramid over each view with shared weights (paper, "Feature Extraction")."""
+    """ResNet and feature pyramid with shared weights over both views."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -48,7 +49,7 @@ class VisualStage(nn.Module):
     def forward(self, images: Tensor) -> VisualOutput:
         """Find the joints in ``images`` (B, V, 1, H, W), normalised as ``ModelConfig`` says."""
         batch, views = images.shape[:2]
-        images = images.flatten(0, 1).to(self.head[0].weight.dtype)
+        images = images.flatten(0, 1).to(module_dtype(self))
         features = self.pyramid(self.backbone(images))
         height, width = features.shape[-2:]
         # Float32 from here on: half precision has too few bits for sub-pixel coordinates.

@@ -1,0 +1,169 @@
+"""Checkpoints: tensors and the configuration, never code."""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from same_engines.errors import CheckpointError
+from same_model.config import ModelConfig
+from same_model.network import SameModel
+
+FORMAT_VERSION: Final = 1
+_SUFFIXES: Final = (".pt", ".safetensors")
+_CONFIG_KEY: Final = "same_config"
+_VERSION_KEY: Final = "same_format_version"
+_WEIGHTS_KEY: Final = "state_dict"
+
+
+def _check_suffix(path: Path) -> None:
+    if path.suffix not in _SUFFIXES:
+        raise CheckpointError(
+            f"{path}: expected a name ending in {' or '.join(_SUFFIXES)}, got {path.suffix!r}"
+        )
+
+
+def save_checkpoint(path: str | os.PathLike[str], model: SameModel) -> None:
+    """Write ``model``'s weights and configuration as ``.safetensors`` or ``.pt``, by the suffix.
+
+    The file appears whole or not at all. Raises ``CheckpointError`` for another suffix or a
+    file that cannot be written.
+    """
+    path = Path(path)
+    _check_suffix(path)
+    weights = {
+        name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()
+    }
+    config = model.config.to_dict()
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        if path.suffix == ".pt":
+            torch.save(
+                {_VERSION_KEY: FORMAT_VERSION, _CONFIG_KEY: config, _WEIGHTS_KEY: weights}, partial
+            )
+        else:
+            metadata = {_VERSION_KEY: str(FORMAT_VERSION), _CONFIG_KEY: json.dumps(config)}
+            safetensors.torch.save_file(weights, partial, metadata)
+        os.replace(partial, path)
+    except (OSError, RuntimeError, safetensors.SafetensorError) as error:
+        raise CheckpointError(f"{path}: cannot write the checkpoint: {error}") from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def load_checkpoint(path: str | os.PathLike[str], preset: str | None = None) -> SameModel:
+    """Rebuild the model that ``save_checkpoint`` wrote, on the CPU in evaluation mode.
+
+    ``preset``: the preset that the file must hold, or None for any. Raises
+    ``CheckpointError`` naming the cause: unreadable or truncated file, a pickle that carries
+    code, another preset, an invalid configuration, weights that are missing, unexpected,
+    mis-shaped, of another type or not finite.
+    """
+    path = Path(path)
+    _check_suffix(path)
+    contents, metadata = _read(path)
+    if path.suffix == ".pt":
+        version, config_values = contents.get(_VERSION_KEY), contents.get(_CONFIG_KEY)
+        weights = contents.get(_WEIGHTS_KEY)
+    else:
+        version = metadata.get(_VERSION_KEY)
+        config_values, weights = _parse_json(path, metadata.get(_CONFIG_KEY)), contents
+    if str(version) != str(FORMAT_VERSION):
+        raise CheckpointError(
+            f"{path}: expected a SAME checkpoint of format {FORMAT_VERSION}, got {version!r:.80}"
+        )
+    try:
+        config = ModelConfig.from_dict(config_values)
+    except CheckpointError as error:
+        raise CheckpointError(f"{path}: {error}") from None
+    if preset is not None and config.preset != preset:
+        raise CheckpointError(f"{path}: expected preset {preset!r}, got {config.preset!r}")
+    # Checked against a model without storage, so that a hostile config cannot claim memory.
+    with torch.device("meta"):
+        expected = SameModel(config).state_dict()
+    model_weights = _checked_weights(path, expected, weights)
+    model = SameModel(config)
+    model.load_state_dict(model_weights)
+    return model.eval()
+
+
+def read_tensors(path: str | os.PathLike[str]) -> dict[str, Tensor]:
+    """The tensors of a plain ``.safetensors`` file or of a ``.pt``/``.pth`` state dict.
+
+    Raises ``CheckpointError`` when the file cannot be read or holds anything else.
+    """
+    path = Path(path)
+    contents, _ = _read(path)
+    if not all(isinstance(n, str) and isinstance(t, Tensor) for n, t in contents.items()):
+        raise CheckpointError(f"{path}: expected a flat mapping of names to tensors")
+    return contents
+
+
+def _read(path: Path) -> tuple[dict[Any, Any], dict[str, str]]:
+    """Top-level mapping and, for safetensors, the metadata."""
+    if not path.is_file():
+        raise CheckpointError(f"{path}: no such file")
+    try:
+        if path.suffix == ".safetensors":
+            with safetensors.safe_open(path, framework="pt") as file:
+                return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+        contents = torch.load(path, map_location="cpu", weights_only=True)
+    # Whatever a damaged or hostile file makes the reader raise, the caller learns one thing.
+    except Exception as error:
+        cause = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise CheckpointError(
+            f"{path}: cannot be read safely (truncated, or a pickle that carries code): {cause}"
+        ) from error
+    if not isinstance(contents, dict):
+        raise CheckpointError(f"{path}: expected a mapping, got {type(contents).__name__}")
+    return contents, {}
+
+
+def _parse_json(path: Path, text: str | None) -> object:
+    if text is None:
+        return None
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError(f"{path}: the configuration is not JSON: {error}") from None
+
+
+def _names(names: set[str]) -> str:
+    shown = sorted(map(str, names))
+    return ", ".join(shown[:3]) + (f" and {len(shown) - 3} more" if len(shown) > 3 else "")
+
+
+def _checked_weights(
+    path: Path, expected: Mapping[str, Tensor], weights: object
+) -> dict[str, Tensor]:
+    if not isinstance(weights, dict):
+        raise CheckpointError(
+            f"{path}: expected a mapping of weights, got {type(weights).__name__}"
+        )
+    for problem, names in (
+        ("missing", expected.keys() - weights.keys()),
+        ("unexpected", weights.keys() - expected.keys()),
+    ):
+        if names:
+            raise CheckpointError(f"{path}: {problem} weights: {_names(names)}")
+    for name, wanted in expected.items():
+        came = weights[name]
+        if not isinstance(came, Tensor) or came.layout != torch.strided or came.is_quantized:
+            raise CheckpointError(f"{path}: {name}: expected a dense tensor")
+        if came.shape != wanted.shape:
+            raise CheckpointError(
+                f"{path}: {name}: expected shape {tuple(wanted.shape)}, got {tuple(came.shape)}"
+            )
+        if came.dtype != wanted.dtype:
+            raise CheckpointError(f"{path}: {name}: expected {wanted.dtype}, got {came.dtype}")
+        if came.device.type != "cpu":
+            raise CheckpointError(f"{path}: {name}: holds no values")
+        if came.is_floating_point() and not torch.isfinite(came).all():
+            raise CheckpointError(f"{path}: {name}: expected finite values")
+    return weights

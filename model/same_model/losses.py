@@ -1,0 +1,113 @@
+"""Training losses: Eq. 11-13, and those that pretrain the two backbones."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from same_model.network import WindowOutput
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """Weights of Eq. 11 (the paper does not print its own)."""
+
+    local: float = 1.0
+    """lambda_L."""
+    anchor: float = 1.0
+    """lambda_G."""
+    ground: float = 1.0
+    """lambda_ground; 0 switches the ground-penetration loss off (Table 4)."""
+    deep_supervision: bool = True
+    """Average the local loss over every iteration's joints instead of the last's only."""
+
+
+class SameLoss(NamedTuple):
+    """The total of Eq. 11 and its parts before weighting; scalars."""
+
+    total: Tensor
+    local: Tensor
+    anchor: Tensor
+    ground: Tensor
+
+
+def ground_penetration(joints_anchor: Tensor, frame_valid: Tensor) -> Tensor:
+    """Mean over frames of tanh(min(0, lowest joint's height in metres)) squared (Eq. 12-13).
+
+    ``joints_anchor`` (..., J, 3) in a frame whose floor is y = 0; ``frame_valid`` (...).
+    """
+    lowest = joints_anchor[..., 1].amin(dim=-1)
+    return _masked_mean(torch.tanh(lowest.clamp(max=0.0)) ** 2, frame_valid)
+
+
+def _masked_mean(values: Tensor, mask: Tensor) -> Tensor:
+    mask = mask.to(values.dtype).expand_as(values)
+    return (values * mask).sum() / mask.sum().clamp(min=1.0)
+
+
+def same_loss(
+    output: WindowOutput,
+    joints_local: Tensor,
+    joints_anchor: Tensor,
+    window_valid: Tensor,
+    config: LossConfig,
+) -> SameLoss:
+    """The full model's loss (Eq. 11).
+
+    ``joints_local`` (B, T, J, 3) left-camera frame and ``joints_anchor`` (B, T, J, 3)
+    anchor frame: ground truth, metres. ``window_valid`` (B, T): frames that count.
+    """
+    predicted = output.joints_local if config.deep_supervision else output.joints_local[:, :, -1:]
+    local = _masked_mean(
+        ((predicted - joints_local[:, :, None]) ** 2).mean(dim=(-3, -2, -1)), window_valid
+    )
+    anchor = _masked_mean(
+        ((output.joints_anchor - joints_anchor) ** 2).mean(dim=(-2, -1)), window_valid
+    )
+    ground = ground_penetration(output.joints_anchor, window_valid)
+    total = config.local * local + config.anchor * anchor + config.ground * ground
+    return SameLoss(total, local, anchor, ground)
+
+
+def heatmap_loss(
+    heatmap_logits: Tensor, joints_2d: Tensor, visible: Tensor, sigma: float = 1.5
+) -> Tensor:
+    """Cross-entropy between the predicted place of each joint and a Gaussian around the true one.
+
+    ``heatmap_logits`` (..., J, Hf, Wf); ``joints_2d`` (..., J, 2) feature pixels (x, y),
+    centres at integers; ``visible`` (..., J): joints that count, which must lie inside the
+    map; ``sigma``: feature pixels. Lower bound: the Gaussian's entropy.
+    """
+    height, width = heatmap_logits.shape[-2:]
+    x = torch.arange(width, device=joints_2d.device)
+    y = torch.arange(height, device=joints_2d.device)
+    column = -0.5 * ((x - joints_2d[..., 0:1]) / sigma) ** 2
+    row = -0.5 * ((y - joints_2d[..., 1:2]) / sigma) ** 2
+    # A Gaussian over the grid is the product of one over rows and one over columns.
+    target = torch.softmax(row, dim=-1)[..., :, None] * torch.softmax(column, dim=-1)[..., None, :]
+    log_probability = torch.log_softmax(heatmap_logits.flatten(-2), dim=-1)
+    return _masked_mean(-(target.flatten(-2) * log_probability).sum(dim=-1), visible)
+
+
+def soft_argmax_loss(predicted_2d: Tensor, joints_2d: Tensor, visible: Tensor) -> Tensor:
+    """Smooth L1 between 2D joints (..., J, 2) in feature pixels, over ``visible`` (..., J)."""
+    error = F.smooth_l1_loss(predicted_2d, joints_2d, reduction="none").mean(dim=-1)
+    return _masked_mean(error, visible)
+
+
+def visibility_loss(visibility_logits: Tensor, visible: Tensor, view_valid: Tensor) -> Tensor:
+    """Binary cross-entropy of ``visibility_logits`` (..., V, J) against ``visible`` (..., V, J).
+
+    Views whose ``view_valid`` (..., V) is 0 do not count.
+    """
+    error = F.binary_cross_entropy_with_logits(
+        visibility_logits, visible.to(visibility_logits.dtype), reduction="none"
+    )
+    return _masked_mean(error, view_valid[..., None])
+
+
+def inertial_loss(joints_imu: Tensor, joints_local: Tensor, frame_valid: Tensor) -> Tensor:
+    """Mean squared error of J_imu (B, T, J, 3) in square metres, over ``frame_valid`` (B, T)."""
+    return _masked_mean(((joints_imu - joints_local) ** 2).mean(dim=(-2, -1)), frame_valid)
