@@ -1,0 +1,115 @@
+#include <algorithm>
+
+#include "bindings.hpp"
+
+namespace same::bindings {
+namespace {
+
+std::string shape_text(const ssize_t* begin, const ssize_t* end) {
+  std::string text = "(";
+  for (const ssize_t* size = begin; size != end; ++size)
+    text += std::to_string(*size) + (size + 1 == end && size != begin ? "" : ", ");
+  return text + ")";
+}
+
+void check_finite(const DoubleArray& array, const char* name) {
+  if (!std::all_of(array.data(), array.data() + array.size(),
+                   [](double value) { return std::isfinite(value); }))
+    throw py::value_error(std::string(name) + ": expected finite values");
+}
+
+}  // namespace
+
+int64_t checked_timestamp(int64_t timestamp_ns) {
+  if (timestamp_ns < 0 || timestamp_ns >= (int64_t{1} << 62))
+    throw py::value_error("timestamp_ns: expected 0 <= nanoseconds < 2**62, got " +
+                          std::to_string(timestamp_ns));
+  return timestamp_ns;
+}
+
+void check_shape(const py::array& array, const char* name, std::initializer_list<ssize_t> shape) {
+  if (array.ndim() == static_cast<ssize_t>(shape.size()) &&
+      std::equal(shape.begin(), shape.end(), array.shape()))
+    return;
+  throw py::value_error(std::string(name) + ": expected shape " +
+                        shape_text(shape.begin(), shape.end()) + ", got " +
+                        shape_text(array.shape(), array.shape() + array.ndim()));
+}
+
+Vec3 to_vec3(const DoubleArray& array, const char* name) {
+  check_shape(array, name, {3});
+  check_finite(array, name);
+  const double* v = array.data();
+  return {v[0], v[1], v[2]};
+}
+
+Quaternion to_quaternion(const DoubleArray& array, const char* name) {
+  check_shape(array, name, {4});
+  check_finite(array, name);
+  const double* v = array.data();
+  const Quaternion q{v[0], v[1], v[2], v[3]};
+  const double length = std::sqrt(dot(q, q));
+  if (!(std::abs(length - 1.0) <= 0.01))
+    throw py::value_error(std::string(name) + ": expected a unit quaternion (xyzw), got norm " +
+                          std::to_string(length));
+  return normalised(q);
+}
+
+RigidTransform to_rigid_transform(const DoubleArray& array, const char* name) {
+  check_shape(array, name, {4, 4});
+  check_finite(array, name);
+  const double* m = array.data();
+  const RigidTransform T{{m[0], m[1], m[2], m[4], m[5], m[6], m[8], m[9], m[10]},
+                         {m[3], m[7], m[11]}};
+  const Mat3 product = T.rotation * transpose(T.rotation);
+  double error = std::abs(m[12]) + std::abs(m[13]) + std::abs(m[14]) + std::abs(m[15] - 1);
+  for (int i = 0; i < 9; ++i) error = std::max(error, std::abs(product[i] - (i % 4 == 0 ? 1 : 0)));
+  const Vec3 x{m[0], m[4], m[8]}, y{m[1], m[5], m[9]}, z{m[2], m[6], m[10]};
+  const Vec3 x_cross_y{x[1] * y[2] - x[2] * y[1], x[2] * y[0] - x[0] * y[2],
+                       x[0] * y[1] - x[1] * y[0]};
+  if (error > 1e-5 || dot(x_cross_y, z) < 0)
+    throw py::value_error(std::string(name) + ": expected a rigid transform (4, 4)");
+  return T;
+}
+
+float* writable_float32(py::array& array, const char* name, std::initializer_list<ssize_t> shape) {
+  check_shape(array, name, shape);
+  const bool contiguous = array.flags() & py::array::c_style;
+  if (!py::isinstance<py::array_t<float>>(array) || !contiguous || !array.writeable())
+    throw py::value_error(std::string(name) +
+                          ": expected a writeable, C-contiguous float32 array, got dtype " +
+                          py::str(array.dtype()).cast<std::string>());
+  return static_cast<float*>(array.mutable_data());
+}
+
+py::array_t<double> to_numpy(const Vec3& v) { return py::array_t<double>(3, v.data()); }
+
+py::array_t<double> to_numpy(const Quaternion& q) {
+  const double values[4] = {q.x, q.y, q.z, q.w};
+  return py::array_t<double>(4, values);
+}
+
+py::array_t<double> to_numpy(const RigidTransform& T) {
+  py::array_t<double> matrix({4, 4});
+  auto m = matrix.mutable_unchecked<2>();
+  for (int row = 0; row < 3; ++row) {
+    for (int col = 0; col < 3; ++col) m(row, col) = T.rotation[3 * row + col];
+    m(row, 3) = T.translation[row];
+    m(3, row) = 0;
+  }
+  m(3, 3) = 1;
+  return matrix;
+}
+
+}  // namespace same::bindings
+
+PYBIND11_MODULE(_core, module) {
+  module.doc() =
+      "Sample rings, device synchronisation, frame assembly, image preprocessing and the host\n"
+      "form of the attention operator. Times are int64 nanoseconds, quaternions xyzw, lengths\n"
+      "metres; frames and axes are those of same_runtime.conventions. Wrong shapes, dtypes or\n"
+      "values raise ValueError and change nothing.";
+  same::bindings::bind_rings(module);
+  same::bindings::bind_assembly(module);
+  same::bindings::bind_kernels(module);
+}

@@ -1,0 +1,84 @@
+// Stereo frames between a camera thread and the tracker: newest wins, read without a copy.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+
+#include "same/timestamp_gate.hpp"
+
+namespace same {
+
+// A gray image in memory of somebody else; rows may be any distance apart.
+struct GrayImage {
+  const uint8_t* pixels = nullptr;  // null: this camera gave no image
+  std::ptrdiff_t row_stride = 0;    // bytes
+};
+
+// One producer and one consumer thread, no locks. A slot belongs to nobody (pins == 0), to the
+// producer that fills it (pins == kWriting) or to `pins` readers. Both sides take a slot with one
+// compare-and-swap, so a frame that is held is never overwritten and a half-written one is never
+// seen. Allocates only when built.
+class ImageRing {
+ public:
+  // Throws std::invalid_argument below 2 slots or for empty images.
+  ImageRing(size_t capacity, int height, int width);
+
+  // Producer only: copies the frame in. FULL when the consumer holds every slot.
+  PushStatus push(int64_t timestamp_ns, const GrayImage& left, const GrayImage& right);
+
+  // Consumer only: holds the newest frame's slot until release(); nullopt when empty.
+  std::optional<size_t> acquire_newest();
+  // Holds a slot that is held already once more.
+  void acquire_again(size_t slot) { slots_[slot].pins.fetch_add(1, std::memory_order_relaxed); }
+  // Any thread.
+  void release(size_t slot) { slots_[slot].pins.fetch_sub(1, std::memory_order_release); }
+
+  // Producer only. Forgets the newest frame and the last timestamp; held slots and counters stay.
+  void clear();
+
+  // Of a held slot; the image is null where the camera gave none.
+  int64_t timestamp_ns(size_t slot) const { return slots_[slot].timestamp_ns; }
+  const uint8_t* image(size_t slot, int view) const {
+    return slots_[slot].present[view] ? pixels(slot, view) : nullptr;
+  }
+
+  size_t capacity() const { return capacity_; }
+  int height() const { return height_; }
+  int width() const { return width_; }
+  uint64_t accepted() const { return gate_.accepted(); }
+  uint64_t refused() const { return gate_.refused(); }
+  // Accepted frames that a newer one replaced before they were read.
+  uint64_t dropped() const { return dropped_.load(std::memory_order_relaxed); }
+
+ private:
+  static constexpr int kWriting = -1;
+  static constexpr int64_t kNone = -1;
+
+  struct Slot {
+    std::atomic<int> pins{0};
+    std::atomic<bool> read{false};
+    int64_t timestamp_ns = 0;
+    std::array<bool, 2> present{};
+  };
+
+  bool claim(size_t slot);
+  int64_t claim_any();
+  uint8_t* pixels(size_t slot, int view) const {
+    return pixels_.get() + (2 * slot + static_cast<size_t>(view)) * image_size_;
+  }
+
+  const size_t capacity_;
+  const int height_, width_;
+  const size_t image_size_;
+  std::unique_ptr<Slot[]> slots_;
+  std::unique_ptr<uint8_t[]> pixels_;
+  TimestampGate gate_;
+  std::atomic<int64_t> newest_{kNone};
+  std::atomic<uint64_t> dropped_{0};
+};
+
+}  // namespace same

@@ -1,0 +1,53 @@
+// A device's state at any time, from the samples around it, and how it was obtained.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+#include "same/device_samples.hpp"
+#include "same/sample_ring.hpp"
+
+namespace same {
+
+// Ordered by trust.
+enum class How { MISSING = 0, EXTRAPOLATED = 1, INTERPOLATED = 2, EXACT = 3 };
+
+struct LookupLimits {
+  int64_t max_gap_ns;            // farthest apart two samples may be to be related
+  int64_t max_extrapolation_ns;  // farthest beyond the newest sample
+};
+
+template <typename Payload>
+struct Lookup {
+  How how = How::MISSING;
+  Payload payload{};
+};
+
+// Two samples a burst apart hold no usable velocity: motion beyond the newest sample is never
+// more than this many times what the last two samples showed.
+constexpr double kMaxExtrapolationRatio = 16.0;
+
+template <typename Payload>
+Lookup<Payload> look_up(const SampleRing<Payload>& ring, int64_t timestamp_ns,
+                        const LookupLimits& limits) {
+  const auto bracket = ring.bracket(timestamp_ns);
+  if (!bracket || !bracket->before) return {};
+  const auto& [earlier, before, after] = *bracket;
+  const int64_t since_before_ns = timestamp_ns - before->timestamp_ns;
+  if (since_before_ns == 0) return {How::EXACT, before->payload};
+  if (after) {
+    const int64_t gap_ns = after->timestamp_ns - before->timestamp_ns;
+    if (gap_ns > limits.max_gap_ns) return {};
+    const double fraction = static_cast<double>(since_before_ns) / static_cast<double>(gap_ns);
+    return {How::INTERPOLATED, interpolate(before->payload, after->payload, fraction)};
+  }
+  if (since_before_ns > limits.max_extrapolation_ns) return {};
+  if (!earlier) return {How::EXTRAPOLATED, before->payload};
+  const int64_t gap_ns = before->timestamp_ns - earlier->timestamp_ns;
+  if (gap_ns > limits.max_gap_ns) return {How::EXTRAPOLATED, before->payload};
+  const double beyond = static_cast<double>(since_before_ns) / static_cast<double>(gap_ns);
+  const double fraction = 1.0 + std::min(beyond, kMaxExtrapolationRatio);
+  return {How::EXTRAPOLATED, extrapolate(earlier->payload, before->payload, fraction)};
+}
+
+}  // namespace same

@@ -1,0 +1,53 @@
+// The state of all worn devices at one instant, from one sample ring per device.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+
+#include "same/devices.hpp"
+#include "same/sample_lookup.hpp"
+
+namespace same {
+
+// Devices that are How::MISSING hold a default payload.
+struct DeviceStates {
+  int64_t timestamp_ns = 0;
+  std::array<How, kNumDevices> how{};
+  std::array<PoseSample, kNumPoseDevices> poses{};
+  std::array<LegSample, kNumLegDevices> legs{};
+
+  bool has(int device) const { return how[device] != How::MISSING; }
+  const Quaternion& orientation(int device) const {
+    return device < kNumPoseDevices ? poses[device].orientation
+                                    : legs[device - kNumPoseDevices].orientation;
+  }
+};
+
+// Each device has its own producer; one consumer looks up. Device indices are not checked here.
+class Synchroniser {
+ public:
+  // Throws std::invalid_argument for a capacity below 2 or negative limits.
+  Synchroniser(size_t capacity, const LookupLimits& limits);
+
+  PushStatus push_pose(int device, int64_t timestamp_ns, const PoseSample& sample) {
+    return poses_[device].push(timestamp_ns, sample);
+  }
+  PushStatus push_leg(int device, int64_t timestamp_ns, const LegSample& sample) {
+    return legs_[device - kNumPoseDevices].push(timestamp_ns, sample);
+  }
+
+  DeviceStates look_up(int64_t timestamp_ns) const;
+  std::optional<int64_t> newest_ns(int device) const;
+  uint64_t accepted(int device) const;
+  uint64_t refused(int device) const;
+  void clear();
+
+ private:
+  LookupLimits limits_;
+  std::array<SampleRing<PoseSample>, kNumPoseDevices> poses_;
+  std::array<SampleRing<LegSample>, kNumLegDevices> legs_;
+};
+
+}  // namespace same

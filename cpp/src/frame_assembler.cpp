@@ -1,0 +1,70 @@
+#include "same/frame_assembler.hpp"
+
+#include <algorithm>
+#include <stdexcept>
+
+#include "same/floor_anchor.hpp"
+
+namespace same {
+namespace {
+
+void write_matrix(const RigidTransform& T, float* out) {
+  for (int row = 0; row < 3; ++row) {
+    for (int col = 0; col < 3; ++col)
+      out[4 * row + col] = static_cast<float>(T.rotation[3 * row + col]);
+    out[4 * row + 3] = static_cast<float>(T.translation[row]);
+  }
+  std::fill_n(out + 12, 3, 0.0f);
+  out[15] = 1.0f;
+}
+
+}  // namespace
+
+FrameAssembler::FrameAssembler(const RigidTransform& T_head_cam_left, double ground_y,
+                               size_t window)
+    : T_head_cam_left_(T_head_cam_left), ground_y_(ground_y), history_(window) {
+  if (window < 1) throw std::invalid_argument("window: expected at least 1 frame");
+}
+
+bool FrameAssembler::assemble(int64_t timestamp_ns, const DeviceStates& states,
+                              const AssembledFrame& out) {
+  if (!states.has(kHead) || (frames_ > 0 && timestamp_ns <= newest().timestamp_ns)) return false;
+
+  const PoseSample& head = states.poses[kHead];
+  const RigidTransform T_world_head{to_matrix(head.orientation), head.position};
+  const RigidTransform T_world_cam_left = T_world_head * T_head_cam_left_;
+  DeviceStates current = states;
+  current.timestamp_ns = timestamp_ns;
+  inertial_features(current, previous_ ? &*previous_ : nullptr, T_world_cam_left, ground_y_,
+                    out.imu_features);
+  previous_ = current;
+
+  history_[frames_ % history_.size()] = {timestamp_ns, T_world_cam_left};
+  ++frames_;
+  T_world_anchor_ = floor_anchor(head, ground_y_);
+
+  const RigidTransform T_anchor_world = inverse(T_world_anchor_);
+  const size_t size = history_.size();
+  const size_t held = static_cast<size_t>(std::min<uint64_t>(frames_, size));
+  for (size_t row = 0; row < size; ++row) {
+    const size_t age = size - 1 - row;
+    if (age >= held) {
+      write_matrix(RigidTransform{}, out.T_anchor_cam + 16 * row);
+      out.time_offset_s[row] = out.window_valid[row] = 0.0f;
+      continue;
+    }
+    const CameraPose& pose = history_[(frames_ - 1 - age) % size];
+    write_matrix(T_anchor_world * pose.T_world_cam_left, out.T_anchor_cam + 16 * row);
+    out.time_offset_s[row] =
+        static_cast<float>(1e-9 * static_cast<double>(pose.timestamp_ns - timestamp_ns));
+    out.window_valid[row] = 1.0f;
+  }
+  return true;
+}
+
+void FrameAssembler::reset() {
+  previous_.reset();
+  frames_ = 0;
+}
+
+}  // namespace same

@@ -1,0 +1,142 @@
+#include "same/image_preprocessor.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <stdexcept>
+#include <string>
+
+#include "same/multiversion.hpp"
+
+namespace same {
+namespace {
+
+// Largest box height whose column sums of uint8 fit uint16.
+constexpr int kMaxWholeRows = 257;
+
+SAME_MULTIVERSION
+void sum_rows(const uint8_t* rows, std::ptrdiff_t row_stride, int count, int width,
+              uint16_t* sums) {
+  for (int x = 0; x < width; ++x) sums[x] = rows[x];
+  for (int row = 1; row < count; ++row) {
+    const uint8_t* pixels = rows + row * row_stride;
+    for (int x = 0; x < width; ++x) sums[x] = static_cast<uint16_t>(sums[x] + pixels[x]);
+  }
+}
+
+// The box width is a template argument so that the compiler turns the inner sum into shuffles.
+template <int kBox>
+inline void sum_columns_of(const uint16_t* sums, int width, float scale, float offset, float* out) {
+  for (int x = 0; x < width; ++x) {
+    int total = 0;
+    for (int i = 0; i < kBox; ++i) total += sums[kBox * x + i];
+    out[x] = static_cast<float>(total) * scale + offset;
+  }
+}
+
+SAME_MULTIVERSION
+void sum_columns(const uint16_t* sums, int box, int width, float scale, float offset, float* out) {
+  switch (box) {
+    case 1:
+      return sum_columns_of<1>(sums, width, scale, offset, out);
+    case 2:
+      return sum_columns_of<2>(sums, width, scale, offset, out);
+    case 4:
+      return sum_columns_of<4>(sums, width, scale, offset, out);
+    case 8:
+      return sum_columns_of<8>(sums, width, scale, offset, out);
+    default:
+      break;
+  }
+  for (int x = 0; x < width; ++x) {
+    int total = 0;
+    for (int i = 0; i < box; ++i) total += sums[box * x + i];
+    out[x] = static_cast<float>(total) * scale + offset;
+  }
+}
+
+SAME_MULTIVERSION
+void add_weighted_row(const uint8_t* pixels, float share, int width, float* sums) {
+  for (int x = 0; x < width; ++x) sums[x] += share * static_cast<float>(pixels[x]);
+}
+
+}  // namespace
+
+ImagePreprocessor::ImagePreprocessor(int in_height, int in_width, int out_height, int out_width,
+                                     double mean, double std)
+    : in_height_(in_height), in_width_(in_width), out_height_(out_height), out_width_(out_width) {
+  if (out_height < 1 || out_width < 1)
+    throw std::invalid_argument("out_height, out_width: expected at least 1");
+  if (out_height > in_height || out_width > in_width)
+    throw std::invalid_argument("out_height, out_width: expected at most the input's " +
+                                std::to_string(in_height) + "x" + std::to_string(in_width) +
+                                ", got " + std::to_string(out_height) + "x" +
+                                std::to_string(out_width));
+  if (in_width > kMaxInputWidth)
+    throw std::invalid_argument("in_width: expected at most " + std::to_string(kMaxInputWidth) +
+                                ", got " + std::to_string(in_width));
+  if (!std::isfinite(mean) || !std::isfinite(std) || std <= 0)
+    throw std::invalid_argument("mean, std: expected finite numbers, std > 0");
+  scale_ = static_cast<float>(1.0 / (255.0 * std));
+  offset_ = static_cast<float>(-mean / std);
+  rows_ = make_axis(in_height, out_height);
+  columns_ = make_axis(in_width, out_width);
+}
+
+ImagePreprocessor::Axis ImagePreprocessor::make_axis(int in_size, int out_size) {
+  Axis axis;
+  for (int64_t i = 0; i < out_size; ++i) {
+    // In units of 1 / out_size input pixels everything is an integer: no rounding at the edges.
+    const int64_t low = i * in_size, high = low + in_size;
+    const int begin = static_cast<int>(low / out_size);
+    const int end = static_cast<int>((high + out_size - 1) / out_size);
+    axis.spans.push_back({begin, end - begin, axis.shares.size()});
+    for (int64_t pixel = begin; pixel < end; ++pixel) {
+      const int64_t covered =
+          std::min(high, (pixel + 1) * out_size) - std::max(low, pixel * out_size);
+      axis.shares.push_back(static_cast<float>(static_cast<double>(covered) / in_size));
+    }
+  }
+  return axis;
+}
+
+void ImagePreprocessor::operator()(const uint8_t* image, std::ptrdiff_t row_stride,
+                                   float* out) const {
+  const bool whole = in_height_ % out_height_ == 0 && in_width_ % out_width_ == 0 &&
+                     in_height_ / out_height_ <= kMaxWholeRows;
+  whole ? whole_boxes(image, row_stride, out) : partial_boxes(image, row_stride, out);
+}
+
+void ImagePreprocessor::whole_boxes(const uint8_t* image, std::ptrdiff_t row_stride,
+                                    float* out) const {
+  const int box_height = in_height_ / out_height_, box_width = in_width_ / out_width_;
+  const float scale = scale_ / static_cast<float>(box_height * box_width);
+  uint16_t sums[kMaxInputWidth];
+  for (int y = 0; y < out_height_; ++y) {
+    sum_rows(image + static_cast<std::ptrdiff_t>(y) * box_height * row_stride, row_stride,
+             box_height, in_width_, sums);
+    sum_columns(sums, box_width, out_width_, scale, offset_,
+                out + static_cast<size_t>(y) * static_cast<size_t>(out_width_));
+  }
+}
+
+void ImagePreprocessor::partial_boxes(const uint8_t* image, std::ptrdiff_t row_stride,
+                                      float* out) const {
+  float sums[kMaxInputWidth];
+  for (int y = 0; y < out_height_; ++y) {
+    const Span& rows = rows_.spans[y];
+    std::fill_n(sums, in_width_, 0.0f);
+    for (int i = 0; i < rows.count; ++i)
+      add_weighted_row(image + (rows.begin + i) * row_stride, rows_.shares[rows.first_share + i],
+                       in_width_, sums);
+    float* out_row = out + static_cast<size_t>(y) * static_cast<size_t>(out_width_);
+    for (int x = 0; x < out_width_; ++x) {
+      const Span& columns = columns_.spans[x];
+      float total = 0.0f;
+      for (int i = 0; i < columns.count; ++i)
+        total += columns_.shares[columns.first_share + i] * sums[columns.begin + i];
+      out_row[x] = total * scale_ + offset_;
+    }
+  }
+}
+
+}  // namespace same

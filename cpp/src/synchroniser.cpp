@@ -1,0 +1,52 @@
+#include "same/synchroniser.hpp"
+
+#include <stdexcept>
+
+namespace same {
+
+Synchroniser::Synchroniser(size_t capacity, const LookupLimits& limits)
+    : limits_(limits),
+      poses_{SampleRing<PoseSample>(capacity), SampleRing<PoseSample>(capacity),
+             SampleRing<PoseSample>(capacity)},
+      legs_{SampleRing<LegSample>(capacity), SampleRing<LegSample>(capacity)} {
+  if (limits.max_gap_ns < 0 || limits.max_extrapolation_ns < 0)
+    throw std::invalid_argument("max_gap_ns, max_extrapolation_ns: expected nanoseconds >= 0");
+}
+
+DeviceStates Synchroniser::look_up(int64_t timestamp_ns) const {
+  DeviceStates states;
+  states.timestamp_ns = timestamp_ns;
+  for (int i = 0; i < kNumPoseDevices; ++i) {
+    const auto found = same::look_up(poses_[i], timestamp_ns, limits_);
+    states.how[i] = found.how;
+    states.poses[i] = found.payload;
+  }
+  for (int i = 0; i < kNumLegDevices; ++i) {
+    const auto found = same::look_up(legs_[i], timestamp_ns, limits_);
+    states.how[kNumPoseDevices + i] = found.how;
+    states.legs[i] = found.payload;
+  }
+  return states;
+}
+
+std::optional<int64_t> Synchroniser::newest_ns(int device) const {
+  return device < kNumPoseDevices ? poses_[device].newest_ns()
+                                  : legs_[device - kNumPoseDevices].newest_ns();
+}
+
+uint64_t Synchroniser::accepted(int device) const {
+  return device < kNumPoseDevices ? poses_[device].accepted()
+                                  : legs_[device - kNumPoseDevices].accepted();
+}
+
+uint64_t Synchroniser::refused(int device) const {
+  return device < kNumPoseDevices ? poses_[device].refused()
+                                  : legs_[device - kNumPoseDevices].refused();
+}
+
+void Synchroniser::clear() {
+  for (auto& ring : poses_) ring.clear();
+  for (auto& ring : legs_) ring.clear();
+}
+
+}  // namespace same
