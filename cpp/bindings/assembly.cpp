@@ -1,6 +1,7 @@
 #include <array>
 #include <optional>
 #include <stdexcept>
+#include <tuple>
 
 #include "bindings.hpp"
 #include "same/floor_anchor.hpp"
@@ -35,7 +36,9 @@ void bind_states(py::module_& module) {
       "same_runtime.conventions.DEVICES; the arrays are read-only float64 views, zeros (identity\n"
       "for orientations) where the device is MISSING. A wrong device index raises ValueError.")
       .def_readonly("timestamp_ns", &DeviceStates::timestamp_ns, "The instant, nanoseconds.")
-      .def_readonly("how", &DeviceStates::how, "How each of the five devices was found.")
+      .def_property_readonly(
+          "how", [](const DeviceStates& states) { return std::tuple_cat(states.how); },
+          "How each of the five devices was found.")
       .def(
           "position",
           [](py::object self, int device) {
@@ -83,7 +86,7 @@ void bind_synchroniser(py::module_& module) {
                 pose_device(device), checked_timestamp(timestamp_ns),
                 {to_vec3(position, "position"), to_quaternion(orientation, "orientation_xyzw")});
           },
-          py::arg("device"), py::arg("timestamp_ns"), py::arg("position"),
+          py::arg("device"), py::arg("timestamp_ns").noconvert(), py::arg("position"),
           py::arg("orientation_xyzw"), "As PoseRing.push, for device 0..2.")
       .def(
           "push_leg",
@@ -93,14 +96,14 @@ void bind_synchroniser(py::module_& module) {
             return self.push_leg(leg_device(device), checked_timestamp(timestamp_ns),
                                  {to_vec3(acceleration, "acceleration"), q});
           },
-          py::arg("device"), py::arg("timestamp_ns"), py::arg("orientation_xyzw"),
+          py::arg("device"), py::arg("timestamp_ns").noconvert(), py::arg("orientation_xyzw"),
           py::arg("acceleration"), "As LegRing.push, for device 3..4.")
       .def(
           "lookup",
           [](const Synchroniser& self, int64_t timestamp_ns) {
             return self.look_up(checked_timestamp(timestamp_ns));
           },
-          py::arg("timestamp_ns"),
+          py::arg("timestamp_ns").noconvert(),
           "The state of every device at a time, by the rules of PoseRing.at.")
       .def(
           "newest_ns",
@@ -145,7 +148,7 @@ void bind_assembler(py::module_& module) {
                 writable_float32(window_valid, "window_valid", {T})};
             return self.assemble(checked_timestamp(timestamp_ns), states, out);
           },
-          py::arg("timestamp_ns"), py::arg("states"), py::arg("imu_features"),
+          py::arg("timestamp_ns").noconvert(), py::arg("states"), py::arg("imu_features"),
           py::arg("T_anchor_cam"), py::arg("time_offset_s"), py::arg("window_valid"),
           "Take one frame and write, in place, float32: imu_features (5, 16) as\n"
           "same_runtime.conventions.FEATURE_DIM lays out; T_anchor_cam (window, 4, 4), left\n"

@@ -105,7 +105,7 @@ void bind_rings(py::module_& module) {
                 checked_timestamp(timestamp_ns),
                 {to_vec3(position, "position"), to_quaternion(orientation, "orientation_xyzw")});
           },
-          py::arg("timestamp_ns"), py::arg("position"), py::arg("orientation_xyzw"),
+          py::arg("timestamp_ns").noconvert(), py::arg("position"), py::arg("orientation_xyzw"),
           "Add a pose: position (3,) m, orientation (4,) unit quaternion, device to world.\n"
           "A refused sample leaves the ring as it was. Raises ValueError for bad values.")
       .def(
@@ -117,7 +117,8 @@ void bind_rings(py::module_& module) {
             return {found.how, to_numpy(found.payload.position),
                     to_numpy(found.payload.orientation)};
           },
-          py::arg("timestamp_ns"), py::arg("max_gap_ns"), py::arg("max_extrapolation_ns"),
+          py::arg("timestamp_ns").noconvert(), py::arg("max_gap_ns"),
+          py::arg("max_extrapolation_ns"),
           (std::string(
                "(How, position (3,) m, orientation_xyzw (4,)) at a time, float64, world.\n") +
            kLookupDoc)
@@ -137,7 +138,7 @@ void bind_rings(py::module_& module) {
             return ring.push(checked_timestamp(timestamp_ns),
                              {to_vec3(acceleration, "acceleration"), q});
           },
-          py::arg("timestamp_ns"), py::arg("orientation_xyzw"), py::arg("acceleration"),
+          py::arg("timestamp_ns").noconvert(), py::arg("orientation_xyzw"), py::arg("acceleration"),
           "Add a reading: orientation (4,) unit quaternion, sensor to world; acceleration (3,)\n"
           "m/s^2, world frame, gravity removed. A refused sample leaves the ring as it was.\n"
           "Raises ValueError for bad values.")
@@ -150,7 +151,8 @@ void bind_rings(py::module_& module) {
             return {found.how, to_numpy(found.payload.orientation),
                     to_numpy(found.payload.acceleration)};
           },
-          py::arg("timestamp_ns"), py::arg("max_gap_ns"), py::arg("max_extrapolation_ns"),
+          py::arg("timestamp_ns").noconvert(), py::arg("max_gap_ns"),
+          py::arg("max_extrapolation_ns"),
           (std::string("(How, orientation_xyzw (4,), acceleration (3,) m/s^2) at a time, float64,\n"
                        "world.\n") +
            kLookupDoc)
@@ -174,7 +176,8 @@ void bind_rings(py::module_& module) {
             py::gil_scoped_release unlocked;
             return ring.push(timestamp_ns, left_image, right_image);
           },
-          py::arg("timestamp_ns"), py::arg("left").none(true), py::arg("right").none(true),
+          py::arg("timestamp_ns").noconvert(), py::arg("left").none(true),
+          py::arg("right").none(true),
           "Copy in a frame: (height, width) uint8 gray images with any row stride; None for a\n"
           "camera that gave none. Raises ValueError for other arrays.")
       .def(

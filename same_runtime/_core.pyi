@@ -1,0 +1,343 @@
+"""
+Sample rings, device synchronisation, frame assembly, image preprocessing and the host
+form of the attention operator. Times are int64 nanoseconds, quaternions xyzw, lengths
+metres; frames and axes are those of same_runtime.conventions. Wrong shapes, dtypes or
+values raise ValueError and change nothing.
+"""
+from __future__ import annotations
+import enum
+import numpy
+import numpy.typing
+import typing
+__all__: list[str] = ['DeviceStates', 'FrameAssembler', 'How', 'ImagePreprocessor', 'ImageRing', 'LegRing', 'PoseRing', 'PushStatus', 'Synchroniser', 'floor_anchor', 'spatial_aware_deform_attn']
+class How(enum.IntEnum):
+    """
+    How a device's state at a time was obtained, ordered by trust.
+    """
+    MISSING = 0
+    EXTRAPOLATED = 1
+    INTERPOLATED = 2
+    EXACT = 3
+class PushStatus(enum.IntEnum):
+    """
+    What a ring did with a sample. DUPLICATE and BACKWARDS judge its
+    timestamp; FULL means that views of every image slot are held.
+    """
+    ACCEPTED = 0
+    DUPLICATE = 1
+    BACKWARDS = 2
+    FULL = 3
+class PoseRing:
+    """
+    History of one device's 6DOF poses for one producer and one
+    consumer thread; the newest sample replaces the oldest.
+    """
+    def __init__(self, capacity: typing.SupportsInt | typing.SupportsIndex) -> None:
+        """
+        capacity: samples held, at least 2 (else ValueError).
+        """
+    def __len__(self) -> int:
+        ...
+    def at(self, timestamp_ns: int, max_gap_ns: typing.SupportsInt | typing.SupportsIndex, max_extrapolation_ns: typing.SupportsInt | typing.SupportsIndex) -> tuple[How, numpy.typing.NDArray[numpy.float64], numpy.typing.NDArray[numpy.float64]]:
+        """
+        (How, position (3,) m, orientation_xyzw (4,)) at a time, float64, world.
+        Between two samples at most max_gap_ns apart: linear and shortest-arc spherical
+        interpolation, else MISSING. Up to max_extrapolation_ns past the newest: constant velocity
+        from the last two samples, held when they are farther apart than max_gap_ns, and at most
+        16 times their motion; an acceleration is always held. Before the oldest: MISSING. MISSING
+        comes with zeros and the identity. Raises ValueError for negative arguments.
+        """
+    def clear(self) -> None:
+        """
+        Forget all samples and the last timestamp; the counters stay. Producer's side.
+        """
+    def push(self, timestamp_ns: int, position: typing.Annotated[numpy.typing.ArrayLike, numpy.float64], orientation_xyzw: typing.Annotated[numpy.typing.ArrayLike, numpy.float64]) -> PushStatus:
+        """
+        Add a pose: position (3,) m, orientation (4,) unit quaternion, device to world.
+        A refused sample leaves the ring as it was. Raises ValueError for bad values.
+        """
+    @property
+    def accepted(self) -> int:
+        """
+        Samples accepted since construction.
+        """
+    @property
+    def capacity(self) -> int:
+        """
+        Most samples held at once.
+        """
+    @property
+    def newest_ns(self) -> int | None:
+        """
+        Newest timestamp, nanoseconds; None when empty.
+        """
+    @property
+    def oldest_ns(self) -> int | None:
+        """
+        Oldest timestamp still held, nanoseconds; None when empty.
+        """
+    @property
+    def refused(self) -> int:
+        """
+        Samples refused since construction.
+        """
+class LegRing:
+    """
+    History of one leg IMU's 3DOF readings; otherwise as PoseRing.
+    """
+    def __init__(self, capacity: typing.SupportsInt | typing.SupportsIndex) -> None:
+        """
+        capacity: samples held, at least 2 (else ValueError).
+        """
+    def __len__(self) -> int:
+        ...
+    def at(self, timestamp_ns: int, max_gap_ns: typing.SupportsInt | typing.SupportsIndex, max_extrapolation_ns: typing.SupportsInt | typing.SupportsIndex) -> tuple[How, numpy.typing.NDArray[numpy.float64], numpy.typing.NDArray[numpy.float64]]:
+        """
+        (How, orientation_xyzw (4,), acceleration (3,) m/s^2) at a time, float64,
+        world.
+        Between two samples at most max_gap_ns apart: linear and shortest-arc spherical
+        interpolation, else MISSING. Up to max_extrapolation_ns past the newest: constant velocity
+        from the last two samples, held when they are farther apart than max_gap_ns, and at most
+        16 times their motion; an acceleration is always held. Before the oldest: MISSING. MISSING
+        comes with zeros and the identity. Raises ValueError for negative arguments.
+        """
+    def clear(self) -> None:
+        """
+        Forget all samples and the last timestamp; the counters stay. Producer's side.
+        """
+    def push(self, timestamp_ns: int, orientation_xyzw: typing.Annotated[numpy.typing.ArrayLike, numpy.float64], acceleration: typing.Annotated[numpy.typing.ArrayLike, numpy.float64]) -> PushStatus:
+        """
+        Add a reading: orientation (4,) unit quaternion, sensor to world; acceleration (3,)
+        m/s^2, world frame, gravity removed. A refused sample leaves the ring as it was.
+        Raises ValueError for bad values.
+        """
+    @property
+    def accepted(self) -> int:
+        """
+        Samples accepted since construction.
+        """
+    @property
+    def capacity(self) -> int:
+        """
+        Most samples held at once.
+        """
+    @property
+    def newest_ns(self) -> int | None:
+        """
+        Newest timestamp, nanoseconds; None when empty.
+        """
+    @property
+    def oldest_ns(self) -> int | None:
+        """
+        Oldest timestamp still held, nanoseconds; None when empty.
+        """
+    @property
+    def refused(self) -> int:
+        """
+        Samples refused since construction.
+        """
+class ImageRing:
+    """
+    Stereo frames in preallocated memory for one producer and one consumer thread. The
+    newest frame wins; a frame whose views are held is never overwritten.
+    """
+    def __init__(self, capacity: typing.SupportsInt | typing.SupportsIndex, height: typing.SupportsInt | typing.SupportsIndex, width: typing.SupportsInt | typing.SupportsIndex) -> None:
+        """
+        capacity: frames, at least 2 and one more than the consumer holds at once;
+        height, width: pixels of each image. Raises ValueError for smaller values.
+        """
+    def clear(self) -> None:
+        """
+        Forget the newest frame and the last timestamp; held views and counters stay.
+        Producer's side.
+        """
+    def newest(self) -> tuple[int, numpy.typing.NDArray[numpy.uint8] | None, numpy.typing.NDArray[numpy.uint8] | None] | None:
+        """
+        (timestamp_ns, left, right) of the newest frame without a copy, or None when there is
+        none. The (height, width) uint8 views are read-only and hold the frame and the ring.
+        """
+    def push(self, timestamp_ns: int, left: numpy.ndarray | None, right: numpy.ndarray | None) -> PushStatus:
+        """
+        Copy in a frame: (height, width) uint8 gray images with any row stride; None for a
+        camera that gave none. Raises ValueError for other arrays.
+        """
+    @property
+    def accepted(self) -> int:
+        """
+        Frames accepted since construction.
+        """
+    @property
+    def capacity(self) -> int:
+        """
+        Frames of preallocated memory.
+        """
+    @property
+    def dropped(self) -> int:
+        """
+        Accepted frames that a newer one replaced before they were read.
+        """
+    @property
+    def refused(self) -> int:
+        """
+        Frames refused since construction.
+        """
+class DeviceStates:
+    """
+    All devices at one instant, as Synchroniser.lookup found them. Devices are indexed as in
+    same_runtime.conventions.DEVICES; the arrays are read-only float64 views, zeros (identity
+    for orientations) where the device is MISSING. A wrong device index raises ValueError.
+    """
+    def acceleration(self, device: typing.SupportsInt | typing.SupportsIndex) -> numpy.typing.NDArray[numpy.float64]:
+        """
+        (3,) m/s^2, world frame, gravity removed, of device 3..4.
+        """
+    def orientation_xyzw(self, device: typing.SupportsInt | typing.SupportsIndex) -> numpy.typing.NDArray[numpy.float64]:
+        """
+        (4,) unit quaternion, device to world, of device 0..4.
+        """
+    def position(self, device: typing.SupportsInt | typing.SupportsIndex) -> numpy.typing.NDArray[numpy.float64]:
+        """
+        (3,) m, world frame, of device 0..2.
+        """
+    @property
+    def how(self) -> tuple[How, How, How, How, How]:
+        """
+        How each of the five devices was found.
+        """
+    @property
+    def timestamp_ns(self) -> int:
+        """
+        The instant, nanoseconds.
+        """
+class Synchroniser:
+    """
+    The worn devices' sample rings and their common state at any instant. Devices are indexed
+    as in same_runtime.conventions.DEVICES. One producer thread per device, one consumer.
+    A wrong device index raises ValueError.
+    """
+    def __init__(self, capacity: typing.SupportsInt | typing.SupportsIndex = 256, max_gap_ns: typing.SupportsInt | typing.SupportsIndex = 100000000, max_extrapolation_ns: typing.SupportsInt | typing.SupportsIndex = 50000000) -> None:
+        """
+        capacity: samples per device, at least 2; the limits are those of PoseRing.at.
+        Raises ValueError for other values.
+        """
+    def accepted(self, device: typing.SupportsInt | typing.SupportsIndex) -> int:
+        """
+        A device's samples accepted since construction.
+        """
+    def clear(self) -> None:
+        """
+        Forget all samples and last timestamps; the counters stay.
+        """
+    def lookup(self, timestamp_ns: int) -> DeviceStates:
+        """
+        The state of every device at a time, by the rules of PoseRing.at.
+        """
+    def newest_ns(self, device: typing.SupportsInt | typing.SupportsIndex) -> int | None:
+        """
+        A device's newest timestamp, nanoseconds; None without samples.
+        """
+    def push_leg(self, device: typing.SupportsInt | typing.SupportsIndex, timestamp_ns: int, orientation_xyzw: typing.Annotated[numpy.typing.ArrayLike, numpy.float64], acceleration: typing.Annotated[numpy.typing.ArrayLike, numpy.float64]) -> PushStatus:
+        """
+        As LegRing.push, for device 3..4.
+        """
+    def push_pose(self, device: typing.SupportsInt | typing.SupportsIndex, timestamp_ns: int, position: typing.Annotated[numpy.typing.ArrayLike, numpy.float64], orientation_xyzw: typing.Annotated[numpy.typing.ArrayLike, numpy.float64]) -> PushStatus:
+        """
+        As PoseRing.push, for device 0..2.
+        """
+    def refused(self, device: typing.SupportsInt | typing.SupportsIndex) -> int:
+        """
+        A device's samples refused since construction.
+        """
+class FrameAssembler:
+    """
+    Turns device states into network inputs, frame after frame. It remembers the previous
+    frame's devices (for velocities) and the window's camera poses, in float64.
+    """
+    def __init__(self, T_head_cam_left: typing.Annotated[numpy.typing.ArrayLike, numpy.float64], ground_y: typing.SupportsFloat | typing.SupportsIndex = 0.0, window: typing.SupportsInt | typing.SupportsIndex = 32) -> None:
+        """
+        T_head_cam_left: (4, 4) rigid, left camera (OpenCV axes) to head (OpenXR axes), m.
+        ground_y: height of the floor in the world, m. window: frames, at least 1.
+        Raises ValueError for other values.
+        """
+    def assemble(self, timestamp_ns: int, states: DeviceStates, imu_features: numpy.ndarray, T_anchor_cam: numpy.ndarray, time_offset_s: numpy.ndarray, window_valid: numpy.ndarray) -> bool:
+        """
+        Take one frame and write, in place, float32: imu_features (5, 16) as
+        same_runtime.conventions.FEATURE_DIM lays out; T_anchor_cam (window, 4, 4), left
+        camera of each frame to the newest frame's anchor, m; time_offset_s (window,), at
+        most 0; window_valid (window,). Rows run from the oldest to the newest; rows without
+        a frame hold the identity, 0 and 0. Returns False, with nothing changed or written,
+        when the head is MISSING or the time is not after the last one. Raises ValueError
+        for any other array.
+        """
+    def joints_to_world(self, joints_anchor: typing.Annotated[numpy.typing.ArrayLike, numpy.float32]) -> numpy.typing.NDArray[numpy.float64]:
+        """
+        Move (J, 3) joints, m, from the newest anchor frame to the world, float64.
+        Raises RuntimeError before the first frame.
+        """
+    def reset(self) -> None:
+        """
+        Forget all frames.
+        """
+    @property
+    def T_world_anchor(self) -> numpy.typing.NDArray[numpy.float64]:
+        """
+        (4, 4) float64 copy, newest frame. Raises RuntimeError before the first frame.
+        """
+    @property
+    def T_world_cam_left(self) -> numpy.typing.NDArray[numpy.float64]:
+        """
+        (4, 4) float64 copy, newest frame. Raises RuntimeError before the first frame.
+        """
+    @property
+    def frames(self) -> int:
+        """
+        Frames assembled since construction or reset.
+        """
+    @property
+    def ground_y(self) -> float:
+        """
+        Height of the floor in the world, m; a new value counts from the next frame on.
+        """
+    @ground_y.setter
+    def ground_y(self, arg1: typing.SupportsFloat | typing.SupportsIndex) -> None:
+        ...
+    @property
+    def window(self) -> int:
+        """
+        Frames in the window.
+        """
+class ImagePreprocessor:
+    """
+    Camera image to network input: area-averaging resize (the mean over the box that an
+    output pixel covers) and normalisation in one pass. Threads may share one.
+    """
+    def __call__(self, image: numpy.ndarray, out: numpy.ndarray) -> None:
+        """
+        Write (resized image / 255 - mean) / std. image: (in_height, in_width) uint8 with any
+        strides; out: (out_height, out_width) float32, in place. Raises ValueError for other
+        arrays.
+        """
+    def __init__(self, in_height: typing.SupportsInt | typing.SupportsIndex, in_width: typing.SupportsInt | typing.SupportsIndex, out_height: typing.SupportsInt | typing.SupportsIndex, out_width: typing.SupportsInt | typing.SupportsIndex, mean: typing.SupportsFloat | typing.SupportsIndex, std: typing.SupportsFloat | typing.SupportsIndex) -> None:
+        """
+        Sizes in pixels; mean and std on the scale where white is 1. Raises ValueError for
+        an output larger than the input, an input wider than 8192 or a std <= 0.
+        """
+def floor_anchor(position: typing.Annotated[numpy.typing.ArrayLike, numpy.float64], orientation_xyzw: typing.Annotated[numpy.typing.ArrayLike, numpy.float64], ground_y: typing.SupportsFloat | typing.SupportsIndex = 0.0) -> numpy.typing.NDArray[numpy.float64]:
+    """
+    T_world_anchor (4, 4) float64 of a head pose: origin on the floor under the head, axes
+    turned about y by the head's yaw, so that it looks along -z. Yaw is that of the forward
+    axis; from 15 to 5 degrees of the vertical the up axis takes over gradually.
+    position (3,) m, orientation_xyzw (4,) head to world. Raises ValueError for bad values.
+    """
+def spatial_aware_deform_attn(features: typing.Annotated[numpy.typing.ArrayLike, numpy.float32], rays: typing.Annotated[numpy.typing.ArrayLike, numpy.float32], origins: typing.Annotated[numpy.typing.ArrayLike, numpy.float32], locations: typing.Annotated[numpy.typing.ArrayLike, numpy.float32], weights: typing.Annotated[numpy.typing.ArrayLike, numpy.float32], depth: typing.Annotated[numpy.typing.ArrayLike, numpy.float32], w1: typing.Annotated[numpy.typing.ArrayLike, numpy.float32], b1: typing.Annotated[numpy.typing.ArrayLike, numpy.float32], delta: typing.SupportsFloat | typing.SupportsIndex, pe_sum: bool = False) -> tuple[numpy.typing.NDArray[numpy.float32], numpy.typing.NDArray[numpy.float32]]:
+    """
+    Eq. 3-4 of the SAME paper up to their outer linear maps, float32.
+    
+    features (V, D, Hf, Wf); rays (V, 3, Hf, Wf) and origins (V, 3): origin + ray * depth is
+    the 3D point in cam_left, m; locations (V, J, M, K, 2) feature pixels (x, y), centres at
+    integers; weights (V, J, M, K); depth (V, J) m; w1 (H, 3 N_s), columns x0 y0 z0 x1 ...;
+    b1 (H); delta: half length, m, of the shell of N_s points along the ray. Sampling is
+    bilinear, zero outside. pe_sum leaves the weights out of position.
+    Returns sampled (V, J, M, D), the weighted features, and position (V, J, M, H), the
+    weighted ReLU(w1 points + b1). Raises ValueError for other shapes.
+    """
