@@ -1,0 +1,1 @@
+"""Real-time full-body tracking for VR headsets."""

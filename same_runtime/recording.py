@@ -311,13 +311,18 @@ class Recording:
         """Upper bound of the stereo frames (images of the fuller view)."""
         return max(self.message_counts.get(topic, 0) for topic in _IMAGE_TOPICS.values())
 
-    def samples(self) -> Iterator[RecordedSample]:
-        """All samples in the order they arrived. The two images of one time come as one frame; an
-        image whose partner never came is a frame with one view."""
-        devices = {topic: device for device, topic in _DEVICE_TOPICS.items()}
-        views = {topic: view for view, topic in _IMAGE_TOPICS.items()}
+    def samples(self, streams: tuple[str, ...] | None = None) -> Iterator[RecordedSample]:
+        """The samples of ``streams`` (default: all) in the order they arrived.
+
+        The two images of one time come as one frame; an image whose partner never came is a
+        frame with one view.
+        """
+        wanted = streams or (FRAME_STREAM, *DEVICES, TRUTH_STREAM)
+        devices = {_DEVICE_TOPICS[device]: device for device in DEVICES if device in wanted}
+        views = {_IMAGE_TOPICS[view]: view for view in VIEWS if FRAME_STREAM in wanted}
+        truth = (_TRUTH_TOPIC,) if TRUTH_STREAM in wanted else ()
         pending: dict[str, Any] = {}
-        for topic, timestamp_ns, message in self._messages((*devices, *views, _TRUTH_TOPIC)):
+        for topic, timestamp_ns, message in self._messages((*devices, *views, *truth)):
             try:
                 if topic in views:
                     if pending and pending["timestamp_ns"] != timestamp_ns:

@@ -1,0 +1,246 @@
+"""Turn the PyTorch stages into ONNX graphs with one frame's named, statically shaped tensors."""
+
+import copy
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import onnx
+import onnx.checker
+import onnx.shape_inference
+import torch
+from torch import Tensor, nn
+
+from same_engines.bundle import TensorSpec
+from same_engines.errors import ExportError
+from same_export.operator import (
+    OPSET_VERSION,
+    attach_function,
+    register_schema,
+    translation_table,
+)
+from same_model.config import ModelConfig
+from same_model.inertial import LstmState
+from same_model.network import SameModel
+from same_model.temporal import shift_window
+from same_runtime.conventions import FEATURE_DIM, NUM_DEVICES, NUM_JOINTS, NUM_VIEWS
+
+
+class VisualFrame(nn.Module):
+    """``visual`` for one frame."""
+
+    def __init__(self, model: SameModel) -> None:
+        super().__init__()
+        self.stage = model.visual
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        output = self.stage(images[None])
+        return output.features[0], output.joints_2d[0], output.visibility[0]
+
+
+class InertialFrame(nn.Module):
+    """``inertial`` for one frame, its recurrent state in and out."""
+
+    def __init__(self, model: SameModel) -> None:
+        super().__init__()
+        self.stage = model.inertial
+
+    def forward(self, imu_features: Tensor, lstm_h: Tensor, lstm_c: Tensor) -> tuple[Tensor, ...]:
+        state = LstmState(lstm_h[:, None], lstm_c[:, None])
+        output = self.stage(imu_features[None, None], state)
+        return (
+            output.joints_imu[0, 0],
+            output.tokens[0, 0],
+            output.state.h[:, 0],
+            output.state.c[:, 0],
+        )
+
+
+class FusionFrame(nn.Module):
+    """``fusion`` for one frame. Inertial tokens arrive in float32 whatever the stage's type."""
+
+    def __init__(self, model: SameModel) -> None:
+        super().__init__()
+        self.stage = model.fusion
+
+    def forward(
+        self,
+        features: Tensor,
+        joints_2d: Tensor,
+        visibility: Tensor,
+        view_valid: Tensor,
+        joints_imu: Tensor,
+        imu_tokens: Tensor,
+        rays: Tensor,
+        origins: Tensor,
+        axes: Tensor | None = None,
+    ) -> tuple[Tensor, ...]:
+        output = self.stage(
+            features[None],
+            joints_2d[None],
+            visibility[None],
+            view_valid[None],
+            joints_imu[None],
+            imu_tokens[None].to(features.dtype),
+            rays[None],
+            origins[None],
+            None if axes is None else axes[None],
+        )
+        return output.joints[0, -1], output.joint_confidence[0]
+
+
+class TemporalFrame(nn.Module):
+    """``temporal`` for one frame, the window of poses in and out."""
+
+    def __init__(self, model: SameModel) -> None:
+        super().__init__()
+        self.stage = model.temporal
+
+    def forward(
+        self,
+        joints_local: Tensor,
+        window_joints: Tensor,
+        T_anchor_cam: Tensor,
+        time_offset_s: Tensor,
+        window_valid: Tensor,
+    ) -> tuple[Tensor, ...]:
+        window = shift_window(window_joints[None], joints_local[None])
+        joints_anchor = self.stage(
+            window, T_anchor_cam[None], time_offset_s[None], window_valid[None]
+        )
+        return joints_anchor[0], window[0]
+
+
+@dataclass(frozen=True)
+class StageGraph:
+    """An exported stage: serialised ONNX and its signature."""
+
+    content: bytes
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+
+
+@dataclass(frozen=True)
+class _Signature:
+    module: type[nn.Module]
+    inputs: dict[str, tuple[int, ...]]
+    outputs: Sequence[str]
+
+
+def _signatures(config: ModelConfig) -> dict[str, _Signature]:
+    views, joints, devices = NUM_VIEWS, NUM_JOINTS, NUM_DEVICES
+    height, width = config.feature_height, config.feature_width
+    dim, window = config.feature_dim, config.window
+    state = (config.inertial_blocks, devices, dim)
+    fusion_inputs = {
+        "features": (views, dim, height, width),
+        "joints_2d": (views, joints, 2),
+        "visibility": (views, joints),
+        "view_valid": (views,),
+        "joints_imu": (joints, 3),
+        "imu_tokens": (devices, dim),
+        "rays": (views, 3, height, width),
+        "origins": (views, 3),
+    }
+    if config.depth_mode == "z":
+        fusion_inputs["axes"] = (views, 3)
+    return {
+        "visual": _Signature(
+            VisualFrame,
+            {"images": (views, 1, config.input_height, config.input_width)},
+            ("features", "joints_2d", "visibility"),
+        ),
+        "inertial": _Signature(
+            InertialFrame,
+            {"imu_features": (devices, FEATURE_DIM), "lstm_h": state, "lstm_c": state},
+            ("joints_imu", "imu_tokens", "lstm_h_next", "lstm_c_next"),
+        ),
+        "fusion": _Signature(FusionFrame, fusion_inputs, ("joints_local", "joint_confidence")),
+        "temporal": _Signature(
+            TemporalFrame,
+            {
+                "joints_local": (joints, 3),
+                "window_joints": (window, joints, 3),
+                "T_anchor_cam": (window, 4, 4),
+                "time_offset_s": (window,),
+                "window_valid": (window,),
+            },
+            ("joints_anchor", "window_joints_next"),
+        ),
+    }
+
+
+def for_precision(model: SameModel, precision: str) -> SameModel:
+    """A copy of ``model`` ready for export in ``fp32`` or ``fp16``.
+
+    In fp16 the two stages that do nearly all the work, visual and fusion, compute in half; joint
+    coordinates and sampling locations stay float32. The inertial stage's recurrent state and
+    the temporal stage's metres need float32, and cost next to nothing.
+    """
+    model = copy.deepcopy(model).eval().float()
+    if precision == "fp16":
+        model.visual.half()
+        model.fusion.half()
+    return model
+
+
+def export_stage(model: SameModel, stage: str) -> StageGraph:
+    """Export one stage of a model from ``for_precision``. Raises ``ExportError``."""
+    signature = _signatures(model.config)[stage]
+    half = next(model.fusion.parameters()).dtype == torch.float16
+    inputs = tuple(
+        TensorSpec(name, shape, "float16" if half and name == "features" else "float32")
+        for name, shape in signature.inputs.items()
+    )
+    register_schema()
+    samples = tuple(torch.zeros(spec.shape, dtype=getattr(torch, spec.dtype)) for spec in inputs)
+    try:
+        with warnings.catch_warnings(), torch.no_grad():
+            warnings.simplefilter("ignore")  # the exporter's notes are for PyTorch's developers
+            program = torch.onnx.export(
+                signature.module(model).eval(),
+                samples,
+                dynamo=True,
+                external_data=False,
+                input_names=[spec.name for spec in inputs],
+                output_names=list(signature.outputs),
+                opset_version=OPSET_VERSION,
+                custom_translation_table=translation_table(model.config.shell_points),
+                verbose=False,
+            )
+    except Exception as error:  # the exporter raises many kinds
+        raise ExportError(f"stage {stage}: PyTorch could not export it: {error}") from error
+    assert program is not None
+    proto = program.model_proto
+    attach_function(proto)
+    _strip_debug_text(proto)
+    try:
+        proto = onnx.shape_inference.infer_shapes(proto, strict_mode=True, data_prop=True)
+        onnx.checker.check_model(proto, full_check=True)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+        raise ExportError(f"stage {stage}: the exported graph is not valid ONNX: {error}") from None
+    came = [node.name for node in proto.graph.input]
+    if came != [spec.name for spec in inputs]:
+        raise ExportError(f"stage {stage}: expected inputs {[s.name for s in inputs]}, got {came}")
+    return StageGraph(
+        proto.SerializeToString(), inputs, tuple(_spec(node) for node in proto.graph.output)
+    )
+
+
+def _spec(node: onnx.ValueInfoProto) -> TensorSpec:
+    tensor = node.type.tensor_type
+    dtype = {onnx.TensorProto.FLOAT: "float32", onnx.TensorProto.FLOAT16: "float16"}
+    shape = tuple(dimension.dim_value for dimension in tensor.shape.dim)
+    return TensorSpec(node.name, shape, dtype[tensor.elem_type])
+
+
+def _strip_debug_text(proto: onnx.ModelProto) -> None:
+    """Drop stack traces and source paths that the exporter leaves in the file."""
+    proto.graph.doc_string = ""
+    del proto.metadata_props[:]
+    del proto.graph.metadata_props[:]
+    for node in proto.graph.node:
+        node.doc_string = ""
+        del node.metadata_props[:]
+    for value in (*proto.graph.input, *proto.graph.output, *proto.graph.value_info):
+        del value.metadata_props[:]

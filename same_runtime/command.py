@@ -1,0 +1,41 @@
+"""How every command line of the SDK starts and ends: help, one-line errors, exit codes."""
+
+import logging
+import sys
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+import tyro
+from rich.console import Console
+from rich.logging import RichHandler
+
+from same_engines.errors import SameError
+
+EXIT_USER_ERROR = 2
+EXIT_INTERRUPTED = 130
+
+_Options = TypeVar("_Options")
+
+
+def run_command(
+    name: str,
+    options_type: type[_Options],
+    action: Callable[[_Options], int | None],
+    arguments: Sequence[str] | None = None,
+) -> int:
+    """Parse ``arguments`` (default: the process's) into ``options_type`` and run ``action``.
+
+    A ``SameError`` becomes one line on stderr and exit code 2, Ctrl-C exit code 130; only a bug
+    shows a traceback. Returns the exit code.
+    """
+    options = tyro.cli(options_type, prog=name, args=arguments, description=options_type.__doc__)
+    handler = RichHandler(console=Console(stderr=True), show_path=False, show_time=False)
+    logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[handler])
+    try:
+        return action(options) or 0
+    except SameError as error:
+        print(f"{name}: {error}", file=sys.stderr)
+        return EXIT_USER_ERROR
+    except KeyboardInterrupt:
+        print(f"{name}: interrupted", file=sys.stderr)
+        return EXIT_INTERRUPTED

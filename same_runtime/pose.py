@@ -1,0 +1,66 @@
+"""What comes out: one full-body pose with its status."""
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from same_runtime.conventions import NUM_JOINTS
+
+
+class PoseStatus(Enum):
+    """How far a pose can be trusted (the levels of OpenXR's ``XR_BD_body_tracking``)."""
+
+    INVALID = "INVALID"
+    """Do not use: the joints are the last known ones, or zeros."""
+    LIMITED = "LIMITED"
+    """Usable, but something is missing: see the reasons."""
+    VALID = "VALID"
+    """Every input was there."""
+
+
+class Reason(Enum):
+    """Why a pose is not VALID."""
+
+    HEAD_LOST = "no head pose at the frame's time: nothing can be placed in the world"
+    WARMING_UP = "fewer frames than the temporal window have passed since start or reset"
+    NO_IMAGES = "no camera gave an image"
+    CAMERA_LOST = "one camera gave no image"
+    CONTROLLER_LOST = "a controller has no pose at the frame's time"
+    LEG_TRACKER_LOST = "a leg tracker has no reading at the frame's time"
+
+
+def _zeros(*shape: int) -> NDArray[np.float64]:
+    array = np.zeros(shape)
+    array.setflags(write=False)
+    return array
+
+
+@dataclass(frozen=True, eq=False)
+class Pose:
+    """A full-body pose at the time of one frame. Its arrays are fresh and its own: a later
+    ``push`` never changes them. The default value is safely INVALID."""
+
+    timestamp_ns: int = 0
+    """Time of the pose: the frame's mid-exposure time."""
+    status: PoseStatus = PoseStatus.INVALID
+    reasons: tuple[Reason, ...] = ()
+    """Why the status is not VALID; empty when it is."""
+    joints_world: NDArray[np.float64] = field(default_factory=lambda: _zeros(NUM_JOINTS, 3))
+    """(22, 3) metres, world frame, SMPL order (``conventions.JOINT_NAMES``)."""
+    joints_cam_left: NDArray[np.float64] = field(default_factory=lambda: _zeros(NUM_JOINTS, 3))
+    """(22, 3) metres, left-camera frame."""
+    joint_confidence: NDArray[np.float32] = field(
+        default_factory=lambda: np.zeros(NUM_JOINTS, np.float32)
+    )
+    """(22,) in [0, 1]: the network's belief that a camera sees the joint; 0 without images."""
+    T_world_cam_left: NDArray[np.float64] = field(default_factory=lambda: _zeros(4, 4))
+    """(4, 4) left camera to world at ``timestamp_ns``."""
+    latency_ns: int = 0
+    """Time from the call of ``push`` to this pose."""
+
+    @property
+    def reason(self) -> Reason | None:
+        """The gravest reason, or None when VALID."""
+        return self.reasons[0] if self.reasons else None

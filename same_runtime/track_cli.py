@@ -1,0 +1,128 @@
+"""``same-track``: replay a recording through the tracker and write the poses."""
+
+import statistics
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import tyro
+from PIL import Image
+from rich.console import Console
+from rich.progress import Progress
+
+from same_engines.errors import RecordingError
+from same_runtime.command import run_command
+from same_runtime.demo import demo_bundle, demo_recording
+from same_runtime.pose import Pose, PoseStatus
+from same_runtime.pose_files import write_csv, write_mcap, write_npz
+from same_runtime.preview import draw_frame, save_animation, save_contact_sheet
+from same_runtime.recording import Recording
+from same_runtime.replay import Replay
+from same_runtime.tracker import SamePoseTracker, TrackerOptions
+
+_SHEET_STRIPS = 12
+_MAX_ANIMATION_STRIPS = 150
+
+
+@dataclass(frozen=True)
+class TrackCommand:
+    """Track the body in a recording and write poses.npz, poses.csv and poses.mcap.
+
+    Start with: same-track --demo --preview
+    """
+
+    recording: Annotated[Path | None, tyro.conf.Positional] = None
+    """MCAP recording to track."""
+    demo: bool = False
+    """Track the recording that ships with the package."""
+    bundle: Path | None = None
+    """Bundle that same-export wrote; default: the one that ships with the package."""
+    out: Path = Path("same-track-out")
+    """Folder for the results; made if missing."""
+    preview: bool = False
+    """Also draw preview.png (contact sheet) and preview.gif: cameras and a third-person view."""
+    backend: str = "auto"
+    """Inference backend: auto or onnxruntime."""
+    precision: str = "fp32"
+    """Graphs to run: fp32 or fp16."""
+    threads: int | None = None
+    """CPU threads for the visual stage; default: all this process may use, four at most."""
+
+
+def track(command: TrackCommand) -> None:
+    """Run the command. Raises ``SameError`` kinds for anything the user can mend."""
+    if (command.recording is None) != command.demo:
+        raise RecordingError("name one recording, or give --demo for the shipped one")
+    recording = Recording(command.recording or demo_recording())
+    if recording.rig is None:
+        raise RecordingError(f"{recording.path}: has no cameras, so there are no frames to track")
+    try:
+        command.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RecordingError(f"--out {command.out}: cannot be made ({error.strerror})") from None
+    poses: list[Pose] = []
+    errors_mm: list[float] = []
+    strips: list[Image.Image] = []
+    stride = max(1, -(-recording.num_frames // _MAX_ANIMATION_STRIPS))
+    options = TrackerOptions(precision=command.precision, threads=command.threads)
+    console = Console()
+    with SamePoseTracker(
+        command.bundle or demo_bundle(), recording.rig, command.backend, options
+    ) as tracker:
+        replay = Replay(recording, tracker)
+        with Progress(console=Console(stderr=True)) as progress:
+            task = progress.add_task("tracking", total=recording.num_frames)
+            for replayed in replay:
+                if command.preview and len(poses) % stride == 0:
+                    strips.append(draw_frame(replayed, recording.rig))
+                poses.append(replayed.pose)
+                if replayed.truth_world is not None:
+                    difference = replayed.pose.joints_world - replayed.truth_world
+                    errors_mm.append(1e3 * float(np.linalg.norm(difference, axis=1).mean()))
+                progress.advance(task)
+    if not poses:
+        raise RecordingError(f"{recording.path}: holds no frame that could be tracked")
+    write_npz(command.out / "poses.npz", poses)
+    write_csv(command.out / "poses.csv", poses)
+    write_mcap(command.out / "poses.mcap", poses)
+    if strips:
+        step = max(1, len(strips) // _SHEET_STRIPS)
+        save_contact_sheet(strips[::step][:_SHEET_STRIPS], command.out / "preview.png")
+        frame_rate = 1e9 * max(len(poses) - 1, 1) / max(_duration_ns(poses), 1)
+        save_animation(strips, command.out / "preview.gif", frame_rate / stride)
+    _report(console, poses, errors_mm, replay.refused, tracker.backend)
+    console.print(
+        f"wrote {command.out}/: {', '.join(sorted(p.name for p in command.out.iterdir()))}"
+    )
+
+
+def _duration_ns(poses: Sequence[Pose]) -> int:
+    return poses[-1].timestamp_ns - poses[0].timestamp_ns
+
+
+def _report(
+    console: Console,
+    poses: Sequence[Pose],
+    errors_mm: Sequence[float],
+    refused: Counter[str],
+    backend: str,
+) -> None:
+    counts = Counter(pose.status for pose in poses)
+    shares = ", ".join(f"{counts[status]} {status.value}" for status in reversed(PoseStatus))
+    latency_ms = statistics.median(pose.latency_ns for pose in poses) / 1e6
+    console.print(f"{len(poses)} frames on {backend}: {shares}; median latency {latency_ms:.1f} ms")
+    if errors_mm:
+        console.print(
+            f"mean joint error against the recording's truth: {np.mean(errors_mm):.1f} mm"
+        )
+    if refused:
+        listed = ", ".join(f"{count} of {stream}" for stream, count in sorted(refused.items()))
+        console.print(f"refused samples: {listed}")
+
+
+def main() -> int:
+    """Entry point of ``same-track``."""
+    return run_command("same-track", TrackCommand, track)
