@@ -73,7 +73,8 @@ class ModelConfig:
     pe_hidden: int = 32
     """H: hidden width of the MLP of Eq. 4."""
     confidence_threshold: float = 0.3
-    """Joints whose visibility in a view is not above this are masked in that view."""
+    """Joints whose visibility in a view is below this are masked in that view (with a ramp of
+    0.1 around it)."""
     depth_mode: str = "range"
     """``range``: distance along unit rays (defined at any incidence); ``z``: the paper's letter."""
     pe_weighting: str = "attention"

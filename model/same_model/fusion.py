@@ -12,6 +12,8 @@ from same_model.layers import SelfAttention, attend, feed_forward, module_dtype,
 from same_model.standing_pose import standing_joints_cam_left
 from same_runtime.conventions import NUM_JOINTS, NUM_VIEWS
 
+_MASK_RAMP = 0.1
+
 
 class FusionOutput(NamedTuple):
     """Joints after each iteration and how well the cameras saw them."""
@@ -30,13 +32,19 @@ class Views(NamedTuple):
     joints_2d: Tensor
     """(W, J, 2) float32, feature pixels."""
     seen: Tensor
-    """(B, V, J): 1 where the joint may be read in the view, else 0."""
+    """(B, V, J): 1 where the joint may be read in the view, 0 where not, a short ramp between."""
     rays: Tensor
     """(W, 3, Hf, Wf) float32."""
     origins: Tensor
     """(B, V, 3) float32 metres."""
     axes: Tensor | None
     """(B, V, 3) float32: optical axes; only depth mode ``z`` reads them."""
+
+
+def _mask(confidence: Tensor, threshold: float) -> Tensor:
+    """1 above the threshold, 0 below, with a short ramp between: a hard step would let a
+    rounding error of one engine switch a joint's image features on or off."""
+    return ((confidence - threshold) / _MASK_RAMP + 0.5).clamp(0.0, 1.0)
 
 
 def depth_from_view(joints: Tensor, origins: Tensor, axes: Tensor | None) -> Tensor:
@@ -230,7 +238,7 @@ class FusionStage(nn.Module):
         views = Views(
             features.flatten(0, 1).to(dtype),
             joints_2d.flatten(0, 1),
-            (confidence > self.config.confidence_threshold).to(dtype),
+            _mask(confidence, self.config.confidence_threshold).to(dtype),
             rays.flatten(0, 1),
             origins,
             axes if self.config.depth_mode == "z" else None,
