@@ -101,9 +101,10 @@ def exported_deform_attn(
     pe_sum: bool,
 ) -> tuple[Tensor, Tensor]:
     """``spatial_aware_deform_attn`` as one opaque node, which export turns into one kernel."""
-    return spatial_aware_deform_attn(
+    sampled, position = spatial_aware_deform_attn(
         features, rays, origins, locations, weights, depth, w1, b1, delta, pe_sum
     )
+    return sampled.contiguous(), position.contiguous()
 
 
 @exported_deform_attn.register_fake

@@ -1,0 +1,76 @@
+from dataclasses import fields, replace
+
+import pytest
+
+from same_engines.errors import CheckpointError, InvalidInputError
+from same_model.config import PRESETS, ModelConfig
+from same_model.network import SameModel
+
+
+def test_presets_are_those_of_the_design() -> None:
+    sizes = {name: (c.input_width, c.input_height, c.feature_dim) for name, c in PRESETS.items()}
+    assert sizes == {"lite": (160, 120, 64), "base": (320, 240, 128), "large": (640, 480, 256)}
+    for name, config in PRESETS.items():
+        assert config.preset == name
+        assert config.pe_hidden * 2 == config.feature_dim
+        assert (config.window, config.ttn_layers, config.ttn_heads, config.ttn_ffn_dim) == (
+            32, 3, 8, 256,
+        )  # fmt: skip
+
+
+def test_lite_stays_small() -> None:
+    assert sum(p.numel() for p in SameModel(PRESETS["lite"]).parameters()) <= 4_500_000
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_dictionary_round_trip(name: str) -> None:
+    values = PRESETS[name].to_dict()
+    assert ModelConfig.from_dict(values) == PRESETS[name]
+    assert set(values) == {field.name for field in fields(ModelConfig)}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"surprise": 1}, "unknown field surprise"),
+        ({"iterations": "2"}, "iterations"),
+        ({"iterations": True}, "iterations"),
+        ({"iterations": 10**9}, "iterations"),
+        ({"use_imu": 1}, "use_imu"),
+        ({"image_std": float("nan")}, "image_std"),
+    ],
+)
+def test_from_dict_names_what_is_wrong(change: dict[str, object], message: str) -> None:
+    with pytest.raises(CheckpointError, match=message):
+        ModelConfig.from_dict(PRESETS["lite"].to_dict() | change)
+
+
+def test_from_dict_refuses_missing_fields_and_other_types() -> None:
+    values = PRESETS["lite"].to_dict()
+    del values["window"]
+    with pytest.raises(CheckpointError, match="missing field window"):
+        ModelConfig.from_dict(values)
+    with pytest.raises(CheckpointError, match="mapping"):
+        ModelConfig.from_dict([1])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"input_width": 162},
+        {"feature_dim": 66},
+        {"depth_mode": "disparity"},
+        {"pe_weighting": "max"},
+        {"backbone": "vit"},
+        {"shell_half_depth_m": 0.0},
+        {"confidence_threshold": 1.0},
+        {"iterations": 0},
+    ],
+)
+def test_values_out_of_range_are_named(change: dict[str, object]) -> None:
+    with pytest.raises(InvalidInputError, match=next(iter(change))):
+        replace(PRESETS["lite"], **change)
+
+
+def test_integers_count_as_floats() -> None:
+    assert replace(PRESETS["lite"], image_std=1).image_std == 1.0
