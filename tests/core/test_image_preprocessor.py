@@ -1,0 +1,108 @@
+"""ImagePreprocessor against OpenCV's INTER_AREA."""
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from same_runtime._core import ImagePreprocessor
+
+MEAN, STD = 0.5, 0.25
+
+
+def run(image: np.ndarray, height: int, width: int) -> np.ndarray:
+    out = np.full((height, width), np.nan, np.float32)
+    ImagePreprocessor(*image.shape, height, width, MEAN, STD)(image, out)
+    return out
+
+
+def expected(image: np.ndarray, height: int, width: int) -> np.ndarray:
+    resized = cv2.resize(
+        np.ascontiguousarray(image).astype(np.float64),
+        (width, height),
+        interpolation=cv2.INTER_AREA,
+    )
+    return (resized / 255 - MEAN) / STD
+
+
+def random_image(height: int, width: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (height, width), dtype=np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("source", "target"),
+    [
+        ((480, 640), (120, 160)),
+        ((480, 640), (240, 320)),
+        ((480, 640), (480, 640)),
+        ((480, 640), (60, 80)),
+        ((480, 640), (100, 130)),
+        ((800, 1280), (120, 160)),
+        ((257, 301), (256, 300)),
+        ((600, 9), (2, 3)),  # boxes too tall for the integer path
+    ],
+)
+def test_agrees_with_opencv(source: tuple[int, int], target: tuple[int, int]) -> None:
+    image = random_image(*source)
+    np.testing.assert_allclose(run(image, *target), expected(image, *target), atol=2e-6)
+
+
+@settings(max_examples=60)
+@given(st.data(), st.integers(1, 70), st.integers(1, 70))
+def test_agrees_with_opencv_at_any_size(data: st.DataObject, height: int, width: int) -> None:
+    target = data.draw(st.tuples(st.integers(1, height), st.integers(1, width)))
+    image = random_image(height, width, data.draw(st.integers(0, 9)))
+    # OpenCV takes its float32 shortcut tables to about 1e-6.
+    np.testing.assert_allclose(run(image, *target), expected(image, *target), atol=5e-6)
+
+
+def test_ratio_one_copies() -> None:
+    image = random_image(12, 17)
+    np.testing.assert_allclose(run(image, 12, 17), (image / 255 - MEAN) / STD, atol=1e-6)
+
+
+def test_white_does_not_overflow() -> None:
+    for source in ((257 * 2, 8), (258 * 2, 8)):
+        np.testing.assert_allclose(run(np.full(source, 255, np.uint8), 2, 1), 2.0, atol=1e-4)
+
+
+def test_any_strides() -> None:
+    big = random_image(96, 128)
+    for view in (big[::-1], big[:48, 32:], big[::2, ::2], big[:, ::-1], big.T):
+        for target in ((12, 16), (11, 13)):
+            np.testing.assert_array_equal(
+                run(view, *target), run(np.ascontiguousarray(view), *target)
+            )
+
+
+@pytest.mark.parametrize(
+    ("sizes", "std", "match"),
+    [
+        ((10, 10, 11, 10), STD, "at most the input"),
+        ((10, 10, 10, 11), STD, "at most the input"),
+        ((10, 10, 0, 10), STD, "at least 1"),
+        ((10, 8193, 10, 10), STD, "in_width"),
+        ((10, 10, 5, 5), 0.0, "std"),
+        ((10, 10, 5, 5), np.nan, "std"),
+    ],
+)
+def test_bad_settings(sizes: tuple[int, int, int, int], std: float, match: str) -> None:
+    with pytest.raises(ValueError, match=match):
+        ImagePreprocessor(*sizes, MEAN, std)
+
+
+@pytest.mark.parametrize(
+    ("image", "out"),
+    [
+        (np.zeros((4, 4), np.float32), np.full((2, 2), 9, np.float32)),
+        (np.zeros((4, 5), np.uint8), np.full((2, 2), 9, np.float32)),
+        (np.zeros((4, 4), np.uint8), np.full((2, 2), 9.0)),
+        (np.zeros((4, 4), np.uint8), np.full((2, 3), 9, np.float32)),
+        (np.zeros((4, 4), np.uint8), np.full((2, 4), 9, np.float32)[:, ::2]),
+    ],
+)
+def test_bad_arrays_change_nothing(image: np.ndarray, out: np.ndarray) -> None:
+    with pytest.raises(ValueError):
+        ImagePreprocessor(4, 4, 2, 2, MEAN, STD)(image, out)
+    assert (out == 9).all()
