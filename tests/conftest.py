@@ -2,7 +2,10 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from same_runtime.camera import CameraRig, FisheyeCamera
 
 REPO_ROOT = Path(__file__).resolve().parents[1]
 
@@ -13,4 +16,34 @@ def shared_data() -> Path:
     folder = REPO_ROOT.parent / "shared" / "data"
     if not folder.is_dir():
         pytest.skip("no shared data beside this checkout")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def small_rig() -> CameraRig:
+    """A 128x96 rig that looks down and forward."""
+
+    def camera(x: float) -> FisheyeCamera:
+        tilt = np.deg2rad(-40.0)
+        T_head_cam = np.eye(4)
+        T_head_cam[:3, :3] = [
+            [1.0, 0.0, 0.0],
+            [0.0, -np.cos(tilt), np.sin(tilt)],
+            [0.0, -np.sin(tilt), -np.cos(tilt)],
+        ]
+        T_head_cam[:3, 3] = (x, -0.05, -0.07)
+        return FisheyeCamera(128, 96, 46.0, 46.0, 64.1, 48.9, (0.02, -0.01, 0, 0), T_head_cam)
+
+    return CameraRig(camera(-0.1), camera(0.1))
+
+
+@pytest.fixture(scope="session")
+def tiny_bundle(tmp_path_factory: pytest.TempPathFactory, small_rig: CameraRig) -> Path:
+    """A bundle of the tiny network with both precisions; copy it before changing it."""
+    from tiny_model import tiny_model
+
+    from same_export.write_bundle import write_bundle
+
+    folder = tmp_path_factory.mktemp("bundle") / "tiny.same"
+    write_bundle(tiny_model(), "0" * 64, small_rig, folder)
     return folder

@@ -1,0 +1,73 @@
+"""The engine's contract: named tensors, carried state, typed errors."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from same_engines import Bundle, open_engine
+from same_engines.bundle import STAGES
+from same_engines.errors import BundleError, EngineError
+
+
+def fill_inputs(engine, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    for name in ("images", "imu_features", "rays", "origins", "T_anchor_cam", "time_offset_s"):
+        array = engine.host_input(name)
+        array[:] = random.normal(size=array.shape)
+    engine.host_input("view_valid")[:] = 1
+    engine.host_input("window_valid")[:] = 1
+
+
+def run_frames(engine, frames: int) -> list[np.ndarray]:
+    poses = []
+    for frame in range(frames):
+        fill_inputs(engine, frame)
+        for stage in STAGES:
+            engine.run(stage)
+        poses.append(engine.host_output("joints_anchor").copy())
+    return poses
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+def test_reset_starts_the_stream_again_bit_for_bit(tiny_bundle: Path, precision: str) -> None:
+    with open_engine(Bundle.open(tiny_bundle), precision=precision) as engine:
+        engine.warm_up()
+        first = run_frames(engine, 5)
+        engine.reset_state()
+        again = run_frames(engine, 5)
+        carried = run_frames(engine, 5)
+    np.testing.assert_array_equal(first, again)
+    assert np.abs(np.array(carried) - first).max() > 1e-6, "state is not carried"
+    assert np.isfinite(first).all()
+
+
+def test_threads_do_not_change_the_result(tiny_bundle: Path) -> None:
+    bundle = Bundle.open(tiny_bundle)
+    with open_engine(bundle, threads=1) as one, open_engine(bundle, threads=2) as two:
+        np.testing.assert_allclose(run_frames(one, 3), run_frames(two, 3), atol=1e-5)
+
+
+def test_wrong_names_are_refused(tiny_bundle: Path) -> None:
+    bundle = Bundle.open(tiny_bundle)
+    with pytest.raises(EngineError, match="expected auto, onnxruntime; got 'npu'"):
+        open_engine(bundle, backend="npu")
+    with pytest.raises(EngineError, match="threads"):
+        open_engine(bundle, threads=0)
+    with pytest.raises(BundleError, match="no int8 graph"):
+        open_engine(bundle, precision="int8")
+    with open_engine(bundle) as engine:
+        with pytest.raises(EngineError, match="not a host input"):
+            engine.host_input("features")
+        with pytest.raises(EngineError, match="not an output"):
+            engine.host_output("images")
+        with pytest.raises(EngineError, match="expected one of"):
+            engine.run("sideways")
+
+
+def test_a_closed_engine_says_so(tiny_bundle: Path) -> None:
+    engine = open_engine(Bundle.open(tiny_bundle))
+    engine.close()
+    engine.close()
+    with pytest.raises(EngineError, match="open engine"):
+        engine.run("visual")

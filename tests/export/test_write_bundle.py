@@ -1,0 +1,103 @@
+"""Exported bundles: structure, parity, and nothing left behind when an export fails."""
+
+from pathlib import Path
+
+import onnx
+import pytest
+import torch
+from tiny_model import TINY, tiny_model
+
+from same_engines import Bundle
+from same_engines.bundle import STAGES
+from same_engines.errors import ExportError
+from same_export import parity, write_bundle
+from same_export.operator import DOMAIN, NAME
+from same_runtime.camera import CameraRig
+
+
+def graph(bundle: Path, precision: str, stage: str) -> onnx.ModelProto:
+    return onnx.load_from_string(Bundle.open(bundle).graph_bytes(precision, stage))
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+def test_the_operator_is_one_node_an_iteration_with_a_function_behind_it(
+    tiny_bundle: Path, precision: str
+) -> None:
+    model = graph(tiny_bundle, precision, "fusion")
+    nodes = [node for node in model.graph.node if (node.domain, node.op_type) == (DOMAIN, NAME)]
+    assert len(nodes) == TINY.iterations
+    assert [function.name for function in model.functions] == [NAME]
+    assert not any(node.op_type == "GridSample" for node in model.graph.node)
+    attributes = {a.name: onnx.helper.get_attribute_value(a) for a in nodes[0].attribute}
+    assert attributes["num_shell_points"] == TINY.shell_points
+    assert attributes["delta"] == pytest.approx(TINY.shell_half_depth_m)
+    assert attributes["plugin_namespace"] == b"same"
+
+
+def test_graphs_pass_the_full_check_and_carry_no_machine_paths(tiny_bundle: Path) -> None:
+    for precision in ("fp32", "fp16"):
+        for stage in STAGES:
+            content = Bundle.open(tiny_bundle).graph_bytes(precision, stage)
+            onnx.checker.check_model(onnx.load_from_string(content), full_check=True)
+            assert b"site-packages" not in content and b'.py"' not in content
+            assert b"pkg.torch" not in content
+
+
+def test_half_graphs_compute_in_half_but_keep_coordinates(tiny_bundle: Path) -> None:
+    specs = {s.name: s for s in Bundle.open(tiny_bundle).graph("fp16", "fusion").inputs}
+    assert specs["features"].dtype == "float16"
+    assert {specs[n].dtype for n in ("joints_2d", "joints_imu", "rays", "origins")} == {"float32"}
+    model = graph(tiny_bundle, "fp16", "visual")
+    kinds = {tensor.data_type for tensor in model.graph.initializer if len(tensor.dims) == 4}
+    assert kinds == {onnx.TensorProto.FLOAT16}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"depth_mode": "z"},
+        {"pe_weighting": "sum"},
+        {"use_sa_mvf_pe": False},
+        {"use_ma_mmf": False},
+        {"use_ttn": False},
+        {"use_imu": False},
+        {"use_right": False},
+        {"shell_points": 1},
+    ],
+    ids=str,
+)
+def test_every_switch_exports_with_parity(
+    tmp_path: Path, small_rig: CameraRig, changes: dict[str, object]
+) -> None:
+    model = tiny_model(iterations=1, backbone_width=0.0625, inertial_blocks=1, **changes)
+    results = write_bundle.write_bundle(model, "0" * 64, small_rig, tmp_path / "b.same", ["fp32"])
+    assert results["fp32"].stream_max_m < 1e-4
+
+
+def test_a_difference_fails_the_export_and_leaves_nothing(
+    tmp_path: Path, small_rig: CameraRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def perturbed(model, stage):
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter.mul_(1.01)
+        return export_stage(model, stage)
+
+    export_stage = write_bundle.export_stage
+    monkeypatch.setattr(write_bundle, "export_stage", perturbed)
+    with pytest.raises(ExportError, match="differs from PyTorch"):
+        write_bundle.write_bundle(tiny_model(), "0" * 64, small_rig, tmp_path / "b.same", ["fp32"])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_is_no_bundle_is_never_replaced(tmp_path: Path, small_rig: CameraRig) -> None:
+    out = tmp_path / "thesis"
+    out.mkdir()
+    (out / "chapter1.txt").write_text("precious")
+    with pytest.raises(ExportError, match="not a bundle"):
+        write_bundle.write_bundle(tiny_model(), "0" * 64, small_rig, out)
+    assert (out / "chapter1.txt").read_text() == "precious"
+
+
+def test_tolerance_is_the_promised_one() -> None:
+    assert parity.TOLERANCE["fp32"] == 1e-4

@@ -1,0 +1,105 @@
+"""The Kannala-Brandt camera: round trips, the wide edge, ray maps, bad calibrations."""
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from same_engines.errors import InvalidInputError
+from same_runtime.camera import CameraRig, FisheyeCamera
+
+WIDE = FisheyeCamera(
+    640, 480, 231.0, 231.0, 324.0, 248.0, (0.03, -0.01, 0.002, -0.0001), np.eye(4), np.deg2rad(100)
+)
+
+
+@given(
+    theta=st.floats(0.0, np.deg2rad(99.9)), phi=st.floats(-np.pi, np.pi), r=st.floats(0.05, 10.0)
+)
+def test_round_trip_past_the_image_plane(theta: float, phi: float, r: float) -> None:
+    point = r * np.array([np.sin(theta) * np.cos(phi), np.sin(theta) * np.sin(phi), np.cos(theta)])
+    pixel, _ = WIDE.project(point)
+    ray, valid = WIDE.unproject(pixel)
+    assert valid
+    np.testing.assert_allclose(ray, point / r, atol=1e-6)
+
+
+@given(u=st.floats(0, 639), v=st.floats(0, 479))
+def test_pixel_round_trip(u: float, v: float) -> None:
+    ray, valid = WIDE.unproject(np.array([u, v]))
+    pixel, visible = WIDE.project(2.0 * ray)
+    if valid:
+        assert visible
+        np.testing.assert_allclose(pixel, (u, v), atol=1e-6)
+
+
+def test_projection_is_opencvs() -> None:
+    random = np.random.default_rng(0)
+    points = random.normal(size=(50, 3)) + (0, 0, 2.0)
+    K = np.array([[231.0, 0, 324], [0, 231.0, 248], [0, 0, 1]])
+    expected, _ = cv2.fisheye.projectPoints(
+        points[:, None], np.zeros(3), np.zeros(3), K, np.array(WIDE.k)
+    )
+    np.testing.assert_allclose(WIDE.project(points)[0], expected[:, 0], atol=1e-9)
+
+
+def test_validity_behind_and_outside() -> None:
+    behind = np.array([[0.1, 0.0, -1.0], [0.0, 0.0, 0.0], [0.0, 0.0, 1.0], [2.0, 0.0, 1.0]])
+    np.testing.assert_array_equal(WIDE.project(behind)[1], [False, False, True, True])
+
+
+def test_ray_map_points_back_at_what_the_pixel_sees(small_rig: CameraRig) -> None:
+    rays, origins, axes = small_rig.ray_map(32, 24)
+    np.testing.assert_array_equal(origins[0], 0)
+    np.testing.assert_allclose(axes[0], (0, 0, 1), atol=1e-6)
+    for view, camera in enumerate(small_rig.cameras):
+        T_cam_cam_left = np.linalg.inv(camera.T_head_cam) @ small_rig.left.T_head_cam
+        point = origins[view] + 1.7 * rays[view, :, 12, 20]
+        pixel, valid = camera.project(T_cam_cam_left[:3, :3] @ point + T_cam_cam_left[:3, 3])
+        assert valid
+        np.testing.assert_allclose(pixel, (20.5 * 4 - 0.5, 12.5 * 4 - 0.5), atol=1e-3)
+
+
+def test_z_rays_have_unit_depth_in_their_own_camera(small_rig: CameraRig) -> None:
+    rays, _, axes = small_rig.ray_map(32, 24, "z")
+    depth = np.einsum("vchw,vc->vhw", rays, axes)
+    np.testing.assert_allclose(depth[np.abs(rays).max(axis=1) > 0], 1.0, atol=1e-4)
+    with pytest.raises(InvalidInputError, match="depth_mode"):
+        small_rig.ray_map(32, 24, "disparity")
+
+
+def test_rig_survives_its_dictionary(small_rig: CameraRig) -> None:
+    again = CameraRig.from_dict(small_rig.to_dict())
+    assert again.to_dict() == small_rig.to_dict()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"fx": float("nan")}, "finite"),
+        ({"fx": -1.0}, "positive"),
+        ({"k": (0, 0, 0)}, "k1..k4"),
+        ({"k": (-5.0, 0, 0, 0)}, "increase"),
+        ({"max_incidence": 157.0}, "radians"),
+        ({"T_head_cam": np.eye(3)}, r"\(4, 4\)"),
+        ({"T_head_cam": np.diag([1.0, 1, -1, 1])}, "rigid"),
+        ({"T_head_cam": 2 * np.eye(4)}, "rigid"),
+    ],
+)
+def test_bad_calibrations_are_named(change: dict[str, object], message: str) -> None:
+    good = {
+        "width": 64, "height": 48, "fx": 20.0, "fy": 20.0, "cx": 32.0, "cy": 24.0,
+        "k": (0, 0, 0, 0), "T_head_cam": np.eye(4),
+    }  # fmt: skip
+    with pytest.raises(InvalidInputError, match=message):
+        FisheyeCamera(**{**good, **change})
+
+
+def test_bad_rig_dictionaries_are_named(small_rig: CameraRig) -> None:
+    content = small_rig.to_dict()
+    with pytest.raises(InvalidInputError, match="expected cameras"):
+        CameraRig.from_dict({"left": content["left"]})
+    content["left"]["colour"] = "red"
+    with pytest.raises(InvalidInputError, match="colour"):
+        CameraRig.from_dict(content)

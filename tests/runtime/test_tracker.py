@@ -1,0 +1,255 @@
+"""The tracker: streaming equals offline, status says what is missing, bad input changes nothing."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from streams import FRAME_NS, START_NS, made_up_stream
+from tiny_model import TINY, tiny_model
+
+from same_engines.errors import EngineError, InvalidInputError, SameError, TimestampError
+from same_runtime import (
+    DevicePose,
+    LegReading,
+    PoseStatus,
+    Reason,
+    SamePoseTracker,
+    StereoFrame,
+    TrackerOptions,
+)
+from same_runtime._core import FrameAssembler, ImagePreprocessor, Synchroniser
+from same_runtime.camera import CameraRig
+
+FRAMES = 110
+IDENTITY = (0.0, 0.0, 0.0, 1.0)
+
+
+@pytest.fixture
+def tracker(tiny_bundle: Path) -> Iterator[SamePoseTracker]:
+    with SamePoseTracker(tiny_bundle) as opened:
+        yield opened
+
+
+def offline_world_joints(rig: CameraRig) -> np.ndarray:
+    """The whole recording through PyTorch in one offline pass."""
+    config, window = TINY, TINY.window
+    synchroniser, assembler = Synchroniser(), FrameAssembler(rig.left.T_head_cam, 0.0, window)
+    preprocess = ImagePreprocessor(
+        rig.left.height, rig.left.width, config.input_height, config.input_width,
+        config.image_mean, config.image_std,
+    )  # fmt: skip
+    inputs: dict[str, np.ndarray] = {
+        "images": np.zeros((FRAMES, 2, 1, config.input_height, config.input_width), np.float32),
+        "view_valid": np.ones((FRAMES, 2), np.float32),
+        "imu_features": np.zeros((FRAMES, 5, 16), np.float32),
+        "T_anchor_cam": np.zeros((FRAMES, window, 4, 4), np.float32),
+        "time_offset_s": np.zeros((FRAMES, window), np.float32),
+        "window_valid": np.zeros((FRAMES, window), np.float32),
+    }
+    anchors = []
+    for index, (frame, imu) in enumerate(made_up_stream(rig, FRAMES)):
+        for device, pose in enumerate((imu.head, imu.ctrl_left, imu.ctrl_right)):
+            synchroniser.push_pose(device, imu.timestamp_ns, pose.position, pose.orientation_xyzw)
+        for device, leg in enumerate((imu.leg_left, imu.leg_right), start=3):
+            synchroniser.push_leg(device, imu.timestamp_ns, leg.orientation_xyzw, leg.acceleration)
+        assert assembler.assemble(
+            frame.timestamp_ns,
+            synchroniser.lookup(frame.timestamp_ns),
+            *(
+                inputs[name][index]
+                for name in ("imu_features", "T_anchor_cam", "time_offset_s", "window_valid")
+            ),
+        )
+        preprocess(frame.left, inputs["images"][index, 0, 0])
+        preprocess(frame.right, inputs["images"][index, 1, 0])
+        anchors.append(assembler.T_world_anchor)
+    rays, origins, _ = rig.ray_map(config.feature_width, config.feature_height)
+    tensors = {name: torch.from_numpy(value) for name, value in inputs.items()}
+    with torch.no_grad():
+        joints = tiny_model().forward_sequence(
+            **tensors, rays=torch.from_numpy(rays), origins=torch.from_numpy(origins), axes=None
+        ).joints_anchor.numpy()  # fmt: skip
+    T = np.array(anchors)
+    return np.einsum("tij,tkj->tki", T[:, :3, :3], joints) + T[:, None, :3, 3]
+
+
+def test_streaming_equals_one_offline_pass(tracker: SamePoseTracker) -> None:
+    streamed = np.array(
+        [tracker.push(*inputs).joints_world for inputs in made_up_stream(tracker.rig, FRAMES)]
+    )
+    expected = offline_world_joints(tracker.rig)
+    assert np.linalg.norm(streamed - expected, axis=-1).max() < 1e-4
+    assert np.ptp(streamed[:, 20], axis=0).max() > 0.05, "the stream must move"
+
+
+def test_a_replay_is_equal_bit_for_bit_and_reset_forgets_everything(
+    tracker: SamePoseTracker,
+) -> None:
+    first = [tracker.push(*inputs).joints_world for inputs in made_up_stream(tracker.rig, 20)]
+    tracker.reset()
+    again = [tracker.push(*inputs).joints_world for inputs in made_up_stream(tracker.rig, 20)]
+    np.testing.assert_array_equal(first, again)
+
+
+def test_both_doors_lead_to_the_same_pose(tracker: SamePoseTracker, tiny_bundle: Path) -> None:
+    with SamePoseTracker(tiny_bundle) as other:
+        for frame, imu in made_up_stream(tracker.rig, 12):
+            pushed = tracker.push(frame, imu)
+            for device in ("head", "ctrl_left", "ctrl_right", "leg_left", "leg_right"):
+                other.ingest(device, imu.timestamp_ns, getattr(imu, device))
+            np.testing.assert_array_equal(other.push_frame(frame).joints_world, pushed.joints_world)
+
+
+def test_status_goes_from_warming_up_to_valid(tracker: SamePoseTracker) -> None:
+    poses = [tracker.push(*inputs) for inputs in made_up_stream(tracker.rig, TINY.window + 2)]
+    assert poses[0].status is PoseStatus.LIMITED
+    assert poses[0].reasons == (Reason.WARMING_UP,)
+    assert poses[-1].status is PoseStatus.VALID and poses[-1].reason is None
+    assert all(np.isfinite(pose.joints_world).all() for pose in poses)
+    local = poses[-1].joints_cam_left
+    T = poses[-1].T_world_cam_left
+    np.testing.assert_allclose(local @ T[:3, :3].T + T[:3, 3], poses[-1].joints_world, atol=1e-9)
+
+
+def test_missing_modalities_are_named_and_the_pose_goes_on(tracker: SamePoseTracker) -> None:
+    stream = list(made_up_stream(tracker.rig, 14))
+    for inputs in stream[:10]:
+        tracker.push(*inputs)
+    gap_ns = 1_000_000_000  # longer than any sample may be bridged
+    frame, imu = stream[10]
+    frame = replace(frame, timestamp_ns=frame.timestamp_ns + gap_ns)
+    imu = replace(imu, timestamp_ns=imu.timestamp_ns + gap_ns)
+    pose = tracker.push(
+        StereoFrame(frame.timestamp_ns, None, None), replace(imu, ctrl_right=None, leg_left=None)
+    )
+    assert pose.status is PoseStatus.LIMITED
+    assert pose.reasons == (Reason.NO_IMAGES, Reason.CONTROLLER_LOST, Reason.LEG_TRACKER_LOST)
+    assert np.isfinite(pose.joints_world).all()
+    assert (pose.joint_confidence == 0).all()
+    frame, imu = stream[11]
+    pose = tracker.push(
+        StereoFrame(frame.timestamp_ns + gap_ns, frame.left, None),
+        replace(imu, timestamp_ns=imu.timestamp_ns + gap_ns),
+    )
+    assert pose.reasons == (Reason.CAMERA_LOST,)
+
+
+def test_a_lost_head_is_invalid_and_recovers(tracker: SamePoseTracker) -> None:
+    frame, imu = next(made_up_stream(tracker.rig, 1))
+    lost = tracker.push(frame, replace(imu, head=None))
+    assert (lost.status, lost.reasons) == (PoseStatus.INVALID, (Reason.HEAD_LOST,))
+    stream = list(made_up_stream(tracker.rig, 3))
+    assert tracker.push(*stream[1]).status is PoseStatus.LIMITED
+
+
+def test_results_belong_to_the_caller(tracker: SamePoseTracker) -> None:
+    stream = list(made_up_stream(tracker.rig, 3))
+    kept = tracker.push(*stream[0])
+    before = kept.joints_world.copy(), kept.joint_confidence.copy()
+    tracker.push(*stream[1])
+    np.testing.assert_array_equal(kept.joints_world, before[0])
+    np.testing.assert_array_equal(kept.joint_confidence, before[1])
+
+
+def shifted(inputs: tuple, frame_ns: int, imu_ns: int) -> tuple:
+    frame, imu = inputs
+    return replace(frame, timestamp_ns=frame_ns), replace(imu, timestamp_ns=imu_ns)
+
+
+NEWEST_NS = START_NS + 4 * FRAME_NS
+NEXT_NS = NEWEST_NS + FRAME_NS
+
+
+@pytest.mark.parametrize(
+    ("error", "message", "spoil"),
+    [
+        (TimestampError, "duplicate", lambda i: shifted(i, NEWEST_NS, NEXT_NS)),
+        (TimestampError, "before the newest", lambda i: shifted(i, NEWEST_NS - 1, NEXT_NS)),
+        (TimestampError, "head: duplicate", lambda i: shifted(i, NEXT_NS, NEWEST_NS)),
+        (TimestampError, "milliseconds or seconds", lambda i: shifted(i, NEWEST_NS + 33, NEXT_NS)),
+        (TimestampError, "one monotonic clock", lambda i: shifted(i, NEXT_NS, 10**18)),
+        (InvalidInputError, r"frame.left: expected the rig's", lambda i: (
+            replace(i[0], left=np.zeros((10, 10), np.uint8)), i[1])),
+        (InvalidInputError, "expected a StereoFrame, got dict", lambda i: ({}, i[1])),
+        (InvalidInputError, "expected an ImuFrame, got NoneType", lambda i: (i[0], None)),
+    ],
+)  # fmt: skip
+def test_bad_calls_change_nothing(
+    tracker: SamePoseTracker, tiny_bundle: Path, error, message, spoil
+):
+    stream = list(made_up_stream(tracker.rig, 6))
+    with SamePoseTracker(tiny_bundle) as undisturbed:
+        for inputs in stream[:5]:
+            tracker.push(*inputs)
+            undisturbed.push(*inputs)
+        with pytest.raises(error, match=message):
+            tracker.push(*spoil(stream[5]))
+        np.testing.assert_array_equal(
+            tracker.push(*stream[5]).joints_world, undisturbed.push(*stream[5]).joints_world
+        )
+
+
+def test_ingest_refuses_what_it_cannot_use(tracker: SamePoseTracker) -> None:
+    pose = DevicePose((0, 1, 0), IDENTITY)
+    tracker.ingest("head", START_NS, pose)
+    for error, message, call in (
+        (InvalidInputError, "device: expected one of", ("waist", START_NS, pose)),
+        (InvalidInputError, "leg_left: expected a LegReading", ("leg_left", START_NS, pose)),
+        (TimestampError, "duplicate", ("head", START_NS, pose)),
+        (TimestampError, "before the newest", ("head", START_NS - 1, pose)),
+        (TimestampError, "integer nanoseconds", ("head", 5.02, pose)),
+    ):
+        with pytest.raises(error, match=message):
+            tracker.ingest(*call)
+    tracker.ingest("head", START_NS + 10_000_000, pose)
+    tracker.ingest("leg_left", START_NS, LegReading(IDENTITY, (0, 0, 0)))
+
+
+def test_a_frame_on_another_clock_is_named(tracker: SamePoseTracker) -> None:
+    tracker.ingest("head", START_NS, DevicePose((0, 1.6, 0), IDENTITY))
+    frame, _ = next(made_up_stream(tracker.rig, 1))
+    with pytest.raises(TimestampError, match="one monotonic clock"):
+        tracker.push_frame(replace(frame, timestamp_ns=1_700_000_000_000_000_000))
+
+
+def test_an_engine_failure_resets_the_stream(
+    tracker: SamePoseTracker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream = list(made_up_stream(tracker.rig, 4))
+    fresh = [tracker.push(*inputs).joints_world for inputs in stream[:2]]
+    run = tracker._engine.run
+
+    def failing(stage: str) -> None:
+        if stage == "fusion":
+            raise EngineError("out of luck")
+        run(stage)
+
+    monkeypatch.setattr(tracker._engine, "run", failing)
+    with pytest.raises(EngineError, match="out of luck"):
+        tracker.push(*stream[2])
+    monkeypatch.undo()
+    again = [tracker.push(*inputs).joints_world for inputs in stream[:2]]
+    np.testing.assert_array_equal(fresh, again)
+
+
+def test_opening_mistakes_are_named(tiny_bundle: Path, small_rig: CameraRig) -> None:
+    with pytest.raises(EngineError, match="backend"):
+        SamePoseTracker(tiny_bundle, backend="quantum")
+    with pytest.raises(InvalidInputError, match="rig: expected a CameraRig"):
+        SamePoseTracker(tiny_bundle, rig={})
+    tiny = CameraRig(*(replace(c, width=32, height=24) for c in small_rig.cameras))
+    with pytest.raises(InvalidInputError, match="smaller preset"):
+        SamePoseTracker(tiny_bundle, rig=tiny)
+    with pytest.raises(InvalidInputError, match="ring_capacity"):
+        TrackerOptions(ring_capacity=0)
+
+
+def test_a_closed_tracker_says_so(tiny_bundle: Path) -> None:
+    tracker = SamePoseTracker(tiny_bundle)
+    tracker.close()
+    tracker.close()
+    with pytest.raises(SameError, match="closed"):
+        tracker.push(*next(made_up_stream(tracker.rig, 1)))
