@@ -1,5 +1,6 @@
 """How every command line of the SDK starts and ends: help, one-line errors, exit codes."""
 
+import inspect
 import logging
 import sys
 from collections.abc import Callable, Sequence
@@ -28,7 +29,13 @@ def run_command(
     A ``SameError`` becomes one line on stderr and exit code 2, Ctrl-C exit code 130; only a bug
     shows a traceback. Returns the exit code.
     """
-    options = tyro.cli(options_type, prog=name, args=arguments, description=options_type.__doc__)
+    options = tyro.cli(
+        options_type,
+        prog=name,
+        args=arguments,
+        description=inspect.cleandoc(options_type.__doc__ or ""),
+        config=(tyro.conf.FlagCreatePairsOff,),
+    )
     handler = RichHandler(console=Console(stderr=True), show_path=False, show_time=False)
     logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[handler])
     try:

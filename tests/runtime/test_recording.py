@@ -1,0 +1,137 @@
+"""Recordings come back as they were written, or not at all."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from streams import made_up_stream
+
+from same_engines.errors import InvalidInputError, RecordingError
+from same_runtime import DevicePose, StereoFrame
+from same_runtime.camera import CameraRig
+from same_runtime.conventions import LEG_DEVICES, POSE_DEVICES
+from same_runtime.recording import (
+    FRAME_STREAM,
+    TRUTH_STREAM,
+    RawLegReading,
+    RawPose,
+    Recording,
+    RecordingWriter,
+)
+
+
+def write_stream(path: Path, rig: CameraRig, frames: int) -> None:
+    with RecordingWriter(path, rig) as writer:
+        for frame, imu in made_up_stream(rig, frames):
+            for device in POSE_DEVICES:
+                writer.write_pose(device, imu.timestamp_ns, getattr(imu, device))
+            for device in LEG_DEVICES:
+                writer.write_leg(device, imu.timestamp_ns, getattr(imu, device))
+            writer.write_frame(frame)
+            writer.write_truth(frame.timestamp_ns, np.full((22, 3), frame.timestamp_ns / 1e9))
+
+
+def test_everything_comes_back(tmp_path: Path, small_rig: CameraRig) -> None:
+    path = tmp_path / "r.mcap"
+    write_stream(path, small_rig, 3)
+    recording = Recording(path)
+    assert recording.rig is not None and recording.rig.to_dict() == small_rig.to_dict()
+    assert recording.num_frames == 3
+    samples = list(recording.samples())
+    assert len(samples) == 3 * 7
+    for index, (frame, imu) in enumerate(made_up_stream(small_rig, 3)):
+        mine = {s.stream: s for s in samples if s.timestamp_ns == frame.timestamp_ns}
+        np.testing.assert_array_equal(mine[FRAME_STREAM].value.left, frame.left)
+        np.testing.assert_array_equal(mine[FRAME_STREAM].value.right, frame.right)
+        np.testing.assert_array_equal(mine["head"].value.position, imu.head.position)
+        np.testing.assert_array_equal(
+            mine["leg_left"].value.acceleration, imu.leg_left.acceleration
+        )
+        assert mine[TRUTH_STREAM].value[0, 0] == pytest.approx(frame.timestamp_ns / 1e9), index
+    only = {sample.stream for sample in recording.samples(("head", TRUTH_STREAM))}
+    assert only == {"head", TRUTH_STREAM}
+
+
+def test_faulty_samples_are_kept_as_they_are(tmp_path: Path, small_rig: CameraRig) -> None:
+    path = tmp_path / "r.mcap"
+    with RecordingWriter(path, small_rig) as writer:
+        writer.write_pose("head", 20, RawPose(np.full(3, np.nan), np.zeros(4)))
+        writer.write_pose("head", 10, RawPose(np.zeros(3), np.zeros(4)), arrival_ns=30)
+        writer.write_leg("leg_left", 30, RawLegReading(np.zeros(4), np.full(3, np.inf)))
+    came = list(Recording(path).samples())
+    assert [sample.timestamp_ns for sample in came] == [20, 10, 30]
+    assert np.isnan(came[0].value.position).all()
+    assert np.isinf(came[2].value.acceleration).all()
+
+
+def test_an_image_without_its_partner_is_a_frame_with_one_view(
+    tmp_path: Path, small_rig: CameraRig
+) -> None:
+    image = np.zeros((96, 128), np.uint8)
+    path = tmp_path / "r.mcap"
+    with RecordingWriter(path, small_rig) as writer:
+        writer.write_frame(StereoFrame(1, image, None))
+        writer.write_frame(StereoFrame(2, image, image))
+        writer.write_frame(StereoFrame(3, None, image))
+    frames = [sample.value for sample in Recording(path).samples()]
+    assert [(f.left is not None, f.right is not None) for f in frames] == [
+        (True, False), (True, True), (False, True),
+    ]  # fmt: skip
+
+
+def test_jpeg_recordings_are_smaller_and_close(tmp_path: Path, small_rig: CameraRig) -> None:
+    frame, _ = next(made_up_stream(small_rig, 1))
+    for name, quality in (("png", None), ("jpeg", 90)):
+        with RecordingWriter(tmp_path / name, small_rig, jpeg_quality=quality) as writer:
+            writer.write_frame(frame)
+    lossy = next(Recording(tmp_path / "jpeg").samples()).value.left
+    assert np.abs(lossy.astype(int) - frame.left).mean() < 6
+
+
+def test_an_interrupted_recording_leaves_nothing(tmp_path: Path, small_rig: CameraRig) -> None:
+    with pytest.raises(KeyboardInterrupt), RecordingWriter(tmp_path / "r.mcap", small_rig):
+        raise KeyboardInterrupt
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_wrong_devices_and_shapes_are_named(tmp_path: Path, small_rig: CameraRig) -> None:
+    pose = DevicePose((0, 0, 0), (0, 0, 0, 1))
+    with RecordingWriter(tmp_path / "r.mcap", small_rig) as writer:
+        with pytest.raises(InvalidInputError, match="expected one of"):
+            writer.write_pose("leg_left", 1, pose)
+        with pytest.raises(InvalidInputError, match=r"\(22, 3\)"):
+            writer.write_truth(1, np.zeros((24, 3)))
+
+
+def test_unreadable_files_are_refused(tmp_path: Path, small_rig: CameraRig) -> None:
+    with pytest.raises(RecordingError, match="cannot be read"):
+        Recording(tmp_path / "nothing.mcap")
+    with pytest.raises(RecordingError, match="cannot be written"):
+        RecordingWriter(tmp_path / "no" / "folder.mcap", small_rig)
+    text = tmp_path / "notes.mcap"
+    text.write_text("not an mcap file at all")
+    with pytest.raises(RecordingError, match="not a readable recording"):
+        Recording(text)
+
+
+def test_damaged_recordings_raise_recording_errors_only(
+    tmp_path: Path, small_rig: CameraRig
+) -> None:
+    good = tmp_path / "good.mcap"
+    write_stream(good, small_rig, 2)
+    content = good.read_bytes()
+    bad = tmp_path / "bad.mcap"
+    random = np.random.default_rng(0)
+    damaged = [content[: int(n)] for n in random.integers(0, len(content), 20)]
+    for at in random.integers(0, len(content), 60):
+        flipped = bytearray(content)
+        flipped[at] ^= 1 << int(random.integers(8))
+        damaged.append(bytes(flipped))
+    refused = 0
+    for content in damaged:
+        bad.write_bytes(content)
+        try:
+            list(Recording(bad).samples())
+        except (RecordingError, InvalidInputError):
+            refused += 1
+    assert refused > 40, "most damage must be noticed"
