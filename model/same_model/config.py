@@ -95,6 +95,9 @@ class ModelConfig:
     """Attention heads of the temporal Transformer."""
     ttn_ffn_dim: int = 256
     """Hidden width of the feed-forward networks of the temporal Transformer."""
+    use_joint_embedding: bool = True
+    """False: a query knows its joint by the paper's scalar identifier alone, which learns far
+    more slowly which image token is its own."""
     use_sa_mvf_pe: bool = True
     """False: deformable attention without the 3D positional embedding (Table 2, SA-MVF)."""
     use_ma_mmf: bool = True

@@ -41,10 +41,10 @@ class Views(NamedTuple):
     """(B, V, 3) float32: optical axes; only depth mode ``z`` reads them."""
 
 
-def _mask(confidence: Tensor, threshold: float) -> Tensor:
+def _mask(visibility: Tensor, threshold: float) -> Tensor:
     """1 above the threshold, 0 below, with a short ramp between: a hard step would let a
     rounding error of one engine switch a joint's image features on or off."""
-    return ((confidence - threshold) / _MASK_RAMP + 0.5).clamp(0.0, 1.0)
+    return ((visibility - threshold) / _MASK_RAMP + 0.5).clamp(0.0, 1.0)
 
 
 def depth_from_view(joints: Tensor, origins: Tensor, axes: Tensor | None) -> Tensor:
@@ -85,7 +85,7 @@ class SpatialAwareMultiViewFusion(nn.Module):
         nn.init.uniform_(
             self.value, -(self.config.feature_dim**-0.5), self.config.feature_dim**-0.5
         )
-        nn.init.normal_(self.joint_embedding, std=0.02)
+        nn.init.normal_(self.joint_embedding)
         # Deformable DETR's start: each head looks its own way, its points on growing rings.
         for layer in (self.offsets, self.scores):
             nn.init.zeros_(layer.weight)
@@ -201,6 +201,8 @@ class FusionStage(nn.Module):
         dim = config.feature_dim
         self.embed_query = feed_forward(4, dim, dim)
         self.iterations = nn.ModuleList(FusionIteration(config) for _ in range(config.iterations))
+        if config.use_joint_embedding:
+            self.joint_embedding = nn.Parameter(torch.randn(NUM_JOINTS, dim))
         self.joint_identifier: Tensor
         self.register_buffer(
             "joint_identifier", (torch.arange(NUM_JOINTS) / NUM_JOINTS)[:, None], persistent=False
@@ -234,11 +236,11 @@ class FusionStage(nn.Module):
         is not valid contributes nothing, whatever its features hold.
         """
         dtype = module_dtype(self.embed_query)
-        confidence = visibility * (view_valid * self.view_used.to(view_valid.dtype))[..., None]
+        valid = (view_valid * self.view_used.to(view_valid.dtype))[..., None]
         views = Views(
             features.flatten(0, 1).to(dtype),
             joints_2d.flatten(0, 1),
-            _mask(confidence, self.config.confidence_threshold).to(dtype),
+            (valid * _mask(visibility, self.config.confidence_threshold)).to(dtype),
             rays.flatten(0, 1),
             origins,
             axes if self.config.depth_mode == "z" else None,
@@ -249,9 +251,11 @@ class FusionStage(nn.Module):
         imu_tokens = imu_tokens.to(dtype)
         identifier = self.joint_identifier.to(joints_imu.dtype).expand(*joints_imu.shape[:2], 1)
         query = self.embed_query(torch.cat([joints_imu, identifier], dim=-1).to(dtype))
+        if self.config.use_joint_embedding:
+            query = query + self.joint_embedding
         joints = joints_imu
         refined = []
         for iteration in self.iterations:
             query, joints = iteration(query, joints, imu_tokens, views)
             refined.append(joints)
-        return FusionOutput(torch.stack(refined, dim=1), confidence.amax(dim=1))
+        return FusionOutput(torch.stack(refined, dim=1), (valid * visibility).amax(dim=1))

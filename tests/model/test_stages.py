@@ -73,8 +73,9 @@ def test_each_device_has_its_own_recurrent_weights() -> None:
     assert torch.pdist(tokens).min() > 1e-2
 
 
-def test_an_invalid_view_contributes_nothing() -> None:
-    fusion = tiny_model().fusion
+@pytest.mark.parametrize("threshold", [TINY.confidence_threshold, 0.0])
+def test_an_invalid_view_contributes_nothing(threshold: float) -> None:
+    fusion = tiny_model(confidence_threshold=threshold).fusion
     inputs = fusion_inputs(2)
     inputs["view_valid"] = torch.tensor([[1.0, 0.0], [1.0, 0.0]])
     other = fusion_inputs(2, seed=9)
@@ -94,7 +95,7 @@ def test_an_invalid_view_contributes_nothing() -> None:
 def test_joints_below_the_confidence_threshold_are_masked() -> None:
     fusion = tiny_model().fusion
     inputs = fusion_inputs(1)
-    inputs["visibility"][:, :, 4] = TINY.confidence_threshold - 0.01
+    inputs["visibility"][:, :, 4] = TINY.confidence_threshold - 0.06
     moved = inputs | {"joints_2d": inputs["joints_2d"].clone()}
     moved["joints_2d"][:, :, 4] += 3.0
     with torch.no_grad():
@@ -115,6 +116,7 @@ def test_each_iteration_moves_the_joints_of_the_one_before() -> None:
 @pytest.mark.parametrize(
     "change",
     [
+        {"use_joint_embedding": False},
         {"use_sa_mvf_pe": False},
         {"use_ma_mmf": False},
         {"depth_mode": "z"},
