@@ -33,7 +33,9 @@ class OnnxRuntimeEngine(Engine):
     def __init__(self, bundle: Bundle, precision: str, threads: int) -> None:
         self.precision = precision
         self._tensors = collect_tensors(bundle, precision)
-        self._buffers = {name: (spec.zeros(),) for name, spec in self._tensors.items()}
+        self._buffers: dict[str, tuple[np.ndarray, ...]] = {
+            name: (spec.zeros(),) for name, spec in self._tensors.items()
+        }
         for name in self._tensors:
             if name.endswith(STATE_SUFFIX):
                 # Frame n reads the first and writes the second, frame n+1 the other way round.

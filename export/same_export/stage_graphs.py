@@ -229,9 +229,9 @@ def export_stage(model: SameModel, stage: str) -> StageGraph:
 
 def _spec(node: onnx.ValueInfoProto) -> TensorSpec:
     tensor = node.type.tensor_type
-    dtype = {onnx.TensorProto.FLOAT: "float32", onnx.TensorProto.FLOAT16: "float16"}
     shape = tuple(dimension.dim_value for dimension in tensor.shape.dim)
-    return TensorSpec(node.name, shape, dtype[tensor.elem_type])
+    dtype = onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type)
+    return TensorSpec(node.name, shape, str(dtype))
 
 
 def _strip_debug_text(proto: onnx.ModelProto) -> None:

@@ -1,0 +1,92 @@
+# mypy: ignore-errors
+# The function below is not run by Python: onnxscript reads its source as ONNX.
+"""The operator as a function of standard ONNX operators; see ``operator.py``."""
+
+import onnx
+from onnxscript import script
+from onnxscript.onnx_opset import opset20 as op
+from onnxscript.values import Opset
+
+SAME_OPSET = Opset("same", 1)
+_FLOAT = onnx.TensorProto.FLOAT
+
+
+@script(SAME_OPSET, default_opset=op)
+def SpatialAwareDeformAttn(
+    features,
+    rays,
+    origins,
+    locations,
+    weights,
+    depth,
+    w1,
+    b1,
+    num_shell_points: int,
+    delta: float,
+    pe_sum: int,
+):
+    """The operator in standard ONNX operators, float32 inside whatever the features' type."""
+    views = op.Shape(weights, start=0, end=1)
+    joints_heads = op.Mul(op.Shape(weights, start=1, end=2), op.Shape(weights, start=2, end=3))
+    points = op.Shape(weights, start=3, end=4)
+    one = op.Constant(value_ints=[1])
+    rest = op.Constant(value_ints=[-1])
+    last = op.Constant(value_ints=[-1])
+    weight = op.Reshape(
+        op.Cast(weights, to=_FLOAT), op.Concat(views, one, joints_heads, points, axis=0)
+    )
+
+    # One GridSample serves the features and the rays.
+    maps = op.Concat(op.Cast(features, to=_FLOAT), rays, axis=1)
+    size = op.Cast(
+        op.Concat(op.Shape(rays, start=3, end=4), op.Shape(rays, start=2, end=3), axis=0),
+        to=_FLOAT,
+    )
+    two = op.Constant(value_ints=[2])
+    pixels = op.Reshape(locations, op.Concat(views, joints_heads, points, two, axis=0))
+    grid = (2.0 * pixels + 1.0) / size - 1.0
+    sampled = op.GridSample(maps, grid, align_corners=0, mode="linear", padding_mode="zeros")
+    channels = op.Shape(features, start=1, end=2)
+    three = op.Constant(value_ints=[3])
+    content, ray = op.Split(sampled, op.Concat(channels, three, axis=0), axis=1)
+    content = op.ReduceSum(content * weight, last, keepdims=0)
+    per_joint = op.Shape(weights, start=0, end=3)
+    sampled_features = op.CastLike(
+        op.Reshape(op.Transpose(content, perm=[0, 2, 1]), op.Concat(per_joint, rest, axis=0)),
+        features,
+    )
+
+    # W1 Theta needs only the sum of W1's blocks and their sum weighted by the steps along the
+    # ray, because the shell's points are origin + ray * depth plus fixed steps of the ray.
+    count = op.CastLike(num_shell_points, delta)
+    index = op.Cast(op.Range(0, num_shell_points, 1), to=_FLOAT)
+    steps = op.Reshape(
+        delta * (2.0 * index - (count - 1.0)) / op.Max(count - 1.0, 1.0),
+        op.Constant(value_ints=[1, -1, 1]),
+    )
+    shell = op.Concat(
+        one * 0, op.Reshape(num_shell_points, op.Constant(value_ints=[1])), three, axis=0
+    )
+    blocks = op.Reshape(op.Cast(w1, to=_FLOAT), shell)
+    axis_points = op.Constant(value_ints=[1])
+    w1_centre = op.ReduceSum(blocks, axis_points, keepdims=0)
+    w1_ray = op.ReduceSum(blocks * steps, axis_points, keepdims=0)
+    matrix = op.Transpose(op.Concat(w1_centre, w1_ray, axis=1), perm=[1, 0])
+
+    heads = op.Shape(weights, start=2, end=3)
+    joints = op.Shape(weights, start=1, end=2)
+    depth_heads = op.Expand(
+        op.Reshape(depth, op.Concat(views, joints, one, axis=0)),
+        op.Concat(views, joints, heads, axis=0),
+    )
+    distance = op.Reshape(depth_heads, op.Concat(views, one, joints_heads, one, axis=0))
+    origin = op.Reshape(origins, op.Concat(views, three, one, one, axis=0))
+    inputs = op.Transpose(op.Concat(origin + ray * distance, ray, axis=1), perm=[0, 2, 3, 1])
+    hidden = op.Relu(op.MatMul(inputs, matrix) + op.Cast(b1, to=_FLOAT))
+    unweighted = op.CastLike(pe_sum, weight)
+    point_weight = op.Reshape(
+        weight + unweighted * (1.0 - weight), op.Concat(views, joints_heads, points, one, axis=0)
+    )
+    position = op.ReduceSum(hidden * point_weight, op.Constant(value_ints=[2]), keepdims=0)
+    position = op.CastLike(op.Reshape(position, op.Concat(per_joint, rest, axis=0)), features)
+    return sampled_features, position
