@@ -1,0 +1,51 @@
+"""What decides the content of a synthetic data set."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+
+from same_engines.errors import DataError
+
+
+@dataclass(frozen=True)
+class SynthConfig:
+    """Everything that decides the content of a data set, besides the motion sources."""
+
+    width: int = 320
+    """Image width, pixels."""
+    height: int = 240
+    """Image height, pixels."""
+    supersample: int = 1
+    """Pixels rendered per image pixel and axis; 2 smooths small images."""
+    fps: float = 30.0
+    """Frames per second: 30, 60 or 90."""
+    seed: int = 0
+    """The same seed gives the same bytes."""
+    variants: int = 1
+    """Recordings per clip, each with another body, rig, room and clothes; odd ones mirrored."""
+    procedural: int = 8
+    """Recordings of procedural motion per split and action."""
+    max_seconds: float = 60.0
+    """Longer stretches of motion are cut."""
+    rig_spread: float = 1.0
+    """How far rigs vary around the nominal one; 0: not at all."""
+    depth: bool = False
+    """Also write depth maps."""
+
+    def __post_init__(self) -> None:
+        if self.width < 16 or self.height < 16 or self.width % 4 or self.height % 4:
+            raise DataError("width, height: expected multiples of 4, at least 16")
+        if self.supersample not in (1, 2):
+            raise DataError(f"supersample: expected 1 or 2, got {self.supersample}")
+        if not 10 <= self.fps <= 120:
+            raise DataError(f"fps: expected 10 to 120, got {self.fps}")
+        if self.variants < 1 or self.procedural < 0 or self.seed < 0:
+            raise DataError("variants: at least 1; procedural and seed: at least 0")
+        if self.max_seconds < 1.5:
+            raise DataError(f"max_seconds: expected at least 1.5, got {self.max_seconds}")
+
+    @property
+    def digest(self) -> str:
+        """Changes when any field that shapes a recording changes."""
+        shaping = {k: v for k, v in asdict(self).items() if k not in ("variants", "procedural")}
+        return hashlib.sha256(json.dumps(shaping, sort_keys=True).encode()).hexdigest()[:16]

@@ -1,0 +1,37 @@
+"""A synthetic sequence as an MCAP recording, for replay through the tracker."""
+
+from pathlib import Path
+
+from same_model.data.sequence import open_sequence
+from same_runtime.conventions import DEVICES
+from same_runtime.recording import RecordingWriter
+from same_runtime.samples import DevicePose, LegReading, StereoFrame
+
+
+def export_mcap(sequence_path: Path, mcap_path: Path, max_frames: int | None = None) -> None:
+    """Write a sequence folder's images, device streams and truth, merged in order of time.
+
+    The rig in the file is the one an application would have. Raises ``DataError`` for a
+    damaged folder and ``RecordingError`` when the file cannot be written.
+    """
+    sequence = open_sequence(sequence_path)
+    frames = sequence.frames if max_frames is None else min(max_frames, sequence.frames)
+    end_ns = int(sequence.timestamps_ns[frames - 1])
+    # At equal times samples go before the frame that wants them.
+    events = [(int(t), 1, "frame", i) for i, t in enumerate(sequence.timestamps_ns[:frames])]
+    for device in DEVICES:
+        stamps = sequence.streams[device].timestamp_ns
+        events += [(int(t), 0, device, i) for i, t in enumerate(stamps) if t <= end_ns + 50_000_000]
+    with RecordingWriter(mcap_path, sequence.rig) as writer:
+        for stamp, _, what, i in sorted(events):
+            if what == "frame":
+                left, right = sequence.images[i]
+                writer.write_frame(StereoFrame(stamp, left, right))
+                writer.write_truth(stamp, sequence.joints_world[i].astype("float64"))
+                continue
+            stream = sequence.streams[what]
+            orientation = stream.orientation_xyzw[i]
+            if stream.position is not None:
+                writer.write_pose(what, stamp, DevicePose(stream.position[i], orientation))
+            elif stream.acceleration is not None:
+                writer.write_leg(what, stamp, LegReading(orientation, stream.acceleration[i]))

@@ -1,0 +1,252 @@
+"""A recording as a folder of memory-mapped arrays: what training and evaluation read.
+
+==========================  ======================  ==========================================
+file                        shape, dtype            meaning
+==========================  ======================  ==========================================
+meta.json                                           format, origin, seed, split, licence
+rig.json                                            calibration as the application has it
+rig_true.json                                       the cameras that made the images
+images.npy                  (T, 2, H, W) uint8      left, right, without sensor noise
+timestamps_ns.npy           (T,) int64              mid-exposure
+joints_world.npy            (T, 22, 3) float32      metres
+joints_2d.npy               (T, 2, 22, 2) float32   pixels, true cameras; also outside the image
+visible.npy                 (T, 2, 22) uint8        1 where the joint is in the image and seen
+T_world_cam_left.npy        (T, 4, 4) float64       true
+T_world_device.npy          (T, 5, 4, 4) float64    true poses at the frames, in ``DEVICES`` order
+leg_acceleration.npy        (T, 2, 3) float32       true, m/s^2, world, gravity removed
+sensed_position.npy         (T, 5, 3) float64       as sensed, at the frames (legs: zero)
+sensed_orientation.npy      (T, 5, 4) float64       as sensed, xyzw; zero where missing
+sensed_acceleration.npy     (T, 2, 3) float32       as sensed
+sensed_valid.npy            (T, 5) uint8            0 where the device was missing
+stream_<device>_*.npy                               timestamp_ns, orientation_xyzw and position
+                                                    or acceleration, at the device's own rate
+depth.npy (optional)        (T, 2, H, W) float16    metres along the ray, 0 beyond the lens
+==========================  ======================  ==========================================
+"""
+
+import contextlib
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from same_engines.errors import DataError
+from same_model.data.rig import read_rig
+from same_model.data.sensors import DeviceStream
+from same_runtime.camera import CameraRig
+from same_runtime.conventions import DEVICES, NUM_JOINTS
+
+FORMAT_VERSION = 1
+_FORMAT = "same-sequence"
+_TEMPORARY_PREFIX = ".partial-"
+# name: (dtype, shape after the leading T); None is a free size.
+_ARRAYS: dict[str, tuple[str, tuple[int | None, ...]]] = {
+    "images": ("uint8", (2, None, None)),
+    "timestamps_ns": ("int64", ()),
+    "joints_world": ("float32", (NUM_JOINTS, 3)),
+    "joints_2d": ("float32", (2, NUM_JOINTS, 2)),
+    "visible": ("uint8", (2, NUM_JOINTS)),
+    "T_world_cam_left": ("float64", (4, 4)),
+    "T_world_device": ("float64", (5, 4, 4)),
+    "leg_acceleration": ("float32", (2, 3)),
+    "sensed_position": ("float64", (5, 3)),
+    "sensed_orientation": ("float64", (5, 4)),
+    "sensed_acceleration": ("float32", (2, 3)),
+    "sensed_valid": ("uint8", (5,)),
+}
+_OPTIONAL_ARRAYS = {"depth": ("float16", (2, None, None))}
+
+
+@dataclass(frozen=True)
+class SequenceReader:
+    """One sequence folder, opened; arrays are memory maps and read-only."""
+
+    path: Path
+    meta: dict[str, Any]
+
+    @property
+    def frames(self) -> int:
+        return len(self.timestamps_ns)
+
+    def __getattr__(self, name: str) -> NDArray[Any]:
+        if name not in _ARRAYS and name not in _OPTIONAL_ARRAYS:
+            raise AttributeError(name)
+        array = _load(self.path / f"{name}.npy")
+        dtype, shape = {**_ARRAYS, **_OPTIONAL_ARRAYS}[name]
+        fits = array.dtype == dtype and array.ndim == 1 + len(shape)
+        if not fits or any(
+            want is not None and want != have
+            for want, have in zip(shape, array.shape[1:], strict=True)
+        ):
+            raise DataError(
+                f"{self.path / name}.npy: expected {dtype} (T, {shape}), "
+                f"got {array.dtype} {array.shape}"
+            )
+        object.__setattr__(self, name, array)
+        return array
+
+    @property
+    def has_depth(self) -> bool:
+        return (self.path / "depth.npy").exists()
+
+    @cached_property
+    def rig(self) -> CameraRig:
+        """The calibration that an application would have."""
+        return read_rig(self.path / "rig.json")
+
+    @cached_property
+    def rig_true(self) -> CameraRig:
+        return read_rig(self.path / "rig_true.json")
+
+    @cached_property
+    def streams(self) -> dict[str, DeviceStream]:
+        """What each device reported, at its own rate."""
+        out = {}
+        for device in DEVICES:
+            fields = {}
+            for name in ("timestamp_ns", "orientation_xyzw", "position", "acceleration"):
+                file = self.path / f"stream_{device}_{name}.npy"
+                fields[name] = _load(file) if file.exists() else None
+            if fields["timestamp_ns"] is None or fields["orientation_xyzw"] is None:
+                raise DataError(f"{self.path}: no stream of {device}")
+            out[device] = DeviceStream(**fields)  # type: ignore[arg-type]
+        return out
+
+
+def _load(path: Path) -> NDArray[Any]:
+    try:
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: missing or damaged ({error})") from None
+
+
+def open_sequence(path: Path) -> SequenceReader:
+    """Open a sequence folder.
+
+    Raises ``DataError`` when it is not one, is of another format version, or when an array is
+    missing, damaged or of another length than the others.
+    """
+    path = Path(path)
+    try:
+        meta = json.loads((path / "meta.json").read_text())
+    except (OSError, json.JSONDecodeError) as error:
+        raise DataError(f"{path}: not a sequence folder ({error})") from None
+    if not isinstance(meta, dict) or meta.get("format") != _FORMAT:
+        raise DataError(f"{path}/meta.json: not a {_FORMAT} file")
+    if meta.get("format_version") != FORMAT_VERSION:
+        raise DataError(
+            f"{path}: format version {meta.get('format_version')}, this code reads "
+            f"{FORMAT_VERSION}; write the data set again"
+        )
+    sequence = SequenceReader(path, meta)
+    for name in _ARRAYS:
+        if len(getattr(sequence, name)) != sequence.frames:
+            raise DataError(f"{path}/{name}.npy: its length differs from timestamps_ns.npy")
+    if sequence.frames == 0:
+        raise DataError(f"{path}: no frames")
+    return sequence
+
+
+def find_sequences(root: Path) -> list[Path]:
+    """All complete sequence folders under ``root``, sorted. Raises ``DataError`` if none."""
+    root = Path(root)
+    if not root.is_dir():
+        raise DataError(f"{root}: no such folder; make one with `same-data synth --out {root}`")
+    found = sorted(
+        p.parent
+        for p in root.rglob("meta.json")
+        if not any(part.startswith(_TEMPORARY_PREFIX) for part in p.relative_to(root).parts)
+    )
+    if not found:
+        raise DataError(
+            f"{root}: no sequences in it; make some with `same-data synth --out {root}`"
+        )
+    return found
+
+
+class SequenceWriter:
+    """Writes one sequence: all of it or nothing.
+
+    Everything goes to a temporary folder beside the target, which takes its name only when
+    ``commit`` has checked and flushed it; leaving the ``with`` block earlier removes it.
+    """
+
+    def __init__(self, path: Path, frames: int, width: int, height: int, depth: bool) -> None:
+        self.path = Path(path)
+        self._folder = self.path.parent / f"{_TEMPORARY_PREFIX}{self.path.name}-{os.getpid()}"
+        self._committed = False
+        with self._disk():
+            self._folder.mkdir(parents=True, exist_ok=False)
+            self.images = np.lib.format.open_memmap(
+                self._folder / "images.npy", "w+", np.uint8, (frames, 2, height, width)
+            )
+            self.depth = None
+            if depth:
+                self.depth = np.lib.format.open_memmap(
+                    self._folder / "depth.npy", "w+", np.float16, (frames, 2, height, width)
+                )
+            # A sparse map would meet a full disk as SIGBUS; reserving the space fails politely.
+            for name in ["images.npy"] + (["depth.npy"] if depth else []):
+                with open(self._folder / name, "r+b") as file:
+                    os.posix_fallocate(file.fileno(), 0, os.fstat(file.fileno()).st_size)
+
+    @contextlib.contextmanager
+    def _disk(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            raise DataError(f"{self.path}: cannot be written ({error.strerror})") from None
+
+    def __enter__(self) -> "SequenceWriter":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if not self._committed:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    def commit(
+        self,
+        arrays: Mapping[str, NDArray[Any]],
+        streams: Mapping[str, DeviceStream],
+        texts: Mapping[str, Mapping[str, Any]],
+    ) -> None:
+        """Write everything but the images and give the folder its name.
+
+        ``arrays``: every array of the format but ``images``. ``texts``: contents of
+        ``meta`` (format fields are added), ``rig`` and ``rig_true``.
+        """
+        with self._disk():
+            self.images.flush()
+            if self.depth is not None:
+                self.depth.flush()
+            for name, (dtype, _) in _ARRAYS.items():
+                if name != "images":
+                    np.save(self._folder / f"{name}.npy", np.asarray(arrays[name], dtype))
+            for device, stream in streams.items():
+                for field in ("timestamp_ns", "orientation_xyzw", "position", "acceleration"):
+                    value = getattr(stream, field)
+                    if value is not None:
+                        np.save(self._folder / f"stream_{device}_{field}.npy", value)
+            for name, content in texts.items():
+                if name == "meta":
+                    content = {"format": _FORMAT, "format_version": FORMAT_VERSION, **content}
+                (self._folder / f"{name}.json").write_text(json.dumps(content, indent=1))
+            open_sequence(self._folder)
+            self._folder.rename(self.path)
+        self._committed = True
+
+
+def remove_partial(root: Path) -> int:
+    """Delete what interrupted runs left under ``root``; returns how many folders."""
+    leftovers = [p for p in Path(root).rglob(f"{_TEMPORARY_PREFIX}*") if p.is_dir()]
+    for folder in leftovers:
+        shutil.rmtree(folder, ignore_errors=True)
+    return len(leftovers)

@@ -1,0 +1,359 @@
+"""From motion clips to recordings: who wears what where, rendered and sensed."""
+
+import logging
+import zlib
+from collections.abc import Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from dataclasses import asdict, dataclass, replace
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.interpolate import CubicSpline
+from scipy.spatial.transform import Rotation
+
+from same_engines.errors import DataError
+from same_model.data import procedural, scene, sensors
+from same_model.data.body import joint_matrices, load_body_model, make_body, pose_joints
+from same_model.data.config import SynthConfig
+from same_model.data.export_mcap import export_mcap
+from same_model.data.motion import Motion, interpolate_rotations, load_clip, rotated
+from same_model.data.retarget import BodyMotion, retarget
+from same_model.data.rig import miscalibrated, random_rig
+from same_model.data.sequence import SequenceWriter, open_sequence, remove_partial
+from same_model.data.splits import SPLITS, SplitFile, load_split
+from same_runtime.conventions import DEVICES, JOINT_NAMES, JOINT_PARENTS
+
+_LOG = logging.getLogger("same")
+_SEAT_CLEARANCE_M = 0.10
+_TARGET_BRIGHTNESS = 0.42
+LICENCE = {
+    "cmu": "Motion: CMU Graphics Lab Motion Capture Database (mocap.cs.cmu.edu), free to use, "
+    "created with funding from NSF EIA-0196217; BVH conversion by B. Hahne. "
+    "Body: CC0. Images and sensor readings: synthetic.",
+    "procedural": "Motion: procedural, Apache-2.0. Body: CC0. Images and sensor readings: "
+    "synthetic.",
+}
+
+
+@dataclass(frozen=True)
+class Job:
+    """One clip or procedural action, in one variant."""
+
+    split: str
+    split_label: str
+    action: str
+    performer: str
+    variant: int
+    clip: Path | None
+    """None: procedural."""
+
+    @property
+    def name(self) -> str:
+        stem = self.clip.name.split(".")[0] if self.clip else f"{self.performer}_{self.action}"
+        return f"{stem}_v{self.variant}"
+
+
+def plan_jobs(
+    config: SynthConfig,
+    motion_dir: Path | None,
+    wanted_splits: tuple[str, ...] = SPLITS,
+    wanted_clips: tuple[str, ...] = (),
+    split: SplitFile | None = None,
+) -> list[Job]:
+    """The jobs of a data set.
+
+    ``motion_dir``: folder of ``.bvh`` or ``.bvh.xz`` clips; None for procedural motion alone.
+    ``wanted_clips``: only these (also ones that the split excludes); empty for all of the split.
+    Raises ``DataError`` for a folder without clips or a clip that is not in it.
+    """
+    split = split or load_split()
+    jobs: list[Job] = []
+    if motion_dir is not None:
+        files = {p.name.split(".")[0]: p for p in sorted(Path(motion_dir).glob("*.bvh*"))}
+        if not files:
+            raise DataError(f"{motion_dir}: no .bvh or .bvh.xz files in it")
+        absent = sorted(set(wanted_clips) - set(files))
+        if absent:
+            raise DataError(f"{motion_dir}: no clip {', '.join(absent)}")
+        listed = {c.clip: (c.split, c.action, c.subject) for c in split.clips}
+        for clip in wanted_clips:
+            listed.setdefault(clip, ("train", "unlisted", clip.split("_")[0]))
+        for name, path in files.items():
+            if name not in listed or (wanted_clips and name not in wanted_clips):
+                continue
+            where, action, subject = listed[name]
+            if where in wanted_splits:
+                jobs += [
+                    Job(where, split.label, action, f"cmu{subject}-{v}", v, path)
+                    for v in range(config.variants)
+                ]
+    if not wanted_clips:
+        for where in wanted_splits:
+            for action in split.procedural.get(where, ()):
+                jobs += [
+                    Job(where, split.label, action, f"proc-{where}-{v}", v, None)
+                    for v in range(config.procedural)
+                ]
+    if not jobs:
+        raise DataError("nothing to make: no clip of the wanted splits, and no procedural motion")
+    return jobs
+
+
+def _rng(*parts: object) -> np.random.Generator:
+    return np.random.default_rng([zlib.crc32(str(p).encode()) for p in parts])
+
+
+def performer_shape(seed: int, performer: str) -> NDArray[np.float64]:
+    """Body shape coefficients (K,) of a performer; a performer never has two shapes."""
+    size = load_body_model().shape_size
+    return _rng(seed, "shape", performer).normal(0.0, 0.9, size).clip(-1.7, 1.7)
+
+
+def job_motions(config: SynthConfig, job: Job) -> list[Motion]:
+    """The usable stretches of a job's motion, at its source's rate."""
+    if job.clip is None:
+        made = procedural.make_motion(_rng(config.seed, "motion", job.name), job.action)
+        return [replace(made, name=job.name)]
+    motions, report = load_clip(job.clip, job.action)
+    if report.kept_frames < report.source_frames - 10:
+        _LOG.info("%s", report)
+    out = []
+    for motion in motions:
+        if job.variant % 2:
+            motion = motion.mirrored()
+        keep = int(config.max_seconds * motion.fps) + 1
+        suffix = motion.name.split("~")[0].removeprefix(job.clip.name.split(".")[0])
+        out.append(
+            replace(
+                motion,
+                name=job.name + suffix,
+                hips_m=motion.hips_m[:keep],
+                rotations_xyzw=motion.rotations_xyzw[:keep],
+                source_frames=(
+                    motion.source_frames[0],
+                    min(motion.source_frames[1], motion.source_frames[0] + keep),
+                ),
+            )
+        )
+    return out
+
+
+@dataclass(frozen=True)
+class Take:
+    """A motion on a body with everything that decides what is seen and sensed."""
+
+    motion: BodyMotion
+    mesh: scene.Mesh
+    place: scene.Scene
+    mounting: sensors.Mounting
+    tracks: sensors.DeviceTracks
+
+
+def stage_take(rng: np.random.Generator, motion: Motion, shape: NDArray[np.float64]) -> Take:
+    """Dress and equip a performer and build a room around the motion."""
+    body = make_body(shape)
+    clothes = scene.dress(rng, body)
+    # Wearers of headsets look at what their hands do; the capture's performers looked ahead.
+    motion = rotated(motion, rng.uniform(0, 2 * np.pi), np.deg2rad(rng.uniform(0.0, 16.0)))
+    worn = retarget(motion, body, clothes.sole_thickness_m)
+    mounting = sensors.random_mounting(rng, worn)
+    tracks = sensors.true_tracks(worn, mounting)
+    controller, tracker = scene.controller_mesh(rng), scene.tracker_mesh(rng)
+    mesh = scene.with_gadgets(
+        clothes,
+        [(*controller, scene.CONTROLLER)] * 2 + [(*tracker, scene.TRACKER)] * 2,
+    )
+    path = worn.joints[:: max(1, worn.frames // 400), 0][:, [0, 2]]
+    place = scene.random_scene(rng, path, _seat(worn) if motion.seated else None)
+    return Take(worn, mesh, place, mounting, tracks)
+
+
+def _seat(motion: BodyMotion) -> tuple[float, float, float] | None:
+    """Where the pelvis rests low and still, as a stool's (x, height, z)."""
+    pelvis = motion.joints[:, 0]
+    speed = np.linalg.norm(np.gradient(pelvis, 1 / motion.fps, axis=0), axis=1)
+    standing = np.percentile(pelvis[:, 1], 95)
+    still = (speed < 0.15) & (pelvis[:, 1] < 0.88 * standing)
+    if still.sum() < 0.5 * motion.fps:
+        return None
+    x, y, z = np.median(pelvis[still], axis=0)
+    back = Rotation.from_quat(motion.rotations_xyzw[still][0, 0]).apply([0.0, 0.0, -0.05])
+    return float(x + back[0]), float(max(0.15, y - _SEAT_CLEARANCE_M)), float(z + back[2])
+
+
+def near_joints(frames: int) -> NDArray[np.bool_]:
+    """(22, frames) the body parts that meet at each joint: its own and its parent's."""
+    near = np.zeros((len(JOINT_NAMES), frames), bool)
+    for j, p in enumerate(JOINT_PARENTS):
+        near[j, j] = True
+        if p >= 0:
+            near[j, p] = True
+    return near
+
+
+def make_sequence(config: SynthConfig, job: Job, motion: Motion, path: Path) -> int:
+    """Render and sense one stretch of motion into ``path``; returns its frames."""
+    from same_model.data._raster import first_box
+    from same_model.data.renderer import ImageLook, Renderer, visible_joints
+
+    rng = _rng(config.seed, "take", motion.name)
+    take = stage_take(rng, motion, performer_shape(config.seed, job.performer))
+    rig = random_rig(rng, config.width, config.height, config.rig_spread)
+    look = ImageLook(
+        gamma=float(rng.uniform(0.6, 1.0)),
+        vignetting=float(rng.uniform(0.3, 1.2)),
+        shutter=float(rng.uniform(0.03, 0.3)) * config.fps / 30.0,
+        black_level=float(rng.uniform(0.0, 8.0)),
+    )
+    renderer = Renderer(rig, take.mesh, take.place, look, config.supersample)
+
+    # Frames start late and end early enough for every stream to have samples around them.
+    margin_s = 0.1
+    span = float(take.tracks.times_s[-1]) - 2 * margin_s
+    times = margin_s + np.arange(int(span * config.fps) + 1) / config.fps
+    times = times + rng.normal(0.0, 0.00005, len(times))
+    epoch_ns = int(rng.integers(10**9, 10**13))
+    stamps = epoch_ns + np.round(times * 1e9).astype(np.int64)
+    T = len(times)
+    poses = np.tile(np.eye(4), (T, len(DEVICES), 1, 1))
+    for d in range(len(DEVICES)):
+        position, orientation = take.tracks.at(d, times)
+        poses[:, d, :3, :3] = Rotation.from_quat(orientation).as_matrix()
+        poses[:, d, :3, 3] = position
+    joints, matrices = _at_times(take.motion, times)
+
+    visible = np.zeros((T, 2, len(JOINT_NAMES)), np.uint8)
+    joints_2d = np.empty((T, 2, len(JOINT_NAMES), 2))
+    near = near_joints(int(take.mesh.weight_frames.max()) + 1)
+    gain, wanted = 1.0, _TARGET_BRIGHTNESS * float(rng.uniform(0.7, 1.4))
+    with SequenceWriter(path, T, config.width, config.height, config.depth) as writer:
+        for i in range(T):
+            moving = np.concatenate([matrices[i], poses[i, 1:, :3]])
+            head = poses[i, 0]
+            shot = renderer.render(moving, head, joints[i], gain)
+            # Auto-exposure, as a camera's: settled on the first frame, then slow.
+            ideal = wanted / max(renderer.mean_brightness, 1e-3)
+            if i == 0:
+                gain = ideal
+                shot = renderer.render(moving, head, joints[i], gain)
+            gain += 0.1 * (ideal - gain)
+            writer.images[i] = shot.images
+            if writer.depth is not None:
+                writer.depth[i] = shot.depth[:, :: config.supersample, :: config.supersample]
+            distance = np.empty((2, len(JOINT_NAMES)))
+            inside = np.empty((2, len(JOINT_NAMES)), bool)
+            box = np.empty((2, len(JOINT_NAMES)))
+            for view, camera in enumerate(rig.cameras):
+                T_world_cam = head @ camera.T_head_cam
+                local = (joints[i] - T_world_cam[:3, 3]) @ T_world_cam[:3, :3]
+                joints_2d[i, view], inside[view] = camera.project(local)
+                distance[view] = np.linalg.norm(local, axis=1)
+                toward = (joints[i] - T_world_cam[:3, 3]) / distance[view][:, None]
+                for j in range(len(JOINT_NAMES)):
+                    box[view, j] = first_box(
+                        *T_world_cam[:3, 3], *toward[j], take.place.boxes, np.inf
+                    )[0]
+            visible[i] = visible_joints(
+                shot, renderer.faces, take.mesh.weight_frames, distance, inside, box, near
+            )
+        streams = sensors.sense_all(rng, take.tracks, epoch_ns)
+        sensed = [sensors.at_frames(streams[d], stamps) for d in DEVICES]
+        writer.commit(
+            {
+                "timestamps_ns": stamps,
+                "joints_world": joints,
+                "joints_2d": joints_2d,
+                "visible": visible,
+                "T_world_cam_left": poses[:, 0] @ rig.left.T_head_cam,
+                "T_world_device": poses,
+                "leg_acceleration": np.stack(
+                    [take.tracks.acceleration(d, times) for d in (3, 4)], axis=1
+                ),
+                "sensed_position": np.stack(
+                    [s[0] if d < 3 else np.zeros((T, 3)) for d, s in enumerate(sensed)], axis=1
+                ),
+                "sensed_orientation": np.stack([s[1] for s in sensed], axis=1),
+                "sensed_acceleration": np.stack([sensed[3][0], sensed[4][0]], axis=1),
+                "sensed_valid": np.stack([s[2] for s in sensed], axis=1),
+            },
+            streams,
+            {
+                "meta": {
+                    "source": motion.name.split("_v")[0],
+                    "source_frames": list(motion.source_frames),
+                    "action": job.action,
+                    "performer": job.performer,
+                    "stature_m": round(take.motion.body.stature_m, 4),
+                    "split": job.split,
+                    "split_version": job.split_label,
+                    "seed": config.seed,
+                    "config": asdict(config),
+                    "config_digest": config.digest,
+                    "frames": T,
+                    "licence": LICENCE["cmu" if job.clip else "procedural"],
+                },
+                "rig": miscalibrated(rng, rig).to_dict(),
+                "rig_true": rig.to_dict(),
+            },
+        )
+    return T
+
+
+def _at_times(
+    motion: BodyMotion, times_s: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Joints (T, 22, 3) and skinning matrices (T, 22, 3, 4) at any times."""
+    source = np.arange(motion.frames) / motion.fps
+    rotations = interpolate_rotations(source, motion.rotations_xyzw, times_s)
+    pelvis = CubicSpline(source, motion.joints[:, 0])(times_s)
+    joints = pose_joints(motion.body, pelvis, rotations)
+    return joints, joint_matrices(motion.body, joints, rotations)
+
+
+def run_job(config: SynthConfig, job: Job, out: Path, mcap: bool) -> tuple[str, int, int]:
+    """Make all sequences of a job that are not there yet: (name, frames made, frames found)."""
+    made = found = 0
+    for motion in job_motions(config, job):
+        path = out / job.split / motion.name
+        if path.exists():
+            sequence = open_sequence(path)
+            if sequence.meta.get("config_digest") != config.digest:
+                raise DataError(
+                    f"{path}: made with other settings; use them again or another --out"
+                )
+            found += sequence.frames
+        else:
+            made += make_sequence(config, job, motion, path)
+        if mcap:
+            target = path.with_suffix(path.suffix + ".mcap")
+            if not target.exists():
+                export_mcap(path, target)
+    return job.name, made, found
+
+
+def run_jobs(
+    config: SynthConfig, jobs: list[Job], out: Path, workers: int, mcap: bool = False
+) -> Iterator[tuple[str, int, int]]:
+    """Run all jobs, on ``workers`` processes, yielding each result as it comes.
+
+    Stopping early is safe: complete sequences stay, the others are made by the next run.
+    Raises the first error after cancelling what has not begun.
+    """
+    remove_partial(out)
+    if workers == 1:
+        for job in jobs:
+            yield run_job(config, job, out, mcap)
+        return
+    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
+    try:
+        waiting: set[Future[tuple[str, int, int]]] = {
+            pool.submit(run_job, config, job, out, mcap) for job in jobs
+        }
+        while waiting:
+            done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+            for future in done:
+                yield future.result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
