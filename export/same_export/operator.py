@@ -12,8 +12,8 @@ import onnx
 import onnx.defs
 import torch
 
+import same_model.deform_attn  # noqa: F401 - registers the PyTorch operator
 from same_export.operator_function import SAME_OPSET, SpatialAwareDeformAttn
-from same_model.deform_attn import exported_deform_attn
 
 OPSET_VERSION: Final = 20
 DOMAIN: Final = SAME_OPSET.domain
@@ -78,7 +78,6 @@ def translation_table(num_shell_points: int) -> dict[Any, Callable[..., Any]]:
 
 def attach_function(model: onnx.ModelProto) -> None:
     """Put the function behind the operator's nodes of ``model``, if it has any."""
-    assert exported_deform_attn is not None  # importing it registers the PyTorch operator
     if any(node.op_type == NAME and node.domain == DOMAIN for node in model.graph.node):
         function = SpatialAwareDeformAttn.to_function_proto()
         # TensorRT's parser wants these on the node; the function must then declare them.
