@@ -1,12 +1,14 @@
-# `make demo` and `make test` need only Python, a C++ compiler and the package registries.
+# `make demo` and `make test` need only Python, a C++ compiler and the package registries: each
+# makes its own virtual environment and installs what it needs.
 PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin
-STAMP := $(VENV)/.installed
+PIP_INSTALL := $(RUN)/python -m pip install --quiet --constraint constraints.txt
+SOURCES := pyproject.toml constraints.txt CMakeLists.txt $(shell find cpp -name '*.[ch]pp')
 
 .PHONY: demo test test-all lint stubs bench clean
 
-demo: $(STAMP)
+demo: $(VENV)/.runtime-installed
 	$(RUN)/same-track --demo --preview --out out/demo
 
 test: lint
@@ -15,24 +17,30 @@ test: lint
 test-all: lint
 	$(RUN)/python -m pytest
 
-lint: $(STAMP)
+lint: $(VENV)/.dev-installed
 	$(RUN)/ruff check .
 	$(RUN)/ruff format --check .
 	$(RUN)/mypy
 	$(RUN)/clang-format --dry-run --Werror $$(git ls-files 'cpp/*.hpp' 'cpp/*.cpp' 'cpp/*.cu')
 
-# Regenerates the type stubs of the C++ module; a test checks that they are current.
-stubs: $(STAMP)
-	$(RUN)/python cpp/generate_stubs.py same_runtime/_core.pyi
+# Regenerates the type stub of the C++ module; a test checks that it is current.
+stubs: $(VENV)/.dev-installed
+	$(RUN)/python cpp/generate_stub.py same_runtime
 
-bench: $(STAMP)
+bench: $(VENV)/.dev-installed
 	$(RUN)/python benchmarks/push_latency.py
 
 clean:
 	rm -rf $(VENV) build out
 
-$(STAMP): pyproject.toml constraints.txt CMakeLists.txt $(shell find cpp -name '*.[ch]pp' 2>/dev/null)
+$(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 	$(RUN)/python -m pip install --quiet --upgrade pip
-	$(RUN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+
+$(VENV)/.runtime-installed: $(SOURCES) | $(VENV)/bin/python
+	$(PIP_INSTALL) --editable .
 	touch $@
+
+$(VENV)/.dev-installed: $(SOURCES) | $(VENV)/bin/python
+	$(PIP_INSTALL) --editable '.[dev]'
+	touch $@ $(VENV)/.runtime-installed
