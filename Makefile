@@ -25,7 +25,7 @@ lint: $(VENV)/.dev-installed
 
 # Regenerates the type stub of the C++ module; a test checks that it is current.
 stubs: $(VENV)/.dev-installed
-	$(RUN)/python cpp/generate_stub.py same_runtime
+	$(RUN)/python cpp/generate_stub.py
 
 bench: $(VENV)/.dev-installed
 	$(RUN)/python benchmarks/push_latency.py
