@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from same_engines import Bundle, open_engine
+from same_engines import Bundle, Engine, open_engine
 from same_engines.errors import BundleError, InvalidInputError, SameError, TimestampError
 from same_runtime._core import (
     FrameAssembler,
@@ -60,7 +60,8 @@ class SamePoseTracker:
     """Track the 22 SMPL joints of a headset's wearer.
 
     ``bundle``: folder that ``same-export`` wrote. ``rig``: the headset's cameras; None takes
-    the bundle's default rig. ``backend``: ``auto`` or a name of ``same_engines.BACKENDS``.
+    the bundle's default rig. ``backend``: ``auto``, a name of ``same_engines.BACKENDS``, or an
+    open engine of this bundle, which the tracker then owns.
 
     Two doors lead to the same path. ``push(frame, imu)`` takes a frame with one reading of each
     device. ``ingest(device, ...)`` takes device samples at their own rates, and ``push_frame``
@@ -74,7 +75,7 @@ class SamePoseTracker:
         self,
         bundle: str | Path,
         rig: CameraRig | None = None,
-        backend: str = "auto",
+        backend: str | Engine = "auto",
         options: TrackerOptions | None = None,
     ) -> None:
         options = options or TrackerOptions()
@@ -88,7 +89,11 @@ class SamePoseTracker:
         if rig is not None and not isinstance(rig, CameraRig):
             raise InvalidInputError(f"rig: expected a CameraRig, got {type(rig).__name__}")
         self.rig = rig if rig is not None else CameraRig.from_dict(manifest.rig)
-        self._engine = open_engine(opened, backend, options.precision, options.threads)
+        self._engine = (
+            backend
+            if isinstance(backend, Engine)
+            else open_engine(opened, backend, options.precision, options.threads)
+        )
         try:
             self._connect(manifest.config, options)
             self._engine.warm_up()

@@ -1,0 +1,189 @@
+"""What the machine says about itself, and whether it was quiet while something was measured.
+
+Every fact is None where the system does not tell it; nothing is guessed.
+"""
+
+import os
+import platform
+import resource
+import sys
+import time
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Final
+
+NOISY_CPU_SHARE: Final = 0.05
+"""Other processes' share of the usable processors above which a run is called noisy."""
+NOISY_STEAL_SHARE: Final = 0.01
+"""Share of processor time that a hypervisor withheld above which a run is called noisy."""
+
+_PACKAGES = ("same-runtime", "numpy", "onnxruntime", "torch", "openvino", "opencv-python-headless")
+_RAPL = Path("/sys/class/powercap")
+
+
+def _read(path: str | Path) -> str | None:
+    try:
+        return Path(path).read_text().strip()
+    except (OSError, ValueError):
+        return None
+
+
+def _field(path: str, name: str) -> str | None:
+    for line in (_read(path) or "").splitlines():
+        key, _, value = line.partition(":")
+        if key.strip() == name:
+            return value.strip()
+    return None
+
+
+def usable_processors() -> int:
+    """Processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def machine_facts() -> dict[str, Any]:
+    """CPU model, processors, clock, governor, memory, system, as JSON values."""
+    memory_kib = (_field("/proc/meminfo", "MemTotal") or "").partition(" ")[0]
+    mhz = _field("/proc/cpuinfo", "cpu MHz")
+    cpufreq = "/sys/devices/system/cpu/cpu0/cpufreq"
+    return {
+        "cpu_model": _field("/proc/cpuinfo", "model name") or platform.processor() or None,
+        "processors": os.cpu_count(),
+        "usable_processors": usable_processors(),
+        "cpu_mhz": float(mhz) if mhz else None,
+        "cpu_max_khz": _read(f"{cpufreq}/cpuinfo_max_freq"),
+        "governor": _read(f"{cpufreq}/scaling_governor"),
+        "hypervisor": "hypervisor" in (_field("/proc/cpuinfo", "flags") or "").split(),
+        "memory_gib": round(int(memory_kib) / 2**20, 1) if memory_kib else None,
+        "system": platform.platform(),
+        "gpus": gpu_facts(),
+    }
+
+
+def versions() -> dict[str, str | None]:
+    """Versions of Python and of the packages that matter; None where not installed."""
+    found: dict[str, str | None] = {"python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            found[package] = None
+    return found
+
+
+def thread_settings() -> dict[str, str]:
+    """Environment variables that change how many threads libraries use."""
+    return {
+        name: value
+        for name, value in sorted(os.environ.items())
+        if name.startswith(("OMP_", "KMP_", "GOMP_", "MKL_", "OPENBLAS_", "ORT_"))
+    }
+
+
+def gpu_facts() -> list[dict[str, Any]] | None:
+    """Name, driver and used memory of each NVIDIA GPU; None without NVML (nvidia-ml-py)."""
+    try:
+        import pynvml
+    except ImportError:
+        return None
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError:
+        return None
+    gpus = []
+    for index in range(pynvml.nvmlDeviceGetCount()):
+        handle = pynvml.nvmlDeviceGetHandleByIndex(index)
+        gpus.append(
+            {
+                "name": str(pynvml.nvmlDeviceGetName(handle)),
+                "driver": str(pynvml.nvmlSystemGetDriverVersion()),
+                "used_mib": pynvml.nvmlDeviceGetMemoryInfo(handle).used / 2**20,
+            }
+        )
+    pynvml.nvmlShutdown()
+    return gpus
+
+
+def peak_rss_mib() -> float:
+    """Largest resident memory of this process so far, MiB."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 2**20 if sys.platform == "darwin" else peak / 2**10
+
+
+@dataclass(frozen=True)
+class _Ticks:
+    busy: float
+    stolen: float
+
+
+def _system_seconds() -> _Ticks | None:
+    """Processor seconds since boot, all processors: spent in any process, and withheld."""
+    line = (_read("/proc/stat") or "").partition("\n")[0].split()
+    if len(line) < 9 or line[0] != "cpu":
+        return None
+    user, nice, system, _, _, irq, softirq, steal = (int(x) for x in line[1:9])
+    hertz = os.sysconf("SC_CLK_TCK")
+    return _Ticks((user + nice + system + irq + softirq) / hertz, steal / hertz)
+
+
+def _rapl_joules() -> dict[str, tuple[float, float]] | None:
+    """Package -> (energy counter, range after which it wraps), joules."""
+    found = {}
+    for zone in sorted(_RAPL.glob("intel-rapl:[0-9]*")) if _RAPL.is_dir() else ():
+        if zone.name.count(":") > 1:
+            continue  # a part of a package, already in its sum
+        energy, wraps = _read(zone / "energy_uj"), _read(zone / "max_energy_range_uj")
+        if energy and wraps:
+            found[zone.name] = (int(energy) / 1e6, int(wraps) / 1e6)
+    return found or None
+
+
+class QuietWatch:
+    """Watches, from its making to ``report``, what else ran on the machine, and the energy."""
+
+    def __init__(self) -> None:
+        self._wall = time.perf_counter()
+        self._own = time.process_time()
+        self._system = _system_seconds()
+        self._switches = resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw
+        self._joules = _rapl_joules()
+
+    def report(self) -> dict[str, Any]:
+        """Shares of the processors and a verdict: ``quiet``, ``noisy`` or ``unknown``."""
+        wall = time.perf_counter() - self._wall
+        own = time.process_time() - self._own
+        system = _system_seconds()
+        switches = resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw - self._switches
+        report: dict[str, Any] = {
+            "verdict": "unknown",
+            "reasons": [],
+            "seconds": wall,
+            "own_cpu_share": own / wall / usable_processors(),
+            "other_cpu_share": None,
+            "steal_share": None,
+            "involuntary_switches_per_s": switches / wall,
+            "load_average": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
+            "energy_j": self._energy(),
+        }
+        if self._system is None or system is None:
+            return report
+        available = wall * (os.cpu_count() or 1)
+        others = max(0.0, system.busy - self._system.busy - own) / available
+        stolen = (system.stolen - self._system.stolen) / available
+        report["other_cpu_share"], report["steal_share"] = others, stolen
+        reasons = report["reasons"]
+        if others > NOISY_CPU_SHARE:
+            reasons.append(f"other processes used {others:.0%} of the processors")
+        if stolen > NOISY_STEAL_SHARE:
+            reasons.append(f"the hypervisor withheld {stolen:.0%} of the processor time")
+        report["verdict"] = "noisy" if reasons else "quiet"
+        return report
+
+    def _energy(self) -> float | None:
+        now = _rapl_joules()
+        if not self._joules or not now:
+            return None
+        return sum((now[zone][0] - start) % wraps for zone, (start, wraps) in self._joules.items())
