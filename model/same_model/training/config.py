@@ -1,0 +1,164 @@
+"""Everything that decides a training run, in frozen dataclasses."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Annotated, Any, Final, Literal
+
+import tyro
+
+from same_engines.errors import InvalidInputError
+from same_model.losses import LossConfig
+
+StageName = Literal["visual", "inertial", "fusion", "temporal", "joint"]
+
+ABLATIONS: Final = MappingProxyType(
+    {
+        "full": {},
+        "no_sa_mvf": {"use_sa_mvf_pe": False},
+        "no_ma_mmf": {"use_ma_mmf": False},
+        "no_ttn": {"use_ttn": False},
+        "none": {"use_sa_mvf_pe": False, "use_ma_mmf": False, "use_ttn": False},
+        "imu_only": {"use_left": False, "use_right": False},
+        "stereo_only": {"use_imu": False},
+        "imu_left": {"use_right": False},
+    }
+)
+"""Rows of the paper's Tables 2 and 3, and the single-modality baselines, as changes of
+``ModelConfig``."""
+
+
+@dataclass(frozen=True)
+class OptimConfig:
+    """The optimiser; the defaults are the paper's (AdamW, Loshchilov and Hutter, 2017)."""
+
+    lr: float = 1e-3
+    """Peak learning rate."""
+    weight_decay: float = 3e-5
+    """Decoupled weight decay."""
+    schedule: Literal["cosine", "step", "constant"] = "cosine"
+    """Cosine to 1 % of the peak; or a tenth after 60 % and a hundredth after 85 % of the steps."""
+    warmup_steps: int = 100
+    """Steps of linear increase at the start."""
+    max_grad_norm: float = 1.0
+    """Gradients are scaled down to this norm."""
+    ema_decay: float = 0.999
+    """Decay a step of the averaged weights, which are what is saved; 0 saves the last."""
+
+    def __post_init__(self) -> None:
+        if not self.lr > 0 or self.weight_decay < 0 or not self.max_grad_norm > 0:
+            raise InvalidInputError(
+                f"optim: expected lr > 0, weight_decay >= 0 and max_grad_norm > 0, got {self.lr}, "
+                f"{self.weight_decay}, {self.max_grad_norm}"
+            )
+        if not 0 <= self.ema_decay < 1 or self.warmup_steps < 0:
+            raise InvalidInputError(
+                "optim: expected ema_decay in [0, 1) and warmup_steps >= 0, got "
+                f"{self.ema_decay} and {self.warmup_steps}"
+            )
+
+
+@dataclass(frozen=True)
+class AugmentConfig:
+    """Random changes of the training inputs; each strength 0 switches its own off.
+
+    The world's yaw needs none: every input is in the camera's or the anchor's frame, so turning
+    the world changes no number (a test holds this).
+    """
+
+    photometric: float = 1.0
+    """Scale of gain, contrast, gamma and sensor noise of the images."""
+    mirror: bool = True
+    """Visual stage: half of the stereo pairs mirrored, views and left and right joints swapped."""
+    imu_noise: float = 1.0
+    """Scale of noise on the inertial features (0.5 degrees, 2 mm, 0.02 m/s, 0.1 m/s^2)."""
+    time_offset_s: float = 0.005
+    """Spread of the misalignment between images and inertial features, seconds."""
+    calibration_deg: float = 0.15
+    """Spread of an extra rotation of each camera in the ray map, degrees."""
+    view_dropout: float = 0.15
+    """Chance that a window loses one view for a span; as often it loses both."""
+    device_dropout: float = 0.3
+    """Chance that a device is lost for a span of a stretch of some seconds."""
+
+
+@dataclass(frozen=True)
+class InitFrom:
+    """Checkpoints whose weights a run starts from; None starts afresh."""
+
+    all: Path | None = None
+    visual: Path | None = None
+    inertial: Path | None = None
+    fusion: Path | None = None
+    temporal: Path | None = None
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Train one stage of SAME on sequence folders that same-data wrote.
+
+    Order: visual and inertial (stage 1), then joint (stage 2 of the paper; its halves fusion and
+    temporal are faster on few cores).
+    A run stopped at any time goes on exactly when the same command is given again. Under
+    torchrun the same command runs on many processes.
+    """
+
+    stage: Annotated[StageName, tyro.conf.Positional]
+    data: Path
+    """Folder with sequence folders at any depth."""
+    out: Path
+    """Folder of the run: model.safetensors, state.pt, losses.csv, losses.png, TensorBoard events."""
+    preset: str = "lite"
+    ablation: str = "full"
+    """A row of the paper's Tables 2 and 3: full, no_sa_mvf, no_ma_mmf, no_ttn, none, imu_only,
+    stereo_only or imu_left."""
+    init: InitFrom = field(default_factory=InitFrom)
+    steps: int | None = None
+    """Optimiser steps; default: as many as ``epochs`` take."""
+    epochs: float = 20.0
+    """Passes over the data, each frame counted once however many windows it is in."""
+    batch: int | None = None
+    """Per process: frames (visual 48, fusion 128), stretches (inertial 16) or windows (temporal 64,
+    joint 4)."""
+    stretch: int = 150
+    """Inertial stage: frames of a training stretch."""
+    validation: tuple[str, ...] = ()
+    """Performers held out for validation, as file name patterns, such as ``cmu10-*``."""
+    cache: Path | None = None
+    """Folder for cached visual features; default: ``cache`` in the run's folder."""
+    precision: Literal["fp32", "bf16"] = "fp32"
+    """bf16 runs convolutions and matrix products under autocast."""
+    device: str = "auto"
+    """cpu, cuda or auto."""
+    threads: int | None = None
+    """CPU threads; default: PyTorch's choice."""
+    seed: int = 0
+    save_every: int = 200
+    """Steps between saved states."""
+    validate_every: int = 500
+    """Steps between validations."""
+    optim: OptimConfig = field(default_factory=OptimConfig)
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    loss: LossConfig = field(default_factory=LossConfig)
+
+    def __post_init__(self) -> None:
+        if self.ablation not in ABLATIONS:
+            raise InvalidInputError(
+                f"ablation: expected one of {', '.join(ABLATIONS)}, got {self.ablation!r}"
+            )
+        for name, value in (
+            ("steps", self.steps),
+            ("batch", self.batch),
+            ("stretch", self.stretch),
+            ("save_every", self.save_every),
+            ("validate_every", self.validate_every),
+            ("threads", self.threads),
+        ):
+            if value is not None and value < 1:
+                raise InvalidInputError(f"{name}: expected at least 1, got {value}")
+        if not self.epochs > 0:
+            raise InvalidInputError(f"epochs: expected more than 0, got {self.epochs}")
+
+    def model_changes(self) -> dict[str, Any]:
+        """What the chosen ablation changes in ``ModelConfig``."""
+        return dict(ABLATIONS[self.ablation])

@@ -1,0 +1,102 @@
+"""From a configuration to a stage that is ready to train."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from same_engines.errors import CheckpointError, InvalidInputError
+from same_model.checkpoint import load_checkpoint
+from same_model.config import PRESETS, ModelConfig
+from same_model.network import SameModel
+from same_model.training.config import TrainConfig
+from same_model.training.dataset import Frames, load_frames, split_performers
+from same_model.training.fusion_inputs import BackboneCache
+from same_model.training.fusion_stage import FusionTraining
+from same_model.training.inertial_stage import (
+    InertialTraining,
+    augmented_features,
+    run_inertial,
+)
+from same_model.training.joint_stage import JointTraining
+from same_model.training.stage import Stage
+from same_model.training.temporal_stage import TemporalTraining
+from same_model.training.visual_cache import cached_visual
+from same_model.training.visual_stage import VisualTraining
+
+_INERTIAL_VERSIONS = 6
+_BATCH = {"visual": 48, "inertial": 16, "fusion": 128, "temporal": 64, "joint": 4}
+
+
+def model_config(config: TrainConfig) -> ModelConfig:
+    """The network that ``config`` trains. Raises ``InvalidInputError`` for an unknown preset."""
+    if config.preset not in PRESETS:
+        raise InvalidInputError(
+            f"preset: expected one of {', '.join(PRESETS)}, got {config.preset!r}"
+        )
+    return replace(PRESETS[config.preset], **config.model_changes())
+
+
+def initial_model(config: TrainConfig) -> SameModel:
+    """The network with the weights that ``config.init`` names.
+
+    Raises ``CheckpointError`` for a checkpoint whose stage does not fit the network.
+    """
+    model = SameModel(model_config(config))
+    for name in ("all", "visual", "inertial", "fusion", "temporal"):
+        path: Path | None = getattr(config.init, name)
+        if path is None:
+            continue
+        source = load_checkpoint(path)
+        into, out_of = (model, source) if name == "all" else (
+            getattr(model, name),
+            getattr(source, name),
+        )  # fmt: skip
+        try:
+            into.load_state_dict(out_of.state_dict())
+        except RuntimeError as error:
+            raise CheckpointError(
+                f"{path}: its {name} weights do not fit preset {config.preset} with ablation "
+                f"{config.ablation}: {str(error).splitlines()[-1].strip()}"
+            ) from None
+    return model
+
+
+def _backbone_cache(
+    config: TrainConfig, model: SameModel, frames: Frames, versions: int, label: str
+) -> BackboneCache:
+    root = config.cache or config.out / "cache"
+    visual = cached_visual(model, frames, root, label)
+    rng = np.random.default_rng([config.seed, 2])
+    features = augmented_features(frames, versions, config.augment, rng)
+    inertial = run_inertial(model.inertial.eval(), frames, features)
+    return BackboneCache(frames, visual, inertial)
+
+
+def make_stage(config: TrainConfig, model: SameModel) -> Stage:
+    """The stage of ``config`` with its data in memory.
+
+    Raises ``DataError`` for data that cannot be trained on.
+    """
+    train, validation = split_performers(config.data, config.validation)
+    images = config.stage != "inertial"
+    frames = load_frames(train, model.config, images, "training data")
+    held_out = (
+        load_frames(validation, model.config, images, "validation data") if validation else None
+    )
+    batch = config.batch or _BATCH[config.stage]
+    augment, loss = config.augment, config.loss
+    if config.stage == "visual":
+        return VisualTraining(model, frames, held_out, batch, augment)
+    if config.stage == "inertial":
+        return InertialTraining(model, frames, held_out, batch, config.stretch, augment)
+    model.freeze_backbones()
+    cache = _backbone_cache(config, model, frames, _INERTIAL_VERSIONS, "training data")
+    held_cache = (
+        _backbone_cache(config, model, held_out, 1, "validation data") if held_out else None
+    )
+    if config.stage == "fusion":
+        return FusionTraining(model, cache, held_cache, batch, augment, loss)
+    if config.stage == "temporal":
+        return TemporalTraining(model, cache, held_cache, batch, augment, loss, config.seed)
+    return JointTraining(model, cache, held_cache, batch, augment, loss)

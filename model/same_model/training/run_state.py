@@ -1,0 +1,64 @@
+"""A run on disk: the state from which it goes on exactly, written whole or not at all."""
+
+import hashlib
+import json
+import os
+import warnings
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from same_engines.errors import CheckpointError
+from same_model.training.config import TrainConfig
+
+_FORMAT_VERSION = 1
+# Fields that may differ between the halves of an interrupted run without changing its result.
+_FREE_FIELDS = ("out", "cache", "save_every", "validate_every", "threads", "device")
+
+
+def run_digest(config: TrainConfig) -> str:
+    """Changes when a field of ``config`` that shapes the result does."""
+    shaping = {name: value for name, value in asdict(config).items() if name not in _FREE_FIELDS}
+    return hashlib.sha256(json.dumps(shaping, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def save_state(path: Path, digest: str, state: dict[str, Any]) -> None:
+    """Write ``state`` (tensors and plain values). Raises ``CheckpointError`` and leaves the file
+    that was there when it cannot be written."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        torch.save({"format_version": _FORMAT_VERSION, "digest": digest, **state}, partial)
+        os.replace(partial, path)
+    # PyTorch reports a full disk as RuntimeError.
+    except (OSError, RuntimeError) as error:
+        raise CheckpointError(
+            f"{path}: cannot be written ({str(error).splitlines()[0]}); the last saved state is "
+            "intact, and the same command goes on from it"
+        ) from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def load_state(path: Path, digest: str) -> dict[str, Any] | None:
+    """What ``save_state`` wrote, or None without a file.
+
+    Raises ``CheckpointError`` for a damaged file or one of a run with other settings.
+    """
+    if not path.exists():
+        return None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # whatever a damaged file makes the reader raise
+        cause = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise CheckpointError(f"{path}: damaged or not a training state: {cause}") from error
+    if not isinstance(state, dict) or state.get("format_version") != _FORMAT_VERSION:
+        raise CheckpointError(f"{path}: not a training state of format {_FORMAT_VERSION}")
+    if state["digest"] != digest:
+        raise CheckpointError(
+            f"{path}: belongs to a run with other settings; give those again or choose another --out"
+        )
+    return state
