@@ -1,3 +1,5 @@
+# mypy: ignore-errors
+# numba infers the types of these functions from their first call.
 """Compiled inner loops of the renderer. Only ``renderer`` imports this (numba starts slowly)."""
 
 import math
@@ -211,8 +213,8 @@ def _texel(mips, material, s, t, texels_per_m, footprint_m):
 @nb.njit(**_OPTIONS)
 def shade(
     rays, usable, R_world_cam, origin, pixel_angle, depth, triangle, bary, faces, face_materials,
-    rest, lit, materials, mips, room, boxes, light, ambient, diffuse, shadow_map, shadow_origin,
-    shadow_cell, shadow, out,
+    face_covers, rest, lit, materials, mips, room, boxes, light, ambient, diffuse, shadow_map,
+    shadow_origin, shadow_cell, shadow, out,
 ):  # fmt: skip
     """Linear brightness of every pixel into ``out`` (H, W); fills ``depth`` with the room too."""
     H, W = out.shape
@@ -266,9 +268,10 @@ def shade(
                 out[y, x] = materials[m, 0] * tone * bright
             elif triangle[y, x] >= 0:
                 f = triangle[y, x]
-                m = face_materials[f]
                 w1, w2 = bary[y, x, 0], bary[y, x, 1]
                 w0 = 1.0 - w1 - w2
+                cover = w0 * face_covers[f, 0] + w1 * face_covers[f, 1] + w2 * face_covers[f, 2]
+                m = face_materials[f, 0 if cover > 0 else 1]
                 a, b, c3 = faces[f, 0], faces[f, 1], faces[f, 2]
                 u = w0 * (rest[a, 0] + 0.7 * rest[a, 2]) + w1 * (
                     rest[b, 0] + 0.7 * rest[b, 2]

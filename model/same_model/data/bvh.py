@@ -131,16 +131,16 @@ def _parse(text: TextIO) -> BvhClip:
         raise _Malformed(f"expected frames >= 1 and a sane frame time, got {frames}, {frame_time}")
     width = sum(len(c) for c in channels)
     try:
-        values = np.array(text.read().split(), dtype=np.float64)
+        motion = np.array(text.read().split(), dtype=np.float64)
     except ValueError as error:
         raise _Malformed(f"motion: {error}") from None
-    if values.size != frames * width:
+    if motion.size != frames * width:
         raise _Malformed(
-            f"motion: expected {frames} frames of {width} values, got {values.size} values"
+            f"motion: expected {frames} frames of {width} values, got {motion.size} values"
         )
-    if not np.isfinite(values).all():
+    if not np.isfinite(motion).all():
         raise _Malformed("motion: non-finite values")
-    values = values.reshape(frames, width)
+    motion = motion.reshape(frames, width)
 
     positions = np.tile(np.array(offsets[0]), (frames, 1))
     rotations = np.empty((frames, len(names), 4))
@@ -153,9 +153,9 @@ def _parse(text: TextIO) -> BvhClip:
                 raise _Malformed(f"unknown channel {name[:40]!r}")
             if kind == "rotation":
                 order += axis
-                angles.append(values[:, column])
+                angles.append(motion[:, column])
             elif joint == 0:
-                positions[:, "XYZ".index(axis)] = values[:, column]
+                positions[:, "XYZ".index(axis)] = motion[:, column]
             column += 1
         if len(set(order)) != len(order):
             raise _Malformed(f"joint {names[joint]}: repeated rotation channel")

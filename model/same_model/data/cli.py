@@ -1,6 +1,5 @@
 """The command ``same-data``: make, inspect, convert and look at data sets."""
 
-import logging
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -13,8 +12,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from same_model.data.config import SynthConfig
 from same_runtime.command import run_command
-
-_LOG = logging.getLogger("same")
 
 
 def _progress() -> Progress:
@@ -46,17 +43,23 @@ class Synth:
 
     def run(self) -> int:
         from same_model.data.splits import SPLITS, load_split
-        from same_model.data.synth import plan_jobs, run_jobs
+        from same_model.data.synth import plan_jobs, run_jobs, write_summary
 
         split = load_split(self.split_file)
         wanted = SPLITS if self.split == "all" else (self.split,)
         jobs = plan_jobs(self.config, self.motion_dir, wanted, self.clips, split)
         made = found = 0
+        reports = []
         with _progress() as progress:
             task = progress.add_task("recordings", total=len(jobs), note="")
-            for name, new, old in run_jobs(self.config, jobs, self.out, self.workers, self.mcap):
-                made, found = made + new, found + old
-                progress.update(task, advance=1, note=f"{name}: {made} stereo frames")
+            for result in run_jobs(self.config, jobs, self.out, self.workers, self.mcap):
+                made, found = made + result.made, found + result.found
+                reports.append(result.report)
+                progress.update(task, advance=1, note=f"{made} stereo frames")
+        write_summary(self.out, self.config, split, reports)
+        for report in reports:
+            if report.notable:
+                print(report)
         print(f"{self.out}: {made} stereo frames made, {found} were there already")
         return 0
 
@@ -65,7 +68,7 @@ class Synth:
 class Inspect:
     """Print the statistics of a data set, and what is suspicious in it."""
 
-    path: Path
+    path: tyro.conf.Positional[Path]
     """Folder of sequences, or a copy of EMHI as released."""
     max_frames: int = 20000
     """Look at about so many frames, spread over the sequences."""
@@ -81,7 +84,7 @@ class Inspect:
 class ConvertEmhi:
     """Turn a copy of EMHI into sequence folders (joints only: no SMPL data is copied)."""
 
-    emhi: Path
+    emhi: tyro.conf.Positional[Path]
     """Folder of EMHI subjects."""
     out: Path
     """Folder of the data set."""
@@ -106,7 +109,7 @@ class ConvertEmhi:
 class Preview:
     """Draw the joints into the images: a contact sheet, and a short video of one recording."""
 
-    path: Path
+    path: tyro.conf.Positional[Path]
     """Folder of sequences."""
     out: Path = Path("preview")
     """Folder for `sheet.jpg` and `video.webp`."""

@@ -62,7 +62,7 @@ def grip(vertices: np.ndarray, heads: np.ndarray, index: dict, weights: np.ndarr
             sign = min(
                 (1.0, -1.0),
                 key=lambda s: np.linalg.norm(
-                    rotation(knuckles, 60 * s) @ (tip - root) + root - thumb_tip  # noqa: B023
+                    rotation(knuckles, 60 * s) @ (tip - root) + root - thumb_tip
                 ),
             )
             R, t = np.eye(3), np.zeros(3)
@@ -173,8 +173,8 @@ def main(path: str) -> None:
     weights = np.einsum("vk,vkj->vj", blend, joint_weights[near])
     moved = np.einsum("vk,svkc->svc", blend, (V - mean)[:, near])
 
-    spread = np.concatenate([moved.reshape(SAMPLES, -1), (J - J.mean(0)).reshape(SAMPLES, -1),
-                             (landmarks - landmarks.mean(0)).reshape(SAMPLES, -1)], axis=1)  # fmt: skip
+    centred = (moved, J - J.mean(0), landmarks - landmarks.mean(0))
+    spread = np.concatenate([part.reshape(SAMPLES, -1) for part in centred], axis=1)
     _, scale, directions = np.linalg.svd(spread, full_matrices=False)
     kept = scale[:SHAPE_DIRECTIONS]
     print("shape variance kept:", float((kept**2).sum() / (scale**2).sum()))

@@ -28,7 +28,7 @@ MAX_KNEE_HYPEREXTENSION = 0.5
 JUMP_MARGIN_S = 0.04
 LEAD_IN_S = 0.06
 """Clips start with a rest pose and a few frames that blend out of it."""
-MIN_SEGMENT_S = 1.2
+MIN_SEGMENT_S = 1.0
 
 REFERENCE_LEG_M = 0.86
 REFERENCE_ARM_M = 0.58
@@ -97,6 +97,11 @@ class MotionReport:
     segments: int = 0
     dropped: dict[str, int] = field(default_factory=dict)
     """Frames dropped, by reason."""
+
+    @property
+    def notable(self) -> bool:
+        """Whether more was dropped than the rest pose that every clip starts with."""
+        return self.source_frames - self.kept_frames > 12
 
     def __str__(self) -> str:
         reasons = ", ".join(f"{n} {why}" for why, n in self.dropped.items() if n)

@@ -62,6 +62,7 @@ class Renderer:
         self._frames_of = np.ascontiguousarray(mesh.weight_frames, np.int32)
         self._weights = np.ascontiguousarray(mesh.weights, np.float32)
         self._materials_of = np.ascontiguousarray(mesh.face_materials, np.int32)
+        self._covers = np.ascontiguousarray(mesh.face_covers, np.float32)
         camera = rig.left
         H, W = camera.height * supersample, camera.width * supersample
         self._shape = (camera.height, camera.width)
@@ -90,7 +91,7 @@ class Renderer:
         )
         self._linear = np.empty((H, W), np.float32)
         self._bary = np.empty((H, W, 2), np.float32)
-        self._before: list[tuple[NDArray, NDArray]] | None = None  # type: ignore[type-arg]
+        self._before: list[tuple[NDArray[np.float32], NDArray[np.float64]]] | None = None
         self.mean_brightness = 0.5
         """Mean linear brightness of the last frame's usable pixels (for auto-exposure)."""
 
@@ -137,9 +138,9 @@ class Renderer:
             _raster.shade(
                 self._rays[view], self._usable[view], np.ascontiguousarray(T_world_cam[:3, :3]),
                 T_world_cam[:3, 3], self._pixel_angle, depth[view], triangle[view], self._bary,
-                self.faces, self._materials_of, self._rest, lit, scene.materials, scene.mips,
-                scene.room, scene.boxes, scene.light, scene.ambient, scene.diffuse, shadow_map,
-                shadow_origin, _SHADOW_CELL_M, scene.shadow, self._linear,
+                self.faces, self._materials_of, self._covers, self._rest, lit, scene.materials,
+                scene.mips, scene.room, scene.boxes, scene.light, scene.ambient, scene.diffuse,
+                shadow_map, shadow_origin, _SHADOW_CELL_M, scene.shadow, self._linear,
             )  # fmt: skip
             shutter, pixels_before, T_before = 0.0, pixels, T_world_cam
             if self._before is not None and look.shutter > 0:

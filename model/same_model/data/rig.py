@@ -18,7 +18,7 @@ EMHI_CAM_HEAD_M = (0.10, 0.078, -0.071)
 EMHI_MAX_INCIDENCE = np.deg2rad(86.0)
 # An image circle of 340 px at 86 deg is a radius of 1.472 focal lengths: 1.501 + k1 1.501^3.
 EMHI_K = (-0.0087, 0.0, 0.0, 0.0)
-TILT_DEG = 64.0
+TILT_DEG = 68.0
 """Below the headset's forward axis. EMHI does not publish it; this comes nearest to its shares of
 joints in front of the cameras (82 %) and inside the images (70 %)."""
 

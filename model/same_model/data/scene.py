@@ -215,7 +215,9 @@ class Mesh:
     faces: NDArray[np.int32]
     """(F, 3)."""
     face_materials: NDArray[np.int32]
-    """(F,)."""
+    """(F, 2) material where the face's cover is positive, and where it is not."""
+    face_covers: NDArray[np.float64]
+    """(F, 3) cover at the corners: a hem runs where its interpolation crosses zero."""
     weight_frames: NDArray[np.int32]
     """(V, 4) indices of the frames that move each vertex: 22 joints, then gadgets."""
     weights: NDArray[np.float64]
@@ -224,7 +226,9 @@ class Mesh:
     """How far the shoes reach below the bare foot."""
 
 
-def _along(points: NDArray[np.float64], start: NDArray[np.float64], end: NDArray[np.float64]):  # type: ignore[no-untyped-def]
+def _along(
+    points: NDArray[np.float64], start: NDArray[np.float64], end: NDArray[np.float64]
+) -> NDArray[np.float64]:
     axis = end - start
     return (points - start) @ axis / (axis @ axis)
 
@@ -251,45 +255,59 @@ def dress(rng: np.random.Generator, body: Body, with_head: bool = False) -> Mesh
     is_joint = {name: main == j for j, name in enumerate(JOINT_NAMES)}
     joint = {name: body.joints[j] for j, name in enumerate(JOINT_NAMES)}
 
-    material = np.full(len(vertices), SKIN)
-    looseness = np.zeros(len(vertices))
     hem = joint["pelvis"][1] - rng.uniform(0.02, 0.16)
-    torso = np.isin(main, [JOINT_NAMES.index(n) for n in
-                           ("spine1", "spine2", "spine3", "left_collar", "right_collar")])  # fmt: skip
-    hips = is_joint["pelvis"] | is_joint["left_hip"] | is_joint["right_hip"]
     shirt_loose, trouser_loose = rng.uniform(0.004, 0.035), rng.uniform(0.004, 0.028)
     sleeve = rng.choice([0.0, 0.45, 0.75, 1.5, 1.92], p=[0.08, 0.3, 0.22, 0.15, 0.25])
     trouser = rng.choice([0.75, 1.0, 1.6, 1.95], p=[0.2, 0.1, 0.15, 0.55])
 
-    covered = torso | (hips & (vertices[:, 1] > hem))
+    # Per kind of region: which vertices choose it, inner and outer material, cover of all vertices.
+    kinds: list[tuple[NDArray[np.bool_], int, int, NDArray[np.float64]]] = []
+    looseness = np.zeros(len(vertices))
+    everywhere = np.ones(len(vertices), bool)
+    neck = body.joints[JOINT_NAMES.index("neck"), 1]
+    kinds.append((everywhere, SHIRT, SKIN, neck - 0.01 - vertices[:, 1]))
     down = np.clip((joint["spine3"][1] - vertices[:, 1]) / 0.4, 0.2, 1.3)
-    looseness[covered] = shirt_loose * down[covered]
-    material[covered] = SHIRT
+    looseness[:] = shirt_loose * down * (vertices[:, 1] < neck - 0.01)
+    hips = is_joint["pelvis"] | is_joint["left_hip"] | is_joint["right_hip"]
+    kinds.append((hips, SHIRT, TROUSERS, vertices[:, 1] - hem))
+    below = hips & (vertices[:, 1] <= hem)
+    looseness[below] = 0.4 * trouser_loose
     for side in ("left", "right"):
+        shoulder, elbow, wrist, hip, knee, ankle, foot = (
+            is_joint[f"{side}_{part}"]
+            for part in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle", "foot")
+        )
         upper = _along(vertices, joint[f"{side}_shoulder"], joint[f"{side}_elbow"])
         lower = 1 + _along(vertices, joint[f"{side}_elbow"], joint[f"{side}_wrist"])
-        along = np.where(is_joint[f"{side}_shoulder"], np.clip(upper, 0, 1), lower)
-        arm = (is_joint[f"{side}_shoulder"] | is_joint[f"{side}_elbow"]) & (along < sleeve)
-        material[arm] = SHIRT
-        looseness[arm] = shirt_loose * (0.4 + 0.5 * along[arm])
+        along = np.where(elbow | wrist, lower, upper)
+        arm = shoulder | elbow | wrist
+        kinds.append((arm, SHIRT, SKIN, sleeve - along))
+        looseness[arm] = np.where(along < sleeve, shirt_loose * (0.4 + 0.4 * along), 0.0)[arm]
         thigh = _along(vertices, joint[f"{side}_hip"], joint[f"{side}_knee"])
         shin = 1 + _along(vertices, joint[f"{side}_knee"], joint[f"{side}_ankle"])
-        along = np.where(is_joint[f"{side}_knee"], shin, np.clip(thigh, 0, 1))
-        leg = (is_joint[f"{side}_hip"] | is_joint[f"{side}_knee"]) & (along < trouser) & ~covered
-        material[leg] = TROUSERS
-        looseness[leg] = trouser_loose * (0.3 + 0.6 * along[leg])
-        material[is_joint[f"{side}_ankle"] | is_joint[f"{side}_foot"]] = SHOES
-    seat = is_joint["pelvis"] & ~covered
-    material[seat] = TROUSERS
-    looseness[seat] = 0.4 * trouser_loose
-    material[is_joint["head"] | is_joint["neck"]] = HEAD if with_head else SKIN
+        along = np.where(knee | ankle, shin, thigh)
+        leg = (hip & (along > 0.35)) | knee
+        kinds.append((leg, TROUSERS, SKIN, trouser - along))
+        looseness[leg] = np.where(along < trouser, trouser_loose * (0.3 + 0.5 * along), 0.0)[leg]
+        sock = joint[f"{side}_ankle"][1] + 0.05
+        outer = TROUSERS if trouser > 1.8 else SKIN
+        kinds.append((ankle | foot, SHOES, outer, sock - vertices[:, 1]))
+        looseness[ankle | foot] = 0.004
+    kinds.append((is_joint["head"], HEAD, SKIN, np.ones(len(vertices))))
+    kind_of = np.zeros(len(vertices), np.int64)
+    for k, (chosen, _, _, _) in enumerate(kinds):
+        kind_of[chosen] = k
+    kind = kind_of[faces[:, 0]]
+    materials = np.array([[inner, outer] for _, inner, outer, _ in kinds], np.int32)[kind]
+    covers = np.stack([cover for *_, cover in kinds])[kind[:, None], faces]
 
     # Folds: a smooth random field over the rest pose, only where cloth hangs loose.
     waves = sum(
         np.sin(vertices @ rng.normal(0.0, 28.0, 3) + rng.uniform(0, 2 * np.pi)) for _ in range(4)
     )
-    shift = looseness * (1 + 0.35 * waves / 2) + 0.002
-    shoe = material == SHOES
+    shift = looseness * (1 + 0.35 * waves / 2) + 0.001
+    shoe = np.isin(main, [JOINT_NAMES.index(f"{s}_{p}") for s in ("left", "right")
+                          for p in ("ankle", "foot")])  # fmt: skip
     sole = float(rng.uniform(0.01, 0.035))
     shift[shoe] = 0.006
     vertices += shift[:, None] * normals
@@ -300,7 +318,8 @@ def dress(rng: np.random.Generator, body: Body, with_head: bool = False) -> Mesh
     return Mesh(
         vertices,
         faces.astype(np.int32),
-        material[faces[:, 0]].astype(np.int32),
+        materials,
+        covers,
         model.weight_joints.astype(np.int32),
         model.weights,
         sole,
@@ -379,19 +398,22 @@ def with_gadgets(
 ) -> Mesh:
     """Add rigid parts, the i-th moved by frame 22 + i: (vertices, faces, material) each."""
     vertices, faces = [mesh.vertices], [mesh.faces]
-    materials, frames, weights = [mesh.face_materials], [mesh.weight_frames], [mesh.weights]
+    materials, covers = [mesh.face_materials], [mesh.face_covers]
+    frames, weights = [mesh.weight_frames], [mesh.weights]
     start = len(mesh.vertices)
     for i, (v, f, material) in enumerate(gadgets):
         vertices.append(v)
         faces.append(f + start)
-        materials.append(np.full(len(f), material, np.int32))
+        materials.append(np.full((len(f), 2), material, np.int32))
+        covers.append(np.ones((len(f), 3)))
         frames.append(np.full((len(v), 4), len(JOINT_NAMES) + i, np.int32))
         weights.append(np.tile([1.0, 0.0, 0.0, 0.0], (len(v), 1)))
         start += len(v)
     return Mesh(
         np.concatenate(vertices),
         np.concatenate(faces).astype(np.int32),
-        np.concatenate(materials).astype(np.int32),
+        np.concatenate(materials),
+        np.concatenate(covers),
         np.concatenate(frames).astype(np.int32),
         np.concatenate(weights),
         mesh.sole_thickness_m,

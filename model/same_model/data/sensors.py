@@ -147,7 +147,9 @@ class DeviceTracks:
     orientations_xyzw: NDArray[np.float64]
     """(5, frames, 4) device (OpenXR axes) to world."""
 
-    def at(self, device: int, times_s: NDArray[np.float64]) -> tuple[NDArray, NDArray]:  # type: ignore[type-arg]
+    def at(
+        self, device: int, times_s: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Position (n, 3) and orientation xyzw (n, 4) at any times within the track."""
         t = np.clip(times_s, self.times_s[0], self.times_s[-1])
         position = CubicSpline(self.times_s, self.positions[device])(t)
@@ -270,8 +272,8 @@ def sense_leg(
     force += rng.normal(0.0, noise.accelerometer_bias, 3)
     force += rng.normal(0.0, noise.accelerometer_noise, (n, 3))
     force = force.clip(-noise.accelerometer_range, noise.accelerometer_range)
-    heading = rng.normal(0.0, noise.heading_error_deg)
-    heading = heading + rng.normal(0.0, noise.heading_drift_deg_per_min) * times / 60.0
+    error_deg = rng.normal(0.0, noise.heading_error_deg)
+    heading = error_deg + rng.normal(0.0, noise.heading_drift_deg_per_min) * times / 60.0
     turn = Rotation.from_rotvec(np.deg2rad(heading)[:, None] * (0.0, 1.0, 0.0))
     white = rng.normal(0.0, np.deg2rad(noise.white_rotation_deg), (n, 3))
     believed = turn * sensor * Rotation.from_rotvec(white)

@@ -244,9 +244,26 @@ class SequenceWriter:
         self._committed = True
 
 
+def _is_alive(pid: str) -> bool:
+    """Whether the process that a temporary folder is named after still runs."""
+    if not pid.isdigit() or int(pid) == os.getpid():
+        return False
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
 def remove_partial(root: Path) -> int:
     """Delete what interrupted runs left under ``root``; returns how many folders."""
-    leftovers = [p for p in Path(root).rglob(f"{_TEMPORARY_PREFIX}*") if p.is_dir()]
+    leftovers = [
+        p
+        for p in Path(root).rglob(f"{_TEMPORARY_PREFIX}*")
+        if p.is_dir() and not _is_alive(p.name.rsplit("-", 1)[-1])
+    ]
     for folder in leftovers:
         shutil.rmtree(folder, ignore_errors=True)
     return len(leftovers)

@@ -1,9 +1,10 @@
 """From motion clips to recordings: who wears what where, rendered and sensed."""
 
-import logging
+import json
+import signal
 import zlib
 from collections.abc import Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
@@ -18,14 +19,13 @@ from same_model.data import procedural, scene, sensors
 from same_model.data.body import joint_matrices, load_body_model, make_body, pose_joints
 from same_model.data.config import SynthConfig
 from same_model.data.export_mcap import export_mcap
-from same_model.data.motion import Motion, interpolate_rotations, load_clip, rotated
+from same_model.data.motion import Motion, MotionReport, interpolate_rotations, load_clip, rotated
 from same_model.data.retarget import BodyMotion, retarget
 from same_model.data.rig import miscalibrated, random_rig
 from same_model.data.sequence import SequenceWriter, open_sequence, remove_partial
 from same_model.data.splits import SPLITS, SplitFile, load_split
 from same_runtime.conventions import DEVICES, JOINT_NAMES, JOINT_PARENTS
 
-_LOG = logging.getLogger("same")
 _SEAT_CLEARANCE_M = 0.10
 _TARGET_BRIGHTNESS = 0.42
 LICENCE = {
@@ -111,33 +111,31 @@ def performer_shape(seed: int, performer: str) -> NDArray[np.float64]:
     return _rng(seed, "shape", performer).normal(0.0, 0.9, size).clip(-1.7, 1.7)
 
 
-def job_motions(config: SynthConfig, job: Job) -> list[Motion]:
-    """The usable stretches of a job's motion, at its source's rate."""
+def job_motions(config: SynthConfig, job: Job) -> tuple[list[Motion], MotionReport]:
+    """The usable stretches of a job's motion, at its source's rate, and what was dropped."""
     if job.clip is None:
         made = procedural.make_motion(_rng(config.seed, "motion", job.name), job.action)
-        return [replace(made, name=job.name)]
+        report = MotionReport(job.name, made.frames, made.frames, 1)
+        return [replace(made, name=job.name)], report
     motions, report = load_clip(job.clip, job.action)
-    if report.kept_frames < report.source_frames - 10:
-        _LOG.info("%s", report)
+    clip = job.clip.name.split(".")[0]
     out = []
     for motion in motions:
         if job.variant % 2:
             motion = motion.mirrored()
-        keep = int(config.max_seconds * motion.fps) + 1
-        suffix = motion.name.split("~")[0].removeprefix(job.clip.name.split(".")[0])
+        keep = min(motion.frames, int(config.max_seconds * motion.fps) + 1)
+        first = motion.source_frames[0]
         out.append(
             replace(
                 motion,
-                name=job.name + suffix,
+                name=job.name + motion.name.removeprefix(clip).removesuffix("~mirrored"),
                 hips_m=motion.hips_m[:keep],
                 rotations_xyzw=motion.rotations_xyzw[:keep],
-                source_frames=(
-                    motion.source_frames[0],
-                    min(motion.source_frames[1], motion.source_frames[0] + keep),
-                ),
+                source_frames=(first, first + keep),
             )
         )
-    return out
+    report.dropped["over max_seconds"] = report.kept_frames - sum(m.frames for m in out)
+    return out, report
 
 
 @dataclass(frozen=True)
@@ -156,7 +154,7 @@ def stage_take(rng: np.random.Generator, motion: Motion, shape: NDArray[np.float
     body = make_body(shape)
     clothes = scene.dress(rng, body)
     # Wearers of headsets look at what their hands do; the capture's performers looked ahead.
-    motion = rotated(motion, rng.uniform(0, 2 * np.pi), np.deg2rad(rng.uniform(0.0, 16.0)))
+    motion = rotated(motion, rng.uniform(0, 2 * np.pi), np.deg2rad(rng.uniform(0.0, 20.0)))
     worn = retarget(motion, body, clothes.sole_thickness_m)
     mounting = sensors.random_mounting(rng, worn)
     tracks = sensors.true_tracks(worn, mounting)
@@ -184,12 +182,19 @@ def _seat(motion: BodyMotion) -> tuple[float, float, float] | None:
 
 
 def near_joints(frames: int) -> NDArray[np.bool_]:
-    """(22, frames) the body parts that meet at each joint: its own and its parent's."""
+    """(22, frames) the body parts whose surface shows a joint.
+
+    Those that meet at it, its own and its parent's; the trunk counts as one part.
+    """
+    trunk = [JOINT_NAMES.index(n) for n in ("pelvis", "spine1", "spine2", "spine3")]
+    hips = [JOINT_NAMES.index(n) for n in ("left_hip", "right_hip")]
     near = np.zeros((len(JOINT_NAMES), frames), bool)
     for j, p in enumerate(JOINT_PARENTS):
         near[j, j] = True
-        if p >= 0:
-            near[j, p] = True
+        near[j, max(p, 0)] = True
+    near[np.ix_(trunk, trunk)] = True
+    near[np.ix_(trunk[:2], hips)] = True
+    near[hips, trunk[1]] = True
     return near
 
 
@@ -210,7 +215,7 @@ def make_sequence(config: SynthConfig, job: Job, motion: Motion, path: Path) -> 
     renderer = Renderer(rig, take.mesh, take.place, look, config.supersample)
 
     # Frames start late and end early enough for every stream to have samples around them.
-    margin_s = 0.1
+    margin_s = 0.05
     span = float(take.tracks.times_s[-1]) - 2 * margin_s
     times = margin_s + np.arange(int(span * config.fps) + 1) / config.fps
     times = times + rng.normal(0.0, 0.00005, len(times))
@@ -312,48 +317,86 @@ def _at_times(
     return joints, joint_matrices(motion.body, joints, rotations)
 
 
-def run_job(config: SynthConfig, job: Job, out: Path, mcap: bool) -> tuple[str, int, int]:
-    """Make all sequences of a job that are not there yet: (name, frames made, frames found)."""
+@dataclass(frozen=True)
+class JobResult:
+    """What one job did."""
+
+    name: str
+    made: int
+    """Stereo frames rendered."""
+    found: int
+    """Stereo frames that were there already."""
+    report: MotionReport
+
+
+def run_job(config: SynthConfig, job: Job, out: Path, mcap: bool = False) -> JobResult:
+    """Make all sequences of a job that are not there yet.
+
+    Raises ``DataError`` for a damaged clip, a full disk, or a sequence made with other settings.
+    """
     made = found = 0
-    for motion in job_motions(config, job):
+    motions, report = job_motions(config, job)
+    for motion in motions:
         path = out / job.split / motion.name
         if path.exists():
             sequence = open_sequence(path)
             if sequence.meta.get("config_digest") != config.digest:
                 raise DataError(
-                    f"{path}: made with other settings; use them again or another --out"
+                    f"{path}: made with other settings; use the same ones, or another --out"
                 )
             found += sequence.frames
         else:
             made += make_sequence(config, job, motion, path)
-        if mcap:
-            target = path.with_suffix(path.suffix + ".mcap")
-            if not target.exists():
-                export_mcap(path, target)
-    return job.name, made, found
+        target = path.with_name(path.name + ".mcap")
+        if mcap and not target.exists():
+            export_mcap(path, target)
+    return JobResult(job.name, made, found, report)
+
+
+def _leave_interrupts_to_parent() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def run_jobs(
     config: SynthConfig, jobs: list[Job], out: Path, workers: int, mcap: bool = False
-) -> Iterator[tuple[str, int, int]]:
+) -> Iterator[JobResult]:
     """Run all jobs, on ``workers`` processes, yielding each result as it comes.
 
     Stopping early is safe: complete sequences stay, the others are made by the next run.
     Raises the first error after cancelling what has not begun.
     """
+    if workers < 1:
+        raise DataError(f"workers: expected at least 1, got {workers}")
     remove_partial(out)
     if workers == 1:
         for job in jobs:
             yield run_job(config, job, out, mcap)
         return
-    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
+    pool = ProcessPoolExecutor(
+        workers, mp_context=get_context("spawn"), initializer=_leave_interrupts_to_parent
+    )
     try:
-        waiting: set[Future[tuple[str, int, int]]] = {
-            pool.submit(run_job, config, job, out, mcap) for job in jobs
-        }
-        while waiting:
-            done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-            for future in done:
-                yield future.result()
+        waiting = {pool.submit(run_job, config, job, out, mcap) for job in jobs}
+        for future in as_completed(waiting):
+            yield future.result()
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def write_summary(
+    out: Path, config: SynthConfig, split: SplitFile, reports: list[MotionReport]
+) -> None:
+    """Write ``dataset.json``: settings, the split's confounds, what was kept of each clip."""
+    content = {
+        "config": asdict(config),
+        "split": split.label,
+        "confounds": list(split.confounds),
+        "excluded": dict(split.excluded),
+        "motion": [asdict(r) for r in sorted(reports, key=lambda r: r.name)],
+    }
+    try:
+        partial = Path(out) / "dataset.json.partial"
+        partial.write_text(json.dumps(content, indent=1))
+        partial.replace(Path(out) / "dataset.json")
+    except OSError as error:
+        raise DataError(f"{out}/dataset.json: cannot be written ({error.strerror})") from None

@@ -1,0 +1,241 @@
+"""Statistics of a data set, the ones that describe EMHI, and what is suspicious in it."""
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
+
+from same_engines.errors import DataError
+from same_model.data.emhi import inspect_emhi, is_emhi
+from same_model.data.sequence import SequenceReader, find_sequences, open_sequence
+from same_runtime.conventions import DEVICES, JOINT_NAMES
+
+_WORN_ON = {"head": "head", "ctrl_left": "left_wrist", "ctrl_right": "right_wrist"}
+_SHANKS = {"leg_left": ("left_knee", "left_ankle"), "leg_right": ("right_knee", "right_ankle")}
+_MAX_REPROJECTION_PX = 0.1
+
+
+def inspect(path: Path, max_frames: int = 20000) -> str:
+    """The report on a folder of sequences, or on a copy of EMHI as released, as text.
+
+    Raises ``DataError`` when the folder holds neither.
+    """
+    path = Path(path)
+    if is_emhi(path):
+        return inspect_emhi(path, max_frames)
+    return inspect_sequences([open_sequence(p) for p in find_sequences(path)], max_frames)
+
+
+def rotation_spread_deg(rotations: Rotation) -> float:
+    """Median angle in degrees between the rotations and their mean."""
+    return float(np.rad2deg(np.median((rotations.mean().inv() * rotations).magnitude())))
+
+
+def order_spreads_deg(
+    quaternions: NDArray[np.float64], T_world_cam: NDArray[np.float64]
+) -> tuple[float, float]:
+    """How constant headset and camera are to each other, reading quaternions xyzw and wxyz.
+
+    ``quaternions``: (n, 4); ``T_world_cam``: (n, 4, 4). The right order gives the smaller
+    spread: the camera is bolted to the headset, whatever axes either uses.
+    """
+    camera = Rotation.from_matrix(T_world_cam[:, :3, :3])
+    xyzw = Rotation.from_quat(quaternions)
+    wxyz = Rotation.from_quat(quaternions[:, [1, 2, 3, 0]])
+    return rotation_spread_deg(xyzw.inv() * camera), rotation_spread_deg(wxyz.inv() * camera)
+
+
+def _direction_spread_deg(directions: NDArray[np.float64]) -> float:
+    unit = directions / np.linalg.norm(directions, axis=1, keepdims=True)
+    mean = unit.mean(axis=0)
+    mean /= np.linalg.norm(mean)
+    return float(np.rad2deg(np.sqrt(np.mean(np.arccos((unit @ mean).clip(-1, 1)) ** 2))))
+
+
+class _Tally:
+    """Running totals over sequences."""
+
+    def __init__(self) -> None:
+        self.totals: Counter[str] = Counter()
+        self.lists: dict[str, list[float]] = {}
+        self.problems: list[str] = []
+
+    def add(self, name: str, value: float) -> None:
+        self.lists.setdefault(name, []).append(value)
+
+    def mean(self, name: str) -> float:
+        return float(np.mean(self.lists[name])) if self.lists.get(name) else float("nan")
+
+    def range(self, name: str) -> str:
+        values = self.lists.get(name)
+        return f"{min(values):.3g} to {max(values):.3g}" if values else "n/a"
+
+
+def _duplicates(sequence: SequenceReader) -> list[str]:
+    """Pairs of reported fields with the very same numbers."""
+    fields = {
+        f"{device}.{name}": array
+        for device, stream in sequence.streams.items()
+        for name in ("position", "orientation_xyzw", "acceleration")
+        if (array := getattr(stream, name)) is not None
+    }
+    names = sorted(fields)
+    return [
+        f"{a} = {b}"
+        for i, a in enumerate(names)
+        for b in names[i + 1 :]
+        if fields[a].shape == fields[b].shape and np.array_equal(fields[a], fields[b])
+    ]
+
+
+def _look(sequence: SequenceReader, chosen: NDArray[np.int64], tally: _Tally) -> None:
+    meta, name = sequence.meta, sequence.path.name
+    frames = sequence.frames
+    tally.totals["sequences"] += 1
+    tally.totals["frames"] += frames
+    stamps = np.asarray(sequence.timestamps_ns)
+    step = float(np.median(np.diff(stamps))) if frames > 1 else 0.0
+    tally.totals["duration_ns"] += int(step * frames)
+    if frames > 1:
+        tally.add("fps", 1e9 / step)
+        if (np.diff(stamps) <= 0).any():
+            tally.problems.append(f"{name}: time runs backwards")
+        tally.totals["gaps"] += int((np.diff(stamps) > 1.5 * step).sum())
+    for duplicate in _duplicates(sequence):
+        tally.problems.append(f"{name}: duplicate field {duplicate}")
+
+    joints = sequence.joints_world[chosen].astype(np.float64)
+    truth_2d = sequence.joints_2d[chosen].astype(np.float64)
+    visible = sequence.visible[chosen]
+    # The right camera follows from the left one and the rig.
+    T_left = np.asarray(sequence.T_world_cam_left[chosen])
+    for label, rig in (("true", sequence.rig_true), ("given", sequence.rig)):
+        error = []
+        for view, camera in enumerate(rig.cameras):
+            T = T_left if view == 0 else T_left @ rig.T_cam_left_cam_right
+            local = np.einsum("tba,tjb->tja", T[:, :3, :3], joints - T[:, None, :3, 3])
+            pixels, inside = camera.project(local)
+            annotated = (truth_2d[:, view] > -1e8).all(-1)
+            shared = inside & annotated
+            error.append(np.linalg.norm(pixels - truth_2d[:, view], axis=-1)[shared])
+            if label == "true":
+                tally.add("z>0", float((local[..., 2] > 0).mean()))
+                tally.add("inside", float(inside.mean()))
+                for j, joint in enumerate(JOINT_NAMES):
+                    tally.add(f"inside {joint}", float(inside[:, j].mean()))
+                    tally.add(f"visible {joint}", float(visible[:, view, j].mean()))
+        flat = np.concatenate(error)
+        if len(flat):
+            tally.add(f"reprojection {label}", float(flat.mean()))
+    tally.add("visible", float(visible.mean()))
+    tally.add("seen by either", float(visible.any(axis=1).mean()))
+
+    images = sequence.images[chosen[:: max(1, len(chosen) // 8)]]
+    h, w = images.shape[-2:]
+    tally.add("grey", float(images.mean()))
+    corners = images[..., : h // 12, : w // 12], images[..., : h // 12, -w // 12 :]
+    tally.add("corner grey", float(np.mean([c.mean() for c in corners])))
+    tally.totals[f"size {w}x{h}"] += 1
+
+    valid = sequence.sensed_valid[chosen].astype(bool)
+    for d, device in enumerate(DEVICES):
+        tally.add(f"missing {device}", float(1 - valid[:, d].mean()))
+        ok = valid[:, d]
+        if ok.sum() < 2:
+            continue
+        turned = Rotation.from_quat(sequence.sensed_orientation[chosen][ok, d])
+        if device in _WORN_ON:
+            gap = sequence.sensed_position[chosen][ok, d] - joints[ok, _index(_WORN_ON[device])]
+            tally.add(f"distance {device}", float(np.linalg.norm(gap, axis=1).mean()))
+        else:
+            knee, ankle = (_index(n) for n in _SHANKS[device])
+            shank = turned.inv().apply(joints[ok, ankle] - joints[ok, knee])
+            tally.add(f"shank {device}", _direction_spread_deg(shank))
+            acceleration = sequence.sensed_acceleration[chosen][ok, d - 3]
+            tally.add("leg acceleration up", float(acceleration[:, 1].mean()))
+            tally.add("leg acceleration size", float(np.linalg.norm(acceleration, axis=1).mean()))
+        if device == "head":
+            kept = np.asarray(sequence.sensed_orientation[chosen][ok, d])
+            xyzw, wxyz = order_spreads_deg(kept, T_left[ok])
+            tally.add("order xyzw", xyzw)
+            tally.add("order wxyz", wxyz)
+            if wxyz < xyzw:
+                tally.problems.append(f"{name}: head quaternions look like wxyz, not xyzw")
+    if np.abs(np.mean(tally.lists.get("leg acceleration up", [0.0])[-2:])) > 5:
+        tally.problems.append(f"{name}: leg acceleration seems to contain gravity")
+    tally.add("floor", float(np.median(joints[..., 1].min(axis=1))))
+    for key in ("split", "performer", "action", "split_version"):
+        tally.totals[f"{key}: {meta.get(key, 'unknown')}"] += frames
+
+
+def _index(joint: str) -> int:
+    return JOINT_NAMES.index(joint)
+
+
+def inspect_sequences(sequences: list[SequenceReader], max_frames: int) -> str:
+    """The report on opened sequences. Raises ``DataError`` when there are none."""
+    if not sequences:
+        raise DataError("inspect: no sequences")
+    tally = _Tally()
+    share = max(2, max_frames // len(sequences))
+    for sequence in sequences:
+        chosen = np.linspace(0, sequence.frames - 1, min(sequence.frames, share))
+        _look(sequence, chosen.astype(np.int64), tally)
+
+    totals = tally.totals
+    hours = totals["duration_ns"] / 3.6e12
+    sizes = ", ".join(k[5:] for k in totals if k.startswith("size "))
+
+    def listed(kind: str) -> str:
+        items = [(k[len(kind) + 2 :], v) for k, v in totals.items() if k.startswith(f"{kind}: ")]
+        return ", ".join(f"{k} {v / totals['frames']:.0%}" for k, v in sorted(items))
+
+    def count(kind: str) -> int:
+        return sum(k.startswith(f"{kind}: ") for k in totals)
+
+    expected_order = "as expected" if tally.mean("order xyzw") < tally.mean("order wxyz") else "NOT"
+    lines = [
+        f"sequences {totals['sequences']}, frames {totals['frames']}, {hours:.3f} h, "
+        f"{tally.mean('fps'):.2f} fps, images {sizes} ({totals['gaps']} gaps in time)",
+        f"performers {count('performer')}, actions {count('action')}, "
+        f"split file {listed('split_version')}",
+        f"  splits   {listed('split')}",
+        f"  actions  {listed('action')}",
+        "",
+        "                                        here     EMHI",
+        f"joints with z > 0 in their camera      {tally.mean('z>0'):6.1%}     82%",
+        f"joints inside the image                {tally.mean('inside'):6.1%}     70%",
+        f"joints inside and not hidden           {tally.mean('visible'):6.1%}     n/a",
+        f"joints seen by at least one camera     {tally.mean('seen by either'):6.1%}     n/a",
+        f"mean grey level {tally.mean('grey'):.0f}, in the upper corners "
+        f"{tally.mean('corner grey'):.0f} (EMHI: dark corners)",
+        f"2D joints against the true cameras     {tally.mean('reprojection true'):6.3f} px",
+        f"2D joints against the given rig        {tally.mean('reprojection given'):6.2f} px  "
+        "(EMHI: ~1.5 px at 640x480)",
+        "device to joint, mean distance         "
+        + ", ".join(f"{d} {tally.mean(f'distance {d}') * 100:.1f} cm" for d in _WORN_ON),
+        "leg sensor against the shank, spread   "
+        + ", ".join(f"{d} {tally.range(f'shank {d}')} deg" for d in _SHANKS)
+        + "  (EMHI: 1.5 to 6.7, of the knee's rotation)",
+        f"leg acceleration                       mean up {tally.mean('leg acceleration up'):+.2f}, "
+        f"mean size {tally.mean('leg acceleration size'):.2f} m/s^2 (without gravity up is ~0)",
+        "device missing at a frame              "
+        + ", ".join(f"{d} {tally.mean(f'missing {d}'):.2%}" for d in DEVICES),
+        f"quaternion order xyzw                  {expected_order} (headset to camera constant to "
+        f"{tally.mean('order xyzw'):.2f} deg; read as wxyz {tally.mean('order wxyz'):.1f} deg)",
+        f"lowest joint above the floor           {tally.mean('floor') * 100:.1f} cm (median)",
+        "",
+        "joint            inside  visible",
+        *(
+            f"{joint:15s}  {tally.mean(f'inside {joint}'):6.1%}  "
+            f"{tally.mean(f'visible {joint}'):6.1%}"
+            for joint in JOINT_NAMES
+        ),
+        "",
+    ]
+    if tally.mean("reprojection true") > _MAX_REPROJECTION_PX:
+        tally.problems.append("2D joints do not agree with the joints and cameras")
+    lines += [f"PROBLEM {p}" for p in tally.problems] or ["no problems found"]
+    return "\n".join(lines)
