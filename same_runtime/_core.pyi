@@ -9,7 +9,7 @@ import enum
 import numpy
 import numpy.typing
 import typing
-__all__: list[str] = ['DeviceStates', 'FrameAssembler', 'How', 'ImagePreprocessor', 'ImageRing', 'LegRing', 'PoseRing', 'PushStatus', 'Synchroniser', 'floor_anchor', 'spatial_aware_deform_attn']
+__all__: list[str] = ['DeviceStates', 'FrameAssembler', 'How', 'ImagePreprocessor', 'ImageRing', 'Ingestion', 'LegRing', 'PoseRing', 'PushStatus', 'Synchroniser', 'floor_anchor', 'spatial_aware_deform_attn']
 class How(enum.IntEnum):
     """
     How a device's state at a time was obtained, ordered by trust.
@@ -20,13 +20,16 @@ class How(enum.IntEnum):
     EXACT = 3
 class PushStatus(enum.IntEnum):
     """
-    What a ring did with a sample. DUPLICATE and BACKWARDS judge its
-    timestamp; FULL means that views of every image slot are held.
+    What became of a sample. DUPLICATE and BACKWARDS judge its timestamp,
+    FULL means that views of every image slot are held; live streams also
+    refuse stamps TOO_CLOSE to be nanoseconds or JUMPED far ahead.
     """
     ACCEPTED = 0
     DUPLICATE = 1
     BACKWARDS = 2
     FULL = 3
+    TOO_CLOSE = 4
+    JUMPED = 5
 class PoseRing:
     """
     History of one device's 6DOF poses for one producer and one
@@ -215,9 +218,10 @@ class Synchroniser:
     as in same_runtime.conventions.DEVICES. One producer thread per device, one consumer.
     A wrong device index raises ValueError.
     """
-    def __init__(self, capacity: typing.SupportsInt | typing.SupportsIndex = 256, max_gap_ns: typing.SupportsInt | typing.SupportsIndex = 100000000, max_extrapolation_ns: typing.SupportsInt | typing.SupportsIndex = 50000000) -> None:
+    def __init__(self, capacity: typing.SupportsInt | typing.SupportsIndex = 256, max_gap_ns: typing.SupportsInt | typing.SupportsIndex = 100000000, max_extrapolation_ns: typing.SupportsInt | typing.SupportsIndex = 50000000, bridge_jumps: bool = True) -> None:
         """
-        capacity: samples per device, at least 2; the limits are those of PoseRing.at.
+        capacity: samples per device, at least 2; the limits are those of PoseRing.at. Without
+        bridge_jumps a pose is held where no head or hand can move from it to the next one.
         Raises ValueError for other values.
         """
     def accepted(self, device: typing.SupportsInt | typing.SupportsIndex) -> int:
@@ -253,10 +257,11 @@ class FrameAssembler:
     Turns device states into network inputs, frame after frame. It remembers the previous
     frame's devices (for velocities) and the window's camera poses, in float64.
     """
-    def __init__(self, T_head_cam_left: typing.Annotated[numpy.typing.ArrayLike, numpy.float64], ground_y: typing.SupportsFloat | typing.SupportsIndex = 0.0, window: typing.SupportsInt | typing.SupportsIndex = 32) -> None:
+    def __init__(self, T_head_cam_left: typing.Annotated[numpy.typing.ArrayLike, numpy.float64], ground_y: typing.SupportsFloat | typing.SupportsIndex = 0.0, window: typing.SupportsInt | typing.SupportsIndex = 32, relocalises: bool = False) -> None:
         """
         T_head_cam_left: (4, 4) rigid, left camera (OpenCV axes) to head (OpenXR axes), m.
-        ground_y: height of the floor in the world, m. window: frames, at least 1.
+        ground_y: height of the floor in the world, m. window: frames, at least 1. relocalises: a head that moves as
+        no head can moves all earlier frames along, so that the body keeps its shape.
         Raises ValueError for other values.
         """
     def assemble(self, timestamp_ns: int, states: DeviceStates, imu_features: numpy.ndarray, T_anchor_cam: numpy.ndarray, time_offset_s: numpy.ndarray, window_valid: numpy.ndarray) -> bool:
@@ -268,6 +273,10 @@ class FrameAssembler:
         a frame hold the identity, 0 and 0. Returns False, with nothing changed or written,
         when the head is MISSING or the time is not after the last one. Raises ValueError
         for any other array.
+        """
+    def copy_from(self, other: FrameAssembler) -> None:
+        """
+        Take over another assembler's whole state; windows must agree.
         """
     def joints_to_world(self, joints_anchor: typing.Annotated[numpy.typing.ArrayLike, numpy.float32]) -> numpy.typing.NDArray[numpy.float64]:
         """
@@ -302,9 +311,85 @@ class FrameAssembler:
     def ground_y(self, arg1: typing.SupportsFloat | typing.SupportsIndex) -> None:
         ...
     @property
+    def last_relocalisation(self) -> numpy.typing.NDArray[numpy.float64]:
+        """
+        (4, 4) T_new_old of the newest relocalisation: yaw and shift that took the world before
+        it into the one after; the identity before the first.
+        """
+    @property
+    def relocalisations(self) -> int:
+        """
+        Times the head moved as no head can and the window was moved along.
+        """
+    @property
     def window(self) -> int:
         """
         Frames in the window.
+        """
+class Ingestion:
+    """
+    The door of live samples into a Synchroniser: judges stamps, maps device clocks to the
+    tracker's, corrects leg sensors, counts. Streams are indexed as conventions.DEVICES, 5 is
+    the cameras. Pushes return a PushStatus as an int, 0 being ACCEPTED; bad values raise
+    ValueError and are counted as invalid. A stamp that is refused never blocks its stream:
+    stamps that go on from it (2 ahead by over 5 s, 8 behind) take the stream over.
+    """
+    def __init__(self, synchroniser: Synchroniser) -> None:
+        ...
+    def admit(self, stream: typing.SupportsInt | typing.SupportsIndex, timestamp_ns: int, arrival_ns: typing.SupportsInt | typing.SupportsIndex | None = None, trusted: bool = False) -> tuple[int, int]:
+        """
+        Judge a stamp without a sample: (PushStatus as int, time on the tracker's clock).
+        """
+    def clock(self, stream: typing.SupportsInt | typing.SupportsIndex) -> tuple[int, float]:
+        """
+        (offset ns, drift ppm) that take the stream's newest stamp to the tracker's clock.
+        """
+    def count_invalid(self, stream: typing.SupportsInt | typing.SupportsIndex) -> None:
+        """
+        Count a sample that the caller found unusable.
+        """
+    def counts(self, stream: typing.SupportsInt | typing.SupportsIndex) -> tuple[int, int, int, int, int, int, int]:
+        """
+        (accepted, duplicate, backwards, too_close, jumped, invalid, restarts) so far.
+        """
+    def interval_ns(self, stream: typing.SupportsInt | typing.SupportsIndex) -> float:
+        """
+        Mean interval of the stream's last samples, ns; 0 before the second.
+        """
+    def leg_correction(self, device: typing.SupportsInt | typing.SupportsIndex) -> tuple[float, numpy.typing.NDArray[numpy.float64]]:
+        """
+        (yaw_rad, mounting_xyzw (4,)) of device 3..4.
+        """
+    def newest_ns(self, stream: typing.SupportsInt | typing.SupportsIndex) -> int | None:
+        """
+        Newest accepted time on the tracker's clock, ns; None before.
+        """
+    def push_leg(self, device: typing.SupportsInt | typing.SupportsIndex, timestamp_ns: int, orientation_xyzw: typing.Any, acceleration: typing.Any, arrival_ns: typing.SupportsInt | typing.SupportsIndex | None = None, trusted: bool = False) -> int:
+        """
+        orientation (4,) sensor to world and acceleration (3,) m/s^2, world frame, gravity
+        removed, of device 3..4; otherwise as push_pose.
+        """
+    def push_pose(self, device: typing.SupportsInt | typing.SupportsIndex, timestamp_ns: int, position: typing.Any, orientation_xyzw: typing.Any, arrival_ns: typing.SupportsInt | typing.SupportsIndex | None = None, trusted: bool = False) -> int:
+        """
+        position (3,) m and orientation (4,) of device 0..2, device to world. timestamp_ns: on
+        the device's clock. arrival_ns: on the tracker's clock, None for now. trusted: the
+        stamp may lie far ahead of its stream.
+        """
+    def reopen(self, stream: typing.SupportsInt | typing.SupportsIndex) -> None:
+        """
+        Let a stream begin anew; counters and the clock's kind stay.
+        """
+    def set_clock_estimated(self, stream: typing.SupportsInt | typing.SupportsIndex, min_latency_ns: typing.SupportsInt | typing.SupportsIndex = 0) -> None:
+        """
+        Learn offset and drift from arrivals; min_latency_ns: the link's shortest latency.
+        """
+    def set_clock_given(self, stream: typing.SupportsInt | typing.SupportsIndex, offset_ns: typing.SupportsInt | typing.SupportsIndex, drift_ppm: typing.SupportsFloat | typing.SupportsIndex = 0.0) -> None:
+        """
+        Tracker's time = device time + offset_ns + drift of the device time.
+        """
+    def set_leg_correction(self, device: typing.SupportsInt | typing.SupportsIndex, yaw_rad: typing.SupportsFloat | typing.SupportsIndex, mounting_xyzw: typing.Any) -> None:
+        """
+        From now on R_world_leg = turn(yaw about y) R_world_sensor mounting; device 3..4.
         """
 class ImagePreprocessor:
     """

@@ -24,11 +24,13 @@ class Reason(Enum):
     """Why a pose is not VALID."""
 
     HEAD_LOST = "no head pose at the frame's time: nothing can be placed in the world"
+    RELOCALISED = "the head jumped as no head can; the body was moved along with it"
     WARMING_UP = "fewer frames than the temporal window have passed since start or reset"
     NO_IMAGES = "no camera gave an image"
     CAMERA_LOST = "one camera gave no image"
     CONTROLLER_LOST = "a controller has no pose at the frame's time"
     LEG_TRACKER_LOST = "a leg tracker has no reading at the frame's time"
+    STALE = "the newest estimate is too old: frames or device samples have stopped coming"
 
 
 def _zeros(*shape: int) -> NDArray[np.float64]:

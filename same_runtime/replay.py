@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from same_engines.errors import InvalidInputError, RecordingError
 from same_runtime.camera import CameraRig
 from same_runtime.conventions import NUM_JOINTS
+from same_runtime.ingest import Ingest
 from same_runtime.pose import Pose
 from same_runtime.recording import (
     FRAME_STREAM,
@@ -63,7 +64,7 @@ class Replay:
                     pose = self.tracker.push_frame(sample.value)
                     yield ReplayedFrame(sample.value, pose, truth.get(sample.timestamp_ns))
                 elif sample.stream != TRUTH_STREAM:
-                    self.tracker.ingest(sample.stream, sample.timestamp_ns, checked_reading(sample))
+                    ingest_sample(self.tracker.ingest, sample)
             except InvalidInputError:
                 self.refused[sample.stream] += 1
 
@@ -75,6 +76,20 @@ def checked_reading(sample: RecordedSample) -> DevicePose | LegReading:
     if isinstance(sample.value, RawLegReading):
         return LegReading(*sample.value)
     raise InvalidInputError(f"{sample.stream}: not a device sample")
+
+
+def ingest_sample(ingest: Ingest, sample: RecordedSample, arrival_ns: int | None = None) -> None:
+    """Pass a recorded device sample on, faults and all; ``InvalidInputError`` for a faulty one."""
+    kind, _, side = sample.stream.partition("_")
+    if isinstance(sample.value, RawPose):
+        if kind == "head":
+            ingest.head(sample.timestamp_ns, *sample.value, arrival_ns)
+        else:
+            ingest.controller(side, sample.timestamp_ns, *sample.value, arrival_ns)
+    elif isinstance(sample.value, RawLegReading):
+        ingest.leg(side, sample.timestamp_ns, *sample.value, arrival_ns)
+    else:
+        raise InvalidInputError(f"{sample.stream}: not a device sample")
 
 
 def check_rig(recording: Recording, rig: CameraRig) -> None:

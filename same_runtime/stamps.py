@@ -1,6 +1,7 @@
-"""One gate for timestamps: duplicates, backwards time and other units are named and refused."""
+"""Timestamps that cannot be right are refused, and the error names what is wrong with them."""
 
 from same_engines.errors import TimestampError
+from same_runtime._core import PushStatus
 
 MIN_SPACING_NS = 100_000
 """Nothing here samples faster than 10 kHz; closer stamps are another unit passed as ns."""
@@ -8,21 +9,38 @@ MIN_SPACING_NS = 100_000
 _UNITS_HINT = "timestamps are integer nanoseconds: are these micro-, milliseconds or seconds?"
 
 
+def stamp_error(
+    name: str, status: PushStatus, newest_ns: int | None, timestamp_ns: int
+) -> TimestampError:
+    """The error for a sample that was refused with ``status``."""
+    match status:
+        case PushStatus.DUPLICATE:
+            why = f"duplicate timestamp {timestamp_ns} ns; sample refused"
+        case PushStatus.BACKWARDS:
+            why = (
+                f"timestamp {timestamp_ns} ns is before the newest, {newest_ns} ns; sample refused"
+            )
+        case PushStatus.TOO_CLOSE:
+            why = f"{timestamp_ns} ns is right after the newest, {newest_ns} ns; {_UNITS_HINT}"
+        case PushStatus.JUMPED:
+            why = (
+                f"timestamp {timestamp_ns} ns is seconds ahead of the newest, {newest_ns} ns, and "
+                f"of all other streams; sample refused until a second one agrees; {_UNITS_HINT}"
+            )
+        case _:
+            why = f"sample at {timestamp_ns} ns refused: {status.name}"
+    return TimestampError(f"{name}: {why}")
+
+
 def check_follows(name: str, newest_ns: int | None, timestamp_ns: int) -> None:
     """Raise ``TimestampError`` unless ``timestamp_ns`` can follow ``newest_ns`` in one stream."""
-    if newest_ns is None:
+    if newest_ns is None or timestamp_ns - newest_ns >= MIN_SPACING_NS:
         return
     if timestamp_ns == newest_ns:
-        raise TimestampError(f"{name}: duplicate timestamp {timestamp_ns} ns; sample refused")
-    if timestamp_ns < newest_ns:
-        raise TimestampError(
-            f"{name}: timestamp {timestamp_ns} ns is before the newest, {newest_ns} ns; "
-            "sample refused"
-        )
-    if timestamp_ns - newest_ns < MIN_SPACING_NS:
-        raise TimestampError(
-            f"{name}: only {timestamp_ns - newest_ns} ns after the newest sample; {_UNITS_HINT}"
-        )
+        status = PushStatus.DUPLICATE
+    else:
+        status = PushStatus.BACKWARDS if timestamp_ns < newest_ns else PushStatus.TOO_CLOSE
+    raise stamp_error(name, status, newest_ns, timestamp_ns)
 
 
 def check_same_clock(

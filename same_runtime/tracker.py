@@ -1,31 +1,49 @@
 """``SamePoseTracker``: sensor samples and stereo frames in, full-body poses out."""
 
+import os
+import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
 
 from same_engines import Bundle, Engine, open_engine
-from same_engines.errors import BundleError, InvalidInputError, SameError, TimestampError
+from same_engines.errors import BundleError, InvalidInputError, SameError
 from same_runtime._core import (
     FrameAssembler,
     How,
     ImagePreprocessor,
+    Ingestion,
     PushStatus,
     Synchroniser,
 )
+from same_runtime.at_time import Estimate, JointVelocity, continued
 from same_runtime.camera import CameraRig
-from same_runtime.conventions import DEVICES, JOINT_NAMES, POSE_DEVICES, VIEWS
+from same_runtime.clocks import CAMERAS, STREAMS, EstimatedClock, GivenClock, set_clock
+from same_runtime.conventions import DEVICES, JOINT_NAMES
+from same_runtime.frame_inbox import FrameInbox
+from same_runtime.ingest import Ingest
 from same_runtime.pose import Pose, PoseStatus, Reason
 from same_runtime.samples import DevicePose, ImuFrame, LegReading, StereoFrame, check_timestamp_ns
-from same_runtime.stamps import check_follows, check_same_clock
+from same_runtime.stamps import check_follows, check_same_clock, stamp_error
+from same_runtime.stats import (
+    RollingFigures,
+    RunningFigures,
+    TrackerStats,
+    newest_status,
+    stream_stats,
+)
 
 _ONE_SECOND_NS = 1_000_000_000
 _ONE_HOUR_NS = 3600 * _ONE_SECOND_NS
+_CAMERA_STREAM = STREAMS.index(CAMERAS)
+_Image = NDArray[np.uint8] | None
 
 
 @dataclass(frozen=True)
@@ -39,11 +57,21 @@ class TrackerOptions:
     ground_y_m: float = 0.0
     """Height of the floor in the world frame, metres."""
     ring_capacity: int = 256
-    """Samples each device's ring holds; the newest win."""
+    """Samples each device's ring holds; the newest win. Or give ``ring_seconds``."""
+    ring_seconds: float | None = None
+    """History each device's ring holds, seconds, at up to 1000 samples a second."""
     max_gap_ns: int = 100_000_000
     """Longest gap between two samples that is bridged by interpolation."""
     max_extrapolation_ns: int = 50_000_000
     """Furthest beyond a device's newest sample that its motion is continued."""
+    max_prediction_ns: int = 100_000_000
+    """Furthest beyond the newest estimate that ``at_time`` continues the body's motion."""
+    stale_after_ns: int = 200_000_000
+    """Age of the newest estimate from which ``at_time`` calls its poses LIMITED (STALE)."""
+    max_view_skew_ns: int = 5_000_000
+    """Furthest apart in time that a left and a right image are still one stereo pair."""
+    clocks: Mapping[str, GivenClock | EstimatedClock] = field(default_factory=dict)
+    """Clocks of streams (``conventions.DEVICES``, ``cameras``) that do not share the tracker's."""
 
     def __post_init__(self) -> None:
         if not np.isfinite(self.ground_y_m):
@@ -52,8 +80,22 @@ class TrackerOptions:
             raise InvalidInputError(
                 f"ring_capacity: expected 2..{1 << 20}, got {self.ring_capacity}"
             )
-        for name in ("max_gap_ns", "max_extrapolation_ns"):
+        if self.ring_seconds is not None and not 0.01 <= self.ring_seconds <= 600.0:
+            raise InvalidInputError(
+                f"ring_seconds: expected 0.01..600 seconds, got {self.ring_seconds}"
+            )
+        for name in (
+            "max_gap_ns", "max_extrapolation_ns", "max_prediction_ns", "stale_after_ns",
+            "max_view_skew_ns",
+        ):  # fmt: skip
             check_timestamp_ns(name, getattr(self, name))
+
+    @property
+    def ring_samples(self) -> int:
+        """Samples each device's ring holds, however its size was given."""
+        if self.ring_seconds is None:
+            return self.ring_capacity
+        return max(2, round(1000 * self.ring_seconds))
 
 
 class SamePoseTracker:
@@ -64,10 +106,11 @@ class SamePoseTracker:
     open engine of this bundle, which the tracker then owns.
 
     Two doors lead to the same path. ``push(frame, imu)`` takes a frame with one reading of each
-    device. ``ingest(device, ...)`` takes device samples at their own rates, and ``push_frame``
-    estimates the pose at a frame's time from what was ingested.
+    device. ``ingest.head(...)``, ``ingest.leg(...)`` and so on take device samples at their own
+    rates, and ``push_frame`` estimates the pose at a frame's time from what was ingested.
+    ``at_time`` gives the pose at any time near the newest estimate.
 
-    A context manager; one thread at a time. Raises ``BundleError``, ``EngineError`` or
+    A context manager; any thread may call any method. Raises ``BundleError``, ``EngineError`` or
     ``InvalidInputError`` when it cannot be opened as asked.
     """
 
@@ -101,8 +144,14 @@ class SamePoseTracker:
             self._engine.close()
             raise
         self._closed = False
+        self._process_id = os.getpid()
+        self._lock = threading.Lock()
         self._newest_frame_ns: int | None = None
-        self._last_pose = Pose()
+        self._newest: Estimate | None = None
+        self._newest_pose: Pose | None = None
+        self._velocity = JointVelocity()
+        self._estimates = RollingFigures()
+        self._engine_failures = 0
 
     def _connect(self, config: Mapping[str, Any], options: TrackerOptions) -> None:
         engine, camera = self._engine, self.rig.left
@@ -132,9 +181,22 @@ class SamePoseTracker:
             config["image_mean"], config["image_std"],
         )  # fmt: skip
         self._synchroniser = Synchroniser(
-            options.ring_capacity, options.max_gap_ns, options.max_extrapolation_ns
+            options.ring_samples, options.max_gap_ns, options.max_extrapolation_ns, False
         )
-        self._assembler = FrameAssembler(self.rig.left.T_head_cam, options.ground_y_m, self._window)
+        self._assembler, self._assembler_ahead = (
+            FrameAssembler(self.rig.left.T_head_cam, options.ground_y_m, self._window, True)
+            for _ in range(2)
+        )
+        self._options = options
+        self._ingestion = Ingestion(self._synchroniser)
+        for stream, clock in options.clocks.items():
+            set_clock(self._ingestion, stream, clock)
+        self._frame_came = threading.Event()
+        self._inbox = FrameInbox(
+            self._ingestion, self.rig, options.max_view_skew_ns, self._frame_came.set
+        )
+        self.ingest = Ingest(self._ingestion, self._inbox)
+        """Doors for live samples."""
 
     @property
     def backend(self) -> str:
@@ -149,61 +211,120 @@ class SamePoseTracker:
         has changed and the next good call works; ``EngineError`` if the backend fails.
         """
         started_ns = time.perf_counter_ns()
+        self._check_open()
         if not isinstance(imu, ImuFrame):
             raise InvalidInputError(f"imu: expected an ImuFrame, got {type(imu).__name__}")
-        self._check_frame(frame)
+        self._inbox.check(frame)
         check_same_clock(
             "imu.timestamp_ns", imu.timestamp_ns, "frame", frame.timestamp_ns, _ONE_SECOND_NS
         )
-        readings = [(device, getattr(imu, device)) for device in DEVICES]
-        for index, (device, reading) in enumerate(readings):
-            if reading is not None:
-                check_follows(device, self._synchroniser.newest_ns(index), imu.timestamp_ns)
-        for device, reading in readings:
-            if reading is not None:
-                self._store(device, imu.timestamp_ns, reading)
-        return self._estimate(frame, started_ns)
-
-    def ingest(self, device: str, timestamp_ns: int, reading: DevicePose | LegReading) -> None:
-        """Take one sample of a device, at the device's own rate.
-
-        ``device``: a name of ``conventions.DEVICES``. Raises ``InvalidInputError`` for an unknown
-        device or the wrong kind of reading, ``TimestampError`` for a stamp that is a duplicate,
-        backwards or in another unit; the sample is then refused and nothing changes.
-        """
-        self._check_open()
-        timestamp_ns = check_timestamp_ns(f"{device} timestamp_ns", timestamp_ns)
-        if device not in DEVICES:
-            raise InvalidInputError(f"device: expected one of {DEVICES}, got {device!r}")
-        kind = DevicePose if device in POSE_DEVICES else LegReading
-        if not isinstance(reading, kind):
-            raise InvalidInputError(
-                f"{device}: expected a {kind.__name__}, got {type(reading).__name__}"
-            )
-        check_follows(device, self._synchroniser.newest_ns(DEVICES.index(device)), timestamp_ns)
-        self._store(device, timestamp_ns, reading)
+        readings = [
+            (index, reading)
+            for index, device in enumerate(DEVICES)
+            if (reading := getattr(imu, device)) is not None
+        ]
+        with self._lock:
+            if self._newest_frame_ns is None or frame.timestamp_ns > self._newest_frame_ns:
+                for index, _ in readings:
+                    newest_ns = self._synchroniser.newest_ns(index)
+                    check_follows(DEVICES[index], newest_ns, imu.timestamp_ns)
+            if self._admit_frame(frame.timestamp_ns):
+                self._synchroniser.clear()
+                for index in range(len(DEVICES)):
+                    self._ingestion.reopen(index)
+            for index, reading in readings:
+                self._store(index, imu.timestamp_ns, reading)
+            return self._estimate(frame.timestamp_ns, frame.left, frame.right, started_ns)
 
     def push_frame(self, frame: StereoFrame) -> Pose:
         """Estimate the pose at ``frame.timestamp_ns`` from the ingested samples; see ``push``."""
         started_ns = time.perf_counter_ns()
-        self._check_frame(frame)
+        self._check_open()
+        self._inbox.check(frame)
         head_ns = self._synchroniser.newest_ns(0)
         check_same_clock("frame.timestamp_ns", frame.timestamp_ns, "head", head_ns, _ONE_HOUR_NS)
-        return self._estimate(frame, started_ns)
+        with self._lock:
+            self._admit_frame(frame.timestamp_ns)
+            return self._estimate(frame.timestamp_ns, frame.left, frame.right, started_ns)
+
+    def at_time(self, timestamp_ns: int) -> Pose:
+        """The pose at any time near the newest estimate, such as when the app's frame is seen.
+
+        The newest estimate is carried on at its joints' velocity for at most
+        ``max_prediction_ns`` and tied to the head and controller poses known for that time.
+        Never waits for the network. INVALID before the first estimate. Raises
+        ``TimestampError`` for a time that is not integer nanoseconds or over an hour away.
+        """
+        started_ns = time.perf_counter_ns()
+        self._check_open()
+        timestamp_ns = check_timestamp_ns("timestamp_ns", timestamp_ns)
+        newest = self._newest
+        if newest is None:
+            return Pose(timestamp_ns=timestamp_ns, reasons=(Reason.WARMING_UP,))
+        pose = newest.pose
+        check_same_clock(
+            "timestamp_ns", timestamp_ns, "the newest estimate", pose.timestamp_ns, _ONE_HOUR_NS
+        )
+        states = self._synchroniser.lookup(timestamp_ns)
+        head_ns = self._synchroniser.newest_ns(0)
+        if states.how[0] == How.MISSING and head_ns is not None:
+            states = self._synchroniser.lookup(min(timestamp_ns, head_ns))
+        joints_world = continued(
+            newest,
+            states,
+            1e-9 * (timestamp_ns - pose.timestamp_ns),
+            1e-9 * self._options.max_prediction_ns,
+        )
+        T_world_cam_left = pose.T_world_cam_left
+        if states.how[0] != How.MISSING:
+            T_world_head = np.eye(4)
+            T_world_head[:3, :3] = Rotation.from_quat(states.orientation_xyzw(0)).as_matrix()
+            T_world_head[:3, 3] = states.position(0)
+            T_world_cam_left = T_world_head @ self.rig.left.T_head_cam
+        reasons, status = pose.reasons, pose.status
+        if timestamp_ns - pose.timestamp_ns > self._options.stale_after_ns:
+            reasons = (*reasons, Reason.STALE)
+            status = PoseStatus.LIMITED if status is PoseStatus.VALID else status
+        return Pose(
+            timestamp_ns=timestamp_ns,
+            status=status,
+            reasons=reasons,
+            joints_world=joints_world,
+            joints_cam_left=(joints_world - T_world_cam_left[:3, 3]) @ T_world_cam_left[:3, :3],
+            joint_confidence=pose.joint_confidence.copy(),
+            T_world_cam_left=T_world_cam_left,
+            latency_ns=time.perf_counter_ns() - started_ns,
+        )
+
+    def stats(self) -> TrackerStats:
+        """Health, counters, rates and latencies since the tracker opened."""
+        status, reasons, joint_confidence = newest_status(self._newest_pose)
+        return TrackerStats(
+            status=status,
+            reasons=reasons,
+            joint_confidence=joint_confidence.copy(),
+            streams=stream_stats(self._ingestion, self._options.max_gap_ns),
+            frames=self._inbox.counts(),
+            estimates=self._estimates.figures(),
+            output=RunningFigures(0, 0.0, 0.0, 0.0, 0.0),
+            deadlines_missed=0,
+            relocalisations=self._assembler.relocalisations,
+            engine_failures=self._engine_failures,
+            callback_errors=0,
+        )
 
     def reset(self) -> None:
-        """Forget all samples and carried state, as after opening."""
+        """Forget all samples and carried state, as after opening; counters stay."""
         self._check_open()
-        self._engine.reset_state()
-        self._synchroniser.clear()
-        self._assembler.reset()
-        self._newest_frame_ns = None
-        self._last_pose = Pose()
+        with self._lock:
+            self._restart()
 
     def close(self) -> None:
         """Release the engine. Safe to call twice."""
-        self._closed = True
-        self._engine.close()
+        if os.getpid() == self._process_id:
+            with self._lock:
+                self._closed = True
+                self._engine.close()
 
     def __enter__(self) -> "SamePoseTracker":
         return self
@@ -219,59 +340,101 @@ class SamePoseTracker:
     def _check_open(self) -> None:
         if self._closed:
             raise SameError("the tracker is closed; open a new one")
+        if os.getpid() != self._process_id:
+            # The backend's threads did not come along through the fork: running would hang.
+            raise SameError("the tracker was opened before a fork; open one in each process")
 
-    def _check_frame(self, frame: StereoFrame) -> None:
-        self._check_open()
-        if not isinstance(frame, StereoFrame):
-            raise InvalidInputError(f"frame: expected a StereoFrame, got {type(frame).__name__}")
-        expected = (self.rig.left.height, self.rig.left.width)
-        for view in VIEWS:
-            image = getattr(frame, view)
-            if image is not None and image.shape != expected:
-                raise InvalidInputError(
-                    f"frame.{view}: expected the rig's (height, width) {expected}, "
-                    f"got {image.shape}"
-                )
-        check_follows("frame", self._newest_frame_ns, frame.timestamp_ns)
+    def _restart(self) -> None:
+        self._forget()
+        self._synchroniser.clear()
+        for stream in range(len(STREAMS)):
+            self._ingestion.reopen(stream)
+        self._inbox.clear()
 
-    def _store(self, device: str, timestamp_ns: int, reading: DevicePose | LegReading) -> None:
-        index = DEVICES.index(device)
+    def _forget(self) -> None:
+        self._engine.reset_state()
+        self._assembler.reset()
+        self._velocity.forget()
+        self._newest_frame_ns = None
+        self._newest = None
+        self._newest_pose = None
+
+    def _admit_frame(self, timestamp_ns: int) -> bool:
+        """Take a frame's stamp, or raise with nothing changed. True when time begins anew."""
+        newest_ns = self._newest_frame_ns
+        code, _ = self._ingestion.admit(_CAMERA_STREAM, timestamp_ns, timestamp_ns, True)
+        if code:
+            raise stamp_error("frame", PushStatus(code), newest_ns, timestamp_ns)
+        if newest_ns is not None and timestamp_ns <= newest_ns:
+            self._forget()
+            return True
+        return False
+
+    def _store(self, index: int, timestamp_ns: int, reading: DevicePose | LegReading) -> None:
         if isinstance(reading, DevicePose):
-            status = self._synchroniser.push_pose(
-                index, timestamp_ns, reading.position, reading.orientation_xyzw
+            code = self._ingestion.push_pose(
+                index, timestamp_ns, reading.position, reading.orientation_xyzw, timestamp_ns, True
             )
         else:
-            status = self._synchroniser.push_leg(
-                index, timestamp_ns, reading.orientation_xyzw, reading.acceleration
-            )
-        if status is not PushStatus.ACCEPTED:
-            raise TimestampError(f"{device}: {status.name} timestamp {timestamp_ns} ns")
+            code = self._ingestion.push_leg(
+                index, timestamp_ns, reading.orientation_xyzw, reading.acceleration, timestamp_ns,
+                True,
+            )  # fmt: skip
+        if code:
+            newest_ns = self._ingestion.newest_ns(index)
+            raise stamp_error(DEVICES[index], PushStatus(code), newest_ns, timestamp_ns)
 
-    def _estimate(self, frame: StereoFrame, started_ns: int) -> Pose:
-        timestamp_ns = frame.timestamp_ns
+    def _estimate(self, timestamp_ns: int, left: _Image, right: _Image, started_ns: int) -> Pose:
         states = self._synchroniser.lookup(timestamp_ns)
         self._newest_frame_ns = timestamp_ns
+        relocalisations = self._assembler.relocalisations
         if not self._assembler.assemble(
             timestamp_ns, states, self._imu_features, self._T_anchor_cam, self._time_offset_s,
             self._window_valid,
         ):  # fmt: skip
-            return Pose(
-                timestamp_ns=timestamp_ns,
-                reasons=(Reason.HEAD_LOST,),
-                joints_world=self._last_pose.joints_world,
-                joints_cam_left=self._last_pose.joints_cam_left,
-                T_world_cam_left=self._last_pose.T_world_cam_left,
-                latency_ns=time.perf_counter_ns() - started_ns,
-            )
+            return self._headless_pose(timestamp_ns, started_ns)
         try:
-            self._run_network(frame)
+            self._run_network(left, right)
         except BaseException:
-            self.reset()  # a half-run frame has torn the carried state
+            self._engine_failures += 1
+            self._restart()  # a half-run frame has torn the carried state
             raise
-        joints_world = self._assembler.joints_to_world(self._joints_anchor[-1])
-        T_world_cam_left = self._assembler.T_world_cam_left
-        reasons = self._reasons(frame, states.how)
-        self._last_pose = Pose(
+        relocalised = self._assembler.relocalisations != relocalisations
+        pose = self._make_pose(
+            self._assembler,
+            timestamp_ns,
+            self._reasons((left, right), states.how, relocalised),
+            started_ns,
+        )
+        if relocalised:
+            self._velocity.forget()
+        velocity = self._velocity.update(timestamp_ns, pose.joints_world)
+        self._newest_pose, self._newest = pose, Estimate(pose, states, velocity)
+        self._estimates.add(timestamp_ns, pose.latency_ns)
+        return pose
+
+    def _headless_pose(self, timestamp_ns: int, started_ns: int) -> Pose:
+        last = self._newest.pose if self._newest is not None else Pose()
+        self._newest_pose = Pose(
+            timestamp_ns=timestamp_ns,
+            reasons=(Reason.HEAD_LOST,),
+            joints_world=last.joints_world,
+            joints_cam_left=last.joints_cam_left,
+            T_world_cam_left=last.T_world_cam_left,
+            latency_ns=time.perf_counter_ns() - started_ns,
+        )
+        return self._newest_pose
+
+    def _make_pose(
+        self,
+        assembler: FrameAssembler,
+        timestamp_ns: int,
+        reasons: tuple[Reason, ...],
+        started_ns: int,
+    ) -> Pose:
+        joints_world = assembler.joints_to_world(self._joints_anchor[-1])
+        T_world_cam_left = assembler.T_world_cam_left
+        return Pose(
             timestamp_ns=timestamp_ns,
             status=PoseStatus.LIMITED if reasons else PoseStatus.VALID,
             reasons=reasons,
@@ -281,12 +444,10 @@ class SamePoseTracker:
             T_world_cam_left=T_world_cam_left,
             latency_ns=time.perf_counter_ns() - started_ns,
         )
-        return self._last_pose
 
-    def _run_network(self, frame: StereoFrame) -> None:
+    def _run_network(self, left: _Image, right: _Image) -> None:
         any_image = False
-        for index, view in enumerate(VIEWS):
-            image = getattr(frame, view)
+        for index, image in enumerate((left, right)):
             self._view_valid[index] = image is not None
             if image is None:
                 self._images[index].fill(0)
@@ -299,11 +460,15 @@ class SamePoseTracker:
         self._engine.run("fusion")
         self._engine.run("temporal")
 
-    def _reasons(self, frame: StereoFrame, how: tuple[How, ...]) -> tuple[Reason, ...]:
+    def _reasons(
+        self, images: tuple[_Image, _Image], how: tuple[How, ...], relocalised: bool
+    ) -> tuple[Reason, ...]:
         reasons = []
+        if relocalised:
+            reasons.append(Reason.RELOCALISED)
         if self._assembler.frames < self._window:
             reasons.append(Reason.WARMING_UP)
-        missing_views = (frame.left is None) + (frame.right is None)
+        missing_views = sum(image is None for image in images)
         if missing_views:
             reasons.append(Reason.NO_IMAGES if missing_views == 2 else Reason.CAMERA_LOST)
         if How.MISSING in how[1:3]:

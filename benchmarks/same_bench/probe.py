@@ -109,9 +109,12 @@ class ProbedTracker(SamePoseTracker):
         timed, synchroniser, assembler = self.probe.timed, self._synchroniser, self._assembler
         self._synchroniser = _Proxy(
             synchroniser,
-            push_pose=timed("synchronise", synchroniser.push_pose),
-            push_leg=timed("synchronise", synchroniser.push_leg),
             lookup=timed("synchronise", synchroniser.lookup),
+        )  # type: ignore[assignment]
+        self._ingestion = _Proxy(
+            self._ingestion,
+            push_pose=timed("synchronise", self._ingestion.push_pose),
+            push_leg=timed("synchronise", self._ingestion.push_leg),
         )  # type: ignore[assignment]
         self._assembler = _Proxy(
             assembler,

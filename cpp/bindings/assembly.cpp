@@ -65,19 +65,22 @@ void bind_states(py::module_& module) {
 }
 
 void bind_synchroniser(py::module_& module) {
-  py::class_<Synchroniser>(
+  py::class_<Synchroniser, std::shared_ptr<Synchroniser>>(
       module, "Synchroniser",
       "The worn devices' sample rings and their common state at any instant. Devices are indexed\n"
       "as in same_runtime.conventions.DEVICES. One producer thread per device, one consumer.\n"
       "A wrong device index raises ValueError.")
-      .def(py::init([](size_t capacity, int64_t max_gap_ns, int64_t max_extrapolation_ns) {
-             return std::make_unique<Synchroniser>(capacity,
-                                                   LookupLimits{max_gap_ns, max_extrapolation_ns});
-           }),
-           py::arg("capacity") = 256, py::arg("max_gap_ns") = 100'000'000,
-           py::arg("max_extrapolation_ns") = 50'000'000,
-           "capacity: samples per device, at least 2; the limits are those of PoseRing.at.\n"
-           "Raises ValueError for other values.")
+      .def(
+          py::init([](size_t capacity, int64_t max_gap_ns, int64_t max_extrapolation_ns,
+                      bool bridge_jumps) {
+            return std::make_shared<Synchroniser>(
+                capacity, LookupLimits{max_gap_ns, max_extrapolation_ns, bridge_jumps});
+          }),
+          py::arg("capacity") = 256, py::arg("max_gap_ns") = 100'000'000,
+          py::arg("max_extrapolation_ns") = 50'000'000, py::arg("bridge_jumps") = true,
+          "capacity: samples per device, at least 2; the limits are those of PoseRing.at. Without\n"
+          "bridge_jumps a pose is held where no head or hand can move from it to the next one.\n"
+          "Raises ValueError for other values.")
       .def(
           "push_pose",
           [](Synchroniser& self, int device, int64_t timestamp_ns, const DoubleArray& position,
@@ -117,7 +120,7 @@ void bind_synchroniser(py::module_& module) {
           "refused",
           [](const Synchroniser& self, int device) { return self.refused(any_device(device)); },
           py::arg("device"), "A device's samples refused since construction.")
-      .def("clear", &Synchroniser::clear,
+      .def("clear", py::overload_cast<>(&Synchroniser::clear),
            "Forget all samples and last timestamps; the counters stay.");
 }
 
@@ -126,14 +129,18 @@ void bind_assembler(py::module_& module) {
       module, "FrameAssembler",
       "Turns device states into network inputs, frame after frame. It remembers the previous\n"
       "frame's devices (for velocities) and the window's camera poses, in float64.")
-      .def(py::init([](const DoubleArray& T_head_cam_left, double ground_y, size_t window) {
+      .def(py::init([](const DoubleArray& T_head_cam_left, double ground_y, size_t window,
+                       bool relocalises) {
              return std::make_unique<FrameAssembler>(
                  to_rigid_transform(T_head_cam_left, "T_head_cam_left"), checked_height(ground_y),
-                 window);
+                 window, relocalises);
            }),
            py::arg("T_head_cam_left"), py::arg("ground_y") = 0.0, py::arg("window") = 32,
+           py::arg("relocalises") = false,
            "T_head_cam_left: (4, 4) rigid, left camera (OpenCV axes) to head (OpenXR axes), m.\n"
-           "ground_y: height of the floor in the world, m. window: frames, at least 1.\n"
+           "ground_y: height of the floor in the world, m. window: frames, at least 1. "
+           "relocalises: a head that moves as\n"
+           "no head can moves all earlier frames along, so that the body keeps its shape.\n"
            "Raises ValueError for other values.")
       .def(
           "assemble",
@@ -198,6 +205,22 @@ void bind_assembler(py::module_& module) {
             self.set_ground_y(checked_height(ground_y));
           },
           "Height of the floor in the world, m; a new value counts from the next frame on.")
+      .def(
+          "copy_from",
+          [](FrameAssembler& self, const FrameAssembler& other) {
+            if (self.window() != other.window())
+              throw py::value_error("other: expected a window of " + std::to_string(self.window()));
+            self = other;
+          },
+          py::arg("other"), "Take over another assembler's whole state; windows must agree.")
+      .def_property_readonly(
+          "last_relocalisation",
+          [](const FrameAssembler& self) { return to_numpy(self.last_relocalisation()); },
+          "(4, 4) T_new_old of the newest relocalisation: yaw and shift that took the world "
+          "before\n"
+          "it into the one after; the identity before the first.")
+      .def_property_readonly("relocalisations", &FrameAssembler::relocalisations,
+                             "Times the head moved as no head can and the window was moved along.")
       .def("reset", &FrameAssembler::reset, "Forget all frames.");
 }
 

@@ -111,5 +111,6 @@ PYBIND11_MODULE(_core, module) {
       "values raise ValueError and change nothing.";
   same::bindings::bind_rings(module);
   same::bindings::bind_assembly(module);
+  same::bindings::bind_ingestion(module);
   same::bindings::bind_kernels(module);
 }

@@ -82,13 +82,17 @@ void bind_rings(py::module_& module) {
       .value("INTERPOLATED", How::INTERPOLATED)
       .value("EXACT", How::EXACT)
       .finalize();
-  py::native_enum<PushStatus>(module, "PushStatus", "enum.IntEnum",
-                              "What a ring did with a sample. DUPLICATE and BACKWARDS judge its\n"
-                              "timestamp; FULL means that views of every image slot are held.")
+  py::native_enum<PushStatus>(
+      module, "PushStatus", "enum.IntEnum",
+      "What became of a sample. DUPLICATE and BACKWARDS judge its timestamp,\n"
+      "FULL means that views of every image slot are held; live streams also\n"
+      "refuse stamps TOO_CLOSE to be nanoseconds or JUMPED far ahead.")
       .value("ACCEPTED", PushStatus::ACCEPTED)
       .value("DUPLICATE", PushStatus::DUPLICATE)
       .value("BACKWARDS", PushStatus::BACKWARDS)
       .value("FULL", PushStatus::FULL)
+      .value("TOO_CLOSE", PushStatus::TOO_CLOSE)
+      .value("JUMPED", PushStatus::JUMPED)
       .finalize();
 
   py::class_<PoseRing> pose_ring(module, "PoseRing",

@@ -1,6 +1,7 @@
 #include "same/frame_assembler.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <stdexcept>
 
 #include "same/floor_anchor.hpp"
@@ -21,8 +22,11 @@ void write_matrix(const RigidTransform& T, float* out) {
 }  // namespace
 
 FrameAssembler::FrameAssembler(const RigidTransform& T_head_cam_left, double ground_y,
-                               size_t window)
-    : T_head_cam_left_(T_head_cam_left), ground_y_(ground_y), history_(window) {
+                               size_t window, bool relocalises)
+    : T_head_cam_left_(T_head_cam_left),
+      ground_y_(ground_y),
+      relocalises_(relocalises),
+      history_(window) {
   if (window < 1) throw std::invalid_argument("window: expected at least 1 frame");
 }
 
@@ -35,6 +39,10 @@ bool FrameAssembler::assemble(int64_t timestamp_ns, const DeviceStates& states,
   const RigidTransform T_world_cam_left = T_world_head * T_head_cam_left_;
   DeviceStates current = states;
   current.timestamp_ns = timestamp_ns;
+  if (relocalises_ && previous_ &&
+      !plausible_step(previous_->poses[kHead], head,
+                      std::min(timestamp_ns - previous_->timestamp_ns, kMaxVelocityGapNs)))
+    relocalise(current);
   inertial_features(current, previous_ ? &*previous_ : nullptr, T_world_cam_left, ground_y_,
                     out.imu_features);
   previous_ = current;
@@ -60,6 +68,31 @@ bool FrameAssembler::assemble(int64_t timestamp_ns, const DeviceStates& states,
     out.window_valid[row] = 1.0f;
   }
   return true;
+}
+
+void FrameAssembler::relocalise(const DeviceStates& current) {
+  const PoseSample& old_head = previous_->poses[kHead];
+  const PoseSample& new_head = current.poses[kHead];
+  // The floor stays the floor: only yaw and place may have changed, and the anchor holds just
+  // these.
+  const RigidTransform T_world_old = floor_anchor(old_head, 0.0);
+  RigidTransform T_world_new = floor_anchor(new_head, 0.0);
+  T_world_new.translation[1] = new_head.position[1] - old_head.position[1];
+  T_new_old_ = T_world_new * inverse(T_world_old);
+  ++relocalisations_;
+  for (CameraPose& pose : history_) pose.T_world_cam_left = T_new_old_ * pose.T_world_cam_left;
+
+  const double yaw = std::atan2(T_new_old_.rotation[2], T_new_old_.rotation[0]);
+  const Quaternion turn = rotation_exp({0.0, yaw, 0.0});
+  for (PoseSample& pose : previous_->poses)
+    pose = {T_new_old_ * pose.position, normalised(turn * pose.orientation)};
+  for (int i = 0; i < kNumLegDevices; ++i) {
+    // A leg sensor with a heading of its own does not turn along.
+    LegSample& leg = previous_->legs[i];
+    const Quaternion& now = current.legs[i].orientation;
+    const Quaternion turned = normalised(turn * leg.orientation);
+    if (std::abs(dot(turned, now)) > std::abs(dot(leg.orientation, now))) leg.orientation = turned;
+  }
 }
 
 void FrameAssembler::reset() {

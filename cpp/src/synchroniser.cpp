@@ -17,7 +17,7 @@ DeviceStates Synchroniser::look_up(int64_t timestamp_ns) const {
   DeviceStates states;
   states.timestamp_ns = timestamp_ns;
   for (int i = 0; i < kNumPoseDevices; ++i) {
-    const auto found = same::look_up(poses_[i], timestamp_ns, limits_);
+    const auto found = same::look_up(poses_[i], timestamp_ns, limits_, plausible_step);
     states.how[i] = found.how;
     states.poses[i] = found.payload;
   }
@@ -47,6 +47,13 @@ uint64_t Synchroniser::refused(int device) const {
 void Synchroniser::clear() {
   for (auto& ring : poses_) ring.clear();
   for (auto& ring : legs_) ring.clear();
+}
+
+void Synchroniser::clear(int device) {
+  if (device < kNumPoseDevices)
+    poses_[device].clear();
+  else
+    legs_[device - kNumPoseDevices].clear();
 }
 
 }  // namespace same

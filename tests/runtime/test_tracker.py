@@ -99,7 +99,7 @@ def test_both_doors_lead_to_the_same_pose(tracker: SamePoseTracker, tiny_bundle:
         for frame, imu in made_up_stream(tracker.rig, 12):
             pushed = tracker.push(frame, imu)
             for device in ("head", "ctrl_left", "ctrl_right", "leg_left", "leg_right"):
-                other.ingest(device, imu.timestamp_ns, getattr(imu, device))
+                other.ingest.sample(device, imu.timestamp_ns, getattr(imu, device))
             np.testing.assert_array_equal(other.push_frame(frame).joints_world, pushed.joints_world)
 
 
@@ -194,7 +194,7 @@ def test_bad_calls_change_nothing(
 
 def test_ingest_refuses_what_it_cannot_use(tracker: SamePoseTracker) -> None:
     pose = DevicePose((0, 1, 0), IDENTITY)
-    tracker.ingest("head", START_NS, pose)
+    tracker.ingest.sample("head", START_NS, pose)
     for error, message, call in (
         (InvalidInputError, "device: expected one of", ("waist", START_NS, pose)),
         (InvalidInputError, "leg_left: expected a LegReading", ("leg_left", START_NS, pose)),
@@ -203,13 +203,13 @@ def test_ingest_refuses_what_it_cannot_use(tracker: SamePoseTracker) -> None:
         (TimestampError, "integer nanoseconds", ("head", 5.02, pose)),
     ):
         with pytest.raises(error, match=message):
-            tracker.ingest(*call)
-    tracker.ingest("head", START_NS + 10_000_000, pose)
-    tracker.ingest("leg_left", START_NS, LegReading(IDENTITY, (0, 0, 0)))
+            tracker.ingest.sample(*call)
+    tracker.ingest.sample("head", START_NS + 10_000_000, pose)
+    tracker.ingest.sample("leg_left", START_NS, LegReading(IDENTITY, (0, 0, 0)))
 
 
 def test_a_frame_on_another_clock_is_named(tracker: SamePoseTracker) -> None:
-    tracker.ingest("head", START_NS, DevicePose((0, 1.6, 0), IDENTITY))
+    tracker.ingest.sample("head", START_NS, DevicePose((0, 1.6, 0), IDENTITY))
     frame, _ = next(made_up_stream(tracker.rig, 1))
     with pytest.raises(TimestampError, match="one monotonic clock"):
         tracker.push_frame(replace(frame, timestamp_ns=1_700_000_000_000_000_000))

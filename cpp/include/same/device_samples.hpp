@@ -1,6 +1,8 @@
 // What the devices report, and how two reports give one between or beyond them.
 #pragma once
 
+#include <cstdint>
+
 #include "same/pose_math.hpp"
 
 namespace same {
@@ -33,6 +35,17 @@ inline PoseSample extrapolate(const PoseSample& a, const PoseSample& b, double f
 // An acceleration's trend says nothing about the next one: it is held.
 inline LegSample extrapolate(const LegSample& a, const LegSample& b, double fraction) {
   return {b.acceleration, slerp(a.orientation, b.orientation, fraction)};
+}
+
+// A head or hand cannot move like this: its tracker has relocalised. Loose enough for a punch.
+constexpr double kMaxStepM = 0.3, kMaxSpeedMps = 12.0;
+constexpr double kMaxTurnRad = 0.6, kMaxTurnRadps = 30.0;
+
+inline bool plausible_step(const PoseSample& a, const PoseSample& b, int64_t gap_ns) {
+  const double seconds = 1e-9 * static_cast<double>(gap_ns);
+  return norm(b.position - a.position) <= kMaxStepM + kMaxSpeedMps * seconds &&
+         norm(rotation_log(conjugate(a.orientation) * b.orientation)) <=
+             kMaxTurnRad + kMaxTurnRadps * seconds;
 }
 
 }  // namespace same

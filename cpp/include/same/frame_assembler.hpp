@@ -22,9 +22,12 @@ struct AssembledFrame {
 class FrameAssembler {
  public:
   // Throws std::invalid_argument for an empty window.
-  FrameAssembler(const RigidTransform& T_head_cam_left, double ground_y, size_t window);
+  FrameAssembler(const RigidTransform& T_head_cam_left, double ground_y, size_t window,
+                 bool relocalises = false);
 
-  // False, with nothing changed or written, without a head or when time does not advance.
+  // False, with nothing changed or written, without a head or when time does not advance. When
+  // built so, a head that moved as no head can counts as relocalised: all earlier frames are moved
+  // along, so that the body keeps its shape and only its place changes.
   bool assemble(int64_t timestamp_ns, const DeviceStates& states, const AssembledFrame& out);
 
   void reset();
@@ -32,6 +35,10 @@ class FrameAssembler {
   // Valid once frames() > 0.
   const RigidTransform& T_world_cam_left() const { return newest().T_world_cam_left; }
   const RigidTransform& T_world_anchor() const { return T_world_anchor_; }
+
+  // Turn about y and shift that took the world before the newest frame's head into the one after.
+  const RigidTransform& last_relocalisation() const { return T_new_old_; }
+  uint64_t relocalisations() const { return relocalisations_; }
 
   uint64_t frames() const { return frames_; }
   size_t window() const { return history_.size(); }
@@ -44,14 +51,17 @@ class FrameAssembler {
     RigidTransform T_world_cam_left;
   };
 
+  void relocalise(const DeviceStates& current);
+
   const CameraPose& newest() const { return history_[(frames_ - 1) % history_.size()]; }
 
   RigidTransform T_head_cam_left_;
   double ground_y_;
+  bool relocalises_;
   std::vector<CameraPose> history_;
   std::optional<DeviceStates> previous_;
-  RigidTransform T_world_anchor_;
-  uint64_t frames_ = 0;
+  RigidTransform T_world_anchor_, T_new_old_;
+  uint64_t frames_ = 0, relocalisations_ = 0;
 };
 
 }  // namespace same

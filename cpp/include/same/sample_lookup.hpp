@@ -15,6 +15,7 @@ enum class How { MISSING = 0, EXTRAPOLATED = 1, INTERPOLATED = 2, EXACT = 3 };
 struct LookupLimits {
   int64_t max_gap_ns;            // farthest apart two samples may be to be related
   int64_t max_extrapolation_ns;  // farthest beyond the newest sample
+  bool bridge_jumps = true;      // interpolate even where no motion leads from pose to pose
 };
 
 template <typename Payload>
@@ -27,9 +28,18 @@ struct Lookup {
 // more than this many times what the last two samples showed.
 constexpr double kMaxExtrapolationRatio = 16.0;
 
-template <typename Payload>
+struct AnyStep {
+  template <typename Payload>
+  bool operator()(const Payload&, const Payload&, int64_t) const {
+    return true;
+  }
+};
+
+// `related(a, b, gap_ns)`: whether motion leads from a to b. Across samples that it does not join
+// nothing is interpolated or continued: the earlier one is held.
+template <typename Payload, typename Related = AnyStep>
 Lookup<Payload> look_up(const SampleRing<Payload>& ring, int64_t timestamp_ns,
-                        const LookupLimits& limits) {
+                        const LookupLimits& limits, Related&& related = {}) {
   const auto bracket = ring.bracket(timestamp_ns);
   if (!bracket || !bracket->before) return {};
   const auto& [earlier, before, after] = *bracket;
@@ -38,13 +48,17 @@ Lookup<Payload> look_up(const SampleRing<Payload>& ring, int64_t timestamp_ns,
   if (after) {
     const int64_t gap_ns = after->timestamp_ns - before->timestamp_ns;
     if (gap_ns > limits.max_gap_ns) return {};
+    if (!limits.bridge_jumps && !related(before->payload, after->payload, gap_ns))
+      return {How::EXTRAPOLATED, before->payload};
     const double fraction = static_cast<double>(since_before_ns) / static_cast<double>(gap_ns);
     return {How::INTERPOLATED, interpolate(before->payload, after->payload, fraction)};
   }
   if (since_before_ns > limits.max_extrapolation_ns) return {};
   if (!earlier) return {How::EXTRAPOLATED, before->payload};
   const int64_t gap_ns = before->timestamp_ns - earlier->timestamp_ns;
-  if (gap_ns > limits.max_gap_ns) return {How::EXTRAPOLATED, before->payload};
+  if (gap_ns > limits.max_gap_ns ||
+      (!limits.bridge_jumps && !related(earlier->payload, before->payload, gap_ns)))
+    return {How::EXTRAPOLATED, before->payload};
   const double beyond = static_cast<double>(since_before_ns) / static_cast<double>(gap_ns);
   const double fraction = 1.0 + std::min(beyond, kMaxExtrapolationRatio);
   return {How::EXTRAPOLATED, extrapolate(earlier->payload, before->payload, fraction)};

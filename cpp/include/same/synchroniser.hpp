@@ -43,6 +43,7 @@ class Synchroniser {
   uint64_t accepted(int device) const;
   uint64_t refused(int device) const;
   void clear();
+  void clear(int device);
 
  private:
   LookupLimits limits_;

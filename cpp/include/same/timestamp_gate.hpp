@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 
 namespace same {
@@ -10,8 +11,11 @@ enum class PushStatus {
   ACCEPTED = 0,
   DUPLICATE = 1,
   BACKWARDS = 2,
-  FULL = 3,  // image rings only: the consumer holds views of every slot
+  FULL = 3,       // image rings only: the consumer holds views of every slot
+  TOO_CLOSE = 4,  // live streams only: closer than any sensor samples, so in another unit
+  JUMPED = 5,     // live streams only: far ahead of its stream, with no second witness yet
 };
+constexpr size_t kNumPushStatuses = 6;
 
 // The producer checks and counts; any thread may read the counters.
 class TimestampGate {

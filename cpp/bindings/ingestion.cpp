@@ -1,0 +1,234 @@
+#include "same/ingestion.hpp"
+
+#include <chrono>
+#include <cmath>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "bindings.hpp"
+
+namespace same::bindings {
+namespace {
+
+int64_t steady_ns() {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(
+             std::chrono::steady_clock::now().time_since_epoch())
+      .count();
+}
+
+// Reads what drivers pass, float64 arrays and tuples of floats, without building an array.
+template <size_t N>
+std::array<double, N> read_vector(const py::handle& value, const char* name) {
+  std::array<double, N> out;
+  if (PyTuple_CheckExact(value.ptr()) && PyTuple_GET_SIZE(value.ptr()) == N) {
+    for (size_t i = 0; i < N; ++i) {
+      out[i] = PyFloat_AsDouble(PyTuple_GET_ITEM(value.ptr(), static_cast<Py_ssize_t>(i)));
+      if (out[i] == -1.0 && PyErr_Occurred()) {
+        PyErr_Clear();
+        throw py::value_error(std::string(name) + ": expected numbers");
+      }
+    }
+  } else {
+    const auto array = DoubleArray::ensure(value);
+    if (!array) {
+      PyErr_Clear();
+      throw py::value_error(std::string(name) + ": expected " + std::to_string(N) + " numbers");
+    }
+    check_shape(array, name, {static_cast<ssize_t>(N)});
+    std::copy_n(array.data(), N, out.begin());
+  }
+  for (const double x : out)
+    if (!std::isfinite(x)) throw py::value_error(std::string(name) + ": expected finite values");
+  return out;
+}
+
+Vec3 read_bounded(const py::handle& value, const char* name, double limit) {
+  const Vec3 v = read_vector<3>(value, name);
+  for (const double x : v)
+    if (std::abs(x) > limit)
+      throw py::value_error(std::string(name) + ": expected values within +-" +
+                            std::to_string(static_cast<int>(limit)));
+  return v;
+}
+
+Quaternion read_unit(const py::handle& value) {
+  const auto v = read_vector<4>(value, "orientation_xyzw");
+  const Quaternion q{v[0], v[1], v[2], v[3]};
+  const double length = std::sqrt(dot(q, q));
+  if (!(std::abs(length - 1.0) <= 0.01))
+    throw py::value_error("orientation_xyzw: expected a unit quaternion (xyzw), got norm " +
+                          std::to_string(length));
+  return normalised(q);
+}
+
+// The same bounds as same_runtime.samples.
+constexpr double kMaxPositionM = 1e5, kMaxAcceleration = 1e4;
+
+class LiveIngestion {
+ public:
+  explicit LiveIngestion(std::shared_ptr<Synchroniser> synchroniser)
+      : synchroniser_(std::move(synchroniser)), ingestion(*synchroniser_) {}
+
+ private:
+  std::shared_ptr<Synchroniser> synchroniser_;
+
+ public:
+  Ingestion ingestion;
+};
+
+int checked_stream(int stream, int begin, int end) {
+  if (stream < begin || stream >= end)
+    throw py::value_error("stream: expected an index from " + std::to_string(begin) + " to " +
+                          std::to_string(end - 1) + ", got " + std::to_string(stream));
+  return stream;
+}
+int any_stream(int stream) { return checked_stream(stream, 0, kNumStreams); }
+int leg_stream(int stream) { return checked_stream(stream, kNumPoseDevices, kNumDevices); }
+
+// Counts what makes `read` throw against the stream.
+template <typename Read>
+auto counted(Ingestion& ingestion, int stream, Read&& read) {
+  try {
+    return read();
+  } catch (...) {
+    ingestion.count_invalid(stream);
+    throw;
+  }
+}
+
+}  // namespace
+
+void bind_ingestion(py::module_& module) {
+  py::class_<LiveIngestion>(
+      module, "Ingestion",
+      "The door of live samples into a Synchroniser: judges stamps, maps device clocks to the\n"
+      "tracker's, corrects leg sensors, counts. Streams are indexed as conventions.DEVICES, 5 is\n"
+      "the cameras. Pushes return a PushStatus as an int, 0 being ACCEPTED; bad values raise\n"
+      "ValueError and are counted as invalid. A stamp that is refused never blocks its stream:\n"
+      "stamps that go on from it (2 ahead by over 5 s, 8 behind) take the stream over.")
+      .def(py::init<std::shared_ptr<Synchroniser>>(), py::arg("synchroniser"))
+      .def(
+          "push_pose",
+          [](LiveIngestion& self, int device, int64_t timestamp_ns, const py::object& position,
+             const py::object& orientation, std::optional<int64_t> arrival_ns, bool trusted) {
+            checked_stream(device, 0, kNumPoseDevices);
+            const PoseSample sample = counted(self.ingestion, device, [&] {
+              checked_timestamp(timestamp_ns);
+              return PoseSample{read_bounded(position, "position", kMaxPositionM),
+                                read_unit(orientation)};
+            });
+            return static_cast<int>(self.ingestion.push_pose(
+                device, timestamp_ns, arrival_ns ? *arrival_ns : steady_ns(), sample, trusted));
+          },
+          py::arg("device"), py::arg("timestamp_ns").noconvert(), py::arg("position"),
+          py::arg("orientation_xyzw"), py::arg("arrival_ns") = py::none(),
+          py::arg("trusted") = false,
+          "position (3,) m and orientation (4,) of device 0..2, device to world. timestamp_ns: on\n"
+          "the device's clock. arrival_ns: on the tracker's clock, None for now. trusted: the\n"
+          "stamp may lie far ahead of its stream.")
+      .def(
+          "push_leg",
+          [](LiveIngestion& self, int device, int64_t timestamp_ns, const py::object& orientation,
+             const py::object& acceleration, std::optional<int64_t> arrival_ns, bool trusted) {
+            leg_stream(device);
+            const LegSample sample = counted(self.ingestion, device, [&] {
+              checked_timestamp(timestamp_ns);
+              return LegSample{read_bounded(acceleration, "acceleration", kMaxAcceleration),
+                               read_unit(orientation)};
+            });
+            return static_cast<int>(self.ingestion.push_leg(
+                device, timestamp_ns, arrival_ns ? *arrival_ns : steady_ns(), sample, trusted));
+          },
+          py::arg("device"), py::arg("timestamp_ns").noconvert(), py::arg("orientation_xyzw"),
+          py::arg("acceleration"), py::arg("arrival_ns") = py::none(), py::arg("trusted") = false,
+          "orientation (4,) sensor to world and acceleration (3,) m/s^2, world frame, gravity\n"
+          "removed, of device 3..4; otherwise as push_pose.")
+      .def(
+          "admit",
+          [](LiveIngestion& self, int stream, int64_t timestamp_ns,
+             std::optional<int64_t> arrival_ns, bool trusted) {
+            any_stream(stream);
+            counted(self.ingestion, stream, [&] { return checked_timestamp(timestamp_ns); });
+            const auto status = self.ingestion.admit(
+                stream, timestamp_ns, arrival_ns ? *arrival_ns : steady_ns(), trusted);
+            return std::make_pair(static_cast<int>(status), timestamp_ns);
+          },
+          py::arg("stream"), py::arg("timestamp_ns").noconvert(),
+          py::arg("arrival_ns") = py::none(), py::arg("trusted") = false,
+          "Judge a stamp without a sample: (PushStatus as int, time on the tracker's clock).")
+      .def(
+          "count_invalid",
+          [](LiveIngestion& self, int stream) { self.ingestion.count_invalid(any_stream(stream)); },
+          py::arg("stream"), "Count a sample that the caller found unusable.")
+      .def(
+          "set_clock_given",
+          [](LiveIngestion& self, int stream, int64_t offset_ns, double drift_ppm) {
+            if (!std::isfinite(drift_ppm)) throw py::value_error("drift_ppm: expected a number");
+            self.ingestion.set_clock(any_stream(stream), ClockMapping::given(offset_ns, drift_ppm));
+          },
+          py::arg("stream"), py::arg("offset_ns"), py::arg("drift_ppm") = 0.0,
+          "Tracker's time = device time + offset_ns + drift of the device time.")
+      .def(
+          "set_clock_estimated",
+          [](LiveIngestion& self, int stream, int64_t min_latency_ns) {
+            self.ingestion.set_clock(any_stream(stream), ClockMapping::estimated(min_latency_ns));
+          },
+          py::arg("stream"), py::arg("min_latency_ns") = 0,
+          "Learn offset and drift from arrivals; min_latency_ns: the link's shortest latency.")
+      .def(
+          "clock",
+          [](const LiveIngestion& self, int stream) {
+            const ClockMapping& clock = self.ingestion.clock(any_stream(stream));
+            const int64_t newest = self.ingestion.newest_ns(stream);
+            const int64_t at = newest == Ingestion::kNever ? 0 : newest - clock.offset_at(newest);
+            return std::make_pair(clock.offset_at(at), clock.drift_ppm());
+          },
+          py::arg("stream"),
+          "(offset ns, drift ppm) that take the stream's newest stamp to the tracker's clock.")
+      .def(
+          "set_leg_correction",
+          [](LiveIngestion& self, int device, double yaw, const py::object& mounting) {
+            if (!std::isfinite(yaw)) throw py::value_error("yaw_rad: expected a number");
+            self.ingestion.set_leg_correction(leg_stream(device), {yaw, read_unit(mounting)});
+          },
+          py::arg("device"), py::arg("yaw_rad"), py::arg("mounting_xyzw"),
+          "From now on R_world_leg = turn(yaw about y) R_world_sensor mounting; device 3..4.")
+      .def(
+          "leg_correction",
+          [](const LiveIngestion& self, int device) {
+            const LegCorrection& correction = self.ingestion.leg_correction(leg_stream(device));
+            return std::make_pair(correction.yaw, to_numpy(correction.mounting));
+          },
+          py::arg("device"), "(yaw_rad, mounting_xyzw (4,)) of device 3..4.")
+      .def(
+          "newest_ns",
+          [](const LiveIngestion& self, int stream) -> std::optional<int64_t> {
+            const int64_t newest = self.ingestion.newest_ns(any_stream(stream));
+            return newest == Ingestion::kNever ? std::nullopt : std::optional(newest);
+          },
+          py::arg("stream"), "Newest accepted time on the tracker's clock, ns; None before.")
+      .def(
+          "counts",
+          [](const LiveIngestion& self, int stream) {
+            const StreamGate& gate = self.ingestion.gate(any_stream(stream));
+            return std::make_tuple(
+                gate.count(PushStatus::ACCEPTED), gate.count(PushStatus::DUPLICATE),
+                gate.count(PushStatus::BACKWARDS), gate.count(PushStatus::TOO_CLOSE),
+                gate.count(PushStatus::JUMPED), self.ingestion.invalid(stream), gate.restarts());
+          },
+          py::arg("stream"),
+          "(accepted, duplicate, backwards, too_close, jumped, invalid, restarts) so far.")
+      .def(
+          "interval_ns",
+          [](const LiveIngestion& self, int stream) {
+            return self.ingestion.gate(any_stream(stream)).interval_ns();
+          },
+          py::arg("stream"), "Mean interval of the stream's last samples, ns; 0 before the second.")
+      .def(
+          "reopen",
+          [](LiveIngestion& self, int stream) { self.ingestion.reopen(any_stream(stream)); },
+          py::arg("stream"), "Let a stream begin anew; counters and the clock's kind stay.");
+}
+
+}  // namespace same::bindings

@@ -1,0 +1,69 @@
+// The door of live samples: judges stamps, maps clocks, corrects leg sensors, fills the rings.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+
+#include "same/clock_mapping.hpp"
+#include "same/stream_gate.hpp"
+#include "same/synchroniser.hpp"
+
+namespace same {
+
+// The worn devices' streams, then the cameras'.
+constexpr int kCameraStream = kNumDevices;
+constexpr int kNumStreams = kNumDevices + 1;
+
+// What puts a leg sensor's orientation right: R_world_leg = turn(yaw) * R_world_sensor * mounting.
+struct LegCorrection {
+  double yaw = 0.0;     // rad about the world's y
+  Quaternion mounting;  // leg to sensor
+};
+
+// One producer thread a stream, no locks, no allocation. set_* come from one other thread and
+// never while a producer of that stream is inside a push.
+class Ingestion {
+ public:
+  explicit Ingestion(Synchroniser& synchroniser) : synchroniser_(synchroniser) {}
+
+  // `trusted`: the stamp is corroborated by the caller, so it may lie far ahead of its stream.
+  PushStatus push_pose(int device, int64_t timestamp_ns, int64_t arrival_ns,
+                       const PoseSample& sample, bool trusted = false);
+  PushStatus push_leg(int device, int64_t timestamp_ns, int64_t arrival_ns, const LegSample& sample,
+                      bool trusted = false);
+  // Judges a stamp of any stream and maps it in place, without storing a sample.
+  PushStatus admit(int stream, int64_t& timestamp_ns, int64_t arrival_ns, bool trusted = false);
+  void count_invalid(int stream) { invalid_[stream].fetch_add(1, std::memory_order_relaxed); }
+
+  void set_clock(int stream, const ClockMapping& clock) { clocks_[stream] = clock; }
+  const ClockMapping& clock(int stream) const { return clocks_[stream]; }
+  void set_leg_correction(int device, const LegCorrection& correction) {
+    corrections_[device - kNumPoseDevices] = correction;
+  }
+  const LegCorrection& leg_correction(int device) const {
+    return corrections_[device - kNumPoseDevices];
+  }
+
+  const StreamGate& gate(int stream) const { return gates_[stream]; }
+  uint64_t invalid(int stream) const { return invalid_[stream].load(std::memory_order_relaxed); }
+  // Newest accepted stamp on the tracker's clock; kNever before the first.
+  int64_t newest_ns(int stream) const { return newest_ns_[stream].load(std::memory_order_relaxed); }
+  static constexpr int64_t kNever = -1;
+
+  // The stream begins anew; counters and the clock's kind stay.
+  void reopen(int stream);
+
+ private:
+  bool witnessed(int stream, int64_t mapped_ns) const;
+
+  Synchroniser& synchroniser_;
+  std::array<StreamGate, kNumStreams> gates_;
+  std::array<ClockMapping, kNumStreams> clocks_;
+  std::array<LegCorrection, kNumLegDevices> corrections_;
+  std::array<std::atomic<uint64_t>, kNumStreams> invalid_{};
+  std::array<std::atomic<int64_t>, kNumStreams> newest_ns_{kNever, kNever, kNever,
+                                                           kNever, kNever, kNever};
+};
+
+}  // namespace same
