@@ -36,7 +36,7 @@ class Samples:
     finished_ns: list[int] = field(default_factory=list)
     """When each pose was out, from the start of the run."""
     slot: list[int] = field(default_factory=list)
-    """Index of each processed frame in the schedule; a gap is dropped frames."""
+    """Index of each processed frame in the schedule, from 0; a gap is dropped frames."""
     stage_ns: dict[str, list[int]] = field(
         default_factory=lambda: {name: [] for name in STAGE_NAMES}
     )
@@ -49,7 +49,7 @@ class Samples:
     @property
     def dropped(self) -> int:
         """Frames that a newer one replaced before they could be processed."""
-        return self.slot[-1] - self.slot[0] + 1 - len(self.slot) if self.slot else 0
+        return self.slot[-1] + 1 - len(self.slot) if self.slot else 0
 
     def _add(self, slot: int, latency_ns: int, push_ns: int, finished_ns: int, parts: list[int],
              calls: int, status: str) -> None:  # fmt: skip

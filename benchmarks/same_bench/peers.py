@@ -92,11 +92,16 @@ class TorchEngine(NamedArrayEngine):
             torch.manual_seed(0)
             model = SameModel(ModelConfig.from_dict(dict(bundle.manifest.config)))
         model = model.eval()
-        kinds = dict(zip(STAGES, (VisualFrame, InertialFrame, FusionFrame, TemporalFrame)))
-        self._stages: dict[str, Callable[..., Any]] = {}
-        for stage, kind in kinds.items():
-            module = kind(model).eval()
-            self._stages[stage] = torch.compile(module) if compiled else module
+        modules: dict[str, Any] = {
+            "visual": VisualFrame(model),
+            "inertial": InertialFrame(model),
+            "fusion": FusionFrame(model),
+            "temporal": TemporalFrame(model),
+        }
+        self._stages: dict[str, Callable[..., Any]] = {
+            stage: torch.compile(module.eval()) if compiled else module.eval()
+            for stage, module in modules.items()
+        }
 
     def compute(self, stage: str, inputs: dict[str, np.ndarray]) -> list[np.ndarray]:
         torch = self._torch

@@ -106,16 +106,15 @@ class ProbedTracker(SamePoseTracker):
 
     def _connect(self, config: Any, options: TrackerOptions) -> None:
         super()._connect(config, options)
-        timed, synchroniser, assembler = self.probe.timed, self._synchroniser, self._assembler
-        self._synchroniser = _Proxy(
-            synchroniser,
-            lookup=timed("synchronise", synchroniser.lookup),
-        )  # type: ignore[assignment]
+        timed, ingestion = self.probe.timed, self._ingestion
+        synchroniser, assembler = self._synchroniser, self._assembler
         self._ingestion = _Proxy(
-            self._ingestion,
-            push_pose=timed("synchronise", self._ingestion.push_pose),
-            push_leg=timed("synchronise", self._ingestion.push_leg),
+            ingestion,
+            admit=timed("synchronise", ingestion.admit),
+            push_pose=timed("synchronise", ingestion.push_pose),
+            push_leg=timed("synchronise", ingestion.push_leg),
         )  # type: ignore[assignment]
+        self._synchroniser = _Proxy(synchroniser, lookup=timed("synchronise", synchroniser.lookup))  # type: ignore[assignment]
         self._assembler = _Proxy(
             assembler,
             assemble=timed("features", assembler.assemble),
