@@ -8,8 +8,9 @@ import numba as nb
 import numpy as np
 
 _OPTIONS = {"cache": True, "nogil": True, "fastmath": {"reassoc", "contract", "arcp", "nsz"}}
-# Beyond this incidence the lens polynomial is not trusted and triangles are dropped.
+# Triangles that reach beyond this incidence are dropped: no lens here sees so far.
 _MAX_THETA = 2.2
+_EDGE_MARGIN = 0.05
 
 
 @nb.njit(**_OPTIONS)
@@ -61,24 +62,35 @@ def pose_and_light(rest, frames_of, weights, matrices, faces, light, ambient, di
 
 @nb.njit(**_OPTIONS)
 def project(world, R, t, lens):
-    """Pixels and range (V, 3) of world points; range 0 where the lens cannot see.
+    """Pixels, range and camera-frame position (V, 6) of world points; range 0 behind the lens.
 
-    R, t: world to camera. lens: fx, fy, cx, cy, k1..k4.
+    R, t: world to camera. lens: fx, fy, cx, cy, k1..k4, max_incidence.
     """
-    out = np.empty((len(world), 3), np.float32)
+    out = np.empty((len(world), 6), np.float32)
     fx, fy, cx, cy = lens[0], lens[1], lens[2], lens[3]
+    # The polynomial need not increase beyond the lens's edge; its tangent does.
+    edge = lens[8] + _EDGE_MARGIN
+    e2 = edge * edge
+    k1, k2, k3, k4 = lens[4], lens[5], lens[6], lens[7]
+    edge_radius = edge * (1 + e2 * (k1 + e2 * (k2 + e2 * (k3 + e2 * k4))))
+    edge_slope = 1 + e2 * (3 * k1 + e2 * (5 * k2 + e2 * (7 * k3 + e2 * 9 * k4)))
+    edge_slope = max(edge_slope, 0.1)
     for v in range(len(world)):
         px, py, pz = world[v, 0], world[v, 1], world[v, 2]
         x = R[0, 0] * px + R[0, 1] * py + R[0, 2] * pz + t[0]
         y = R[1, 0] * px + R[1, 1] * py + R[1, 2] * pz + t[1]
         z = R[2, 0] * px + R[2, 1] * py + R[2, 2] * pz + t[2]
+        out[v, 3], out[v, 4], out[v, 5] = x, y, z
         rho = math.sqrt(x * x + y * y)
         theta = math.atan2(rho, z)
         if theta > _MAX_THETA or rho * rho + z * z < 1e-6:
             out[v, 0] = out[v, 1] = out[v, 2] = 0.0
             continue
-        t2 = theta * theta
-        radius = theta * (1 + t2 * (lens[4] + t2 * (lens[5] + t2 * (lens[6] + t2 * lens[7]))))
+        if theta < edge:
+            t2 = theta * theta
+            radius = theta * (1 + t2 * (k1 + t2 * (k2 + t2 * (k3 + t2 * k4))))
+        else:
+            radius = edge_radius + edge_slope * (theta - edge)
         s = radius / rho if rho > 1e-9 else 1.0
         out[v, 0] = fx * s * x + cx
         out[v, 1] = fy * s * y + cy
@@ -87,16 +99,17 @@ def project(world, R, t, lens):
 
 
 @nb.njit(**_OPTIONS)
-def rasterise(pixels, faces, points, depth, triangle, bary):
-    """Z-buffer all triangles and, exactly, the surface in front of each of ``points`` (P, 2).
+def rasterise(pixels, faces, rays, targets, depth, triangle, bary):
+    """Z-buffer all triangles and, exactly, the surface in front of each of ``targets``.
 
+    pixels, targets: as ``project`` gives them; rays (H, W, 3): unit, camera frame.
     Writes depth (H, W) range in metres, triangle (H, W) index or -1, bary (H, W, 2).
     Returns for each point the first surface's range (inf: none) and its triangle (-1).
     """
     H, W = depth.shape
     depth[:] = np.inf
     triangle[:] = -1
-    count = len(points)
+    count = len(targets)
     hit_range = np.full(count, np.inf, np.float32)
     hit_face = np.full(count, -1, np.int32)
     for f in range(len(faces)):
@@ -115,16 +128,25 @@ def rasterise(pixels, faces, points, depth, triangle, bary):
         if abs(area) < 1e-7:
             continue
         inverse = 1.0 / area
-        ia, ib, ic = 1.0 / ra, 1.0 / rb, 1.0 / rc
+        # The triangle's plane, for exact depth along a ray; kept within its corners' range.
+        pax, pay, paz = pixels[a, 3], pixels[a, 4], pixels[a, 5]
+        ux, uy, uz = pixels[b, 3] - pax, pixels[b, 4] - pay, pixels[b, 5] - paz
+        vx, vy, vz = pixels[c, 3] - pax, pixels[c, 4] - pay, pixels[c, 5] - paz
+        nx, ny, nz = uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx
+        offset = nx * pax + ny * pay + nz * paz
+        nearest, farthest = 0.97 * min(ra, rb, rc), 1.01 * max(ra, rb, rc)
         for p in range(count):
-            x, y = points[p, 0], points[p, 1]
+            x, y = targets[p, 0], targets[p, 1]
             if x < low_x or x > high_x or y < low_y or y > high_y:
                 continue
             w1 = ((x - ax) * (cy - ay) - (y - ay) * (cx - ax)) * inverse
             w2 = ((bx - ax) * (y - ay) - (by - ay) * (x - ax)) * inverse
             w0 = 1.0 - w1 - w2
             if w0 >= 0 and w1 >= 0 and w2 >= 0:
-                r = 1.0 / (w0 * ia + w1 * ib + w2 * ic)
+                slope = (nx * targets[p, 3] + ny * targets[p, 4] + nz * targets[p, 5]) / targets[
+                    p, 2
+                ]
+                r = min(farthest, max(nearest, offset / slope)) if slope != 0 else nearest
                 if r < hit_range[p]:
                     hit_range[p] = r
                     hit_face[p] = f
@@ -140,7 +162,8 @@ def rasterise(pixels, faces, points, depth, triangle, bary):
             for x in range(x0, x1 + 1):
                 w0 = 1.0 - w1 - w2
                 if w0 >= 0 and w1 >= 0 and w2 >= 0:
-                    r = 1.0 / (w0 * ia + w1 * ib + w2 * ic)
+                    slope = nx * rays[y, x, 0] + ny * rays[y, x, 1] + nz * rays[y, x, 2]
+                    r = min(farthest, max(nearest, offset / slope)) if slope != 0 else nearest
                     if r < depth[y, x]:
                         depth[y, x] = r
                         triangle[y, x] = f

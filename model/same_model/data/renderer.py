@@ -72,7 +72,16 @@ class Renderer:
             s = supersample
             offset = (s - 1) / 2
             self._lenses.append(
-                np.array([c.fx * s, c.fy * s, c.cx * s + offset, c.cy * s + offset, *c.k])
+                np.array(
+                    [
+                        c.fx * s,
+                        c.fy * s,
+                        c.cx * s + offset,
+                        c.cy * s + offset,
+                        *c.k,
+                        c.max_incidence,
+                    ]
+                )
             )
             pixel = np.stack(np.meshgrid(np.arange(W), np.arange(H)), axis=-1).astype(np.float64)
             rays, valid = c.unproject((pixel - offset) / s)
@@ -131,9 +140,15 @@ class Renderer:
             t = -R @ T_world_cam[:3, 3]
             lens = self._lenses[view]
             pixels = _raster.project(world, R, t, lens)
-            targets = _raster.project(points, R, t, lens)[:, :2]
+            targets = _raster.project(points, R, t, lens)
             hit_range[view], hit_face[view] = _raster.rasterise(
-                pixels, self.faces, targets, depth[view], triangle[view], self._bary
+                pixels,
+                self.faces,
+                self._rays[view],
+                targets,
+                depth[view],
+                triangle[view],
+                self._bary,
             )
             _raster.shade(
                 self._rays[view], self._usable[view], np.ascontiguousarray(T_world_cam[:3, :3]),

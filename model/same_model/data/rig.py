@@ -16,8 +16,9 @@ EMHI_FOCAL = 231.0
 EMHI_CENTRES = ((324.0, 248.0), (318.0, 239.0))
 EMHI_CAM_HEAD_M = (0.10, 0.078, -0.071)
 EMHI_MAX_INCIDENCE = np.deg2rad(86.0)
-# An image circle of 340 px at 86 deg is a radius of 1.472 focal lengths: 1.501 + k1 1.501^3.
-EMHI_K = (-0.0087, 0.0, 0.0, 0.0)
+# The two coefficients that give the published 157 x 116 degrees over 640 x 480 at 231 px; they
+# put the image circle's 86 degrees at 345 px, published as about 340.
+EMHI_K = (0.0495, -0.0232, 0.0, 0.0)
 TILT_DEG = 68.0
 """Below the headset's forward axis. EMHI does not publish it; this comes nearest to its shares of
 joints in front of the cameras (82 %) and inside the images (70 %)."""

@@ -1,0 +1,26 @@
+"""Small data that several tests of the generator share."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from same_model.data.config import SynthConfig
+from same_model.data.synth import plan_jobs, run_jobs
+
+_SMALL = SynthConfig(width=64, height=48, procedural=1, max_seconds=2.0, depth=True, seed=7)
+
+
+@pytest.fixture(scope="session")
+def small_dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Procedural sequences of every split: 64x48, a few seconds each. Do not change it."""
+    out = tmp_path_factory.mktemp("dataset")
+    jobs = [j for j in plan_jobs(_SMALL, None) if j.action in ("sit", "reach", "lunge")]
+    for _ in run_jobs(_SMALL, jobs, out, workers=1):
+        pass
+    return out
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(3)

@@ -1,0 +1,130 @@
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.spatial.transform import Rotation
+
+from same_engines.errors import DataError
+from same_model.data import motion, procedural
+from same_model.data.body import make_body, skin
+from same_model.data.bvh import read_bvh
+from same_model.data.retarget import retarget, sole_vertices
+from same_runtime.conventions import JOINT_NAMES, JOINT_PARENTS
+
+
+def _joint(name: str) -> int:
+    return JOINT_NAMES.index(name)
+
+
+def test_a_clip_becomes_metric_motion_without_its_rest_pose(shared_data: Path) -> None:
+    segments, report = motion.load_clip(shared_data / "cmu-mocap" / "07_01.bvh.xz", "walk")
+    (walk,) = segments
+    assert report.dropped["lead-in"] >= 1
+    assert report.kept_frames == walk.frames
+    assert 0.75 < walk.leg_length_m < 1.0
+    travelled = np.linalg.norm((walk.hips_m[-1] - walk.hips_m[0])[[0, 2]])
+    assert 0.8 < travelled / walk.seconds < 2.0  # a walking speed, m/s
+    acceleration = np.gradient(np.gradient(walk.hips_m, axis=0), axis=0) * walk.fps**2
+    assert np.abs(acceleration[5:-5]).max() < 15
+
+
+def test_flipped_stretches_are_cut_out_and_counted(shared_data: Path) -> None:
+    clip = read_bvh(shared_data / "cmu-mocap" / "12_02.bvh.xz")
+    shin = clip.names.index("rShin")
+    flipped = clip.rotations_xyzw.copy()
+    half_turn = Rotation.from_euler("y", 180, degrees=True)
+    flipped[300:340, shin] = (Rotation.from_quat(flipped[300:340, shin]) * half_turn).as_quat()
+    segments, report = motion._clean(replace(clip, rotations_xyzw=flipped), "x", "")
+    assert report.dropped["rotation jump"] > 2
+    for segment in segments:
+        first, end = segment.source_frames
+        assert end <= 300 or first >= 300
+    steps = [np.abs((s.rotations_xyzw[1:] * s.rotations_xyzw[:-1]).sum(-1)).min() for s in segments]
+    assert min(steps) > np.cos(np.deg2rad(10))
+
+
+def test_a_shaken_root_track_is_dropped(shared_data: Path) -> None:
+    segments, report = motion.load_clip(shared_data / "cmu-mocap" / "07_12.bvh.xz")
+    assert segments == []
+    assert report.dropped["root lost"] > 0
+    assert "07_12" in str(report) and "root lost" in str(report)
+
+
+def test_another_skeleton_is_refused(tmp_path: Path) -> None:
+    from test_bvh import BVH
+
+    path = tmp_path / "other.bvh"
+    path.write_text(BVH)
+    with pytest.raises(DataError, match="skeleton"):
+        motion.load_clip(path)
+
+
+@pytest.mark.parametrize("fps", [30.0, 60.0, 90.0])
+def test_resampling_keeps_the_motion(rng: np.random.Generator, fps: float) -> None:
+    source = procedural.make_motion(rng, "squat", 3.0)
+    other = motion.resample(source, fps)
+    assert other.seconds == pytest.approx(source.seconds, abs=1 / fps)
+    at = np.round(np.arange(other.frames) / fps * source.fps).astype(int)
+    assert np.abs(other.hips_m - source.hips_m[at.clip(max=source.frames - 1)]).max() < 0.02
+
+
+def test_low_pass_keeps_slow_and_removes_fast() -> None:
+    t = np.arange(480) / 120
+    slow, fast = np.sin(2 * np.pi * 1.0 * t), 0.1 * np.sin(2 * np.pi * 30 * t)
+    assert np.abs(motion.low_pass(slow + fast, 120, 6.0) - slow)[20:-20].max() < 0.01
+
+
+def test_mirroring_twice_gives_the_motion_back(rng: np.random.Generator) -> None:
+    source = procedural.make_motion(rng, "reach", 2.0)
+    once, twice = source.mirrored(), source.mirrored().mirrored()
+    np.testing.assert_allclose(twice.hips_m, source.hips_m)
+    np.testing.assert_allclose(twice.rotations_xyzw, source.rotations_xyzw)
+    body = make_body(np.zeros(12))
+    here, there = retarget(source, body).joints, retarget(once, body).joints
+    swapped = [motion._other_side(n) for n in JOINT_NAMES]
+    mirrored = here[:, [JOINT_NAMES.index(n) for n in swapped]] * (-1, 1, 1)
+    # The body itself is symmetric to a few millimetres.
+    assert np.abs(mirrored - there).max() < 0.01
+
+
+def test_retargeting_keeps_directions_and_bone_lengths(
+    shared_data: Path, rng: np.random.Generator
+) -> None:
+    (walk,), _ = motion.load_clip(shared_data / "cmu-mocap" / "07_01.bvh.xz")
+    body = make_body(rng.normal(size=12))
+    worn = retarget(walk, body)
+    for child, parent in enumerate(JOINT_PARENTS):
+        if parent >= 0:
+            length = np.linalg.norm(worn.joints[:, child] - worn.joints[:, parent], axis=1)
+            rest = np.linalg.norm(body.joints[child] - body.joints[parent])
+            np.testing.assert_allclose(length, rest, atol=1e-9)
+    for joint, child in (("left_hip", "left_knee"), ("right_elbow", "right_wrist")):
+        j, c = _joint(joint), _joint(child)
+        bone = worn.joints[:, c] - worn.joints[:, j]
+        bone /= np.linalg.norm(bone, axis=1, keepdims=True)
+        source = Rotation.from_quat(walk.rotations_xyzw[:, j])
+        wanted = source.apply(np.array(motion.T_POSE_DIRECTIONS[joint], float))
+        np.testing.assert_allclose(bone, wanted, atol=1e-6)
+
+
+@pytest.mark.parametrize("action", sorted(procedural.ACTIONS))
+def test_feet_stand_on_the_floor_and_never_sink(rng: np.random.Generator, action: str) -> None:
+    body = make_body(rng.normal(size=12))
+    worn = retarget(procedural.make_motion(rng, action, 4.0), body)
+    soles = sole_vertices(body)
+    lowest = skin(
+        body.vertices[soles], body.model.weight_joints[soles], body.model.weights[soles],
+        worn.matrices,
+    )[..., 1].min(axis=1)  # fmt: skip
+    assert lowest.min() > -0.005
+    assert np.percentile(lowest, 20) < 0.01
+    head = worn.joints[:, _joint("head"), 1]
+    assert head.min() > 0.6 and head.max() < 2.1
+    speed = np.linalg.norm(np.diff(worn.joints, axis=0), axis=-1) * worn.fps
+    assert speed.max() < 8.0
+
+
+def test_an_unknown_action_is_refused(rng: np.random.Generator) -> None:
+    with pytest.raises(DataError, match="moonwalk"):
+        procedural.make_motion(rng, "moonwalk")

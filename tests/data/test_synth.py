@@ -1,0 +1,262 @@
+import errno
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.spatial.transform import Rotation
+
+from same_engines.errors import DataError
+from same_model.data import cli, sequence, synth
+from same_model.data.config import SynthConfig
+from same_model.data.sequence import find_sequences, open_sequence
+from same_model.data.synth import Job, plan_jobs, run_job, run_jobs
+from same_runtime.conventions import DEVICES, JOINT_NAMES
+from same_runtime.recording import Recording
+
+TINY = SynthConfig(width=32, height=24, procedural=1, max_seconds=1.5, seed=1)
+
+
+def _one_job(action: str = "squat") -> Job:
+    return next(j for j in plan_jobs(TINY, None) if j.action == action)
+
+
+@pytest.fixture
+def short_motion(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Procedural takes of 1.5 s."""
+    make = synth.procedural.make_motion
+    monkeypatch.setattr(synth.procedural, "make_motion", lambda rng, action: make(rng, action, 1.5))
+
+
+def test_joints_images_and_devices_agree(small_dataset: Path) -> None:
+    for path in find_sequences(small_dataset):
+        s = open_sequence(path)
+        joints = s.joints_world.astype(float)
+        T_head = np.asarray(s.T_world_device[:, 0])
+        rig = s.rig_true
+        np.testing.assert_allclose(s.T_world_cam_left, T_head @ rig.left.T_head_cam, atol=1e-9)
+        for view, camera in enumerate(rig.cameras):
+            T = T_head @ camera.T_head_cam
+            local = np.einsum("tba,tjb->tja", T[:, :3, :3], joints - T[:, None, :3, 3])
+            pixels, inside = camera.project(local)
+            assert np.abs(pixels - s.joints_2d[:, view])[inside].max() < 0.1
+            assert not (s.visible[:, view].astype(bool) & ~inside).any()
+        for device, joint in (("head", "head"), ("ctrl_left", "left_wrist")):
+            d, j = DEVICES.index(device), JOINT_NAMES.index(joint)
+            apart = np.linalg.norm(s.T_world_device[:, d, :3, 3] - joints[:, j], axis=1)
+            assert np.ptp(apart) < 1e-3 and apart.max() < 0.2
+            ok = s.sensed_valid[:, d].astype(bool)
+            drift = s.sensed_position[ok, d] - s.T_world_device[ok, d, :3, 3]
+            assert np.abs(drift).max() < 0.05
+            turn = Rotation.from_quat(s.sensed_orientation[ok, d]).inv() * Rotation.from_matrix(
+                s.T_world_device[ok, d, :3, :3]
+            )
+            assert np.rad2deg(turn.magnitude().max()) < 5
+        assert s.images.shape == (s.frames, 2, 48, 64) and s.images.std() > 10
+        assert s.depth.shape == s.images.shape and np.isfinite(s.depth).all()
+        assert (np.diff(s.timestamps_ns) > 0).all()
+        streams = s.streams
+        for device in DEVICES:
+            stamps = streams[device].timestamp_ns
+            assert stamps[0] < s.timestamps_ns[2] and stamps[-1] > s.timestamps_ns[-3]
+
+
+def test_the_images_show_the_body_where_the_joints_are(small_dataset: Path) -> None:
+    """The depth at a seen joint is just before the joint."""
+    gaps = []
+    for path in find_sequences(small_dataset):
+        s = open_sequence(path)
+        for view, camera in enumerate(s.rig_true.cameras):
+            T = s.T_world_device[:, 0] @ camera.T_head_cam
+            distance = np.linalg.norm(s.joints_world - T[:, None, :3, 3], axis=-1)
+            for t, j in zip(*np.nonzero(s.visible[:, view]), strict=True):
+                x, y = np.rint(s.joints_2d[t, view, j]).astype(int)
+                if 0 <= x < 64 and 0 <= y < 48:
+                    gaps.append(distance[t, j] - float(s.depth[t, view, y, x]))
+    assert -0.05 < np.median(gaps) < 0.15
+
+
+def test_meta_tells_origin_split_seed_and_licence(small_dataset: Path) -> None:
+    for path in find_sequences(small_dataset):
+        meta = open_sequence(path).meta
+        assert meta["split"] == path.parent.name
+        assert meta["seed"] == meta["config"]["seed"] == 7 and meta["split_version"] == "cmu-v1"
+        assert meta["licence"] and meta["action"] and meta["performer"] and meta["source"]
+
+
+def test_the_same_seed_gives_the_same_bytes(tmp_path: Path, short_motion: None) -> None:
+    for name in ("a", "b"):
+        run_job(TINY, _one_job(), tmp_path / name)
+    run_job(replace(TINY, seed=2), _one_job(), tmp_path / "c")
+    here, again, other = (find_sequences(tmp_path / n)[0] for n in "abc")
+    files = sorted(p.name for p in here.iterdir())
+    assert files == sorted(p.name for p in again.iterdir())
+    assert all((here / f).read_bytes() == (again / f).read_bytes() for f in files)
+    assert (here / "images.npy").read_bytes() != (other / "images.npy").read_bytes()
+
+
+def test_a_second_run_makes_nothing_and_other_settings_are_refused(
+    tmp_path: Path, short_motion: None
+) -> None:
+    first = run_job(TINY, _one_job(), tmp_path)
+    second = run_job(TINY, _one_job(), tmp_path)
+    assert first.made > 0 and second.made == 0 and second.found == first.made
+    with pytest.raises(DataError, match="other settings"):
+        run_job(replace(TINY, rig_spread=0.0), _one_job(), tmp_path)
+
+
+def test_an_interrupted_run_leaves_nothing_that_loads_and_resumes(
+    tmp_path: Path, short_motion: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from same_model.data.renderer import Renderer
+
+    render, calls = Renderer.render, 0
+
+    def stop(*arguments, **named):  # type: ignore[no-untyped-def]
+        nonlocal calls
+        calls += 1
+        if calls > 10:
+            raise KeyboardInterrupt
+        return render(*arguments, **named)
+
+    monkeypatch.setattr(Renderer, "render", stop)
+    with pytest.raises(KeyboardInterrupt):
+        run_job(TINY, _one_job(), tmp_path)
+    assert list(tmp_path.rglob("*.npy")) == []
+    with pytest.raises(DataError, match="no sequences"):
+        find_sequences(tmp_path)
+    # A killed process cannot tidy up; the next run does.
+    leftover = tmp_path / "train" / ".partial-x-999999999"
+    leftover.mkdir(parents=True)
+    (leftover / "meta.json").write_text("{}")
+    with pytest.raises(DataError, match="no sequences"):
+        find_sequences(tmp_path)
+    monkeypatch.setattr(Renderer, "render", render)
+    (result,) = run_jobs(TINY, [_one_job()], tmp_path, workers=1)
+    assert result.made > 0 and not leftover.exists()
+    assert len(find_sequences(tmp_path)) == 1
+
+
+@pytest.mark.parametrize("moment", ["reserve", "save", "rename"])
+def test_a_full_disk_is_one_clear_error(
+    tmp_path: Path, short_motion: None, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    if moment == "reserve":
+        monkeypatch.setattr(sequence.os, "posix_fallocate", full)
+    elif moment == "save":
+        monkeypatch.setattr(sequence.np, "save", full)
+    else:
+        monkeypatch.setattr(sequence.Path, "rename", full)
+    with pytest.raises(DataError, match="No space left"):
+        run_job(TINY, _one_job(), tmp_path)
+    monkeypatch.undo()
+    assert [p for p in tmp_path.rglob("*") if p.is_file()] == []
+
+
+def test_workers_make_what_one_process_makes(tmp_path: Path) -> None:
+    jobs = [j for j in plan_jobs(TINY, None) if j.action in ("kneel", "lunge")]
+    made = {}
+    for workers in (1, 2):
+        out = tmp_path / str(workers)
+        made[workers] = sorted((r.name, r.made) for r in run_jobs(TINY, jobs, out, workers))
+    assert made[1] == made[2]
+    for a, b in zip(*(find_sequences(tmp_path / n) for n in "12"), strict=True):
+        assert (a / "images.npy").read_bytes() == (b / "images.npy").read_bytes()
+
+
+def test_a_recording_in_mcap_holds_the_same(tmp_path: Path, short_motion: None) -> None:
+    run_job(TINY, _one_job(), tmp_path, mcap=True)
+    (path,) = find_sequences(tmp_path)
+    s = open_sequence(path)
+    recording = Recording(path.with_name(path.name + ".mcap"))
+    assert recording.num_frames == s.frames
+    np.testing.assert_allclose(recording.rig.left.T_head_cam, s.rig.left.T_head_cam)  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    "field",
+    [{"width": 30}, {"supersample": 3}, {"fps": 500.0}, {"variants": 0}, {"max_seconds": 0.5}],
+)
+def test_bad_settings_are_refused_by_name(field: dict[str, float]) -> None:
+    with pytest.raises(DataError, match=next(iter(field))):
+        SynthConfig(**field)  # type: ignore[arg-type]
+
+
+def test_damaged_sequences_do_not_load(small_dataset: Path, tmp_path: Path) -> None:
+    import shutil
+
+    source = find_sequences(small_dataset)[0]
+
+    def copy(name: str) -> Path:
+        return Path(shutil.copytree(source, tmp_path / name))
+
+    short = copy("short")
+    np.save(short / "visible.npy", np.zeros((3, 2, 22), np.uint8))
+    wrong = copy("wrong")
+    np.save(wrong / "joints_world.npy", np.zeros((3, 22, 3)))
+    cut = copy("cut")
+    (cut / "images.npy").write_bytes((cut / "images.npy").read_bytes()[:500])
+    absent = copy("absent")
+    (absent / "timestamps_ns.npy").unlink()
+    old = copy("old")
+    (old / "meta.json").write_text('{"format": "same-sequence", "format_version": 0}')
+    pickled = copy("pickled")
+    np.save(pickled / "visible.npy", np.array({"a": 1}), allow_pickle=True)
+    for folder in (short, wrong, cut, absent, old, pickled, tmp_path):
+        with pytest.raises(DataError, match=folder.name):
+            open_sequence(folder)
+
+
+def test_the_command_makes_previews_and_inspects(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], shared_data: Path
+) -> None:
+    out = tmp_path / "data"
+    arguments = (
+        f"synth --out {out} --motion-dir {shared_data / 'cmu-mocap'} --clips 07_01 07_12 "
+        "--width 64 --height 48 --workers 1 --max-seconds 1.5"
+    )
+    assert cli.main(arguments.split()) == 0
+    printed = capsys.readouterr().out
+    assert "07_12: kept 0 of 264" in printed and "stereo frames made" in printed
+    assert "Only 13 and 14" in (out / "dataset.json").read_text()
+    assert cli.main(f"preview {out} --out {tmp_path / 'p'} --columns 1 --rows 1".split()) == 0
+    assert (tmp_path / "p" / "sheet.jpg").stat().st_size > 1000
+    assert (tmp_path / "p" / "video.webp").read_bytes()[8:12] == b"WEBP"
+    assert cli.main(["inspect", str(out)]) == 0
+    assert "joints with z > 0" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("inspect {0}/absent", "no such folder"),
+        ("inspect {0}", "no sequences"),
+        ("preview {0}", "no sequences"),
+        ("synth --out {0}/o --motion-dir {0}", "no .bvh"),
+        ("synth --out {0}/o --motion-dir {0}/absent", "no .bvh"),
+        ("synth --out {0}/o --procedural 0", "nothing to make"),
+        ("synth --out {0}/file/o --procedural 1 --workers 1", "cannot be written"),
+        ("synth --out {0}/o --split-file {0}/absent.json", "not a split file"),
+        ("convert-emhi {0} --out {0}/o --smpl {0}/x.npz --split-file {0}/s.json", "no EMHI"),
+    ],
+)
+def test_mistakes_end_in_one_line_and_exit_code_2(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: str, message: str
+) -> None:
+    (tmp_path / "file").write_text("")
+    assert cli.main(arguments.format(tmp_path).split()) == 2
+    error = capsys.readouterr().err.strip()
+    assert message in error and error.count("\n") == 0
+
+
+def test_a_broken_clip_stops_the_run_and_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "07_01.bvh").write_text("HIERARCHY\nnonsense")
+    arguments = ["synth", "--out", str(tmp_path / "o"), "--motion-dir", str(tmp_path)]
+    assert cli.main([*arguments, "--clips", "07_01", "--workers", "1"]) == 2
+    assert "07_01.bvh" in capsys.readouterr().err
