@@ -20,7 +20,7 @@ MAY_IMPORT = {
     "same_runtime": {"same_engines"},
     "same_model": {"same_runtime", "same_engines"},
     "same_export": {"same_model", "same_runtime", "same_engines"},
-    "same_bench": {"same_runtime", "same_engines", "same_model"},
+    "same_bench": {"same_runtime", "same_engines", "same_model", "same_export"},
 }
 NO_TORCH = ("same_engines", "same_runtime")
 

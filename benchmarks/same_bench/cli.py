@@ -211,7 +211,7 @@ def _measure(
     engine = open_engine(bundle, backend, command.precision, command.threads)
     with (
         contextlib.closing(ProbedTracker(bundle.path, engine, rig, options)) as tracker,
-        LiveView(duration_s, command.live and sys.stderr.isatty()) as view,
+        LiveView(duration_s, command.live and sys.stderr.isatty(), clock) as view,
     ):
         watch = QuietWatch()
         if command.rate == "max":

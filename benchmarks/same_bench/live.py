@@ -1,6 +1,5 @@
 """The terminal: a live view that may not disturb what it shows, and the final tables."""
 
-import time
 from types import TracebackType
 
 import numpy as np
@@ -10,6 +9,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from same_bench.clock import Clock
 from same_bench.measure import Samples
 from same_bench.tables import TextTable
 
@@ -24,16 +24,16 @@ _SPARKS = "▁▂▃▄▅▆▇█"
 class LiveView:
     """Shows a run while it is measured, drawing between frames and only within a budget."""
 
-    def __init__(self, duration_s: float, enabled: bool) -> None:
+    def __init__(self, duration_s: float, enabled: bool, clock: Clock) -> None:
         self.drawings = 0
         self.spent_ns = 0
-        self._duration_s = duration_s
+        self._duration_s, self._clock = duration_s, clock
         self._live = (
             Live(console=Console(stderr=True), auto_refresh=False, transient=True)
             if enabled
             else None
         )
-        self._begun_ns = time.perf_counter_ns()
+        self._begun_ns = self._clock.now_ns()
         self._cost_ns = 0
 
     def __enter__(self) -> "LiveView":
@@ -42,7 +42,7 @@ class LiveView:
             # Once before anything is measured: the first drawing is slow, and it tells the cost.
             for _ in range(2):
                 self._draw(Samples("starting", ""))
-        self.spent_ns, self._begun_ns = 0, time.perf_counter_ns()
+        self.spent_ns, self._begun_ns = 0, self._clock.now_ns()
         return self
 
     def __exit__(
@@ -58,7 +58,7 @@ class LiveView:
         """Draw if the budget and the time to the next frame allow it."""
         if self._live is None:
             return
-        elapsed_ns = time.perf_counter_ns() - self._begun_ns
+        elapsed_ns = self._clock.now_ns() - self._begun_ns
         if self.spent_ns + self._cost_ns > _SHARE * elapsed_ns:
             return
         if slack_ns is not None and slack_ns < _SLACK_FACTOR * self._cost_ns:
@@ -67,9 +67,9 @@ class LiveView:
 
     def _draw(self, samples: Samples) -> None:
         assert self._live is not None
-        started_ns = time.perf_counter_ns()
+        started_ns = self._clock.now_ns()
         self._live.update(_picture(samples, self._duration_s), refresh=True)
-        self._cost_ns = time.perf_counter_ns() - started_ns
+        self._cost_ns = self._clock.now_ns() - started_ns
         self.spent_ns += self._cost_ns
         self.drawings += 1
 

@@ -28,6 +28,8 @@ class Samples:
     """``single-stream``, ``paced`` or ``interleaved``."""
     rate_hz: float | None = None
     """Frames per second that arrive, in paced mode."""
+    scheduled: int | None = None
+    """Frames that arrived, in paced mode."""
     warm_up_frames: int = 0
     seconds: float = 0.0
     """Measured time, first to last frame."""
@@ -49,7 +51,7 @@ class Samples:
     @property
     def dropped(self) -> int:
         """Frames that a newer one replaced before they could be processed."""
-        return self.slot[-1] + 1 - len(self.slot) if self.slot else 0
+        return 0 if self.scheduled is None else self.scheduled - len(self.slot)
 
     def _add(self, slot: int, latency_ns: int, push_ns: int, finished_ns: int, parts: list[int],
              calls: int, status: str) -> None:  # fmt: skip
@@ -144,8 +146,9 @@ def paced(
         raise InvalidInputError(f"rate: expected more than 0 frames per second, got {rate_hz:g}")
     period_ns = 1e9 / rate_hz
     feeder = _Feeder(tracker, clip, clock, round(period_ns))
-    samples = Samples(name, "paced", rate_hz, warm_up_frames)
-    slots = warm_up_frames + max(1, round(duration_s * rate_hz))
+    measured = max(1, round(duration_s * rate_hz))
+    slots = warm_up_frames + measured
+    samples = Samples(name, "paced", rate_hz, measured, warm_up_frames, measured / rate_hz)
     origin_ns = clock.now_ns() + round(period_ns)
 
     def scheduled_ns(slot: int) -> int:
@@ -164,8 +167,12 @@ def paced(
             if after_frame is not None:
                 after_frame(samples, scheduled_ns(slot + 1) - clock.now_ns())
         arrived = int((clock.now_ns() - origin_ns) // period_ns)
-        slot = max(slot + 1, min(arrived, slots - 1)) if slot + 1 < slots else slots
-    samples.seconds = (slots - warm_up_frames) / rate_hz
+        slot = max(slot + 1, arrived)
+    if not samples.slot:
+        raise InvalidInputError(
+            f"duration: no frame was finished within {duration_s:g} s after the warm-up; the "
+            "machine is too slow for this rate: make it longer or the rate lower"
+        )
     return samples
 
 

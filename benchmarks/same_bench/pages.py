@@ -129,7 +129,8 @@ def _dropped_times(run: Run) -> list[float]:
     if samples.rate_hz is None:
         return []
     there = set(samples.slot)
-    return [slot / samples.rate_hz for slot in range(samples.slot[-1]) if slot not in there]
+    arrived = range(samples.scheduled or 0)
+    return [slot / samples.rate_hz for slot in arrived if slot not in there]
 
 
 def _comparison(runs: tuple[Run, ...]) -> str:

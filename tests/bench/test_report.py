@@ -1,0 +1,207 @@
+"""Reports: JSON round trip, Markdown, and an HTML page that a real browser shows offline."""
+
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from same_bench.compare import changes
+from same_bench.fail_if import parse_fail_if
+from same_bench.measure import STAGE_NAMES, Samples
+from same_bench.pages import html, markdown
+from same_bench.report import Report, Run, Twin, read_report, to_json, write_whole
+from same_engines.errors import InvalidInputError, RecordingError
+
+QUIET = {"verdict": "quiet", "reasons": [], "energy_j": None}
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
+
+
+def make_samples(name: str = "onnxruntime", n: int = 5400, scale: float = 1.0) -> Samples:
+    """Latencies of a paced run at 90 Hz: a body, a tail, a spike, two dropped frames."""
+    random = np.random.default_rng(0)
+    latency = scale * (5e6 + 2e5 * random.normal(size=n) + 2e6 * (random.random(n) > 0.97))
+    latency[n // 2] = 24e6
+    slot = np.arange(n) + 2 * (np.arange(n) > n // 2)
+    samples = Samples(name, "paced", 90.0, n + 2, 64, (n + 2) / 90)
+    samples.latency_ns = latency.astype(int).tolist()
+    samples.slot = slot.tolist()
+    samples.finished_ns = (slot / 90 * 1e9 + latency).astype(int).tolist()
+    shares = dict.fromkeys(STAGE_NAMES, 0.005) | {"visual": 0.7, "fusion": 0.2, "temporal": 0.06}
+    samples.stage_ns = {k: (latency * v).astype(int).tolist() for k, v in shares.items()}
+    samples.status = {"VALID": n}
+    samples.probe_calls = 15 * n
+    return samples
+
+
+def make_report(run: Run | None = None, **changed: object) -> Report:
+    run = run or Run(make_samples(), QUIET, {"import_ms": 300.0, "peak_rss_mib": 128.0})
+    eager = make_samples("torch-eager", 200, 4.0)
+    peers = tuple(Run(replace(s, mode="interleaved", rate_hz=None, scheduled=None), QUIET)
+                  for s in (make_samples("same", 200), eager))  # fmt: skip
+    report = Report(
+        created="2026-01-01T00:00:00Z", command="same-bench --rate 90",
+        bundle={"name": "x.same", "preset": "lite", "precision": "fp32",
+                "manifest_sha256": "ab" * 32},
+        settings={"threads": 2, "recording": "demo.mcap", "clip_frames": 24},
+        machine={"cpu_model": "A <CPU> & more", "processors": 2, "usable_processors": 2},
+        versions={"python": "3.11", "torch": None}, thread_environment={"OMP_NUM_THREADS": "2"},
+        probe_cost_ns=300.0, runs=(run,), peers=peers, not_run={"openvino": "not installed"},
+        twins=(Twin("preprocess", "C++", "NumPy", [10, 11, 12], [100, 110, 120]),),
+    )  # fmt: skip
+    return replace(report, **changed)  # type: ignore[arg-type]
+
+
+def test_json_round_trip(tmp_path: Path) -> None:
+    report, path = make_report(), tmp_path / "report.json"
+    write_whole(path, to_json(report))
+    again = read_report(path)
+    assert to_json(again) == to_json(report)
+    assert again.runs[0].samples == report.runs[0].samples
+    summary = json.loads(path.read_text())["runs"][0]["summary"]
+    assert summary["dropped"] == 2 and summary["count"] == 5400
+    assert summary["percentiles"]["p99.9"] is None
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda c: c | {"schema": "same-bench/99"}, "expected a report of schema"),
+        (lambda c: {k: v for k, v in c.items() if k != "runs"}, "damaged report"),
+        (lambda c: c["runs"][0]["samples"]["slot"].pop() and c, "lengths"),
+        (lambda c: c["runs"][0]["samples"]["latency_ns"].__setitem__(0, "x") or c, "integers"),
+        (lambda c: [], "expected a report of schema"),
+    ],
+)
+def test_damaged_reports_are_refused(
+    tmp_path: Path, damage: Callable[[dict], object], message: str
+) -> None:
+    path = tmp_path / "report.json"
+    path.write_text(json.dumps(damage(json.loads(to_json(make_report())))))
+    with pytest.raises(RecordingError, match=message):
+        read_report(path)
+
+
+def test_a_full_disk_is_one_clear_error(tmp_path: Path) -> None:
+    with pytest.raises(RecordingError, match="cannot be written"):
+        write_whole(tmp_path / "absent" / "report.json", "x")
+    if Path("/dev/full").exists():
+        (tmp_path / "report.json.partial").symlink_to("/dev/full")
+        with pytest.raises(RecordingError, match="No space left"):
+            write_whole(tmp_path / "report.json", "x")
+        assert not (tmp_path / "report.json").exists()
+
+
+def test_few_samples_decline_percentiles() -> None:
+    few = Run(make_samples(n=300), QUIET)
+    text = markdown(make_report(few))
+    assert re.search(r"\| p99 \| needs 662 samples \|", text)
+    assert "max" in text and "needs 662 samples" in html(make_report(few))
+    with pytest.raises(InvalidInputError, match="needs 662 samples"):
+        parse_fail_if("p99>11.1ms").fails(few)
+
+
+def test_noise_is_said() -> None:
+    noisy = {**QUIET, "verdict": "noisy", "reasons": ["other processes used 40% of it"]}
+    report = make_report(Run(make_samples(), noisy))
+    assert "other processes used 40% of it" in markdown(report)
+    assert "Not a quiet machine" in html(report)
+    assert "Not a quiet machine" not in html(make_report())
+
+
+@pytest.mark.parametrize(
+    ("text", "fails"),
+    [
+        ("p99>11.1ms", False), ("p99 > 5ms", True), ("max>=24ms", True), ("max>24001us", False),
+        ("missed90>0", True), ("missed90>3", False), ("dropped>1", True), ("rss>300MiB", False),
+        ("jitter>1s", False), ("outside>3%", True), ("outside>50%", False), ("mean<1ms", False),
+    ],
+)  # fmt: skip
+def test_fail_if(text: str, fails: bool) -> None:
+    assert parse_fail_if(text).fails(make_report().runs[0]) is fails
+
+
+@pytest.mark.parametrize(
+    "text", ["p98>1ms", "p99>1", "p99", "p99>ms", "dropped>1ms", "rss>1ms", ""]
+)
+def test_bad_fail_if(text: str) -> None:
+    with pytest.raises(InvalidInputError, match="--fail-if"):
+        parse_fail_if(text)
+
+
+def test_changes_find_what_was_changed() -> None:
+    base = Run(make_samples(), QUIET)
+    slower = Run(make_samples(scale=1.1), QUIET)
+    found = {change.percentile: change for change in changes(base, slower)}
+    assert set(found) == {"p50", "p95", "p99"}
+    assert found["p50"].verdict == "slower" and found["p50"].ratio == pytest.approx(1.1, abs=1e-3)
+    assert {change.verdict for change in changes(base, base)} == {"no difference"}
+    assert changes(slower, base)[0].verdict == "faster"
+
+
+class _Strict(HTMLParser):
+    """Notes every address a page refers to, and checks that its elements are closed."""
+
+    VOID = frozenset({"meta"})
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.addresses: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.addresses += [v or "" for k, v in attrs if k in ("src", "href", "action", "srcset")]
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        self.handle_endtag(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def test_page_is_whole_and_self_contained() -> None:
+    page, parser = html(make_report()), _Strict()
+    parser.feed(page)
+    assert parser.open == [] and parser.addresses == []
+    assert "url(" not in page and "@import" not in page and "<script" not in page
+    assert "A &lt;CPU&gt; &amp; more" in page
+    for label in ("Histogram", "Latency over time", "Mean time of each stage", "of each variant"):
+        assert page.count(f'aria-label="{label}') + page.count(label) >= 1
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_page_in_chromium(tmp_path: Path, scheme: str) -> None:
+    assert CHROMIUM is not None
+    page, picture = tmp_path / "report.html", tmp_path / "page.png"
+    page.write_text(html(make_report()))
+    command = [
+        CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars",
+        "--enable-logging=stderr", "--proxy-server=127.0.0.1:9", f"--user-data-dir={tmp_path}/user",
+        "--window-size=1000,3600", f"--screenshot={picture}",
+        *(["--blink-settings=preferredColorScheme=0"] if scheme == "dark" else []),
+        page.as_uri(),
+    ]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert picture.exists(), done.stderr
+    assert "CONSOLE" not in done.stderr, done.stderr  # blocked loads and broken markup land there
+    pixels = np.asarray(Image.open(picture).convert("RGB")).astype(int)
+    background = pixels[2, 2]
+    assert (background.mean() < 80) == (scheme == "dark")
+    inked = (np.abs(pixels - background).max(axis=2) > 40).mean()
+    assert 0.01 < inked < 0.5
+    accent = np.array([0x6E, 0xA8, 0xFF] if scheme == "dark" else [0x23, 0x64, 0xD2])
+    blue = (np.abs(pixels - accent).max(axis=2) < 12).any(axis=1)
+    # The four charts draw in the accent colour: four separate bands down the page.
+    bands = np.diff(np.flatnonzero(blue))
+    assert (bands > 60).sum() >= 3
