@@ -100,7 +100,7 @@ def lost_views(sequence: SequenceReader, losses: Sequence[Loss]) -> NDArray[np.b
 
 
 def check_finite(sequence: SequenceReader) -> None:
-    """Raise ``DataError`` naming the first array of ``sequence`` with a value that is not finite."""
+    """Raise ``DataError`` naming the first array of ``sequence`` with a value not finite."""
     arrays: dict[str, NDArray[np.generic] | None] = {
         name: getattr(sequence, name) for name in ("joints_world", "joints_2d", "T_world_cam_left")
     }
@@ -204,7 +204,7 @@ def read_images(
 def image_preprocessor(
     sequence: SequenceReader, config: ModelConfig, mean: float, std: float
 ) -> ImagePreprocessor:
-    """The core's resize for the images of ``sequence``. Raises ``DataError`` if they are too small."""
+    """The core's resize for images of ``sequence``. Raises ``DataError`` if they are too small."""
     height, width = sequence.images.shape[-2:]
     if height < config.input_height or width < config.input_width:
         raise DataError(

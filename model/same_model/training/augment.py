@@ -11,7 +11,9 @@ from same_runtime.conventions import JOINT_NAMES, LEG_DEVICES, NUM_DEVICES
 
 MIRRORED_JOINTS = tuple(
     JOINT_NAMES.index(
-        name.replace("left_", "right_") if name.startswith("left_") else name.replace("right_", "left_")
+        name.replace("left_", "right_")
+        if name.startswith("left_")
+        else name.replace("right_", "left_")
     )
     for name in JOINT_NAMES
 )
@@ -115,7 +117,7 @@ def jitter_devices(
             out = (out + weight * (neighbour - features)).astype(np.float32)
     if augment.imu_noise > 0:
         noise = rng.standard_normal(out.shape, dtype=np.float32) * _NOISE_SCALE
-        out += augment.imu_noise * noise * features[..., _VALID :]
+        out += augment.imu_noise * noise * features[..., _VALID:]
     return out
 
 

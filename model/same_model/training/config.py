@@ -107,7 +107,7 @@ class TrainConfig:
     data: Path
     """Folder with sequence folders at any depth."""
     out: Path
-    """Folder of the run: model.safetensors, state.pt, losses.csv, losses.png, TensorBoard events."""
+    """Folder of the run: model.safetensors, state.pt, losses.csv, losses.png, TensorBoard logs."""
     preset: str = "lite"
     ablation: str = "full"
     """A row of the paper's Tables 2 and 3: full, no_sa_mvf, no_ma_mmf, no_ttn, none, imu_only,

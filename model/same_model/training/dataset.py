@@ -83,7 +83,8 @@ def split_performers(
     performer's motion clip is also in training.
     """
     sequences = [open_sequence(path) for path in find_sequences(root)]
-    train, held_out = [], []
+    train: list[SequenceReader] = []
+    held_out: list[SequenceReader] = []
     for sequence in sequences:
         performer = str(sequence.meta.get("performer", ""))
         chosen = held_out if any(fnmatch(performer, p) for p in patterns) else train

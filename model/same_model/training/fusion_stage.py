@@ -20,7 +20,6 @@ from same_model.training.fusion_inputs import (
 from same_model.training.stage import Batch, Stage
 
 
-
 class FusionTraining(Stage):
     """Trains ``SameModel.fusion``."""
 

@@ -1,5 +1,7 @@
 """The paper's stage 2: fusion and the temporal network together on windows, backbones frozen."""
 
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -11,6 +13,8 @@ from same_model.training.config import AugmentConfig
 from same_model.training.fusion_inputs import BackboneCache, fused_joints, run_fusion
 from same_model.training.stage import Batch, Stage
 from same_model.training.temporal_stage import shortened, window_errors
+
+_UNREAD: Any = None  # parts of a window's output that the losses do not look at
 
 
 class JointTraining(Stage):
@@ -57,7 +61,11 @@ class JointTraining(Stage):
             batch["window_valid"],
         )  # fmt: skip
         output = WindowOutput(
-            joints_anchor, joints_local, fused.joint_confidence, None, None  # type: ignore[arg-type]
+            joints_anchor,
+            joints_local,
+            fused.joint_confidence,
+            _UNREAD,
+            _UNREAD,
         )
         loss = same_loss(
             output, batch["truth_local"], batch["truth_anchor"], batch["window_valid"], self._loss

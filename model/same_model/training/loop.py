@@ -166,6 +166,8 @@ class TrainingRun:
                                 "step %d/%d, %.0f frames/s: %s",
                                 self.step, self.steps, frames / seconds, _figures(row),
                             )  # fmt: skip
+                        elif not console.is_terminal and self.step % (5 * _LOG_EVERY) == 0:
+                            _LOG.info("step %d/%d: %s", self.step, self.steps, _figures(row))
                         self._record(row, writer)
                         bar.update(task, figures=_figures(row))
                     if self.step % self.config.save_every == 0 or last:

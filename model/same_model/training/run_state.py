@@ -59,6 +59,6 @@ def load_state(path: Path, digest: str) -> dict[str, Any] | None:
         raise CheckpointError(f"{path}: not a training state of format {_FORMAT_VERSION}")
     if state["digest"] != digest:
         raise CheckpointError(
-            f"{path}: belongs to a run with other settings; give those again or choose another --out"
+            f"{path}: belongs to a run with other settings; give those again or another --out"
         )
     return state

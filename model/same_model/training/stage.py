@@ -8,8 +8,6 @@ from torch import Tensor, nn
 Batch = dict[str, Tensor]
 
 
-
-
 class Stage(nn.Module):
     """One stage of training: which weights learn, from which batches, by which loss.
 

@@ -1,5 +1,7 @@
 """The second half of stage 2: the temporal network on windows of cached local poses."""
 
+from typing import Any
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -14,6 +16,7 @@ from same_model.training.fusion_inputs import BackboneCache, fused_joints, mean_
 from same_model.training.stage import Batch, Stage
 
 _LOSS_SPAN_FRAMES = 90
+_UNREAD: Any = None  # parts of a window's output that the losses do not look at
 
 
 def span_views(frames: Frames, chance: float, rng: np.random.Generator) -> NDArray[np.float32]:
@@ -90,7 +93,11 @@ class TemporalTraining(Stage):
             batch["window_valid"],
         )  # fmt: skip
         output = WindowOutput(
-            joints_anchor, batch["joints_local"][:, :, None], None, None, None  # type: ignore[arg-type]
+            joints_anchor,
+            batch["joints_local"][:, :, None],
+            _UNREAD,
+            _UNREAD,
+            _UNREAD,
         )
         loss = same_loss(
             output, batch["truth_local"], batch["truth_anchor"], batch["window_valid"], self._loss

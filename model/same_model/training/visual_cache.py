@@ -66,7 +66,7 @@ def _write(model: SameModel, frames: Frames, folder: Path, label: str) -> None:
         "joints_2d": frames.joints_2d.shape[1:],
         "visibility": frames.visible.shape[1:],
     }
-    visual = model.visual.eval().to(memory_format=torch.channels_last)
+    visual = model.visual.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     device = next(visual.parameters()).device
     try:
         partial.mkdir(parents=True)

@@ -30,7 +30,7 @@ class VisualTraining(Stage):
     ) -> None:
         super().__init__()
         # The memory layout in which bfloat16 convolutions are several times faster on a CPU.
-        self.visual = model.visual.to(memory_format=torch.channels_last)
+        self.visual = model.visual.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._config = model.config
         self._frames, self._held_out, self._augment = frames, held_out, augment
         self.frames_per_step, self.frames_in_total = batch, len(frames)

@@ -1,0 +1,85 @@
+"""``same-eval``: the paper's metrics of a checkpoint, a bundle or saved poses."""
+
+import shlex
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+from rich.console import Console
+
+from same_engines.errors import DataError
+from same_model.checkpoint import load_checkpoint
+from same_model.data.sequence import find_sequences, open_sequence
+from same_model.evaluation.evaluate import evaluate
+from same_model.evaluation.metrics import MetricsConfig
+from same_model.evaluation.predict import (
+    OfflinePredictor,
+    Predictor,
+    SavedPoses,
+    StreamingPredictor,
+)
+from same_model.evaluation.report import table, write_report
+from same_runtime.command import run_command
+
+
+@dataclass(frozen=True)
+class EvalCommand:
+    """Evaluate a checkpoint (offline), a bundle (streaming) or saved poses on sequence folders.
+
+    Start with: same-eval lite.safetensors --data data/protocol1 --out results
+    """
+
+    source: Annotated[Path, tyro.conf.Positional]
+    """A checkpoint (.safetensors, .pt), a bundle (.same), or poses.npz of same-track (or a folder
+    with one NAME.npz for each sequence folder NAME)."""
+    data: Path
+    """Sequence folders that same-data wrote, at any depth."""
+    out: Path = Path("same-eval-out")
+    """Folder for metrics.json, metrics.md and joints.png."""
+    losses: bool = False
+    """Also lose cameras and devices for a second and report the errors."""
+    limit: int | None = None
+    """Evaluate every n-th sequence so that at most this many remain."""
+    threads: int | None = None
+    """CPU threads; default: the library's choice."""
+    backend: str = "auto"
+    """Backend that runs a bundle."""
+    metrics: MetricsConfig = field(default_factory=MetricsConfig)
+
+
+def _predictor(command: EvalCommand) -> Predictor:
+    source = command.source
+    if not source.exists():
+        raise DataError(f"{source}: no such checkpoint, bundle or pose file")
+    if source.suffix in (".safetensors", ".pt"):
+        return OfflinePredictor(load_checkpoint(source))
+    if source.suffix == ".npz" or (source.is_dir() and not (source / "manifest.json").exists()):
+        return SavedPoses(source)
+    from same_runtime.tracker import TrackerOptions
+
+    return StreamingPredictor(source, command.backend, TrackerOptions(threads=command.threads))
+
+
+def run(command: EvalCommand) -> None:
+    """Run the command. Raises ``SameError`` kinds for anything the user can mend."""
+    import torch
+
+    if command.threads is not None:
+        torch.set_num_threads(command.threads)
+    paths = find_sequences(command.data)
+    if command.limit is not None:
+        paths = paths[:: max(1, -(-len(paths) // max(1, command.limit)))]
+    evaluation = evaluate(
+        _predictor(command), [open_sequence(p) for p in paths], command.metrics, command.losses
+    )
+    invocation = shlex.join(["same-eval", *sys.argv[1:]])
+    write_report(evaluation, f"Evaluation of {command.source.name}", invocation, command.out)
+    Console().print(table(evaluation.protocols, "protocol"), soft_wrap=True)
+    Console().print(f"wrote {command.out}/: metrics.json, metrics.md, joints.png")
+
+
+def main() -> int:
+    """Entry point of ``same-eval``."""
+    return run_command("same-eval", EvalCommand, run)

@@ -1,0 +1,162 @@
+"""Metrics of a predictor over sequences, by protocol, action and joint, and under losses."""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.progress import Progress
+
+from same_engines.errors import DataError
+from same_model.data.sequence import SequenceReader
+from same_model.evaluation.metrics import (
+    FrameErrors,
+    MetricsConfig,
+    confidence_intervals,
+    frame_errors,
+    joined,
+    summarise,
+)
+from same_model.evaluation.predict import PredictedPoses, Predictor
+from same_model.recorded_inputs import Loss
+from same_runtime.conventions import JOINT_NAMES
+
+SCHEMA_VERSION = 1
+LOSS_KINDS: dict[str, tuple[str, ...]] = {
+    "one camera": ("left",),
+    "both cameras": ("left", "right"),
+    "one controller": ("ctrl_left",),
+    "both leg IMUs": ("leg_left", "leg_right"),
+}
+_LOSS_NS = 1_000_000_000
+_BEFORE_LOSS_NS = 1_500_000_000
+
+
+@dataclass(frozen=True)
+class Group:
+    """Metrics of some of the sequences."""
+
+    sequences: int
+    frames: int
+    metrics: dict[str, float]
+    confidence_95: dict[str, tuple[float, float]]
+
+
+@dataclass
+class Evaluation:
+    """All that same-eval finds out about one source of poses."""
+
+    protocols: dict[str, Group] = field(default_factory=dict)
+    actions: dict[str, dict[str, Group]] = field(default_factory=dict)
+    """Protocol -> action -> metrics."""
+    joints: dict[str, dict[str, tuple[float, float]]] = field(default_factory=dict)
+    """Protocol -> joint -> (mean, standard deviation over sequences), mm."""
+    truth: dict[str, dict[str, float]] = field(default_factory=dict)
+    """Protocol -> what the truth itself scores in the metrics that need no truth."""
+    losses: dict[str, dict[str, float]] = field(default_factory=dict)
+    """Lost stream -> MPJPE without, during and in the second after a loss of one second, mm."""
+    frames_without_pose: int = 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {"schema_version": SCHEMA_VERSION, "unit": "mm (jitter: m/s^3)", **asdict(self)}
+
+
+def _group(parts: list[FrameErrors], config: MetricsConfig) -> Group:
+    everything = joined(parts)
+    return Group(
+        len(parts),
+        len(everything.joint),
+        summarise(everything, config),
+        confidence_intervals(parts, config),
+    )
+
+
+def _errors(poses: PredictedPoses, sequence: SequenceReader, config: MetricsConfig) -> FrameErrors:
+    truth = sequence.joints_world[poses.frames].astype(np.float64)
+    stamps = np.asarray(sequence.timestamps_ns)[poses.frames]
+    return frame_errors(poses.joints_world, truth, stamps, config)
+
+
+def evaluate(
+    predict: Predictor,
+    sequences: list[SequenceReader],
+    config: MetricsConfig,
+    losses: bool,
+) -> Evaluation:
+    """Evaluate ``predict`` on ``sequences``; ``losses`` adds the table of lost streams.
+
+    Raises ``DataError`` without sequences and whatever the predictor raises.
+    """
+    if not sequences:
+        raise DataError("no sequences to evaluate")
+    result = Evaluation()
+    parts: dict[str, list[tuple[str, FrameErrors]]] = {}
+    truths: dict[str, list[FrameErrors]] = {}
+    during: dict[str, list[tuple[float, ...]]] = {}
+    with Progress(console=Console(stderr=True)) as progress:
+        task = progress.add_task("evaluating", total=len(sequences))
+        for sequence in sequences:
+            poses = predict(sequence)
+            errors = _errors(poses, sequence, config)
+            result.frames_without_pose += sequence.frames - len(poses.frames)
+            protocol = str(sequence.meta.get("split", "unnamed"))
+            action = str(sequence.meta.get("action", "unnamed"))
+            parts.setdefault(protocol, []).append((action, errors))
+            true = PredictedPoses(poses.frames, sequence.joints_world[poses.frames].astype(float))
+            truths.setdefault(protocol, []).append(_errors(true, sequence, config))
+            if losses:
+                for kind, figures in _under_losses(predict, sequence, poses, errors):
+                    during.setdefault(kind, []).append(figures)
+            progress.advance(task)
+    for protocol, items in sorted(parts.items()):
+        every = [errors for _, errors in items]
+        result.protocols[protocol] = _group(every, config)
+        result.actions[protocol] = {
+            action: _group([errors for name, errors in items if name == action], config)
+            for action in sorted({action for action, _ in items})
+        }
+        frames_mean = joined(every).joint.mean(axis=0)
+        spread = np.std([errors.joint.mean(axis=0) for errors in every], axis=0)
+        result.joints[protocol] = {
+            name: (float(mean), float(std))
+            for name, mean, std in zip(JOINT_NAMES, frames_mean, spread, strict=True)
+        }
+        true_scores = summarise(joined(truths[protocol]), config)
+        result.truth[protocol] = {
+            name: true_scores[name] for name in ("ground", "penetration", "jitter")
+        }
+    for kind, rows in during.items():
+        means = np.mean(rows, axis=0)
+        result.losses[kind] = {
+            "before": float(means[0]), "during": float(means[1]),
+            "during_without_loss": float(means[2]), "after": float(means[3]),
+            "after_without_loss": float(means[4]), "worst_frame": float(np.max(rows, axis=0)[5]),
+            "sequences": float(len(rows)),
+        }  # fmt: skip
+    return result
+
+
+def _under_losses(
+    predict: Predictor, sequence: SequenceReader, clean: PredictedPoses, without: FrameErrors
+) -> Iterable[tuple[str, tuple[float, ...]]]:
+    """MPJPE before, during (with and without the loss) and after it, and its worst frame."""
+    stamps = np.asarray(sequence.timestamps_ns)
+    start = int(stamps[clean.frames[0]]) + _BEFORE_LOSS_NS
+    if start + 2 * _LOSS_NS > stamps[-1]:
+        return
+    for kind, streams in LOSS_KINDS.items():
+        poses = predict(sequence, [Loss(stream, start, start + _LOSS_NS) for stream in streams])
+        if not np.array_equal(poses.frames, clean.frames):
+            raise DataError(f"{sequence.path}: losing {kind} lost frames too")
+        error = _errors(poses, sequence, MetricsConfig()).joint.mean(axis=1)
+        base = without.joint.mean(axis=1)
+        time = stamps[poses.frames]
+        before = time < start
+        lost = (time >= start) & (time < start + _LOSS_NS)
+        after = (time >= start + _LOSS_NS) & (time < start + 2 * _LOSS_NS)
+        yield kind, (
+            float(error[before].mean()), float(error[lost].mean()), float(base[lost].mean()),
+            float(error[after].mean()), float(base[after].mean()), float(error[lost | after].max()),
+        )  # fmt: skip

@@ -1,0 +1,184 @@
+"""The paper's metrics and a few more, over 22 joints, in millimetres (jitter: m/s^3)."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from same_engines.errors import InvalidInputError
+from same_runtime.conventions import (
+    JOINT_NAMES,
+    LOWER_BODY_JOINTS,
+    NUM_JOINTS,
+    UPPER_BODY_JOINTS,
+)
+
+HAND_JOINTS: Final = (20, 21)
+FOOT_JOINTS: Final = (7, 8, 10, 11)
+"""Ankles and toes; ``MetricsConfig.foot_joints`` narrows them to the toes."""
+_HEAD = JOINT_NAMES.index("head")
+_MM = 1000.0
+
+
+@dataclass(frozen=True)
+class MetricsConfig:
+    """What the paper leaves open about its metrics."""
+
+    foot_joints: tuple[int, ...] = FOOT_JOINTS
+    """Joints of the foot error: {7, 8, 10, 11}, or {10, 11} for the toes alone."""
+    ground_y_m: float = 0.0
+    """Height of the floor, metres."""
+
+
+@dataclass(frozen=True, eq=False)
+class FrameErrors:
+    """Errors of each of F frames; every aggregate is a mean over frames of these."""
+
+    joint: NDArray[np.float64]
+    """(F, J) distances, mm."""
+    joint_head_aligned: NDArray[np.float64]
+    """(F, J) distances after moving the head joint onto the true one, mm."""
+    procrustes: NDArray[np.float64]
+    """(F, J) distances after a similarity transform of each frame (PA), mm."""
+    ground: NDArray[np.float64]
+    """(F,) distance of the lowest joint from the floor, above (floating) or below it, mm."""
+    penetration: NDArray[np.float64]
+    """(F,) depth of the lowest joint below the floor, mm; 0 above it."""
+    lowest_joint: NDArray[np.float64]
+    """(F,) difference between the heights of the lowest predicted and lowest true joint, mm."""
+    jitter: NDArray[np.float64]
+    """(F,) mean third derivative of the joints, m/s^3; NaN in the first three frames of a run."""
+
+
+def procrustes_aligned(
+    predicted: NDArray[np.float64], truth: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """``predicted`` (F, J, 3) after the similarity transform that brings each frame nearest to
+    ``truth``, in the least-squares sense, without reflections.
+
+    Source: Umeyama, 1991.
+    """
+    mean_predicted = predicted.mean(axis=1, keepdims=True)
+    mean_truth = truth.mean(axis=1, keepdims=True)
+    p, t = predicted - mean_predicted, truth - mean_truth
+    u, singular, vt = np.linalg.svd(np.swapaxes(p, 1, 2) @ t)
+    sign = np.ones_like(singular)
+    sign[:, 2] = np.sign(np.linalg.det(u) * np.linalg.det(vt))
+    rotation = (u * sign[:, None]) @ vt
+    variance = (p**2).sum(axis=(1, 2))
+    scale = (singular * sign).sum(axis=1) / np.where(variance > 0, variance, 1.0)
+    return np.asarray(scale[:, None, None] * (p @ rotation) + mean_truth)
+
+
+def _jitter(joints: NDArray[np.float64], timestamps_ns: NDArray[np.int64]) -> NDArray[np.float64]:
+    jitter = np.full(len(joints), np.nan)
+    if len(joints) >= 4:
+        step_s = float(np.median(np.diff(timestamps_ns))) / 1e9
+        jerk = np.diff(joints, n=3, axis=0) / step_s**3
+        jitter[3:] = np.linalg.norm(jerk, axis=-1).mean(axis=-1)
+        # Differences across a gap are no motion.
+        broken = np.diff(timestamps_ns) > 1.5e9 * step_s
+        for offset in range(3):
+            jitter[1 + offset :][broken[: len(broken) - offset]] = np.nan
+    return jitter
+
+
+def frame_errors(
+    predicted: NDArray[np.float64],
+    truth: NDArray[np.float64],
+    timestamps_ns: NDArray[np.int64],
+    config: MetricsConfig | None = None,
+) -> FrameErrors:
+    """Errors of one sequence.
+
+    ``predicted``, ``truth``: (F, 22, 3) metres, world frame, y up. ``timestamps_ns`` (F,).
+    Raises ``InvalidInputError`` for other shapes or values that are not finite.
+    """
+    config = config or MetricsConfig()
+    predicted, truth = np.asarray(predicted, np.float64), np.asarray(truth, np.float64)
+    for name, joints in (("predicted", predicted), ("truth", truth)):
+        if joints.ndim != 3 or joints.shape[1:] != (NUM_JOINTS, 3):
+            raise InvalidInputError(f"{name}: expected (F, {NUM_JOINTS}, 3), got {joints.shape}")
+        if not np.isfinite(joints).all():
+            bad = int((~np.isfinite(joints)).any(axis=(1, 2)).argmax())
+            raise InvalidInputError(f"{name}: frame {bad} is not finite")
+    if len(predicted) != len(truth) or len(truth) != len(timestamps_ns) or len(truth) == 0:
+        raise InvalidInputError(
+            f"expected as many predicted as true frames and times, at least 1, got "
+            f"{len(predicted)}, {len(truth)} and {len(timestamps_ns)}"
+        )
+
+    def distance(joints: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.asarray(_MM * np.linalg.norm(joints - truth, axis=-1))
+
+    to_head = truth[:, _HEAD : _HEAD + 1] - predicted[:, _HEAD : _HEAD + 1]
+    height = _MM * (predicted[..., 1].min(axis=1) - config.ground_y_m)
+    true_height = _MM * (truth[..., 1].min(axis=1) - config.ground_y_m)
+    return FrameErrors(
+        distance(predicted),
+        distance(predicted + to_head),
+        distance(procrustes_aligned(predicted, truth)),
+        np.abs(height),
+        np.maximum(-height, 0.0),
+        np.abs(height - true_height),
+        _jitter(predicted, timestamps_ns),
+    )
+
+
+def summarise(errors: FrameErrors, config: MetricsConfig | None = None) -> dict[str, float]:
+    """The metrics over all frames of ``errors``, by name."""
+    config = config or MetricsConfig()
+
+    def over(values: NDArray[np.float64], joints: tuple[int, ...]) -> float:
+        return float(values[:, joints].mean())
+
+    everything = tuple(range(NUM_JOINTS))
+    return {
+        "mpjpe": over(errors.joint, everything),
+        "mpjpe_head_aligned": over(errors.joint_head_aligned, everything),
+        "pa_mpjpe": over(errors.procrustes, everything),
+        "upper": over(errors.joint, UPPER_BODY_JOINTS),
+        "lower": over(errors.joint, LOWER_BODY_JOINTS),
+        "hand": over(errors.joint, HAND_JOINTS),
+        "foot": over(errors.joint, config.foot_joints),
+        "ground": float(errors.ground.mean()),
+        "penetration": float(errors.penetration.mean()),
+        "lowest_joint": float(errors.lowest_joint.mean()),
+        "jitter": float(np.nanmean(errors.jitter)) if np.isfinite(errors.jitter).any() else 0.0,
+    }
+
+
+def joined(parts: list[FrameErrors]) -> FrameErrors:
+    """The frames of several sequences as one."""
+    return FrameErrors(
+        *(
+            np.concatenate([getattr(part, name) for part in parts])
+            for name in FrameErrors.__dataclass_fields__
+        )
+    )
+
+
+def confidence_intervals(
+    parts: list[FrameErrors],
+    config: MetricsConfig | None = None,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> dict[str, tuple[float, float]]:
+    """95 % bootstrap intervals of ``summarise``, drawing whole sequences with replacement.
+
+    Frames of a sequence are alike, so they must not count as independent draws. One sequence
+    gives an interval of no width, which says nothing about others.
+    """
+    # A mean over drawn frames needs only each sequence's sum and count.
+    names = list(summarise(parts[0], config))
+    means = np.array([list(summarise(part, config).values()) for part in parts])
+    frames = np.array([len(part.joint) for part in parts], np.float64)
+    counts = np.tile(frames[:, None], (1, len(names)))
+    counts[:, names.index("jitter")] = [np.isfinite(part.jitter).sum() for part in parts]
+    rng = np.random.default_rng(seed)
+    drawn = rng.integers(len(parts), size=(resamples, len(parts)))
+    totals = counts[drawn].sum(axis=1)
+    values = (means * counts)[drawn].sum(axis=1) / np.where(totals > 0, totals, 1.0)
+    low, high = np.percentile(values, [2.5, 97.5], axis=0)
+    return {name: (float(lo), float(hi)) for name, lo, hi in zip(names, low, high, strict=True)}

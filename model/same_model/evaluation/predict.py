@@ -1,0 +1,138 @@
+"""Poses of a recorded sequence: by a checkpoint offline, by a bundle streaming, or from a file."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from same_engines.errors import DataError
+from same_model.data.sequence import SequenceReader
+from same_model.network import SameModel
+from same_model.recorded_inputs import Loss, kept_streams, lost_views, read_images, read_inputs
+from same_runtime.conventions import DEVICES, JOINT_NAMES, POSE_DEVICES
+from same_runtime.pose import PoseStatus
+from same_runtime.samples import DevicePose, LegReading, StereoFrame
+from same_runtime.tracker import SamePoseTracker, TrackerOptions
+
+
+@dataclass(frozen=True, eq=False)
+class PredictedPoses:
+    """Poses of the F frames of a sequence that have one."""
+
+    frames: NDArray[np.int64]
+    """(F,) index in the sequence."""
+    joints_world: NDArray[np.float64]
+    """(F, J, 3) metres."""
+
+
+class Predictor(Protocol):
+    """Anything that gives poses for a sequence."""
+
+    def __call__(self, sequence: SequenceReader, losses: Sequence[Loss] = ()) -> PredictedPoses:
+        """Poses of ``sequence`` while ``losses`` take streams away."""
+        ...
+
+
+class OfflinePredictor:
+    """One pass of the network over the whole sequence, in PyTorch."""
+
+    def __init__(self, model: SameModel) -> None:
+        self._model = model.eval()
+
+    @torch.inference_mode()
+    def __call__(self, sequence: SequenceReader, losses: Sequence[Loss] = ()) -> PredictedPoses:
+        config = self._model.config
+        inputs = read_inputs(sequence, config, losses)
+        images = read_images(sequence, inputs.frames, config)
+        # A lost image is zero at the network's input, as the tracker hands it over.
+        images *= inputs.view_valid[:, :, None, None, None]
+        tensors = [
+            torch.from_numpy(array)
+            for array in (
+                images, inputs.view_valid, inputs.imu_features, inputs.rays, inputs.origins,
+                inputs.axes, inputs.T_anchor_cam, inputs.time_offset_s, inputs.window_valid,
+            )
+        ]  # fmt: skip
+        joints = self._model.forward_sequence(*tensors).joints_anchor.numpy().astype(np.float64)
+        T = inputs.T_world_anchor
+        joints_world = joints @ T[:, :3, :3].swapaxes(1, 2) + T[:, None, :3, 3]
+        return PredictedPoses(inputs.frames, joints_world)
+
+
+class StreamingPredictor:
+    """The tracker, fed sample by sample in the order of time stamps."""
+
+    def __init__(
+        self, bundle: Path, backend: str = "auto", options: TrackerOptions | None = None
+    ) -> None:
+        self._bundle, self._backend, self._options = bundle, backend, options
+
+    def __call__(self, sequence: SequenceReader, losses: Sequence[Loss] = ()) -> PredictedPoses:
+        streams, lost = kept_streams(sequence, losses), lost_views(sequence, losses)
+        events = [(int(t), 1, "", i) for i, t in enumerate(sequence.timestamps_ns)]
+        for device in DEVICES:
+            stamps = streams[device].timestamp_ns
+            events += [(int(t), 0, device, i) for i, t in enumerate(stamps)]
+        frames, joints = [], []
+        with SamePoseTracker(self._bundle, sequence.rig, self._backend, self._options) as tracker:
+            for stamp, _, device, i in sorted(events):
+                if device:
+                    stream = streams[device]
+                    vector = stream.position if device in POSE_DEVICES else stream.acceleration
+                    assert vector is not None
+                    if device in POSE_DEVICES:
+                        tracker.ingest.sample(
+                            device, stamp, DevicePose(vector[i], stream.orientation_xyzw[i])
+                        )
+                    else:
+                        tracker.ingest.sample(
+                            device, stamp, LegReading(stream.orientation_xyzw[i], vector[i])
+                        )
+                    continue
+                left, right = (
+                    None if lost[i, view] else np.ascontiguousarray(sequence.images[i, view])
+                    for view in (0, 1)
+                )
+                pose = tracker.push_frame(StereoFrame(stamp, left, right))
+                if pose.status is not PoseStatus.INVALID:
+                    frames.append(i)
+                    joints.append(pose.joints_world)
+        if not frames:
+            raise DataError(f"{sequence.path}: the tracker gave no pose")
+        return PredictedPoses(np.array(frames), np.stack(joints))
+
+
+class SavedPoses:
+    """Poses from ``poses.npz`` files that same-track wrote, matched by time stamp."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __call__(self, sequence: SequenceReader, losses: Sequence[Loss] = ()) -> PredictedPoses:
+        if losses:
+            raise DataError("saved poses cannot be evaluated under losses")
+        path = self._path
+        if path.is_dir():
+            path = path / f"{sequence.path.name}.npz"
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                stamps, joints = file["timestamp_ns"], file["joints_world"].astype(np.float64)
+                names, status = file["joint_names"].tolist(), file["status"].tolist()
+        except (OSError, ValueError, KeyError) as error:
+            raise DataError(f"{path}: not a pose file of same-track ({error})") from None
+        if tuple(names) != JOINT_NAMES:
+            raise DataError(
+                f"{path}: expected the {len(JOINT_NAMES)} SMPL joints, got {len(names)}: "
+                f"{', '.join(map(str, names[:3]))}..."
+            )
+        valid = np.array([s != PoseStatus.INVALID.value for s in status])
+        _, frames, rows = np.intersect1d(
+            sequence.timestamps_ns, stamps[valid], assume_unique=True, return_indices=True
+        )
+        if len(frames) == 0:
+            raise DataError(f"{path}: no time stamp of {sequence.path} in it")
+        return PredictedPoses(frames, joints[valid][rows])

@@ -1,0 +1,111 @@
+"""An evaluation as JSON, as Markdown in the paper's column order, and as a plot per joint."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from same_engines.errors import DataError
+from same_model.evaluation.evaluate import Evaluation, Group
+from same_runtime.conventions import JOINT_NAMES
+
+# The paper's columns (Table 1), then those it does not have.
+_COLUMNS = {
+    "pa_mpjpe": "PA-MPJPE", "mpjpe": "MPJPE", "upper": "Upper", "lower": "Lower", "foot": "Foot",
+    "hand": "Hand", "ground": "Ground", "mpjpe_head_aligned": "MPJPE (head-aligned)",
+    "penetration": "Penetration", "lowest_joint": "Lowest joint", "jitter": "Jitter",
+}  # fmt: skip
+
+
+def table(rows: Mapping[str, Group], first: str, intervals: bool = False) -> str:
+    """``rows`` as a Markdown table, one line a group; ``first``: title of their names."""
+    titles = [first, "frames", *_COLUMNS.values()]
+    lines = ["| " + " | ".join(titles) + " |", "|" + "---|" * len(titles)]
+    for name, group in rows.items():
+        cells = [name, f"{group.frames} in {group.sequences}"]
+        for metric in _COLUMNS:
+            cell = f"{group.metrics[metric]:.1f}"
+            if intervals:
+                low, high = group.confidence_95[metric]
+                cell += f" ({low:.1f}-{high:.1f})"
+            cells.append(cell)
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def to_markdown(evaluation: Evaluation, title: str) -> str:
+    """The whole evaluation as Markdown."""
+    parts = [
+        f"# {title}",
+        "Millimetres (jitter: m/s^3), means over frames; in brackets 95 % bootstrap intervals over "
+        "sequences. Synthetic protocols of this package: no figure here is a result on EMHI.",
+        table(evaluation.protocols, "protocol", intervals=True),
+        "What the truth itself scores: "
+        + "; ".join(
+            f"{protocol}: Ground {s['ground']:.1f}, Penetration {s['penetration']:.1f}, "
+            f"Jitter {s['jitter']:.1f}"
+            for protocol, s in evaluation.truth.items()
+        )
+        + ".",
+    ]
+    if evaluation.frames_without_pose:
+        parts.append(f"{evaluation.frames_without_pose} frames had no head pose and count nowhere.")
+    for protocol, actions in evaluation.actions.items():
+        parts += [f"## Actions of {protocol}", table(actions, "action")]
+    if evaluation.joints:
+        titles = list(evaluation.joints)
+        lines = ["| joint | " + " | ".join(titles) + " |", "|---|" + "---|" * len(titles)]
+        for joint in JOINT_NAMES:
+            cells = [f"{evaluation.joints[p][joint][0]:.1f}" for p in titles]
+            lines.append(f"| {joint} | " + " | ".join(cells) + " |")
+        parts += ["## Joints", "\n".join(lines)]
+    if evaluation.losses:
+        lines = [
+            "| lost for 1 s | before | during | during, nothing lost | 1 s after "
+            "| 1 s after, nothing lost | worst frame | sequences |",
+            "|" + "---|" * 8,
+        ]
+        for kind, f in evaluation.losses.items():
+            names = (
+                "before", "during", "during_without_loss", "after", "after_without_loss",
+                "worst_frame",
+            )  # fmt: skip
+            cells = [f"{f[name]:.1f}" for name in names] + [f"{f['sequences']:.0f}"]
+            lines.append(f"| {kind} | " + " | ".join(cells) + " |")
+        parts += ["## MPJPE when a stream is lost", "\n".join(lines)]
+    return "\n\n".join(parts) + "\n"
+
+
+def plot_joints(evaluation: Evaluation, path: Path) -> None:
+    """Bars of the mean error of each joint, with the spread over sequences (paper, Fig. 4)."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(10, 4), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    width = 0.8 / len(evaluation.joints)
+    for index, (protocol, joints) in enumerate(evaluation.joints.items()):
+        places = [j + (index + 0.5) * width - 0.4 for j in range(len(JOINT_NAMES))]
+        means, spreads = zip(*(joints[name] for name in JOINT_NAMES), strict=True)
+        axes.bar(places, means, width, yerr=spreads, capsize=2, label=protocol)
+    axes.set_xticks(range(len(JOINT_NAMES)), JOINT_NAMES, rotation=60, ha="right")
+    axes.set(ylabel="error, mm", ylim=(0, None))
+    axes.legend()
+    axes.grid(axis="y", alpha=0.3)
+    figure.savefig(path, dpi=110)
+
+
+def write_report(evaluation: Evaluation, title: str, command: str, out: Path) -> None:
+    """Write ``metrics.json``, ``metrics.md`` and ``joints.png`` into ``out``.
+
+    Raises ``DataError`` when they cannot be written.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        content = {"title": title, "command": command, **evaluation.to_dict()}
+        (out / "metrics.json").write_text(json.dumps(content, indent=1) + "\n")
+        text = to_markdown(evaluation, title) + f"\nMade by `{command}`.\n"
+        (out / "metrics.md").write_text(text)
+        plot_joints(evaluation, out / "joints.png")
+    except OSError as error:
+        raise DataError(f"--out {out}: cannot be written ({error.strerror})") from None

@@ -1,0 +1,124 @@
+import json
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from tiny_model import TINY, tiny_model
+from tiny_sequence import write_sequence
+
+from same_engines.errors import DataError
+from same_model.checkpoint import save_checkpoint
+from same_model.eval_cli import EvalCommand, run
+from same_model.evaluation.predict import OfflinePredictor, SavedPoses, StreamingPredictor
+from same_model.recorded_inputs import Loss, read_inputs
+from same_runtime.conventions import JOINT_NAMES
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory, small_rig):
+    torch.set_num_threads(1)
+    root = tmp_path_factory.mktemp("sequences")
+    write_sequence(root / "one", small_rig, 24, seed=1, split="protocol1", action="walk")
+    write_sequence(root / "two", small_rig, 110, seed=2, split="protocol2", action="kneel")
+    return root
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory):
+    path = tmp_path_factory.mktemp("checkpoint") / "tiny.safetensors"
+    save_checkpoint(path, tiny_model())
+    return path
+
+
+def test_streaming_gives_the_offline_poses(data, tiny_bundle, small_rig):
+    from same_model.data.sequence import open_sequence
+
+    sequence = open_sequence(data / "one")
+    start = int(sequence.timestamps_ns[8])
+    losses = [Loss("left", start, start + 200_000_000), Loss("leg_left", start, start + 10**9)]
+    for lost in ([], losses):
+        offline = OfflinePredictor(tiny_model())(sequence, lost)
+        streaming = StreamingPredictor(tiny_bundle)(sequence, lost)
+        assert np.array_equal(offline.frames, streaming.frames)
+        assert np.abs(offline.joints_world - streaming.joints_world).max() < 1e-4
+    clean = OfflinePredictor(tiny_model())(sequence)
+    assert np.abs(offline.joints_world - clean.joints_world).max() > 1e-4
+
+
+def test_a_lost_device_is_a_zero_token_in_time(data):
+    from same_model.data.sequence import open_sequence
+
+    sequence = open_sequence(data / "two")
+    start = int(sequence.timestamps_ns[40])
+    inputs = read_inputs(sequence, TINY, [Loss("ctrl_right", start, start + 10**9)])
+    valid = inputs.imu_features[:, 2, 15]
+    # A pose is carried on for a moment, so the token goes a little after the device.
+    assert valid[:40].all() and not valid[44:69].any() and valid[72:].all()
+    assert not inputs.imu_features[50, 2].any()
+    assert inputs.imu_features[:, 1, 15].all()
+
+
+def test_a_checkpoint_is_evaluated_and_reported(data, checkpoint, tmp_path):
+    run(EvalCommand(checkpoint, data, tmp_path, losses=True))
+    content = json.loads((tmp_path / "metrics.json").read_text())
+    assert set(content["protocols"]) == {"protocol1", "protocol2"}
+    for protocol, group in content["protocols"].items():
+        low, high = group["confidence_95"]["mpjpe"]
+        assert low <= group["metrics"]["mpjpe"] <= high
+        errors = [content["joints"][protocol][joint][0] for joint in JOINT_NAMES]
+        assert np.mean(errors) == pytest.approx(group["metrics"]["mpjpe"])
+    assert set(content["actions"]["protocol2"]) == {"kneel"}
+    assert set(content["losses"]) == {
+        "one camera", "both cameras", "one controller", "both leg IMUs",
+    }  # fmt: skip
+    text = (tmp_path / "metrics.md").read_text()
+    head = next(line for line in text.splitlines() if line.startswith("| protocol |"))
+    columns = [cell.strip() for cell in head.strip("|").split("|")]
+    assert columns[2:9] == ["PA-MPJPE", "MPJPE", "Upper", "Lower", "Foot", "Hand", "Ground"]
+    assert (tmp_path / "joints.png").stat().st_size > 5000
+
+
+def test_saved_poses_are_matched_by_time(data, tmp_path):
+    from same_model.data.sequence import open_sequence
+
+    sequence = open_sequence(data / "one")
+    path = tmp_path / "poses.npz"
+
+    def save(joint_names=JOINT_NAMES, shift_ns=0):
+        np.savez(
+            path,
+            timestamp_ns=sequence.timestamps_ns[5:] + shift_ns,
+            joints_world=sequence.joints_world[5:],
+            status=np.array(["INVALID"] + ["VALID"] * (sequence.frames - 6)),
+            joint_names=np.array(joint_names),
+        )
+
+    save()
+    poses = SavedPoses(path)(sequence)
+    assert poses.frames.tolist() == list(range(6, 24))
+    assert np.array_equal(poses.joints_world, sequence.joints_world[6:].astype(float))
+    save(joint_names=JOINT_NAMES[:17])
+    with pytest.raises(DataError, match="22 SMPL joints, got 17"):
+        SavedPoses(path)(sequence)
+    save(shift_ns=1)
+    with pytest.raises(DataError, match="no time stamp"):
+        SavedPoses(path)(sequence)
+    path.write_bytes(b"PK")
+    with pytest.raises(DataError, match="not a pose file"):
+        SavedPoses(path)(sequence)
+
+
+def test_bad_sources_are_named(data, checkpoint, tmp_path):
+    with pytest.raises(DataError, match="no such checkpoint"):
+        run(EvalCommand(tmp_path / "absent.safetensors", data, tmp_path / "out"))
+    with pytest.raises(DataError, match="no such folder"):
+        run(EvalCommand(checkpoint, tmp_path / "absent", tmp_path / "out"))
+    shutil.copytree(data / "one", tmp_path / "data" / "one")
+    path = tmp_path / "data" / "one" / "stream_head_position.npy"
+    positions = np.load(path)
+    positions[3] = np.inf
+    np.save(path, positions)
+    with pytest.raises(DataError, match=r"stream_head_position\.npy: row 3"):
+        run(EvalCommand(checkpoint, tmp_path / "data", tmp_path / "out"))
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,221 @@
+import json
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from tiny_model import TINY
+from tiny_sequence import write_sequence
+
+import same_model.config
+from same_engines.errors import CheckpointError, DataError, InvalidInputError
+from same_model.checkpoint import load_checkpoint
+from same_model.data.sequence import open_sequence
+from same_model.train_cli import train
+from same_model.training import loop, prepare
+from same_model.training.config import InitFrom, OptimConfig, TrainConfig
+from same_model.training.dataset import load_frames, split_performers
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory, small_rig):
+    root = tmp_path_factory.mktemp("sequences")
+    write_sequence(root / "one", small_rig, 30, seed=1)
+    write_sequence(root / "two", small_rig, 20, seed=2)
+    write_sequence(root / "three", small_rig, 20, seed=3, performer="bob")
+    return root
+
+
+@pytest.fixture(autouse=True)
+def tiny_preset(monkeypatch):
+    presets = {**same_model.config.PRESETS, "tiny": TINY}
+    monkeypatch.setattr(prepare, "PRESETS", presets)
+    torch.set_num_threads(1)
+
+
+def settings(stage, data, out, **changes):
+    defaults = dict(
+        preset="tiny", steps=6, batch=4, stretch=16, save_every=2, validate_every=3,
+        validation=("bob",), device="cpu", optim=OptimConfig(warmup_steps=2, ema_decay=0.5),
+    )  # fmt: skip
+    return TrainConfig(stage, data, out, **{**defaults, **changes})
+
+
+def weights(folder):
+    return load_checkpoint(folder / "model.safetensors").state_dict()
+
+
+def history(folder):
+    lines = (folder / "losses.csv").read_text().splitlines()
+    return [dict(zip(lines[0].split(","), line.split(","), strict=True)) for line in lines[1:]]
+
+
+def test_every_stage_trains_from_the_one_before(data, tmp_path):
+    for stage in ("visual", "inertial"):
+        train(settings(stage, data, tmp_path / stage))
+    backbones = InitFrom(
+        visual=tmp_path / "visual" / "model.safetensors",
+        inertial=tmp_path / "inertial" / "model.safetensors",
+    )
+    train(settings("fusion", data, tmp_path / "fusion", init=backbones))
+    fused = InitFrom(all=tmp_path / "fusion" / "model.safetensors")
+    train(settings("temporal", data, tmp_path / "temporal", init=fused))
+    train(settings("joint", data, tmp_path / "joint", init=backbones, batch=2))
+    untrained = weights(tmp_path / "visual")
+    for stage in ("visual", "inertial", "fusion", "temporal", "joint"):
+        folder = tmp_path / stage
+        names = {path.name for path in folder.iterdir()}
+        assert {"model.safetensors", "state.pt", "losses.csv", "losses.png"} <= names
+        assert list((folder / "tensorboard").iterdir())
+        assert json.loads((folder / "config.json").read_text())["stage"] == stage
+        assert any(name.startswith("val_") for name in history(folder)[-1])
+    final = weights(tmp_path / "temporal")
+    fused_weights = weights(tmp_path / "fusion")
+    for name, tensor in final.items():
+        stage = name.split(".")[0]
+        if stage in ("visual", "inertial", "fusion"):
+            assert torch.equal(tensor, fused_weights[name]), f"{name} was not frozen"
+    for name in ("visual.head.0.weight",):
+        assert torch.equal(final[name], untrained[name])
+
+
+@pytest.mark.parametrize("stage", ["visual", "inertial"])
+def test_an_interrupted_run_goes_on_exactly(stage, data, tmp_path, monkeypatch):
+    train(settings(stage, data, tmp_path / "whole"))
+    advance = loop.TrainingRun._advance
+
+    def interrupted(run, wrapped):
+        if run.step == 5:
+            raise KeyboardInterrupt
+        return advance(run, wrapped)
+
+    monkeypatch.setattr(loop.TrainingRun, "_advance", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        train(settings(stage, data, tmp_path / "halves"))
+    monkeypatch.undo()
+    monkeypatch.setattr(prepare, "PRESETS", {"tiny": TINY})
+    train(settings(stage, data, tmp_path / "halves"))
+    whole, halves = weights(tmp_path / "whole"), weights(tmp_path / "halves")
+    for name in whole:
+        assert torch.equal(whole[name], halves[name]), name
+    assert history(tmp_path / "whole")[-1]["loss"] == history(tmp_path / "halves")[-1]["loss"]
+
+
+def test_the_loss_falls_on_what_can_be_learnt(data, tmp_path):
+    optim = OptimConfig(lr=3e-3, warmup_steps=5, ema_decay=0.0)
+    train(settings("inertial", data, tmp_path, steps=60, batch=8, optim=optim))
+    assert float(history(tmp_path)[-1]["loss"]) < 0.2 * 0.05
+
+
+def test_a_run_of_other_settings_is_not_continued(data, tmp_path):
+    train(settings("inertial", data, tmp_path, steps=2))
+    with pytest.raises(CheckpointError, match="other settings"):
+        train(settings("inertial", data, tmp_path, steps=2, seed=1))
+
+
+def test_a_damaged_state_is_named_and_kept(data, tmp_path):
+    train(settings("inertial", data, tmp_path, steps=2))
+    state = tmp_path / "state.pt"
+    state.write_bytes(state.read_bytes()[:-100])
+    with pytest.raises(CheckpointError, match=r"state\.pt"):
+        train(settings("inertial", data, tmp_path, steps=2))
+
+
+def test_a_full_disk_keeps_the_last_state(data, tmp_path, monkeypatch):
+    from same_model.training import run_state
+
+    train(settings("inertial", data, tmp_path, steps=2))
+    before = (tmp_path / "state.pt").read_bytes()
+
+    def full(state, path):
+        path.write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(run_state.torch, "save", full)
+    with pytest.raises(CheckpointError, match="No space left"):
+        run_state.save_state(tmp_path / "state.pt", "x", {})
+    assert (tmp_path / "state.pt").read_bytes() == before
+    assert not list(tmp_path.glob(".*partial"))
+
+
+def test_data_with_nans_is_named(data, tmp_path):
+    shutil.copytree(data, tmp_path / "data")
+    path = tmp_path / "data" / "two" / "joints_world.npy"
+    joints = np.load(path)
+    joints[7, 3, 1] = np.nan
+    np.save(path, joints)
+    with pytest.raises(DataError, match=r"two/joints_world\.npy: row 7"):
+        train(settings("inertial", tmp_path / "data", tmp_path / "run"))
+
+
+def test_another_joint_set_is_named(data, tmp_path):
+    shutil.copytree(data, tmp_path / "data")
+    path = tmp_path / "data" / "one" / "joints_world.npy"
+    np.save(path, np.load(path)[:, :17])
+    with pytest.raises(DataError, match="joints_world"):
+        train(settings("inertial", tmp_path / "data", tmp_path / "run"))
+
+
+def test_weights_of_another_network_are_named(data, tmp_path):
+    train(settings("inertial", data, tmp_path / "tiny", steps=1))
+    init = InitFrom(inertial=tmp_path / "tiny" / "model.safetensors")
+    with pytest.raises(CheckpointError, match="inertial weights do not fit preset lite"):
+        train(settings("inertial", data, tmp_path / "lite", preset="lite", init=init))
+
+
+def test_bad_settings_are_named(data, tmp_path):
+    with pytest.raises(InvalidInputError, match="preset"):
+        train(settings("inertial", data, tmp_path, preset="huge"))
+    with pytest.raises(InvalidInputError, match="ablation"):
+        settings("inertial", data, tmp_path, ablation="no_such_row")
+    with pytest.raises(InvalidInputError, match="steps"):
+        settings("inertial", data, tmp_path, steps=0)
+    with pytest.raises(DataError, match="no performer matches"):
+        train(settings("inertial", data, tmp_path, validation=("carol",)))
+    with pytest.raises(DataError, match="every performer"):
+        train(settings("inertial", data, tmp_path, validation=("*",)))
+
+
+def test_turning_the_world_changes_no_input(data, tmp_path):
+    from scipy.spatial.transform import Rotation
+
+    shutil.copytree(data / "one", tmp_path / "one")
+    turn = Rotation.from_euler("y", 1.234)
+    for path in (tmp_path / "one").glob("*.npy"):
+        array = np.load(path)
+        if path.name.endswith("orientation_xyzw.npy"):
+            array = (turn * Rotation.from_quat(array)).as_quat()
+        elif path.name.endswith(("_position.npy", "_acceleration.npy", "joints_world.npy")):
+            array = turn.apply(array.reshape(-1, 3)).reshape(array.shape).astype(array.dtype)
+        elif path.name == "T_world_cam_left.npy":
+            array = array.copy()
+            array[:, :3] = turn.as_matrix() @ array[:, :3]
+        else:
+            continue
+        np.save(path, array)
+    before = load_frames([open_sequence(data / "one")], TINY, False, "")
+    after = load_frames([open_sequence(tmp_path / "one")], TINY, False, "")
+    for name in ("imu_features", "joints_local", "T_anchor_cam", "time_offset_s"):
+        assert np.allclose(getattr(before, name), getattr(after, name), atol=1e-5), name
+    everyone = np.arange(len(before))
+    rows = before.window_rows(everyone, TINY.window)
+    assert np.allclose(
+        before.anchor_targets(everyone, rows), after.anchor_targets(everyone, rows), atol=1e-5
+    )
+
+
+def test_targets_and_inputs_agree(data):
+    """The camera's truth moved to the anchor by the core is the anchor's truth."""
+    train_set, held_out = split_performers(data, ("bob",))
+    assert (len(train_set), len(held_out)) == (2, 1)
+    frames = load_frames(train_set, TINY, True, "")
+    last = np.array([29, 5, 45])
+    rows = frames.window_rows(last, TINY.window)
+    assert rows[0].tolist() == list(range(22, 30))
+    assert rows[1].tolist() == [0, 0, 0, 1, 2, 3, 4, 5]
+    T, valid = frames.T_anchor_cam[last], frames.window_valid[last] > 0
+    local = frames.joints_local[rows]
+    moved = local @ T[..., :3, :3].swapaxes(-1, -2) + T[..., None, :3, 3]
+    assert valid.sum() == 8 + 6 + 8
+    assert np.abs(moved - frames.anchor_targets(last, rows))[valid].max() < 2e-4
+    assert frames.images.shape == (50, 2, 48, 64)
