@@ -57,7 +57,7 @@ def markdown_table(table: TextTable) -> list[str]:
 
 def html(report: Report) -> str:
     """The report as one self-contained HTML page."""
-    style = resources.files("same_bench").joinpath("page.css").read_text()
+    style = _style("charts.css") + _style("page.css")
     parts = [
         "<!doctype html><html lang='en'><head><meta charset='utf-8'>",
         f"<meta http-equiv='Content-Security-Policy' content=\"{_POLICY}\">",
@@ -87,7 +87,6 @@ def html(report: Report) -> str:
 def _run_section(run: Run) -> list[str]:
     samples, summary = run.samples, run.summary
     latency_ms = [ns / 1e6 for ns in samples.latency_ns]
-    deadlines = {f"{rate:g} Hz": 1e3 / rate for rate in DEADLINE_RATES_HZ}
     own = {f"{samples.rate_hz:g} Hz": 1e3 / samples.rate_hz} if samples.rate_hz else {}
     marks = {
         name: summary.percentiles[name] / 1e6  # type: ignore[operator]
@@ -97,8 +96,12 @@ def _run_section(run: Run) -> list[str]:
     rate = samples.rate_hz or 90.0
     missed = int((np.asarray(samples.latency_ns) > 1e9 / rate).sum()) + samples.dropped
     tiles = [
-        ("p50", percentile_text(run, "p50"), ""),
-        ("p99", percentile_text(run, "p99"), ""),
+        *(
+            (name, milliseconds(summary.percentiles[name]), "")
+            if summary.percentiles[name] is not None
+            else (f"{name} {percentile_text(run, name)}", "-", "")
+            for name in ("p50", "p99")
+        ),
         ("max", milliseconds(summary.max), ""),
         ("jitter", milliseconds(summary.jitter), ""),
         (f"missed at {rate:g} Hz", f"{missed:,}", "bad" if missed else "good"),
@@ -115,13 +118,30 @@ def _run_section(run: Run) -> list[str]:
         "<h3>How long frames took</h3><div class='card'>",
         svg.histogram(latency_ms, {**marks, **(own or {"90 Hz": 1e3 / 90.0})}),
         "</div><h3>Latency over time</h3><div class='card'>",
-        svg.timeline(
-            [ns / 1e9 for ns in samples.finished_ns], latency_ms, deadlines, _dropped_times(run)
-        ),
+        _timeline(run),
         "</div><h3>Where a push spends its time</h3><div class='card'>",
         svg.waterfall({name: ns / 1e3 for name, ns in run.stage_mean_ns.items()}),
         "</div>",
     ]
+
+
+def _timeline(run: Run) -> str:
+    samples = run.samples
+    return svg.timeline(
+        [ns / 1e9 for ns in samples.finished_ns],
+        [ns / 1e6 for ns in samples.latency_ns],
+        {f"{rate:g} Hz": 1e3 / rate for rate in DEADLINE_RATES_HZ},
+        _dropped_times(run),
+    )
+
+
+def latency_picture(run: Run) -> str:
+    """Latency over time as an SVG file of its own, for light and dark pages."""
+    return _timeline(run).replace(">", f"><style>{_style('charts.css')}</style>", 1) + "\n"
+
+
+def _style(name: str) -> str:
+    return resources.files("same_bench").joinpath(name).read_text()
 
 
 def _dropped_times(run: Run) -> list[float]:

@@ -125,9 +125,11 @@ def timeline(
             middle = x((index + 0.5) * end_s / _TIMELINE_BUCKETS)
             low, top = float(inside.min()), float(inside.max())
             parts.append(_line(middle, y(low) + 0.5, middle, y(top) - 0.5, "series"))
-    for name, ms in shown.items():
+    for index, (name, ms) in enumerate(shown.items()):
         parts.append(_line(_LEFT, y(ms), WIDTH - _RIGHT, y(ms), "deadline"))
-        parts.append(_text(WIDTH - _RIGHT, y(ms) - 4, name, "end", "label deadline-text"))
+        # Side by side: the lines may lie closer together than text is high.
+        label_x = WIDTH - _RIGHT - 48 * index
+        parts.append(_text(label_x, y(ms) - 4, name, "end", "label deadline-text"))
     for moment in dropped_s:
         parts.append(_line(x(moment), height - _BOTTOM, x(moment), height - _BOTTOM - 8, "dropped"))
     parts.append(_line(_LEFT, height - _BOTTOM, WIDTH - _RIGHT, height - _BOTTOM, "axis"))
@@ -171,9 +173,13 @@ def bars(items: Sequence[tuple[str, float, float, str]]) -> str:
     x = _Scale(math.log10(smallest), math.log10(largest), left, WIDTH - 190)
     height = row * len(items) + 30
     parts = []
-    for exponent in range(math.ceil(math.log10(smallest)), math.floor(math.log10(largest)) + 1):
-        parts.append(_line(x(exponent), 4, x(exponent), height - 24, "grid"))
-        parts.append(_text(x(exponent), height - 8, _number(10.0**exponent), "middle"))
+    for exponent in range(math.floor(math.log10(smallest)), math.floor(math.log10(largest)) + 1):
+        for tick in (1, 2, 5):
+            position = math.log10(tick) + exponent
+            if x.low <= position <= x.high:
+                parts.append(_line(x(position), 4, x(position), height - 24, "grid"))
+                label = _number(tick * 10.0**exponent)
+                parts.append(_text(x(position), height - 8, label, "middle"))
     for index, (name, median, maximum, note) in enumerate(items):
         top = index * row + 5
         end = x(math.log10(median))

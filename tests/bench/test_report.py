@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from PIL import Image
 from same_bench.compare import changes
 from same_bench.fail_if import parse_fail_if
 from same_bench.measure import STAGE_NAMES, Samples
-from same_bench.pages import html, markdown
+from same_bench.pages import html, latency_picture, markdown
 from same_bench.report import Report, Run, Twin, read_report, to_json, write_whole
 from same_engines.errors import InvalidInputError, RecordingError
 
@@ -24,7 +25,7 @@ QUIET = {"verdict": "quiet", "reasons": [], "energy_j": None}
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
 
 
-def make_samples(name: str = "onnxruntime", n: int = 5400, scale: float = 1.0) -> Samples:
+def make_samples(name: str = "onnxruntime", n: int = 1800, scale: float = 1.0) -> Samples:
     """Latencies of a paced run at 90 Hz: a body, a tail, a spike, two dropped frames."""
     random = np.random.default_rng(0)
     latency = scale * (5e6 + 2e5 * random.normal(size=n) + 2e6 * (random.random(n) > 0.97))
@@ -66,7 +67,7 @@ def test_json_round_trip(tmp_path: Path) -> None:
     assert to_json(again) == to_json(report)
     assert again.runs[0].samples == report.runs[0].samples
     summary = json.loads(path.read_text())["runs"][0]["summary"]
-    assert summary["dropped"] == 2 and summary["count"] == 5400
+    assert summary["dropped"] == 2 and summary["count"] == 1800
     assert summary["percentiles"]["p99.9"] is None
 
 
@@ -144,6 +145,15 @@ def test_changes_find_what_was_changed() -> None:
     assert found["p50"].verdict == "slower" and found["p50"].ratio == pytest.approx(1.1, abs=1e-3)
     assert {change.verdict for change in changes(base, base)} == {"no difference"}
     assert changes(slower, base)[0].verdict == "faster"
+
+
+def test_the_picture_stands_alone(tmp_path: Path) -> None:
+    root = ElementTree.fromstring(latency_picture(make_report().runs[0]))
+    assert root.tag == "{http://www.w3.org/2000/svg}svg"
+    style = root.find("{http://www.w3.org/2000/svg}style")
+    assert style is not None and "prefers-color-scheme: dark" in str(style.text)
+    labels = {text.text for text in root.iter("{http://www.w3.org/2000/svg}text")}
+    assert labels >= {"72 Hz", "90 Hz", "120 Hz", "time, s"}
 
 
 class _Strict(HTMLParser):
