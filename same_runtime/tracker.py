@@ -164,7 +164,7 @@ class SamePoseTracker:
         self._joints_anchor = engine.host_output("joints_anchor")
         self._joint_confidence = engine.host_output("joint_confidence")
         self._window = len(self._time_offset_s)
-        feature_height, feature_width = engine.host_output("features").shape[-2:]
+        feature_height, feature_width = engine.host_input("rays").shape[-2:]
         rays, origins, axes = self.rig.ray_map(feature_width, feature_height, config["depth_mode"])
         engine.host_input("rays")[:] = rays
         engine.host_input("origins")[:] = origins
@@ -454,11 +454,7 @@ class SamePoseTracker:
             else:
                 self._preprocess(image, self._images[index, 0])
                 any_image = True
-        if any_image:
-            self._engine.run("visual")
-        self._engine.run("inertial")
-        self._engine.run("fusion")
-        self._engine.run("temporal")
+        self._engine.run_frame(with_images=any_image)
 
     def _reasons(
         self, images: tuple[_Image, _Image], how: tuple[How, ...], relocalised: bool

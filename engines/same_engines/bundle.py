@@ -76,7 +76,7 @@ class Manifest:
     def to_json(self) -> bytes:
         """Serialise, with ``manifest_sha256`` over everything else."""
         content = asdict(self)
-        content["manifest_sha256"] = _canonical_sha256(content)
+        content["manifest_sha256"] = canonical_sha256(content)
         return json.dumps(content, indent=1, allow_nan=False).encode() + b"\n"
 
 
@@ -104,7 +104,7 @@ class Bundle:
             raise BundleError(
                 f"bundle: no folder at {path}; make one with: same-export --ckpt model.pt"
             )
-        raw = _read_inside(path, MANIFEST_NAME, _MAX_MANIFEST_BYTES)
+        raw = read_inside(path, MANIFEST_NAME, _MAX_MANIFEST_BYTES)
         return cls(path, _parse_manifest(raw, str(path / MANIFEST_NAME)))
 
     def precisions(self) -> tuple[str, ...]:
@@ -128,7 +128,7 @@ class Bundle:
         """
         spec = self.graph(precision, stage)
         where = str(self.path / spec.path)
-        content = _read_inside(self.path, spec.path, _MAX_GRAPH_BYTES)
+        content = read_inside(self.path, spec.path, _MAX_GRAPH_BYTES)
         came = hashlib.sha256(content).hexdigest()
         if came != spec.sha256:
             raise BundleError(
@@ -145,12 +145,12 @@ class Bundle:
                 self.graph_bytes(precision, stage)
 
 
-def _canonical_sha256(content: Mapping[str, Any]) -> str:
+def canonical_sha256(content: Mapping[str, Any]) -> str:
     canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
-def _read_inside(folder: Path, relative: str, limit: int) -> bytes:
+def read_inside(folder: Path, relative: str, limit: int) -> bytes:
     """Read a regular file that lies in ``folder``; links are refused, size is bounded."""
     pure = PurePosixPath(relative)
     if pure.is_absolute() or ".." in pure.parts or "\\" in relative or not pure.parts:
@@ -185,7 +185,7 @@ def _parse_manifest(raw: bytes, where: str) -> Manifest:
         )
     said = content.pop("manifest_sha256", None)
     try:
-        actual = _canonical_sha256(content)
+        actual = canonical_sha256(content)
     except ValueError as error:
         raise BundleError(f"{where}: {error}") from None
     if said != actual:

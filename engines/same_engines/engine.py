@@ -38,6 +38,12 @@ class Engine(ABC):
     def run(self, stage: str) -> None:
         """Run one stage on the current tensors. Raises ``EngineError`` if the backend fails."""
 
+    def run_frame(self, with_images: bool = True) -> None:
+        """Run one frame's stages in order; ``visual`` keeps its last outputs where there are no
+        images. An engine may run them faster than one by one. Raises ``EngineError``."""
+        for stage in STAGES if with_images else STAGES[1:]:
+            self.run(stage)
+
     @abstractmethod
     def reset_state(self) -> None:
         """Zero all carried state (recurrent state, window)."""

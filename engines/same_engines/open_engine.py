@@ -2,13 +2,17 @@
 
 import logging
 import os
+from collections.abc import Callable
 
 from same_engines.bundle import Bundle
+from same_engines.cuda_device import find_driver
 from same_engines.engine import Engine
 from same_engines.errors import EngineError
 from same_engines.onnxruntime_engine import OnnxRuntimeEngine
 
-BACKENDS = ("onnxruntime",)
+BACKENDS = ("tensorrt", "tensorrt-rtx", "onnxruntime-cuda", "onnxruntime")
+"""From the fastest to the one that runs everywhere: the order in which ``auto`` tries them."""
+
 _MAX_DEFAULT_THREADS = 4
 
 _log = logging.getLogger("same")
@@ -19,10 +23,10 @@ def open_engine(
 ) -> Engine:
     """Open ``bundle`` on a backend, all buffers allocated.
 
-    ``backend``: ``auto`` or one of ``BACKENDS``. ``precision``: ``fp32`` or ``fp16`` graphs.
-    ``threads``: CPU threads for the visual stage; None takes the processors this process may
-    use, four at most. Raises ``EngineError`` for an unknown backend, ``BundleError`` for a bad
-    bundle.
+    ``backend``: one of ``BACKENDS``, or ``auto`` for the first of them that works here; what it
+    picked and why is logged. ``precision``: ``fp32`` or ``fp16`` graphs. ``threads``: CPU
+    threads for the visual stage; None takes the processors this process may use, four at most.
+    Raises ``EngineError`` for an unknown or unusable backend, ``BundleError`` for a bad bundle.
     """
     if backend not in ("auto", *BACKENDS):
         raise EngineError(f"backend: expected auto, {', '.join(BACKENDS)}; got {backend!r}")
@@ -30,9 +34,55 @@ def open_engine(
         raise EngineError(f"threads: expected 1..256, got {threads}")
     if threads is None:
         threads = min(_usable_processors(), _MAX_DEFAULT_THREADS)
-    engine = OnnxRuntimeEngine(bundle, precision, threads)
-    _log.info("backend %s: %s on %d CPU threads", backend, engine.backend, threads)
+    openers: dict[str, Callable[[], Engine]] = {
+        "tensorrt": lambda: _open_tensorrt(bundle, "tensorrt", precision),
+        "tensorrt-rtx": lambda: _open_tensorrt(bundle, "tensorrt-rtx", precision),
+        "onnxruntime-cuda": lambda: _open_onnxruntime_cuda(bundle, precision),
+        "onnxruntime": lambda: OnnxRuntimeEngine(bundle, precision, threads),
+    }
+    if backend == "auto":
+        return _open_first(openers, threads)
+    engine = openers[backend]()
+    _log.info("backend %s, as asked", engine.backend)
     return engine
+
+
+def _open_first(openers: dict[str, Callable[[], Engine]], threads: int) -> Engine:
+    reasons = []
+    missing = find_driver()
+    if missing is not None:  # spares importing libraries that could not run
+        reasons.append(missing)
+        openers = {"onnxruntime": openers["onnxruntime"]}
+    for backend, opener in openers.items():
+        if backend == "onnxruntime":
+            break
+        try:
+            engine = opener()
+        except EngineError as error:
+            reasons.append(str(error))
+            continue
+        _log.info("backend auto: %s%s", backend, _because(reasons))
+        return engine
+    engine = openers["onnxruntime"]()
+    _log.info("backend auto: onnxruntime on %d CPU threads%s", threads, _because(reasons))
+    return engine
+
+
+def _because(reasons: list[str]) -> str:
+    return f", because {'; '.join(reasons)}" if reasons else ", the fastest there is"
+
+
+# Imported when asked for: most machines have neither the libraries nor a GPU.
+def _open_tensorrt(bundle: Bundle, target: str, precision: str) -> Engine:
+    from same_engines.tensorrt_engine import open_tensorrt_engine
+
+    return open_tensorrt_engine(bundle, target, precision)
+
+
+def _open_onnxruntime_cuda(bundle: Bundle, precision: str) -> Engine:
+    from same_engines.onnxruntime_cuda_engine import open_onnxruntime_cuda_engine
+
+    return open_onnxruntime_cuda_engine(bundle, precision)
 
 
 def _usable_processors() -> int:

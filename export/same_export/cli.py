@@ -9,7 +9,12 @@ from typing import Literal
 from rich.console import Console
 from rich.progress import Progress
 
+from same_engines.bundle import Bundle
+from same_engines.cuda_device import CudaDevice
 from same_engines.errors import ExportError
+from same_engines.plans import VARIANTS, write_plans
+from same_engines.tensorrt_build import build_plans, steps
+from same_engines.tensorrt_library import load_tensorrt
 from same_runtime.camera import CameraRig
 from same_runtime.command import run_command
 
@@ -18,11 +23,14 @@ from same_runtime.command import run_command
 class ExportCommand:
     """Turn a checkpoint into a bundle that SamePoseTracker and same-track open.
 
-    Example: same-export --ckpt model.pt --out model.same
+    Examples: same-export --ckpt model.pt --out model.same
+    same-export --bundle model.same --target tensorrt-rtx
     """
 
-    ckpt: Path
+    ckpt: Path | None = None
     """Checkpoint: .pt (tensors only, no code) or .safetensors."""
+    bundle: Path | None = None
+    """Instead of --ckpt: a bundle that exists already, to build --target for."""
     preset: Literal["lite", "base", "large"] | None = None
     """Preset the checkpoint must be of; default: whichever it is."""
     out: Path | None = None
@@ -31,22 +39,38 @@ class ExportCommand:
     """JSON file with the headset's cameras (CameraRig.to_dict); default: an EMHI-like rig."""
     precision: Literal["fp32", "fp16", "both"] = "both"
     """Graphs to write: fp32 for CPUs, fp16 for GPUs, or both."""
+    target: Literal["tensorrt", "tensorrt-rtx"] | None = None
+    """Also compile the graphs into the bundle: tensorrt-rtx for all RTX cards, no GPU needed
+    now; tensorrt for the GPU of this machine."""
+    operator: Literal["plugin", "standard", "both"] = "plugin"
+    """With --target: deformable attention as one kernel (plugin), as standard layers, or both."""
 
 
 def export(command: ExportCommand) -> None:
     """Run the command. Raises ``SameError`` kinds for anything the user can mend."""
-    # PyTorch takes seconds to import: --help and mistakes in the arguments must not.
-    from same_model.data.rig import emhi_like_rig
+    if (command.ckpt is None) == (command.bundle is None):
+        raise ExportError("name one of --ckpt (to export) and --bundle (to compile)")
+    if command.bundle is not None and command.target is None:
+        raise ExportError("--bundle needs --target: tensorrt-rtx or tensorrt")
+    if command.target is not None:
+        load_tensorrt(command.target)  # found missing now, not after minutes of exporting
+    bundle = command.bundle or _export_checkpoint(command, command.ckpt or Path())
+    if command.target is not None:
+        _compile(Bundle.open(bundle), command)
 
+
+def _export_checkpoint(command: ExportCommand, ckpt: Path) -> Path:
+    # PyTorch takes seconds to import: --help and mistakes in the arguments must not.
     from same_engines.bundle import sha256_file
     from same_export.write_bundle import count_steps, write_bundle
     from same_model.checkpoint import load_checkpoint
+    from same_model.data.rig import emhi_like_rig
 
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
-    model = load_checkpoint(command.ckpt, command.preset)
+    model = load_checkpoint(ckpt, command.preset)
     rig = _read_rig(command.rig) if command.rig else emhi_like_rig()
-    out = command.out or command.ckpt.with_suffix(".same")
-    precisions = ("fp32", "fp16") if command.precision == "both" else (command.precision,)
+    out = command.out or ckpt.with_suffix(".same")
+    precisions = _precisions(command)
     with Progress(console=Console(stderr=True)) as bar:
         task = bar.add_task("starting", total=count_steps(precisions))
 
@@ -54,7 +78,7 @@ def export(command: ExportCommand) -> None:
             bar.update(task, description=name)
             bar.advance(task)
 
-        parity = write_bundle(model, sha256_file(command.ckpt), rig, out, precisions, step)
+        parity = write_bundle(model, sha256_file(ckpt), rig, out, precisions, step)
     console = Console()
     for precision, result in parity.items():
         worst = max(result.stages.values())
@@ -63,6 +87,40 @@ def export(command: ExportCommand) -> None:
             f"{1e3 * result.stream_max_m:.4f} mm of PyTorch over {result.stream_frames} frames"
         )
     console.print(f"bundle: {out}   next: same-track --demo --bundle {out} --preview")
+    return out
+
+
+def _precisions(command: ExportCommand) -> tuple[str, ...]:
+    return ("fp32", "fp16") if command.precision == "both" else (command.precision,)
+
+
+def _compile(bundle: Bundle, command: ExportCommand) -> None:
+    assert command.target is not None
+    bundle.verify()
+    precisions = tuple(p for p in _precisions(command) if p in bundle.precisions())
+    if not precisions:
+        raise ExportError(f"{bundle.path}: has no {command.precision} graphs to compile")
+    variants = VARIANTS if command.operator == "both" else (command.operator,)
+    gpu = None
+    if command.target == "tensorrt":
+        device = CudaDevice()
+        gpu = device.name
+        device.close()
+    with Progress(console=Console(stderr=True)) as bar:
+        task = bar.add_task("starting", total=steps(bundle, precisions, variants))
+
+        def step(name: str) -> None:
+            bar.update(task, description=name)
+            bar.advance(task)
+
+        plans, contents = build_plans(bundle, command.target, precisions, variants, gpu, step)
+    write_plans(bundle, plans, contents)
+    key = plans.key
+    Console().print(
+        f"{key.target} {key.library_version} plans for {key.gpu} GPUs: "
+        f"{sum(map(len, contents.values())) / 1e6:.1f} MB in {bundle.path}   "
+        f"next: same-track --demo --bundle {bundle.path} --backend {key.target}"
+    )
 
 
 def _read_rig(path: Path) -> CameraRig:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from same_engines import Bundle, open_engine
-from same_engines.bundle import MANIFEST_NAME, _canonical_sha256
+from same_engines.bundle import MANIFEST_NAME, canonical_sha256
 from same_engines.errors import BundleError
 
 
@@ -24,7 +24,7 @@ def rewrite_manifest(folder: Path, change: Callable[[dict[str, Any]], None]) -> 
     content = json.loads(path.read_text())
     content.pop("manifest_sha256")
     change(content)
-    content["manifest_sha256"] = _canonical_sha256(content)
+    content["manifest_sha256"] = canonical_sha256(content)
     path.write_text(json.dumps(content))
 
 

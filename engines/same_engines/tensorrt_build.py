@@ -1,0 +1,153 @@
+"""Build TensorRT and TensorRT-RTX plans from a bundle's graphs and keep them in the bundle."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from same_engines.bundle import STAGES, Bundle
+from same_engines.cuda_device import find_driver
+from same_engines.errors import BundleError, EngineError
+from same_engines.plans import (
+    PORTABLE,
+    PlanKey,
+    Plans,
+    PlanSpec,
+    plan_path,
+    read_plans,
+    why_stale,
+)
+from same_engines.tensorrt_library import TensorRt, load_tensorrt
+from same_engines.tensorrt_plugin import NAME, NAMESPACE, VERSION, plugin_registered
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class BuiltStage:
+    """A serialised plan and how many plugin layers its network had."""
+
+    content: bytes
+    plugin_layers: int
+
+
+def build_stage(tensorrt: TensorRt, graph: bytes, where: str, variant: str) -> BuiltStage:
+    """Compile one verified graph. ``where`` names it in errors.
+
+    The precision is the graph's own: networks are strongly typed. Raises ``EngineError``, in
+    particular when the network has plugin layers where the variant allows none.
+    """
+    if variant == "plugin":
+        with plugin_registered(tensorrt.module):
+            return _build(tensorrt, graph, where)
+    if tensorrt.module.get_plugin_registry().get_creator(NAME, VERSION, NAMESPACE) is not None:
+        raise EngineError(
+            f"{where}: a {NAME} plugin is loaded in this process, so a plan without it cannot be "
+            "built; build it in a process that does not load the plugin"
+        )
+    return _build(tensorrt, graph, where)
+
+
+def _build(tensorrt: TensorRt, graph: bytes, where: str) -> BuiltStage:
+    trt = tensorrt.module
+    tensorrt.errors.clear()
+    builder = trt.Builder(tensorrt.logger)
+    network = builder.create_network(_network_flags(trt))
+    parser = trt.OnnxParser(network, tensorrt.logger)
+    if not parser.parse(graph):
+        reasons = " | ".join(str(parser.get_error(i)) for i in range(parser.num_errors))
+        raise EngineError(f"{where}: {tensorrt.target} cannot read the graph: {reasons}")
+    plugin_layers = sum(
+        network.get_layer(i).type == trt.LayerType.PLUGIN_V3 for i in range(network.num_layers)
+    )
+    plan = builder.build_serialized_network(network, builder.create_builder_config())
+    if plan is None:
+        raise EngineError(
+            f"{where}: {tensorrt.target} {tensorrt.version} cannot build it: "
+            f"{tensorrt.last_error()}"
+        )
+    return BuiltStage(bytes(plan), plugin_layers)
+
+
+def _network_flags(trt: Any) -> int:
+    # RTX and TensorRT 11 know no other kind of network; TensorRT 10 must be told.
+    flag = getattr(trt.NetworkDefinitionCreationFlag, "STRONGLY_TYPED", None)
+    return 0 if flag is None else 1 << int(flag)
+
+
+def plan_key(tensorrt: TensorRt, gpu: str | None) -> PlanKey:
+    """What plans built here are good for. ``gpu``: name of the device, None without one.
+
+    Raises ``EngineError`` when the library can only build for a GPU that is present.
+    """
+    if tensorrt.target == "tensorrt-rtx":
+        return PlanKey(tensorrt.target, tensorrt.version, PORTABLE)
+    if gpu is None:
+        raise EngineError(
+            f"{tensorrt.target}: builds for the GPU it runs on, and there is none "
+            f"({find_driver() or 'no device'}); build on the machine that will run it, or use "
+            "--target tensorrt-rtx"
+        )
+    return PlanKey(tensorrt.target, tensorrt.version, gpu)
+
+
+def steps(bundle: Bundle, precisions: Sequence[str], variants: Sequence[str]) -> int:
+    """How many times ``build_plans`` reports progress."""
+    return len(precisions) * len(variants) * len(STAGES)
+
+
+def build_plans(
+    bundle: Bundle,
+    target: str,
+    precisions: Sequence[str],
+    variants: Sequence[str] = ("plugin",),
+    gpu: str | None = None,
+    progress: Progress = lambda step: None,
+) -> tuple[Plans, dict[str, bytes]]:
+    """Build the plans of all stages; ``write_plans`` puts what this returns into the bundle.
+
+    Returns the index, which keeps the bundle's other plans unless they are stale, and the new
+    files by path. ``gpu``: name of the device, None without one. ``progress`` hears each step
+    before it runs. Raises ``EngineError`` when the library refuses a graph, ``BundleError`` for
+    a bad bundle.
+    """
+    tensorrt = load_tensorrt(target)
+    key = plan_key(tensorrt, gpu)
+    built: dict[str, BuiltStage] = {}
+    specs: list[PlanSpec] = []
+    for precision in precisions:
+        for variant in variants:
+            for stage in STAGES:
+                progress(f"{target} {precision} {variant} {stage}")
+                graph = bundle.graph(precision, stage)
+                content = bundle.graph_bytes(precision, stage)
+                # Without the operator in it, a graph has one plan for both variants.
+                form = variant if NAME.encode() in content else "plain"
+                path = plan_path(stage, graph.sha256, form)
+                if path not in built:
+                    where = str(bundle.path / graph.path)
+                    built[path] = build_stage(tensorrt, content, where, variant)
+                specs.append(
+                    PlanSpec(
+                        precision, variant, stage, graph.sha256, built[path].plugin_layers, path,
+                        hashlib.sha256(built[path].content).hexdigest(),
+                    )
+                )  # fmt: skip
+    old = _readable_plans(bundle, target)
+    asked = {(spec.precision, spec.variant) for spec in specs}
+    if old is not None:
+        specs += [
+            plan
+            for plan in old.plans
+            if (plan.precision, plan.variant) not in asked
+            and plan.precision in bundle.precisions()
+            and why_stale(old, bundle, key, plan.precision, plan.variant, plan.stage) is None
+        ]
+    return Plans(key, tuple(specs)), {path: stage.content for path, stage in built.items()}
+
+
+def _readable_plans(bundle: Bundle, target: str) -> Plans | None:
+    try:
+        return read_plans(bundle, target)
+    except BundleError:  # what is being replaced need not be good
+        return None

@@ -1,0 +1,174 @@
+"""Open a bundle on TensorRT or TensorRT-RTX."""
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from same_engines.bundle import STAGES, Bundle, GraphSpec
+from same_engines.cuda_device import CudaDevice, cuda_errors, stream_handle
+from same_engines.deform_attn_cuda import DeformAttnKernel
+from same_engines.errors import BundleError, EngineError
+from same_engines.gpu_engine import GpuEngine
+from same_engines.plans import PlanKey, plan_bytes, read_plans, why_stale, write_plans
+from same_engines.tensorrt_build import build_plans, plan_key
+from same_engines.tensorrt_library import TensorRt, load_tensorrt
+from same_engines.tensorrt_plugin import Launch, plugin_registered
+
+_log = logging.getLogger("same")
+
+
+def open_tensorrt_engine(
+    bundle: Bundle, target: str, precision: str, variant: str = "plugin"
+) -> GpuEngine:
+    """Open ``bundle`` on ``target``, building plans that are missing or stale.
+
+    ``variant`` ``plugin`` runs the operator as one kernel; where that kernel cannot be compiled,
+    the standard layers take over, and a warning says so. Raises ``EngineError`` when there is
+    no driver, library or memory or the library refuses the GPU; ``BundleError`` for a plan that
+    was tampered with.
+    """
+    device = CudaDevice()
+    try:
+        tensorrt = load_tensorrt(target)
+        key = plan_key(tensorrt, device.name)
+        launch: Launch | None = None
+        if variant == "plugin":
+            try:
+                launch = DeformAttnKernel(device.architecture).launch
+            except EngineError as error:
+                _log.warning("%s: running the operator as standard layers: %s", target, error)
+                variant = "standard"
+        plans = usable_plans(bundle, key, precision, variant)
+        stages = open_stages(tensorrt, bundle, precision, plans, launch)
+        return GpuEngine(target, bundle, precision, device, stages)
+    except BaseException:
+        device.close()
+        raise
+
+
+def usable_plans(bundle: Bundle, key: PlanKey, precision: str, variant: str) -> dict[str, bytes]:
+    """The verified plan of every stage, built now where the bundle's are missing or stale.
+
+    Plans that cannot be kept, because the bundle is read-only, serve this once. Raises
+    ``BundleError`` for a tampered plan, ``EngineError`` when one cannot be built.
+    """
+    plans = read_plans(bundle, key.target)
+    for stage in STAGES:
+        reason = why_stale(plans, bundle, key, precision, variant, stage)
+        if reason is not None:
+            _log.warning("%s: building plans, which takes a while: %s", key.target, reason)
+            return _build_now(bundle, key, precision, variant)
+    assert plans is not None
+    found = {stage: plans.find(precision, variant, stage) for stage in STAGES}
+    return {
+        stage: plan_bytes(bundle, key.target, plan)
+        for stage, plan in found.items()
+        if plan is not None
+    }
+
+
+def _build_now(bundle: Bundle, key: PlanKey, precision: str, variant: str) -> dict[str, bytes]:
+    gpu = None if key.target == "tensorrt-rtx" else key.gpu
+    plans, contents = build_plans(
+        bundle, key.target, (precision,), (variant,), gpu,
+        lambda step: _log.info("building %s", step),
+    )  # fmt: skip
+    try:
+        write_plans(bundle, plans, contents)
+    except BundleError as error:
+        _log.warning("%s: the new plans serve this once: %s", key.target, error)
+    found = {stage: plans.find(precision, variant, stage) for stage in STAGES}
+    return {stage: contents[plan.path] for stage, plan in found.items() if plan is not None}
+
+
+def open_stages(
+    tensorrt: TensorRt,
+    bundle: Bundle,
+    precision: str,
+    plans: Mapping[str, bytes],
+    launch: Launch | None,
+) -> dict[str, "TensorRtStage"]:
+    """Deserialise verified plans. Raises ``EngineError`` when the library refuses one."""
+    with plugin_registered(tensorrt.module, launch):
+        return {
+            stage: TensorRtStage(
+                tensorrt, plans[stage], bundle.graph(precision, stage), f"{tensorrt.target} {stage}"
+            )
+            for stage in STAGES
+        }
+
+
+class TensorRtStage:
+    """One deserialised plan with its execution context."""
+
+    def __init__(self, tensorrt: TensorRt, plan: bytes, spec: GraphSpec, where: str) -> None:
+        self._tensorrt, self._where = tensorrt, where
+        trt = tensorrt.module
+        tensorrt.errors.clear()
+        with cuda_errors(f"opening {where}"):
+            runtime = trt.Runtime(tensorrt.logger)
+            self._refuse_invalid(runtime, plan)
+            engine = runtime.deserialize_cuda_engine(plan)
+            if engine is None:
+                raise EngineError(
+                    f"{where}: {tensorrt.target} {tensorrt.version} refuses the plan: "
+                    f"{tensorrt.last_error()}"
+                )
+            _check_signature(trt, engine, spec, where)
+            context = engine.create_execution_context()
+        if context is None:
+            raise EngineError(
+                f"{where}: no execution context: {tensorrt.last_error()}; free memory on the GPU, "
+                "or use a smaller preset or fp16 graphs"
+            )
+        self._runtime, self._engine, self._context = runtime, engine, context
+
+    def _refuse_invalid(self, runtime: Any, plan: bytes) -> None:
+        trt = self._tensorrt.module
+        if not hasattr(runtime, "get_engine_validity"):
+            return
+        validity, diagnostics = runtime.get_engine_validity(plan)
+        if validity == trt.EngineValidity.INVALID:
+            raise EngineError(
+                f"{self._where}: {self._tensorrt.target} says the plan is not valid on this GPU "
+                f"(diagnostics {int(diagnostics)}): {self._tensorrt.last_error()}; use "
+                "backend='tensorrt' or 'onnxruntime-cuda' on this card"
+            )
+
+    def bind(self, name: str, address: int) -> None:
+        if not self._context.set_tensor_address(name, address):
+            raise EngineError(f"{self._where}: cannot bind {name}: {self._tensorrt.last_error()}")
+
+    def enqueue(self, lane: Any) -> None:
+        with cuda_errors(f"running {self._where}"):
+            queued = self._context.execute_async_v3(stream_handle(lane))
+        if not queued:
+            raise EngineError(f"{self._where}: failed: {self._tensorrt.last_error()}")
+
+    def close(self) -> None:
+        # In this order: a context needs its engine, an engine its runtime.
+        self._context = None
+        self._engine = None
+        self._runtime = None
+
+
+def _check_signature(trt: Any, engine: Any, spec: GraphSpec, where: str) -> None:
+    names = [engine.get_tensor_name(i) for i in range(engine.num_io_tensors)]
+    came = {
+        (
+            name,
+            tuple(engine.get_tensor_shape(name)),
+            np.dtype(trt.nptype(engine.get_tensor_dtype(name))).name,
+            engine.get_tensor_mode(name) == trt.TensorIOMode.INPUT,
+        )
+        for name in names
+    }
+    want = {(t.name, t.shape, t.dtype, True) for t in spec.inputs}
+    want |= {(t.name, t.shape, t.dtype, False) for t in spec.outputs}
+    if came != want:
+        raise EngineError(
+            f"{where}: the plan's inputs and outputs are not the manifest's; only in the plan: "
+            f"{sorted(came - want)}, only in the manifest: {sorted(want - came)}"
+        )

@@ -1,0 +1,165 @@
+"""``same::SpatialAwareDeformAttn`` as a TensorRT plugin in Python.
+
+Name, version, namespace and fields are those of the native plugin (``cpp/cuda``), so a plan
+built with either runs with either.
+"""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from same_engines.deform_attn_cuda import DeformAttnShape
+
+NAME: Final = "SpatialAwareDeformAttn"
+VERSION: Final = "1"
+NAMESPACE: Final = "same"
+
+_FLOAT32_INPUTS: Final = (1, 2, 3, 5)  # rays, origins, locations, depth
+_FEATURES, _LOCATIONS, _WEIGHTS, _W1 = 0, 3, 4, 6
+_registry_lock = threading.RLock()
+
+Launch = Callable[[DeformAttnShape, list[int], list[int], int], None]
+"""(shape, input addresses, output addresses, stream handle): queue the kernel."""
+
+
+@dataclass(frozen=True)
+class OperatorFields:
+    """The operator's attributes, which a plan carries."""
+
+    num_shell_points: int
+    delta: float
+    pe_sum: int
+
+    @classmethod
+    def read(cls, collection: Any) -> "OperatorFields":
+        """From a PluginFieldCollection. Raises ``KeyError`` when one is missing."""
+        values = {item.name: item.data[0] for item in collection}
+        return cls(int(values["num_shell_points"]), float(values["delta"]), int(values["pe_sum"]))
+
+    def collection(self, trt: Any) -> Any:
+        """As a PluginFieldCollection of the library ``trt``."""
+        kinds = trt.PluginFieldType
+        return trt.PluginFieldCollection(
+            [
+                trt.PluginField(
+                    "num_shell_points", np.array([self.num_shell_points], np.int32), kinds.INT32
+                ),
+                trt.PluginField("delta", np.array([self.delta], np.float32), kinds.FLOAT32),
+                trt.PluginField("pe_sum", np.array([self.pe_sum], np.int32), kinds.INT32),
+            ]
+        )
+
+
+@contextmanager
+def plugin_registered(trt: Any, launch: Launch | None = None) -> Iterator[None]:
+    """Have the plugin in the library's registry while parsing or deserialising.
+
+    Outside of this, graphs parse into standard layers. A creator that the application loaded
+    itself (the native plugin) is left to serve. ``launch`` is what a plan's plugin layers call
+    to run; building needs none.
+    """
+    with _registry_lock:
+        registry = trt.get_plugin_registry()
+        if registry.get_creator(NAME, VERSION, NAMESPACE) is not None:
+            yield
+            return
+        creator = make_creator(trt, launch)
+        registry.register_creator(creator, NAMESPACE)
+        try:
+            yield
+        finally:
+            registry.deregister_creator(creator)
+
+
+def make_creator(trt: Any, launch: Launch | None = None) -> Any:
+    """The plugin's creator for the library ``trt``."""
+
+    class Plugin(
+        trt.IPluginV3, trt.IPluginV3OneCore, trt.IPluginV3OneBuild, trt.IPluginV3OneRuntime
+    ):
+        def __init__(self, fields: OperatorFields) -> None:
+            for base in Plugin.__mro__[1:5]:
+                base.__init__(self)
+            self.plugin_name, self.plugin_version = NAME, VERSION
+            self.plugin_namespace = NAMESPACE
+            self.num_outputs = 2
+            self.fields = fields
+            self.shape: DeformAttnShape | None = None
+
+        def get_capability_interface(self, kind: Any) -> Any:
+            return self
+
+        def clone(self) -> Any:
+            copy = Plugin(self.fields)
+            copy.shape = self.shape
+            return copy
+
+        def attach_to_context(self, context: Any) -> Any:
+            return self.clone()
+
+        def get_output_data_types(self, inputs: list[Any]) -> list[Any]:
+            return [inputs[_FEATURES], inputs[_FEATURES]]
+
+        def get_output_shapes(self, inputs: list[Any], shapes: list[Any], expr: Any) -> list[Any]:
+            outputs = []
+            for width in (inputs[_FEATURES][1], inputs[_W1][0]):
+                dims = trt.DimsExprs(4)
+                for axis in range(3):
+                    dims[axis] = inputs[_WEIGHTS][axis]
+                dims[3] = width
+                outputs.append(dims)
+            return outputs
+
+        def supports_format_combination(self, at: int, tensors: list[Any], inputs: int) -> bool:
+            tensor, features = tensors[at].desc, tensors[_FEATURES].desc
+            if tensor.format != trt.TensorFormat.LINEAR:
+                return False
+            if at in _FLOAT32_INPUTS:
+                return tensor.type == trt.float32
+            if at == _FEATURES:
+                return tensor.type in (trt.float32, trt.float16)
+            return tensor.type == features.type
+
+        def configure_plugin(self, inputs: list[Any], outputs: list[Any]) -> None:
+            pass
+
+        def get_fields_to_serialize(self) -> Any:
+            return self.fields.collection(trt)
+
+        def set_tactic(self, tactic: int) -> None:
+            pass
+
+        def on_shape_change(self, inputs: list[Any], outputs: list[Any]) -> None:
+            views, channels, height, width = tuple(inputs[_FEATURES].dims)
+            _, joints, heads, points, _ = tuple(inputs[_LOCATIONS].dims)
+            self.shape = DeformAttnShape(
+                views, channels, height, width, joints, heads, points,
+                hidden=tuple(inputs[_W1].dims)[0],
+                shell_points=self.fields.num_shell_points,
+                delta=self.fields.delta,
+                pe_sum=bool(self.fields.pe_sum),
+                half=inputs[_FEATURES].type == trt.float16,
+            )  # fmt: skip
+
+        def enqueue(
+            self, input_desc: Any, output_desc: Any, inputs: list[int], outputs: list[int],
+            workspace: int, stream: int,
+        ) -> None:  # fmt: skip
+            if launch is None or self.shape is None:
+                raise RuntimeError(f"{NAME}: this plugin was made to build plans, not to run them")
+            launch(self.shape, list(inputs), list(outputs), int(stream))
+
+    class Creator(trt.IPluginCreatorV3One):
+        def __init__(self) -> None:
+            trt.IPluginCreatorV3One.__init__(self)
+            self.name, self.plugin_version, self.plugin_namespace = NAME, VERSION, NAMESPACE
+            self.field_names = OperatorFields(0, 0.0, 0).collection(trt)
+
+        def create_plugin(self, name: str, collection: Any, phase: Any) -> Any:
+            return Plugin(OperatorFields.read(collection))
+
+    return Creator()
