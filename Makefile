@@ -6,7 +6,7 @@ RUN := $(VENV)/bin
 PIP_INSTALL := $(RUN)/python -m pip install --quiet --constraint constraints.txt
 SOURCES := pyproject.toml constraints.txt CMakeLists.txt $(shell find cpp -name '*.[ch]pp')
 
-.PHONY: demo test test-all lint stubs bench clean
+.PHONY: demo test test-all lint stubs bench figures clean
 
 demo: $(VENV)/.runtime-installed
 	$(RUN)/same-track --demo --preview --out out/demo
@@ -29,6 +29,10 @@ stubs: $(VENV)/.dev-installed
 
 bench: $(VENV)/.dev-installed
 	$(RUN)/python benchmarks/push_latency.py
+
+# Draws the README's latency picture and table from the report of record.
+figures: $(VENV)/.dev-installed
+	$(RUN)/python benchmarks/readme_figures.py
 
 clean:
 	rm -rf $(VENV) build out

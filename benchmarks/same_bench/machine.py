@@ -3,11 +3,14 @@
 Every fact is None where the system does not tell it; nothing is guessed.
 """
 
+import math
 import os
 import platform
 import resource
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -83,28 +86,34 @@ def thread_settings() -> dict[str, str]:
     }
 
 
-def gpu_facts() -> list[dict[str, Any]] | None:
-    """Name, driver and used memory of each NVIDIA GPU; None without NVML (nvidia-ml-py)."""
+@contextmanager
+def _nvml() -> Iterator[tuple[Any, list[Any]]]:
+    """NVML (nvidia-ml-py) and its devices; no devices where there is no driver or package."""
     try:
         import pynvml
-    except ImportError:
-        return None
-    try:
+
         pynvml.nvmlInit()
-    except pynvml.NVMLError:
-        return None
-    gpus = []
-    for index in range(pynvml.nvmlDeviceGetCount()):
-        handle = pynvml.nvmlDeviceGetHandleByIndex(index)
-        gpus.append(
+    except Exception:  # a missing package, driver or permission all mean: nothing is told
+        yield None, []
+        return
+    try:
+        devices = range(pynvml.nvmlDeviceGetCount())
+        yield pynvml, [pynvml.nvmlDeviceGetHandleByIndex(index) for index in devices]
+    finally:
+        pynvml.nvmlShutdown()
+
+
+def gpu_facts() -> list[dict[str, Any]]:
+    """Name, driver and used memory of each NVIDIA GPU; empty where none is told."""
+    with _nvml() as (nvml, devices):
+        return [
             {
-                "name": str(pynvml.nvmlDeviceGetName(handle)),
-                "driver": str(pynvml.nvmlSystemGetDriverVersion()),
-                "used_mib": pynvml.nvmlDeviceGetMemoryInfo(handle).used / 2**20,
+                "name": str(nvml.nvmlDeviceGetName(device)),
+                "driver": str(nvml.nvmlSystemGetDriverVersion()),
+                "used_mib": nvml.nvmlDeviceGetMemoryInfo(device).used / 2**20,
             }
-        )
-    pynvml.nvmlShutdown()
-    return gpus
+            for device in devices
+        ]
 
 
 def peak_rss_mib() -> float:
@@ -129,8 +138,8 @@ def _system_seconds() -> _Ticks | None:
     return _Ticks((user + nice + system + irq + softirq) / hertz, steal / hertz)
 
 
-def _rapl_joules() -> dict[str, tuple[float, float]] | None:
-    """Package -> (energy counter, range after which it wraps), joules."""
+def _energy_counters() -> dict[str, tuple[float, float]]:
+    """Source -> (energy counter, range after which it wraps), joules: RAPL packages and GPUs."""
     found = {}
     for zone in sorted(_RAPL.glob("intel-rapl:[0-9]*")) if _RAPL.is_dir() else ():
         if zone.name.count(":") > 1:
@@ -138,7 +147,24 @@ def _rapl_joules() -> dict[str, tuple[float, float]] | None:
         energy, wraps = _read(zone / "energy_uj"), _read(zone / "max_energy_range_uj")
         if energy and wraps:
             found[zone.name] = (int(energy) / 1e6, int(wraps) / 1e6)
-    return found or None
+    with _nvml() as (nvml, devices):
+        for index, device in enumerate(devices):
+            millijoules = nvml.nvmlDeviceGetTotalEnergyConsumption(device)
+            found[f"gpu{index}"] = (millijoules / 1e3, math.inf)
+    return found
+
+
+def _energy_used(
+    before: dict[str, tuple[float, float]], after: dict[str, tuple[float, float]]
+) -> float | None:
+    """Joules between two readings, None without a counter."""
+    if not before or before.keys() != after.keys():
+        return None
+    used = 0.0
+    for source, (start, wraps) in before.items():
+        rise = after[source][0] - start
+        used += rise if rise >= 0 else rise + wraps
+    return used
 
 
 class QuietWatch:
@@ -149,7 +175,7 @@ class QuietWatch:
         self._own = time.process_time()
         self._system = _system_seconds()
         self._switches = resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw
-        self._joules = _rapl_joules()
+        self._energy = _energy_counters()
 
     def report(self) -> dict[str, Any]:
         """Shares of the processors and a verdict: ``quiet``, ``noisy`` or ``unknown``."""
@@ -166,7 +192,7 @@ class QuietWatch:
             "steal_share": None,
             "involuntary_switches_per_s": switches / wall,
             "load_average": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
-            "energy_j": self._energy(),
+            "energy_j": _energy_used(self._energy, _energy_counters()),
         }
         if self._system is None or system is None:
             return report
@@ -181,9 +207,3 @@ class QuietWatch:
             reasons.append(f"the hypervisor withheld {stolen:.0%} of the processor time")
         report["verdict"] = "noisy" if reasons else "quiet"
         return report
-
-    def _energy(self) -> float | None:
-        now = _rapl_joules()
-        if not self._joules or not now:
-            return None
-        return sum((now[zone][0] - start) % wraps for zone, (start, wraps) in self._joules.items())

@@ -41,5 +41,5 @@ def frame_memory(tracker: ProbedTracker, clip: Clip) -> dict[str, Any]:
         "allocated_bytes_per_frame": peak / (_FRAMES - 1),
         "blocks_kept_per_frame": kept,
         "peak_rss_mib": peak_rss_mib(),
-        "gpu_used_mib": [gpu["used_mib"] for gpu in gpus] if gpus else None,
+        "gpu_used_mib": [gpu["used_mib"] for gpu in gpus],
     }

@@ -78,7 +78,7 @@ class Run:
 
     @property
     def joules_per_frame(self) -> float | None:
-        """Energy of the processor packages per frame; None where the machine does not tell."""
+        """Energy of processor packages and GPUs per frame; None where the machine does not tell."""
         joules = self.noise.get("energy_j")
         frames = self.samples.warm_up_frames + len(self.samples.slot)
         return None if joules is None else joules / frames

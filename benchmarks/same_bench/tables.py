@@ -109,7 +109,9 @@ def resource_table(report: Report) -> TextTable:
 
     rows = [
         ["cold start: import", *(cold(run, "import_ms", "ms") for run in runs)],
-        ["cold start: load and build", *(cold(run, "open_ms", "ms") for run in runs)],
+        ["cold start: load and verify", *(cold(run, "load_ms", "ms") for run in runs)],
+        ["cold start: build engine", *(cold(run, "build_ms", "ms") for run in runs)],
+        ["cold start: warm up", *(cold(run, "warm_up_ms", "ms") for run in runs)],
         ["cold start: first pose", *(cold(run, "first_pose_ms", "ms") for run in runs)],
         ["tracker process, peak RSS", *(cold(run, "peak_rss_mib", "MiB") for run in runs)],
         ["GPU memory in use", *(gpu(run) for run in runs)],
@@ -117,7 +119,7 @@ def resource_table(report: Report) -> TextTable:
          *(memory(run, "allocated_bytes_per_frame", "{:,.0f} bytes") for run in runs)],
         ["blocks kept per frame",
          *(memory(run, "blocks_kept_per_frame", "{:.2f}") for run in runs)],
-        ["energy per frame (packages)", *(energy(run) for run in runs)],
+        ["energy per frame (processor, GPU)", *(energy(run) for run in runs)],
         ["outside the network", *(f"{run.outside_network_share:.2%}" for run in runs)],
         ["benchmark's own share", *(f"{report.measuring_share(run):.3%}" for run in runs)],
         ["machine meanwhile", *(str(run.noise["verdict"]) for run in runs)],

@@ -13,10 +13,11 @@ from test_report import QUIET, make_report, make_samples
 
 from same_bench import cli, live
 from same_bench.compare import CompareCommand, compare
-from same_bench.machine import QuietWatch
 from same_bench.measure import Samples
 from same_bench.report import Run, read_report, to_json
 from same_runtime.camera import CameraRig, FisheyeCamera
+
+COLD_PARTS = ("import", "load", "build", "warm_up", "first_pose")
 
 
 def same_bench(*arguments: object) -> subprocess.CompletedProcess[str]:
@@ -43,7 +44,10 @@ def test_a_run_writes_its_report(tiny_bundle: Path, recording: Path, tmp_path: P
     assert run.samples.status.get("INVALID", 0) == 0
     assert sum(run.stage_mean_ns.values()) > 0 and min(run.stage_mean_ns.values()) >= 0
     assert run.cold_start is not None and run.cold_start["torch_imported"] is False
-    assert run.cold_start["import_ms"] > 0 and run.cold_start["peak_rss_mib"] < 300
+    assert (
+        min(run.cold_start[f"{part}_ms"] for part in COLD_PARTS) > 0
+        and run.cold_start["peak_rss_mib"] < 300
+    )
     assert run.memory is not None and run.memory["blocks_kept_per_frame"] < 5
     assert [peer.samples.name for peer in report.peers] == ["same", "onnxruntime-plain"]
     assert len(report.twins) >= 2 and report.machine["usable_processors"] >= 1
@@ -143,17 +147,6 @@ def test_the_live_view_keeps_to_its_budget(monkeypatch: pytest.MonkeyPatch) -> N
             clock.advance(11_111_111)
             view.after_frame(samples, 2 * cost_ns)
         assert view.drawings - drawn_at_start == drawings
-
-
-def test_noise_is_detected() -> None:
-    watch = QuietWatch()
-    burner = "import time\nend = time.monotonic() + 2\nwhile time.monotonic() < end: pass"
-    subprocess.run([sys.executable, "-c", burner], check=True)
-    report = watch.report()
-    if report["verdict"] == "unknown":
-        pytest.skip("this system does not tell its load")
-    assert report["verdict"] == "noisy" and report["other_cpu_share"] > 0.05
-    assert "other processes used" in report["reasons"][0]
 
 
 def test_durations() -> None:

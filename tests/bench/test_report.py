@@ -202,7 +202,7 @@ def test_page_in_chromium(tmp_path: Path, scheme: str) -> None:
         *(["--blink-settings=preferredColorScheme=0"] if scheme == "dark" else []),
         page.as_uri(),
     ]  # fmt: skip
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=180)
     assert picture.exists(), done.stderr
     assert "CONSOLE" not in done.stderr, done.stderr  # blocked loads and broken markup land there
     pixels = np.asarray(Image.open(picture).convert("RGB")).astype(int)
