@@ -7,7 +7,12 @@ import math
 import numba as nb
 import numpy as np
 
-_OPTIONS = {"cache": True, "nogil": True, "fastmath": {"reassoc", "contract", "arcp", "nsz"}}
+_OPTIONS = {
+    "cache": True,
+    "nogil": True,
+    "error_model": "numpy",
+    "fastmath": {"reassoc", "contract", "arcp", "nsz"},
+}
 # Triangles that reach beyond this incidence are dropped: no lens here sees so far.
 _MAX_THETA = 2.2
 _EDGE_MARGIN = 0.05
@@ -137,7 +142,7 @@ def rasterise(pixels, faces, rays, targets, depth, triangle, bary):
         nearest, farthest = 0.97 * min(ra, rb, rc), 1.01 * max(ra, rb, rc)
         for p in range(count):
             x, y = targets[p, 0], targets[p, 1]
-            if x < low_x or x > high_x or y < low_y or y > high_y:
+            if x < low_x or x > high_x or y < low_y or y > high_y or targets[p, 2] <= 0.0:
                 continue
             w1 = ((x - ax) * (cy - ay) - (y - ay) * (cx - ax)) * inverse
             w2 = ((bx - ax) * (y - ay) - (by - ay) * (x - ax)) * inverse

@@ -48,7 +48,8 @@ def _in_front(sequence: SequenceReader, frame: int, view: int) -> NDArray[np.boo
     camera = rig.cameras[view]
     T = sequence.T_world_device[frame, 0] @ camera.T_head_cam
     local = (sequence.joints_world[frame] - T[:3, 3]) @ T[:3, :3]
-    return np.asarray(np.arctan2(np.hypot(local[:, 0], local[:, 1]), local[:, 2]) < 1.7)
+    written = np.abs(sequence.joints_2d[frame, view]).max(axis=-1) < 1e5
+    return np.asarray(written & (np.arctan2(np.hypot(*local[:, :2].T), local[:, 2]) < 1.7))
 
 
 def contact_sheet(

@@ -8,7 +8,7 @@ from scipy.ndimage import maximum_filter1d, uniform_filter1d
 from scipy.spatial.transform import Rotation
 
 from same_model.data.body import Body, joint_matrices, pose_joints, skin
-from same_model.data.motion import T_POSE_DIRECTIONS, Motion, rotation_between
+from same_model.data.motion import T_POSE_DIRECTIONS, Motion, low_pass, rotation_between
 from same_runtime.conventions import JOINT_NAMES, JOINT_PARENTS
 
 _CHILD = {
@@ -21,7 +21,11 @@ _FEET = tuple(
     JOINT_NAMES.index(n) for n in ("left_ankle", "right_ankle", "left_foot", "right_foot")
 )
 _STANDING_PERCENTILE = 20.0
-_LIFT_WINDOW_S = 0.15
+_LIFT_WINDOW_S = 0.1
+_SETTLE_HZ = 4.0
+_MAX_FLOAT_M = 0.06
+_JUMP_M = 0.12
+_MAX_FOOT_TILT = np.deg2rad(15.0)
 
 
 @dataclass(frozen=True)
@@ -70,8 +74,9 @@ def sole_vertices(body: Body) -> NDArray[np.int64]:
 def retarget(motion: Motion, body: Body, sole_thickness_m: float = 0.0) -> BodyMotion:
     """Put ``motion`` on ``body``: angles kept, path scaled by leg length, feet on the floor.
 
-    The floor is the height at which the lower foot mostly is; where the body would still
-    sink in, it is lifted smoothly, so no vertex of the feet lies deeper than a few millimetres.
+    Captured skeletons fit their performers only roughly, so feet tilt and float. Here each foot is
+    tilted by a constant so that it stands flat, and the body settles where its lower foot floats a
+    little: standing feet stand, jumps stay jumps, and no sole sinks more than a few millimetres.
     """
     turn = Rotation.from_quat(motion.rotations_xyzw.reshape(-1, 4))
     align = np.tile(rest_alignment(body), (motion.frames, 1))
@@ -80,26 +85,70 @@ def retarget(motion: Motion, body: Body, sole_thickness_m: float = 0.0) -> BodyM
     hip_mid = (body.joints[1] + body.joints[2]) / 2 - body.joints[0]
     scale = body.leg_length_m / motion.leg_length_m
     pelvis = motion.hips_m * scale - Rotation.from_quat(rotations[:, 0]).apply(hip_mid)
-    joints = pose_joints(body, pelvis, rotations)
-
     soles = sole_vertices(body)
+    joints = pose_joints(body, pelvis, rotations)
+    heights = _heights(body, soles, joint_matrices(body, joints, rotations))
+    _flatten_feet(body, soles, heights, rotations)
+
+    joints = pose_joints(body, pelvis, rotations)
     matrices = joint_matrices(body, joints, rotations)
-    lowest = np.empty(motion.frames)
-    for first in range(0, motion.frames, 256):
-        part = slice(first, first + 256)
-        lowest[part] = skin(
-            body.vertices[soles], body.model.weight_joints[soles], body.model.weights[soles],
-            matrices[part],
-        )[..., 1].min(axis=1)  # fmt: skip
-    lowest -= sole_thickness_m
-    floor = np.percentile(lowest, _STANDING_PERCENTILE)
-    sunk = np.maximum(floor - lowest, 0.0)
-    window = max(3, round(_LIFT_WINDOW_S * motion.fps))
-    # The maximum first, over a window as wide as the smoother's, so that smoothing never sinks.
-    lift = uniform_filter1d(maximum_filter1d(sunk, window), window) - floor
-    joints[..., 1] += lift[:, None]
-    matrices[..., 1, 3] += lift[:, None]
+    lowest = _heights(body, soles, matrices).min(axis=1) - sole_thickness_m
+    shift = _grounding(lowest, motion.fps)
+    joints[..., 1] += shift[:, None]
+    matrices[..., 1, 3] += shift[:, None]
     start = joints[0, 0] * (1, 0, 1)
     joints -= start
     matrices[..., :, 3] -= start
     return BodyMotion(body, motion.fps, joints, rotations, matrices)
+
+
+def _heights(
+    body: Body, chosen: NDArray[np.int64], matrices: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """World heights (frames, n) of some vertices."""
+    model = body.model
+    return np.concatenate(
+        [
+            skin(body.vertices[chosen], model.weight_joints[chosen], model.weights[chosen], part)[
+                ..., 1
+            ]
+            for part in np.array_split(matrices, max(1, len(matrices) // 256))
+        ]
+    )
+
+
+def _flatten_feet(
+    body: Body,
+    soles: NDArray[np.int64],
+    heights: NDArray[np.float64],
+    rotations: NDArray[np.float64],
+) -> None:
+    """Tilt each foot by one angle so that it is flat in the median of its lowest moments."""
+    points = body.vertices[soles]
+    for side, sign in (("left", 1.0), ("right", -1.0)):
+        ankle, foot = JOINT_NAMES.index(f"{side}_ankle"), JOINT_NAMES.index(f"{side}_foot")
+        own = points[:, 0] * sign > 0
+        behind = own & (points[:, 2] < body.joints[ankle, 2])
+        ahead = own & (points[:, 2] > body.joints[foot, 2] - 0.03)
+        heel, toe = heights[:, behind].min(axis=1), heights[:, ahead].min(axis=1)
+        middle = (heel + toe) / 2
+        standing = middle <= np.percentile(middle, _STANDING_PERCENTILE)
+        length = points[ahead, 2].mean() - points[behind, 2].mean()
+        angle = np.arctan2(np.median((heel - toe)[standing]), length)
+        tilt = Rotation.from_rotvec([-np.clip(angle, -_MAX_FOOT_TILT, _MAX_FOOT_TILT), 0.0, 0.0])
+        for j in (ankle, foot):
+            rotations[:, j] = (Rotation.from_quat(rotations[:, j]) * tilt).as_quat()
+
+
+def _grounding(lowest: NDArray[np.float64], fps: float) -> NDArray[np.float64]:
+    """What to add to the height (frames,) so that the lowest sole (frames,) meets the floor."""
+    floor = np.percentile(lowest, _STANDING_PERCENTILE)
+    above = lowest - floor
+    # Walking bodies do not float: a small gap is the capture's error, a large one is a jump.
+    share = np.clip((_JUMP_M - above) / (_JUMP_M - _MAX_FLOAT_M), 0.0, 1.0)
+    settle = low_pass(np.maximum(above, 0.0) * share, fps, _SETTLE_HZ)
+    sunk = np.maximum(settle - above, 0.0)
+    window = max(3, round(_LIFT_WINDOW_S * fps))
+    # The maximum first, over a window as wide as the smoother's, so that smoothing never sinks.
+    lift = uniform_filter1d(maximum_filter1d(sunk, window), window)
+    return np.asarray(lift - floor - settle)

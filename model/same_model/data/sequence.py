@@ -193,9 +193,10 @@ class SequenceWriter:
                     self._folder / "depth.npy", "w+", np.float16, (frames, 2, height, width)
                 )
             # A sparse map would meet a full disk as SIGBUS; reserving the space fails politely.
-            for name in ["images.npy"] + (["depth.npy"] if depth else []):
-                with open(self._folder / name, "r+b") as file:
-                    os.posix_fallocate(file.fileno(), 0, os.fstat(file.fileno()).st_size)
+            if hasattr(os, "posix_fallocate"):
+                for name in ["images.npy"] + (["depth.npy"] if depth else []):
+                    with open(self._folder / name, "r+b") as file:
+                        os.posix_fallocate(file.fileno(), 0, os.fstat(file.fileno()).st_size)
 
     @contextlib.contextmanager
     def _disk(self) -> Iterator[None]:

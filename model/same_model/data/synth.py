@@ -353,8 +353,17 @@ def run_job(config: SynthConfig, job: Job, out: Path, mcap: bool = False) -> Job
     return JobResult(job.name, made, found, report)
 
 
-def _leave_interrupts_to_parent() -> None:
+def _ignore_interrupts() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _run_in_worker(config: SynthConfig, job: Job, out: Path, mcap: bool) -> JobResult:
+    """``run_job``, stopped by Ctrl-C; an idle worker ignores it and waits for its parent."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return run_job(config, job, out, mcap)
+    finally:
+        _ignore_interrupts()
 
 
 def run_jobs(
@@ -373,10 +382,10 @@ def run_jobs(
             yield run_job(config, job, out, mcap)
         return
     pool = ProcessPoolExecutor(
-        workers, mp_context=get_context("spawn"), initializer=_leave_interrupts_to_parent
+        workers, mp_context=get_context("spawn"), initializer=_ignore_interrupts
     )
     try:
-        waiting = {pool.submit(run_job, config, job, out, mcap) for job in jobs}
+        waiting = {pool.submit(_run_in_worker, config, job, out, mcap) for job in jobs}
         for future in as_completed(waiting):
             yield future.result()
     finally:
