@@ -6,7 +6,7 @@ RUN := $(VENV)/bin
 PIP_INSTALL := $(RUN)/python -m pip install --quiet --constraint constraints.txt
 SOURCES := pyproject.toml constraints.txt CMakeLists.txt $(shell find cpp -name '*.[ch]pp')
 
-.PHONY: demo test test-all lint stubs bench figures clean
+.PHONY: demo test test-all lint stubs bench figures tensorrt-headers clean
 
 demo: $(VENV)/.runtime-installed
 	$(RUN)/same-track --demo --preview --out out/demo
@@ -21,7 +21,7 @@ lint: $(VENV)/.dev-installed
 	$(RUN)/ruff check .
 	$(RUN)/ruff format --check .
 	$(RUN)/mypy
-	$(RUN)/clang-format --dry-run --Werror $$(git ls-files 'cpp/*.hpp' 'cpp/*.cpp' 'cpp/*.cu')
+	$(RUN)/clang-format --dry-run --Werror $$(git ls-files 'cpp/*.hpp' 'cpp/*.cpp' 'cpp/*.cu*')
 
 # Regenerates the type stub of the C++ module; a test checks that it is current.
 stubs: $(VENV)/.dev-installed
@@ -33,6 +33,10 @@ bench: $(VENV)/.dev-installed
 # Draws the README's latency picture and table from the report of record.
 figures: $(VENV)/.dev-installed
 	$(RUN)/python benchmarks/readme_figures.py
+
+# Headers with which the tests build the native TensorRT plugin where no SDK is installed.
+tensorrt-headers: $(STAMP)
+	cpp/cuda/fetch_headers.sh $(RUN)/pip build/tensorrt-headers
 
 clean:
 	rm -rf $(VENV) build out

@@ -12,7 +12,7 @@ from rich.progress import Progress
 from same_engines.bundle import Bundle
 from same_engines.cuda_device import CudaDevice
 from same_engines.errors import ExportError
-from same_engines.plans import VARIANTS, write_plans
+from same_engines.plans import PORTABLE, VARIANTS, write_plans
 from same_engines.tensorrt_build import build_plans, steps
 from same_engines.tensorrt_library import load_tensorrt
 from same_runtime.camera import CameraRig
@@ -116,8 +116,9 @@ def _compile(bundle: Bundle, command: ExportCommand) -> None:
         plans, contents = build_plans(bundle, command.target, precisions, variants, gpu, step)
     write_plans(bundle, plans, contents)
     key = plans.key
+    gpus = "every RTX card" if key.gpu == PORTABLE else key.gpu
     Console().print(
-        f"{key.target} {key.library_version} plans for {key.gpu} GPUs: "
+        f"{key.target} {key.library_version} plans for {gpus}: "
         f"{sum(map(len, contents.values())) / 1e6:.1f} MB in {bundle.path}   "
         f"next: same-track --demo --bundle {bundle.path} --backend {key.target}"
     )
