@@ -12,6 +12,7 @@ from rich.console import Console
 from same_engines.errors import DataError
 from same_model.checkpoint import load_checkpoint
 from same_model.data.sequence import find_sequences, open_sequence
+from same_model.evaluation.ablations import evaluate_rows, write_tables
 from same_model.evaluation.evaluate import evaluate
 from same_model.evaluation.metrics import MetricsConfig
 from same_model.evaluation.predict import (
@@ -29,6 +30,7 @@ class EvalCommand:
     """Evaluate a checkpoint (offline), a bundle (streaming) or saved poses on sequence folders.
 
     Start with: same-eval lite.safetensors --data data/protocol1 --out results
+    Tables of the paper: same-eval ablations --help
     """
 
     source: Annotated[Path, tyro.conf.Positional]
@@ -80,6 +82,28 @@ def run(command: EvalCommand) -> None:
     Console().print(f"wrote {command.out}/: metrics.json, metrics.md, joints.png")
 
 
+@dataclass(frozen=True)
+class AblationsCommand:
+    """Make the paper's Tables 1-4 from the runs RUNS/ROW of same-train --ablation ROW."""
+
+    runs: Annotated[Path, tyro.conf.Positional]
+    data: Path
+    """Sequence folders that same-data wrote, at any depth; the paper uses protocol2."""
+    out: Path = Path("same-eval-out")
+    """Folder for ablations.json and ablations.md."""
+    metrics: MetricsConfig = field(default_factory=MetricsConfig)
+
+
+def run_ablations(command: AblationsCommand) -> None:
+    """Run the command. Raises ``SameError`` kinds for anything the user can mend."""
+    sequences = [open_sequence(path) for path in find_sequences(command.data)]
+    evaluations = evaluate_rows(command.runs, sequences, command.metrics)
+    invocation = shlex.join(["same-eval", *sys.argv[1:]])
+    Console().print(write_tables(evaluations, invocation, command.out), soft_wrap=True)
+
+
 def main() -> int:
-    """Entry point of ``same-eval``."""
+    """Entry point of ``same-eval``; ``same-eval ablations`` makes the paper's tables."""
+    if sys.argv[1:2] == ["ablations"]:
+        return run_command("same-eval ablations", AblationsCommand, run_ablations, sys.argv[2:])
     return run_command("same-eval", EvalCommand, run)

@@ -1,7 +1,7 @@
 """What the network is given of a recorded sequence, made by the core that runs in the tracker."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,25 +69,26 @@ class RecordedInputs:
     """(F, J, 3) metres: truth in the true left camera's frame."""
 
 
-def _without(stream: DeviceStream, lost: NDArray[np.bool_]) -> DeviceStream:
-    keep = ~lost
-    return replace(
-        stream,
-        timestamp_ns=stream.timestamp_ns[keep],
-        orientation_xyzw=stream.orientation_xyzw[keep],
-        position=None if stream.position is None else stream.position[keep],
-        acceleration=None if stream.acceleration is None else stream.acceleration[keep],
+def _kept(stream: DeviceStream, keep: NDArray[np.bool_]) -> DeviceStream:
+    # Copies in memory: single elements of a memory map are slow to read.
+    return DeviceStream(
+        np.asarray(stream.timestamp_ns)[keep],
+        np.asarray(stream.orientation_xyzw)[keep],
+        None if stream.position is None else np.asarray(stream.position)[keep],
+        None if stream.acceleration is None else np.asarray(stream.acceleration)[keep],
     )
 
 
 def kept_streams(sequence: SequenceReader, losses: Sequence[Loss]) -> dict[str, DeviceStream]:
     """The device streams of ``sequence`` without the samples that ``losses`` take."""
-    streams = dict(sequence.streams)
-    for loss in losses:
-        if loss.stream in streams:
-            stream = streams[loss.stream]
-            streams[loss.stream] = _without(stream, loss.covers(stream.timestamp_ns))
-    return streams
+    kept = {}
+    for device, stream in sequence.streams.items():
+        keep = np.ones(len(stream.timestamp_ns), bool)
+        for loss in losses:
+            if loss.stream == device:
+                keep &= ~loss.covers(stream.timestamp_ns)
+        kept[device] = _kept(stream, keep)
+    return kept
 
 
 def lost_views(sequence: SequenceReader, losses: Sequence[Loss]) -> NDArray[np.bool_]:

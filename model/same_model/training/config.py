@@ -1,6 +1,6 @@
 """Everything that decides a training run, in frozen dataclasses."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Final, Literal
@@ -22,10 +22,11 @@ ABLATIONS: Final = MappingProxyType(
         "imu_only": {"use_left": False, "use_right": False},
         "stereo_only": {"use_imu": False},
         "imu_left": {"use_right": False},
+        "no_ground": {},
     }
 )
-"""Rows of the paper's Tables 2 and 3, and the single-modality baselines, as changes of
-``ModelConfig``."""
+"""Rows of the paper's Tables 2-4, among them the single-modality baselines, as changes of
+``ModelConfig``; ``no_ground`` (Table 4) changes the loss instead."""
 
 
 @dataclass(frozen=True)
@@ -110,8 +111,8 @@ class TrainConfig:
     """Folder of the run: model.safetensors, state.pt, losses.csv, losses.png, TensorBoard logs."""
     preset: str = "lite"
     ablation: str = "full"
-    """A row of the paper's Tables 2 and 3: full, no_sa_mvf, no_ma_mmf, no_ttn, none, imu_only,
-    stereo_only or imu_left."""
+    """A row of the paper's Tables 2-4: full, no_sa_mvf, no_ma_mmf, no_ttn, none, imu_only,
+    stereo_only, imu_left or no_ground."""
     init: InitFrom = field(default_factory=InitFrom)
     steps: int | None = None
     """Optimiser steps; default: as many as ``epochs`` take."""
@@ -124,6 +125,9 @@ class TrainConfig:
     """Inertial stage: frames of a training stretch."""
     validation: tuple[str, ...] = ()
     """Performers held out for validation, as file name patterns, such as ``cmu10-*``."""
+    versions: int = 6
+    """Stage 2: versions of the frozen inertial stage's outputs, the first as recorded, the others
+    with augmented inputs."""
     cache: Path | None = None
     """Folder for cached visual features; default: ``cache`` in the run's folder."""
     precision: Literal["fp32", "bf16"] = "fp32"
@@ -150,6 +154,7 @@ class TrainConfig:
             ("steps", self.steps),
             ("batch", self.batch),
             ("stretch", self.stretch),
+            ("versions", self.versions),
             ("save_every", self.save_every),
             ("validate_every", self.validate_every),
             ("threads", self.threads),
@@ -162,3 +167,7 @@ class TrainConfig:
     def model_changes(self) -> dict[str, Any]:
         """What the chosen ablation changes in ``ModelConfig``."""
         return dict(ABLATIONS[self.ablation])
+
+    def row_loss(self) -> LossConfig:
+        """The loss, as the chosen ablation changes it."""
+        return replace(self.loss, ground=0.0) if self.ablation == "no_ground" else self.loss

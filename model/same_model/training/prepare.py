@@ -24,7 +24,6 @@ from same_model.training.temporal_stage import TemporalTraining
 from same_model.training.visual_cache import cached_visual
 from same_model.training.visual_stage import VisualTraining
 
-_INERTIAL_VERSIONS = 6
 _BATCH = {"visual": 48, "inertial": 16, "fusion": 128, "temporal": 64, "joint": 4}
 
 
@@ -85,13 +84,13 @@ def make_stage(config: TrainConfig, model: SameModel) -> Stage:
         load_frames(validation, model.config, images, "validation data") if validation else None
     )
     batch = config.batch or _BATCH[config.stage]
-    augment, loss = config.augment, config.loss
+    augment, loss = config.augment, config.row_loss()
     if config.stage == "visual":
         return VisualTraining(model, frames, held_out, batch, augment)
     if config.stage == "inertial":
         return InertialTraining(model, frames, held_out, batch, config.stretch, augment)
     model.freeze_backbones()
-    cache = _backbone_cache(config, model, frames, _INERTIAL_VERSIONS, "training data")
+    cache = _backbone_cache(config, model, frames, config.versions, "training data")
     held_cache = (
         _backbone_cache(config, model, held_out, 1, "validation data") if held_out else None
     )
