@@ -189,8 +189,8 @@ def interleaved(
     """Push each frame through every tracker in turn, so that noise on the machine hits all alike.
 
     ``every``: name -> take only each n-th round (for slow variants). ``settle_ns``: pause
-    before each push, in which the previous variant's thread pool stops spinning. The order
-    rotates from round to round.
+    before each push, in which the previous variant's thread pool stops spinning. The order is
+    shuffled each round, so that no variant always follows the same one. Deterministic.
     """
     if rounds < 1:
         raise InvalidInputError(f"rounds: expected at least 1, got {rounds}")
@@ -204,10 +204,9 @@ def interleaved(
             feeder.prepare()
             feeder.push()
     begun_ns = clock.now_ns()
-    names = list(trackers)
+    names, random = list(trackers), np.random.default_rng(0)
     for index in range(rounds):
-        turn = index % len(names)
-        for name in names[turn:] + names[:turn]:
+        for name in random.permutation(names).tolist():
             if index % every.get(name, 1):
                 continue
             feeder = feeders[name]

@@ -62,11 +62,11 @@ def numpy_preprocess(
 def opencv_preprocess(
     image: NDArray[np.uint8], height: int, width: int, mean: float, std: float
 ) -> NDArray[np.float32]:
-    """The same through ``cv2.resize(..., INTER_AREA)``."""
+    """The same through ``cv2.resize(..., INTER_AREA)``, which rounds to whole gray levels."""
     import cv2
 
-    resized = cv2.resize(image.astype(np.float32), (width, height), interpolation=cv2.INTER_AREA)
-    return ((resized / 255 - mean) / std).astype(np.float32)
+    resized = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+    return ((resized.astype(np.float32) / 255 - mean) / std).astype(np.float32)
 
 
 def time_twins(clip: Clip, height: int, width: int, mean: float, std: float) -> tuple[Twin, ...]:
