@@ -1,6 +1,7 @@
 """Camera images on their way in: paired, judged and kept until the tracker takes the newest."""
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -16,6 +17,8 @@ from same_runtime.samples import StereoFrame, check_timestamp_ns
 from same_runtime.stamps import stamp_error
 
 _SLOTS = 4
+_SILENT_AFTER = 2
+"""Images without partner in a row after which the other camera is not waited for."""
 _CAMERA_STREAM = STREAMS.index(CAMERAS)
 
 
@@ -54,8 +57,11 @@ class FrameInbox:
         self._waiting_view: str | None = None
         self._waiting_ns = 0
         self._lone_view: str | None = None
+        self._alone_in_a_row = 0
         self._gone_ns = -1
         self._unpaired = self._late_images = self._view_skew_ns = 0
+        self.newest_came_ns = 0
+        """``time.perf_counter_ns`` when the newest frame came in."""
 
     def check(self, frame: StereoFrame) -> None:
         """Raise ``InvalidInputError`` unless ``frame`` is one of the rig's frames."""
@@ -115,7 +121,7 @@ class FrameInbox:
     ) -> None:
         if abs(timestamp_ns - self._gone_ns) <= self._max_skew_ns and self._lone_view != view:
             self._late_images += 1
-            self._lone_view = None  # the other camera is back
+            self._alone_in_a_row = 0  # the other camera is back
             return
         if self._waiting_view is not None:
             apart_ns = timestamp_ns - self._waiting_ns
@@ -123,7 +129,7 @@ class FrameInbox:
                 self._view_skew_ns = apart_ns if view == "right" else -apart_ns
                 pair = {view: image, self._waiting_view: self._waiting}
                 left_ns = timestamp_ns if view == "left" else self._waiting_ns
-                self._waiting_view = None
+                self._waiting_view = self._lone_view = None
                 self._push(left_ns, pair["left"], pair["right"], arrival_ns)
                 return
             if apart_ns <= 0:
@@ -132,7 +138,7 @@ class FrameInbox:
                     f"{view} image", PushStatus.BACKWARDS, self._waiting_ns, timestamp_ns
                 )
             self._send_alone(self._waiting_view, self._waiting_ns, self._waiting, arrival_ns)
-        if self._lone_view == view:
+        if self._lone_view == view and self._alone_in_a_row >= _SILENT_AFTER:
             self._send_alone(view, timestamp_ns, image, arrival_ns)
             return
         np.copyto(self._waiting, image)
@@ -141,7 +147,7 @@ class FrameInbox:
     def _send_alone(
         self, view: str, timestamp_ns: int, image: NDArray[np.uint8], arrival_ns: int | None
     ) -> None:
-        # While the other camera is silent there is nothing to wait for.
+        self._alone_in_a_row = self._alone_in_a_row + 1 if view == self._lone_view else 1
         self._lone_view, self._waiting_view, self._gone_ns = view, None, timestamp_ns
         self._unpaired += 1
         views = {"left": None, "right": None, view: image}
@@ -163,4 +169,5 @@ class FrameInbox:
         status = self._ring.push(mapped_ns, left, right)
         if status is not PushStatus.ACCEPTED:
             raise stamp_error("frame", status, newest_ns, mapped_ns)
+        self.newest_came_ns = time.perf_counter_ns()
         self._wake()

@@ -109,6 +109,8 @@ class TrackerStats:
     """Poses the worker gave out; latency is how long after its deadline each one was ready."""
     deadlines_missed: int
     """Poses that the worker gave out a whole display period late or not at all."""
+    frames_too_late: int
+    """Frames older than an estimate that was made without them."""
     relocalisations: int
     """Times the head jumped and the body was moved along."""
     engine_failures: int

@@ -1,10 +1,11 @@
 """``SamePoseTracker``: sensor samples and stereo frames in, full-body poses out."""
 
+import atexit
 import os
 import threading
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -27,21 +28,24 @@ from same_runtime.at_time import Estimate, JointVelocity, continued
 from same_runtime.camera import CameraRig
 from same_runtime.clocks import CAMERAS, STREAMS, EstimatedClock, GivenClock, set_clock
 from same_runtime.conventions import DEVICES, JOINT_NAMES
+from same_runtime.forks import keep_in_children
 from same_runtime.frame_inbox import FrameInbox
 from same_runtime.ingest import Ingest
 from same_runtime.pose import Pose, PoseStatus, Reason
+from same_runtime.pose_feed import PoseFeed
 from same_runtime.samples import DevicePose, ImuFrame, LegReading, StereoFrame, check_timestamp_ns
 from same_runtime.stamps import check_follows, check_same_clock, stamp_error
 from same_runtime.stats import (
     RollingFigures,
-    RunningFigures,
     TrackerStats,
     newest_status,
     stream_stats,
 )
+from same_runtime.worker import LiveOptions, Tasks, Worker
 
 _ONE_SECOND_NS = 1_000_000_000
 _ONE_HOUR_NS = 3600 * _ONE_SECOND_NS
+_SAMPLE_POLL_S = 0.0005
 _CAMERA_STREAM = STREAMS.index(CAMERAS)
 _Image = NDArray[np.uint8] | None
 
@@ -105,9 +109,11 @@ class SamePoseTracker:
     the bundle's default rig. ``backend``: ``auto``, a name of ``same_engines.BACKENDS``, or an
     open engine of this bundle, which the tracker then owns.
 
-    Two doors lead to the same path. ``push(frame, imu)`` takes a frame with one reading of each
+    Three doors lead to the same path. ``push(frame, imu)`` takes a frame with one reading of each
     device. ``ingest.head(...)``, ``ingest.leg(...)`` and so on take device samples at their own
     rates, and ``push_frame`` estimates the pose at a frame's time from what was ingested.
+    ``start`` runs everything in the background: frames go in through ``ingest.frame`` or
+    ``ingest.image``, poses come out at display rate through ``latest``, ``on_pose`` and ``poses``.
     ``at_time`` gives the pose at any time near the newest estimate.
 
     A context manager; any thread may call any method. Raises ``BundleError``, ``EngineError`` or
@@ -143,11 +149,16 @@ class SamePoseTracker:
         except BaseException:
             self._engine.close()
             raise
+        keep_in_children(self._engine)
         self._closed = False
         self._process_id = os.getpid()
         self._lock = threading.Lock()
         self._newest_frame_ns: int | None = None
         self._newest: Estimate | None = None
+        self._ahead: Estimate | None = None
+        self._dropped = self._frames_too_late = 0
+        self._feed = PoseFeed()
+        self._worker: Worker | None = None
         self._newest_pose: Pose | None = None
         self._velocity = JointVelocity()
         self._estimates = RollingFigures()
@@ -224,6 +235,7 @@ class SamePoseTracker:
             if (reading := getattr(imu, device)) is not None
         ]
         with self._lock:
+            self._check_not_started()
             if self._newest_frame_ns is None or frame.timestamp_ns > self._newest_frame_ns:
                 for index, _ in readings:
                     newest_ns = self._synchroniser.newest_ns(index)
@@ -244,6 +256,7 @@ class SamePoseTracker:
         head_ns = self._synchroniser.newest_ns(0)
         check_same_clock("frame.timestamp_ns", frame.timestamp_ns, "head", head_ns, _ONE_HOUR_NS)
         with self._lock:
+            self._check_not_started()
             self._admit_frame(frame.timestamp_ns)
             return self._estimate(frame.timestamp_ns, frame.left, frame.right, started_ns)
 
@@ -258,7 +271,7 @@ class SamePoseTracker:
         started_ns = time.perf_counter_ns()
         self._check_open()
         timestamp_ns = check_timestamp_ns("timestamp_ns", timestamp_ns)
-        newest = self._newest
+        newest = self._ahead or self._newest
         if newest is None:
             return Pose(timestamp_ns=timestamp_ns, reasons=(Reason.WARMING_UP,))
         pose = newest.pose
@@ -284,7 +297,10 @@ class SamePoseTracker:
         reasons, status = pose.reasons, pose.status
         if timestamp_ns - pose.timestamp_ns > self._options.stale_after_ns:
             reasons = (*reasons, Reason.STALE)
-            status = PoseStatus.LIMITED if status is PoseStatus.VALID else status
+            status = PoseStatus.LIMITED
+        if head_ns is None or timestamp_ns - head_ns > self._options.stale_after_ns:
+            reasons = (Reason.HEAD_LOST, *reasons)
+            status = PoseStatus.INVALID
         return Pose(
             timestamp_ns=timestamp_ns,
             status=status,
@@ -296,8 +312,55 @@ class SamePoseTracker:
             latency_ns=time.perf_counter_ns() - started_ns,
         )
 
+    def start(
+        self, options: LiveOptions | None = None, clock: Callable[[], int] = time.monotonic_ns
+    ) -> None:
+        """Track in the background until ``stop``: the network on each newest frame of
+        ``ingest.frame``, a pose at display rate. ``clock``: now on the tracker's clock, ns.
+        Raises ``SameError`` when already started or closed. ``push`` is closed meanwhile.
+        """
+        self._check_open()
+        with self._lock:
+            self._check_not_started()
+            options = options or LiveOptions()
+            tasks = Tasks(
+                lambda: self._estimate_newest(options.max_wait_ns),
+                self._estimate_without_images,
+                self._look_ahead,
+                self.at_time,
+                self._held_pose,
+            )
+            self._worker = Worker(tasks, self._frame_came, self._feed, options, clock)
+            self._worker.start()
+        # The worker's threads must be gone before the interpreter takes its modules apart.
+        atexit.register(self.stop)
+
+    def stop(self) -> None:
+        """End what ``start`` began, after the running estimate. Safe to call at any time."""
+        worker, self._worker = self._worker, None
+        if worker is not None and os.getpid() == self._process_id:
+            atexit.unregister(self.stop)
+            worker.stop()
+
+    def latest(self) -> Pose:
+        """The newest pose: the worker's while started, else the newest estimate; INVALID before
+        the first. Never waits."""
+        pose = self._feed.newest if self._worker is not None else self._newest_pose
+        return pose or Pose()
+
+    def on_pose(self, callback: Callable[[Pose], None]) -> Callable[[], None]:
+        """Call ``callback`` with each pose that the worker gives out, in the worker's thread: it
+        must be quick. What it raises is logged and counted. Returns what ends the calls."""
+        return self._feed.listen(callback)
+
+    def poses(self) -> AsyncIterator[Pose]:
+        """``async for pose in tracker.poses()``: the newest pose each time there is one, until
+        ``stop``. A slow reader misses poses; nothing queues up."""
+        return self._feed.poses()
+
     def stats(self) -> TrackerStats:
         """Health, counters, rates and latencies since the tracker opened."""
+        worker = self._worker
         status, reasons, joint_confidence = newest_status(self._newest_pose)
         return TrackerStats(
             status=status,
@@ -306,11 +369,12 @@ class SamePoseTracker:
             streams=stream_stats(self._ingestion, self._options.max_gap_ns),
             frames=self._inbox.counts(),
             estimates=self._estimates.figures(),
-            output=RunningFigures(0, 0.0, 0.0, 0.0, 0.0),
-            deadlines_missed=0,
+            output=worker.output.figures() if worker else RollingFigures().figures(),
+            deadlines_missed=worker.deadlines_missed if worker else 0,
+            frames_too_late=self._frames_too_late,
             relocalisations=self._assembler.relocalisations,
             engine_failures=self._engine_failures,
-            callback_errors=0,
+            callback_errors=self._feed.callback_errors,
         )
 
     def reset(self) -> None:
@@ -322,6 +386,7 @@ class SamePoseTracker:
     def close(self) -> None:
         """Release the engine. Safe to call twice."""
         if os.getpid() == self._process_id:
+            self.stop()
             with self._lock:
                 self._closed = True
                 self._engine.close()
@@ -344,6 +409,10 @@ class SamePoseTracker:
             # The backend's threads did not come along through the fork: running would hang.
             raise SameError("the tracker was opened before a fork; open one in each process")
 
+    def _check_not_started(self) -> None:
+        if self._worker is not None:
+            raise SameError("the tracker is started: give frames to ingest.frame, or stop it first")
+
     def _restart(self) -> None:
         self._forget()
         self._synchroniser.clear()
@@ -356,7 +425,7 @@ class SamePoseTracker:
         self._assembler.reset()
         self._velocity.forget()
         self._newest_frame_ns = None
-        self._newest = None
+        self._newest = self._ahead = None
         self._newest_pose = None
 
     def _admit_frame(self, timestamp_ns: int) -> bool:
@@ -388,6 +457,7 @@ class SamePoseTracker:
         states = self._synchroniser.lookup(timestamp_ns)
         self._newest_frame_ns = timestamp_ns
         relocalisations = self._assembler.relocalisations
+        self._ahead = None
         if not self._assembler.assemble(
             timestamp_ns, states, self._imu_features, self._T_anchor_cam, self._time_offset_s,
             self._window_valid,
@@ -412,6 +482,66 @@ class SamePoseTracker:
         self._newest_pose, self._newest = pose, Estimate(pose, states, velocity)
         self._estimates.add(timestamp_ns, pose.latency_ns)
         return pose
+
+    def _estimate_newest(self, max_wait_ns: int) -> bool:
+        newest = self._inbox.newest()
+        if newest is None:
+            return False
+        timestamp_ns, left, right = newest
+        if self._newest_frame_ns == timestamp_ns:
+            return False
+        self._await_samples(timestamp_ns, max_wait_ns)
+        with self._lock:
+            if self._newest_frame_ns is not None and timestamp_ns <= self._newest_frame_ns:
+                # Either the cameras' clock began anew, or image-free estimates went past the frame.
+                if self._newest_frame_ns - timestamp_ns < _ONE_SECOND_NS:
+                    self._frames_too_late += 1
+                    return False
+                self._forget()
+            self._estimate(timestamp_ns, left, right, self._inbox.newest_came_ns)
+        return True
+
+    def _await_samples(self, timestamp_ns: int, max_wait_ns: int) -> None:
+        give_up_ns = time.monotonic_ns() + max_wait_ns
+        while time.monotonic_ns() < give_up_ns:
+            newest = [self._synchroniser.newest_ns(index) for index in range(len(DEVICES))]
+            awaited = (
+                t for t in newest if t is not None and timestamp_ns - t < self._options.max_gap_ns
+            )
+            if all(t >= timestamp_ns for t in awaited):
+                return
+            time.sleep(_SAMPLE_POLL_S)
+
+    def _estimate_without_images(self) -> None:
+        started_ns = time.perf_counter_ns()
+        with self._lock:
+            head_ns = self._synchroniser.newest_ns(0)
+            if head_ns is None or head_ns <= (self._newest_frame_ns or 0):
+                return
+            self._estimate(head_ns, None, None, started_ns)
+
+    def _look_ahead(self) -> None:
+        started_ns = time.perf_counter_ns()
+        with self._lock:
+            base, head_ns = self._newest, self._synchroniser.newest_ns(0)
+            if base is None or head_ns is None or head_ns <= base.pose.timestamp_ns:
+                return
+            states = self._synchroniser.lookup(head_ns)
+            self._assembler_ahead.copy_from(self._assembler)
+            if not self._assembler_ahead.assemble(
+                head_ns, states, self._imu_features, self._T_anchor_cam, self._time_offset_s,
+                self._window_valid,
+            ):  # fmt: skip
+                return
+            self._view_valid.fill(0)
+            for stage in ("inertial", "fusion", "temporal"):
+                self._engine.peek(stage)
+            pose = self._make_pose(self._assembler_ahead, head_ns, base.pose.reasons, started_ns)
+            pose = replace(pose, joint_confidence=base.pose.joint_confidence)
+            self._ahead = Estimate(pose, states, base.velocity)
+
+    def _held_pose(self) -> Pose:
+        return self._newest_pose or Pose(reasons=(Reason.WARMING_UP,))
 
     def _headless_pose(self, timestamp_ns: int, started_ns: int) -> Pose:
         last = self._newest.pose if self._newest is not None else Pose()
@@ -460,6 +590,10 @@ class SamePoseTracker:
         self, images: tuple[_Image, _Image], how: tuple[How, ...], relocalised: bool
     ) -> tuple[Reason, ...]:
         reasons = []
+        dropped = self._inbox.counts().dropped
+        if dropped != self._dropped:
+            self._dropped = dropped
+            reasons.append(Reason.OVERLOADED)
         if relocalised:
             reasons.append(Reason.RELOCALISED)
         if self._assembler.frames < self._window:

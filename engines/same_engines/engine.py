@@ -6,7 +6,7 @@ from types import TracebackType
 import numpy as np
 
 from same_engines.bundle import STAGES, STATE_SUFFIX, Bundle, TensorSpec
-from same_engines.errors import BundleError
+from same_engines.errors import BundleError, EngineError
 
 
 class Engine(ABC):
@@ -43,6 +43,11 @@ class Engine(ABC):
         images. An engine may run them faster than one by one. Raises ``EngineError``."""
         for stage in STAGES if with_images else STAGES[1:]:
             self.run(stage)
+
+    def peek(self, stage: str) -> None:
+        """Run one stage as ``run`` does, but leave the carried state as it was: the next run
+        reads what this one read. Raises ``EngineError`` where the backend cannot."""
+        raise EngineError(f"backend {self.backend} cannot run a stage without moving its state on")
 
     @abstractmethod
     def reset_state(self) -> None:

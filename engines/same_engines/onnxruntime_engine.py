@@ -101,15 +101,18 @@ class OnnxRuntimeEngine(Engine):
         return self._buffers[name][0]
 
     def run(self, stage: str) -> None:
+        self.peek(stage)
+        self._turn[stage] = (self._turn[stage] + 1) % len(self._stages[stage].bindings)
+
+    def peek(self, stage: str) -> None:
+        # State is written beside what it was read from; what is read next is up to the turn.
         opened = self._stages.get(stage)
         if opened is None:
             raise EngineError(f"stage {stage!r}: expected one of {STAGES} on an open engine")
-        turn = self._turn[stage]
         try:
-            opened.session.run_with_iobinding(opened.bindings[turn])
+            opened.session.run_with_iobinding(opened.bindings[self._turn[stage]])
         except Exception as error:  # any backend failure is one kind of error to the caller
             raise EngineError(f"ONNX Runtime failed in stage {stage}: {error}") from None
-        self._turn[stage] = (turn + 1) % len(opened.bindings)
 
     def reset_state(self) -> None:
         for name in self._tensors:

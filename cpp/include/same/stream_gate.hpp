@@ -32,12 +32,14 @@ class StreamGate {
     const int64_t step_ns = timestamp_ns - newest_ns_;
     if (step_ns > 0 && (step_ns <= kMaxJumpNs || witnessed))
       return step_ns < kMinSpacingNs ? refuse(PushStatus::TOO_CLOSE) : accept(timestamp_ns, false);
+    const bool backwards = step_ns < 0;
+    // Late by less than this, a stream is waited for: it passes its newest stamp soon enough.
+    if (backwards && -step_ns < kCandidateGapNs) return refuse(PushStatus::BACKWARDS);
     const int64_t since_candidate_ns = timestamp_ns - candidate_ns_;
     const bool continues = candidates_ > 0 && since_candidate_ns >= kMinSpacingNs &&
                            since_candidate_ns <= kCandidateGapNs;
     candidates_ = continues ? candidates_ + 1 : 1;
     candidate_ns_ = timestamp_ns;
-    const bool backwards = step_ns < 0;
     if (candidates_ >= (backwards ? kBackwardsWitnesses : kJumpWitnesses)) {
       restarts_.fetch_add(1, std::memory_order_relaxed);
       return accept(timestamp_ns, true);

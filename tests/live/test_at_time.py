@@ -1,0 +1,162 @@
+"""The pose between and beyond estimates: exact at the estimate, capped, tied to the devices."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from live.live_stream import SECOND, START_NS, live_events
+from scipy.spatial.transform import Rotation
+
+from same_engines.errors import TimestampError
+from same_runtime import Pose, PoseStatus, Reason, SamePoseTracker
+from same_runtime._core import Synchroniser
+from same_runtime.at_time import Estimate, JointVelocity, continued
+from same_runtime.conventions import JOINT_NAMES
+from same_runtime.ingest import Ingest
+
+MS = 1_000_000
+HEAD, LEFT_WRIST, LEFT_FOOT = (JOINT_NAMES.index(n) for n in ("head", "left_wrist", "left_foot"))
+
+
+@pytest.fixture
+def tracker(tiny_bundle: Path) -> Iterator[SamePoseTracker]:
+    with SamePoseTracker(tiny_bundle) as opened:
+        yield opened
+
+
+def warmed_up(tracker: SamePoseTracker) -> int:
+    for event in live_events(tracker.rig, 0.5):
+        event.send(tracker.ingest)
+        if event.stream == "frame":
+            tracker._estimate_newest(0)
+    assert tracker._newest is not None
+    return tracker._newest.pose.timestamp_ns
+
+
+def test_before_the_first_estimate_there_is_no_pose(tracker: SamePoseTracker) -> None:
+    pose = tracker.at_time(START_NS)
+    assert pose.status is PoseStatus.INVALID and pose.reason is Reason.WARMING_UP
+    assert tracker.latest().status is PoseStatus.INVALID
+
+
+def test_at_the_estimates_time_it_is_the_estimate(tracker: SamePoseTracker) -> None:
+    newest_ns = warmed_up(tracker)
+    estimate = tracker._newest
+    assert estimate is not None
+    pose = tracker.at_time(newest_ns)
+    np.testing.assert_allclose(pose.joints_world, estimate.pose.joints_world, atol=2e-3)
+    np.testing.assert_allclose(pose.joints_cam_left, estimate.pose.joints_cam_left, atol=2e-3)
+    np.testing.assert_allclose(pose.T_world_cam_left, estimate.pose.T_world_cam_left, atol=2e-3)
+
+
+def test_far_ahead_it_stays_near_and_says_stale(tracker: SamePoseTracker) -> None:
+    newest_ns = warmed_up(tracker)
+    near = tracker.at_time(newest_ns + 50 * MS)
+    assert Reason.STALE not in near.reasons
+    far = tracker.at_time(newest_ns + 5 * SECOND)
+    assert far.status is PoseStatus.INVALID
+    assert {Reason.STALE, Reason.HEAD_LOST} <= set(far.reasons)
+    assert np.isfinite(far.joints_world).all()
+    cap_m = 12.0 * 0.1 + 0.5
+    assert np.abs(far.joints_world - tracker.at_time(newest_ns).joints_world).max() < cap_m
+
+
+def test_bad_times_are_named(tracker: SamePoseTracker) -> None:
+    newest_ns = warmed_up(tracker)
+    for bad in (1.5, -1, newest_ns * 1000):
+        with pytest.raises(TimestampError):
+            tracker.at_time(bad)  # type: ignore[arg-type]
+
+
+def states_at(head: np.ndarray, yaw: float = 0.0, hand: np.ndarray | None = None):
+    synchroniser = Synchroniser()
+    turn = Rotation.from_euler("y", yaw).as_quat()
+    synchroniser.push_pose(0, START_NS, head, turn)
+    if hand is not None:
+        synchroniser.push_pose(1, START_NS, hand, turn)
+    return synchroniser.lookup(START_NS)
+
+
+def test_head_and_hands_lead_and_feet_stay() -> None:
+    random = np.random.default_rng(0)
+    joints = random.normal(size=(22, 3))
+    head, hand = np.array((0.0, 1.6, 0.0)), np.array((0.3, 1.0, -0.4))
+    estimate = Estimate(
+        Pose(timestamp_ns=START_NS, joints_world=joints),
+        states_at(head, 0.0, hand),
+        np.zeros((22, 3)),
+    )
+    step, reach = np.array((0.05, 0.0, 0.02)), np.array((0.0, 0.1, 0.0))
+    moved = continued(estimate, states_at(head + step, 0.0, hand + reach), 0.03, 0.1) - joints
+    np.testing.assert_allclose(moved[HEAD], step, atol=1e-12)
+    np.testing.assert_allclose(moved[LEFT_WRIST], reach, atol=1e-12)
+    np.testing.assert_allclose(moved[LEFT_FOOT], 0, atol=1e-12)
+
+
+def test_a_head_that_jumps_takes_the_whole_body_along() -> None:
+    joints = np.random.default_rng(1).normal(size=(22, 3))
+    head = np.array((0.0, 1.6, 0.0))
+    estimate = Estimate(
+        Pose(timestamp_ns=START_NS, joints_world=joints), states_at(head), np.ones((22, 3))
+    )
+    moved = continued(estimate, states_at((3.0, 1.6, -2.0), 2.0), 0.03, 0.1)
+    R = Rotation.from_euler("y", 2.0)
+    np.testing.assert_allclose(moved, R.apply(joints - head) + (3.0, 1.6, -2.0), atol=1e-9)
+
+
+def test_velocity_is_the_slope_and_is_bounded() -> None:
+    velocity = JointVelocity()
+    start = np.random.default_rng(2).normal(size=(22, 3))
+    slope = np.full((22, 3), (1.0, -0.5, 0.25))
+    for i in range(6):
+        found = velocity.update(START_NS + i * 33 * MS, start + i * 0.033 * slope)
+    np.testing.assert_allclose(found, slope, atol=1e-9)
+    wild = velocity.update(START_NS + 6 * 33 * MS, start + 1000.0)
+    assert np.linalg.norm(wild, axis=1).max() <= 12.0 + 1e-9
+    velocity.forget()
+    assert not velocity.update(START_NS + 7 * 33 * MS, start).any()
+
+
+def test_a_relocalised_head_keeps_the_bodys_shape(tiny_bundle: Path) -> None:
+    jump_ns = START_NS + SECOND
+    turn, shift = Rotation.from_euler("y", 1.9), np.array((4.0, 0.3, -2.5))
+
+    class MovedWorld:
+        """The same doors, in a world that has been turned and shifted."""
+
+        def __init__(self, ingest: Ingest) -> None:
+            self._ingest = ingest
+
+        def head(self, t: int, position: np.ndarray, q: np.ndarray) -> None:
+            moved = (turn * Rotation.from_quat(q)).as_quat()
+            self._ingest.head(t, turn.apply(position) + shift, moved)
+
+        def controller(self, side: str, t: int, position: np.ndarray, q: np.ndarray) -> None:
+            moved = (turn * Rotation.from_quat(q)).as_quat()
+            self._ingest.controller(side, t, turn.apply(position) + shift, moved)
+
+        def leg(self, side: str, t: int, q: np.ndarray, acceleration: np.ndarray) -> None:
+            moved = (turn * Rotation.from_quat(q)).as_quat()
+            self._ingest.leg(side, t, moved, turn.apply(acceleration))
+
+    with SamePoseTracker(tiny_bundle) as still, SamePoseTracker(tiny_bundle) as jumping:
+        differences, marked = [], []
+        for event in live_events(still.rig, 2.0):
+            event.send(still.ingest)
+            if event.stream == "frame" or event.timestamp_ns < jump_ns:
+                event.send(jumping.ingest)
+            else:
+                event.send(MovedWorld(jumping.ingest))  # type: ignore[arg-type]
+            if event.stream == "frame":
+                still._estimate_newest(0)
+                jumping._estimate_newest(0)
+                a, b = still.latest(), jumping.latest()
+                marked.append(Reason.RELOCALISED in b.reasons)
+                differences.append(np.abs(a.joints_cam_left - b.joints_cam_left).max())
+        assert still.stats().relocalisations == 0
+        assert jumping.stats().relocalisations == sum(marked) == 1
+        assert marked.index(True) == 30
+    assert max(differences[:30]) == 0
+    # The shift upwards changes the head's height, which the network sees: not zero, but no jump.
+    assert max(differences[30:]) < 0.15

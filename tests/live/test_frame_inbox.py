@@ -1,0 +1,108 @@
+"""Images that come apart are paired, frames that nobody took are dropped and counted."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from runtime.streams import START_NS
+
+from same_engines.errors import InvalidInputError, TimestampError
+from same_runtime import StereoFrame
+from same_runtime._core import Ingestion, Synchroniser
+from same_runtime.camera import CameraRig
+from same_runtime.frame_inbox import FrameInbox
+
+MS = 1_000_000
+
+
+class Inbox:
+    def __init__(self, rig: CameraRig) -> None:
+        self.wakes = 0
+        self.inbox = FrameInbox(Ingestion(Synchroniser()), rig, 5 * MS, self._wake)
+        self.shape = (rig.left.height, rig.left.width)
+
+    def _wake(self) -> None:
+        self.wakes += 1
+
+    def image(self, view: str, ms: int, value: int) -> None:
+        image = np.full(self.shape, value, np.uint8)
+        self.inbox.put_image(view, START_NS + ms * MS, image, None)
+        image[:] = 0  # the driver's buffer is its own again
+
+    def newest(self) -> tuple[int, int | None, int | None]:
+        found = self.inbox.newest()
+        assert found is not None
+        stamp, left, right = found
+        values = [None if image is None else int(image[3, 5]) for image in (left, right)]
+        return (stamp - START_NS) // MS, values[0], values[1]
+
+
+@pytest.fixture
+def inbox(small_rig: CameraRig) -> Inbox:
+    return Inbox(small_rig)
+
+
+@pytest.mark.parametrize("first", ["left", "right"])
+def test_images_two_milliseconds_apart_are_one_frame(inbox: Inbox, first: str) -> None:
+    second = "right" if first == "left" else "left"
+    inbox.image(first, 0, 7)
+    assert inbox.wakes == 0
+    inbox.image(second, 2, 9)
+    expected = (0, 7, 9) if first == "left" else (2, 9, 7)
+    assert inbox.newest() == expected and inbox.wakes == 1
+    skew_ms = 2 if first == "left" else -2
+    assert inbox.inbox.counts().view_skew_ns == skew_ms * MS
+
+
+def test_an_image_without_partner_goes_alone_and_the_camera_may_come_back(inbox: Inbox) -> None:
+    inbox.image("left", 0, 1)
+    inbox.image("left", 33, 2)
+    assert inbox.newest() == (0, 1, None)
+    inbox.image("left", 66, 3)
+    assert inbox.newest() == (66, 3, None)  # twice in a row: the other one is silent
+    inbox.image("right", 68, 4)
+    counts = inbox.inbox.counts()
+    assert counts.late_images == 1
+    inbox.image("left", 99, 5)
+    inbox.image("right", 101, 6)
+    assert inbox.newest() == (99, 5, 6)
+    assert counts.unpaired == inbox.inbox.counts().unpaired
+
+
+def test_the_newest_frame_wins_and_the_rest_is_counted(inbox: Inbox, small_rig: CameraRig) -> None:
+    image = np.zeros(inbox.shape, np.uint8)
+    for i in range(10):
+        inbox.inbox.put(StereoFrame(START_NS + i * 33 * MS, image + i, None), None)
+    assert inbox.newest() == (297, 9, None)
+    counts = inbox.inbox.counts()
+    assert (counts.accepted, counts.dropped) == (10, 9)
+
+
+def test_bad_frames_are_refused_whole(inbox: Inbox) -> None:
+    image = np.zeros(inbox.shape, np.uint8)
+    inbox.inbox.put(StereoFrame(START_NS, image, image), None)
+    for error, message, frame in (
+        (TimestampError, "duplicate", StereoFrame(START_NS, image, image)),
+        (TimestampError, "before the newest", StereoFrame(START_NS - 1, image, image)),
+        (
+            InvalidInputError,
+            "frame.left: expected the rig's",
+            StereoFrame(START_NS, image[1:], None),
+        ),
+        (InvalidInputError, "expected a StereoFrame", None),
+    ):
+        with pytest.raises(error, match=message):
+            inbox.inbox.put(frame, None)  # type: ignore[arg-type]
+    with pytest.raises(InvalidInputError, match="view: expected one of"):
+        inbox.image("up", 5, 1)
+    assert inbox.wakes == 1
+
+
+def test_the_tracker_passes_images_on(tiny_bundle: Path) -> None:
+    from same_runtime import SamePoseTracker
+
+    with SamePoseTracker(tiny_bundle) as tracker:
+        image = np.zeros((tracker.rig.left.height, tracker.rig.left.width), np.uint8)
+        tracker.ingest.image("left", START_NS, image)
+        tracker.ingest.image("right", START_NS + 2 * MS, image)
+        assert tracker.stats().frames.accepted == 1

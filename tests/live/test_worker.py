@@ -1,0 +1,290 @@
+"""Started trackers: poses at display rate, the newest frame wins, nothing hangs or dies."""
+
+import asyncio
+import os
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from live.live_stream import SECOND, START_NS, live_events
+
+from same_engines.errors import EngineError, InvalidInputError, SameError
+from same_runtime import Pose, PoseStatus, Reason, SamePoseTracker, StereoFrame
+from same_runtime.worker import LiveOptions
+
+MS = 1_000_000
+
+
+@pytest.fixture
+def tracker(tiny_bundle: Path) -> Iterator[SamePoseTracker]:
+    with SamePoseTracker(tiny_bundle) as opened:
+        yield opened
+
+
+class Player:
+    """Plays the made-up stream in real time and is its clock."""
+
+    def __init__(self, tracker: SamePoseTracker, seconds: float) -> None:
+        self._tracker, self._events = tracker, list(live_events(tracker.rig, seconds))
+        self._began_ns = time.monotonic_ns()
+
+    def now_ns(self) -> int:
+        return START_NS + time.monotonic_ns() - self._began_ns
+
+    def play(self, without: tuple[str, ...] = ()) -> None:
+        self._began_ns = time.monotonic_ns()
+        for event in self._events:
+            if event.stream in without:
+                continue
+            time.sleep(max(0.0, 1e-9 * (event.timestamp_ns - self.now_ns())))
+            event.send(self._tracker.ingest)
+
+
+@pytest.mark.parametrize("policy", ["reanchor", "image_free", "hold"])
+def test_poses_come_at_display_rate(tracker: SamePoseTracker, policy: str) -> None:
+    player = Player(tracker, 1.5)
+    poses: list[Pose] = []
+    tracker.on_pose(poses.append)
+    tracker.start(LiveOptions(between_frames=policy), player.now_ns)  # type: ignore[arg-type]
+    player.play()
+    stats = tracker.stats()
+    assert tracker.latest().timestamp_ns > START_NS + SECOND
+    tracker.stop()
+    assert len(poses) + stats.deadlines_missed >= 0.8 * 1.5 * 90
+    times = [pose.timestamp_ns for pose in poses if pose.status is not PoseStatus.INVALID]
+    assert len(times) > 15  # on a busy machine; the rate itself is a benchmark's business
+    if policy != "hold":
+        assert all(b > a for a, b in zip(times, times[1:], strict=False))
+    assert all(np.isfinite(pose.joints_world).all() for pose in poses)
+    assert stats.engine_failures == stats.callback_errors == 0
+    taken = stats.estimates.count + stats.frames.dropped + stats.frames_too_late
+    assert taken >= 0.8 * 1.5 * 30
+
+
+def test_looking_ahead_leaves_no_trace(tiny_bundle: Path) -> None:
+    with SamePoseTracker(tiny_bundle) as plain, SamePoseTracker(tiny_bundle) as looking:
+        for event in live_events(plain.rig, 1.0):
+            event.send(plain.ingest)
+            event.send(looking.ingest)
+            if event.stream == "frame":
+                plain._estimate_newest(0)
+                looking._estimate_newest(0)
+            elif event.stream == "head":
+                looking._look_ahead()
+        assert looking._ahead is not None
+        newest = looking._newest
+        assert newest is not None and plain._newest is not None
+        np.testing.assert_array_equal(newest.pose.joints_world, plain._newest.pose.joints_world)
+        ahead_ns = looking._ahead.pose.timestamp_ns
+        assert ahead_ns > newest.pose.timestamp_ns
+        np.testing.assert_allclose(
+            looking.at_time(ahead_ns).joints_world, looking._ahead.pose.joints_world, atol=1e-3
+        )
+
+
+def test_the_newest_frame_wins_under_overload(
+    tracker: SamePoseTracker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = tracker._engine.run
+
+    def slow(stage: str) -> None:
+        if stage == "visual":
+            time.sleep(0.15)
+        run(stage)
+
+    monkeypatch.setattr(tracker._engine, "run", slow)
+    player = Player(tracker, 1.5)
+    poses: list[Pose] = []
+    tracker.on_pose(poses.append)
+    tracker.start(LiveOptions(), player.now_ns)
+    player.play()
+    time.sleep(0.3)
+    stats = tracker.stats()
+    estimate = tracker._newest
+    tracker.stop()
+    assert any(Reason.OVERLOADED in pose.reasons for pose in poses)
+    assert stats.frames.dropped > 20
+    assert stats.frames.dropped + stats.estimates.count == pytest.approx(45, abs=2)
+    assert estimate is not None
+    assert player.now_ns() - estimate.pose.timestamp_ns < SECOND
+
+
+def test_without_cameras_the_pose_goes_on(tracker: SamePoseTracker) -> None:
+    player = Player(tracker, 1.0)
+    tracker.start(LiveOptions(), player.now_ns)
+    player.play(without=("frame",))
+    pose = tracker.latest()
+    tracker.stop()
+    assert pose.status is PoseStatus.LIMITED and Reason.NO_IMAGES in pose.reasons
+    assert player.now_ns() - pose.timestamp_ns < SECOND
+
+
+def test_when_everything_stops_the_pose_says_so(tracker: SamePoseTracker) -> None:
+    player = Player(tracker, 0.5)
+    tracker.start(LiveOptions(), player.now_ns)
+    player.play()
+    time.sleep(0.4)
+    pose = tracker.latest()
+    tracker.stop()
+    assert pose.status is PoseStatus.INVALID and pose.reason is Reason.HEAD_LOST
+    assert Reason.STALE in pose.reasons
+
+
+def test_a_failing_engine_or_callback_does_not_end_the_stream(
+    tracker: SamePoseTracker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, failures = tracker._engine.run, iter(range(3))
+
+    def failing(stage: str) -> None:
+        if stage == "visual" and next(failures, None) is not None:
+            raise EngineError("out of luck")
+        run(stage)
+
+    def broken(pose: Pose) -> None:
+        raise RuntimeError("the app's own bug")
+
+    monkeypatch.setattr(tracker._engine, "run", failing)
+    heard: list[Pose] = []
+    tracker.on_pose(broken)
+    tracker.on_pose(heard.append)
+    player = Player(tracker, 1.0)
+    tracker.start(LiveOptions(), player.now_ns)
+    player.play()
+    stats = tracker.stats()
+    tracker.stop()
+    assert stats.engine_failures == 3 and stats.callback_errors >= len(heard) - 1 > 5
+    assert heard[-1].status is not PoseStatus.INVALID
+
+
+def test_a_callback_may_stop_the_tracker(tracker: SamePoseTracker) -> None:
+    stopped = threading.Event()
+
+    def stop(pose: Pose) -> None:
+        tracker.stop()
+        stopped.set()
+
+    tracker.on_pose(stop)
+    tracker.start()
+    assert stopped.wait(5.0)
+    tracker.start()
+    tracker.stop()
+
+
+def test_poses_can_be_awaited(tracker: SamePoseTracker) -> None:
+    async def collect() -> int:
+        count = 0
+        async for pose in tracker.poses():
+            count += 1
+            assert isinstance(pose, Pose)
+            if count == 5:
+                threading.Thread(target=tracker.stop).start()
+        return count
+
+    tracker.start()
+    assert asyncio.run(asyncio.wait_for(collect(), 10.0)) >= 5
+
+
+def test_push_and_start_exclude_each_other(tracker: SamePoseTracker) -> None:
+    tracker.start()
+    with pytest.raises(SameError, match="stop it first"):
+        tracker.push_frame(StereoFrame(START_NS, None, None))
+    with pytest.raises(SameError, match="stop it first"):
+        tracker.start()
+    tracker.stop()
+    tracker.stop()
+    tracker.push_frame(StereoFrame(START_NS, None, None))
+
+
+@pytest.mark.parametrize("bad", [{"between_frames": "guess"}, {"display_rate_hz": 0.0}])
+def test_bad_options_are_named(bad: dict) -> None:
+    with pytest.raises(InvalidInputError, match=next(iter(bad))):
+        LiveOptions(**bad)
+
+
+def run_program(bundle: Path, body: str) -> subprocess.CompletedProcess[str]:
+    program = "from same_runtime import *\nimport os, sys, time\n" + textwrap.dedent(body)
+    return subprocess.run(
+        [sys.executable, "-c", program, str(bundle)], capture_output=True, text=True, timeout=60
+    )
+
+
+def test_a_program_that_forgets_to_stop_still_ends(tiny_bundle: Path) -> None:
+    done = run_program(
+        tiny_bundle,
+        """
+        tracker = SamePoseTracker(sys.argv[1])
+        tracker.on_pose(lambda pose: 1 / 0)
+        tracker.start()
+        time.sleep(0.3)
+        """,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "ZeroDivisionError" not in done.stdout
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_forked_child_is_told_and_ends(tiny_bundle: Path) -> None:
+    done = run_program(
+        tiny_bundle,
+        """
+        import multiprocessing
+
+        def use_and_drop(trackers):
+            tracker = trackers.pop()
+            try:
+                tracker.at_time(0)
+            except SameError as error:
+                assert "fork" in str(error)
+            else:
+                sys.exit(3)
+            tracker.stop()
+            tracker.close()
+
+        trackers = [SamePoseTracker(sys.argv[1])]
+        trackers[0].start()
+        time.sleep(0.2)
+        child = multiprocessing.get_context("fork").Process(target=use_and_drop, args=(trackers,))
+        child.start()
+        child.join(20)
+        trackers[0].close()
+        sys.exit(child.exitcode)
+        """,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_two_threads_push_and_one_reads(tracker: SamePoseTracker) -> None:
+    frames = [e for e in live_events(tracker.rig, 0.9) if e.stream == "frame"]
+    for event in live_events(tracker.rig, 0.1):
+        if event.stream != "frame":
+            event.send(tracker.ingest)
+    results: list[tuple[Pose, np.ndarray]] = []
+    refused = [0, 0]
+
+    def push(which: int) -> None:
+        for event in frames:
+            try:
+                pose = tracker.push_frame(StereoFrame(event.timestamp_ns, None, None))
+            except SameError:
+                refused[which] += 1
+            else:
+                results.append((pose, pose.joints_world.copy()))
+
+    threads = [threading.Thread(target=push, args=(which,)) for which in range(2)]
+    for thread in threads:
+        thread.start()
+    while any(thread.is_alive() for thread in threads):
+        tracker.at_time(START_NS + 50 * MS)
+        tracker.stats()
+    for thread in threads:
+        thread.join()
+    assert len(results) + sum(refused) == 2 * len(frames)
+    assert len({pose.timestamp_ns for pose, _ in results}) == len(results)
+    for pose, joints in results:
+        np.testing.assert_array_equal(pose.joints_world, joints)
