@@ -111,6 +111,8 @@ class RecordedSample:
     timestamp_ns: int
     value: StereoFrame | RawPose | RawLegReading | NDArray[np.float64]
     """A stereo pair, a device sample, or true joints (22, 3) metres in the world frame."""
+    arrival_ns: int
+    """When it arrived, on the recording's clock."""
 
 
 def _time(timestamp_ns: int) -> dict[str, int]:
@@ -125,13 +127,15 @@ class RecordingWriter:
     """Write a recording; the file appears under its name only when ``close`` succeeds.
 
     ``path``: the MCAP file. ``rig``: the cameras' calibration; None for a recording without
-    cameras. ``jpeg_quality``: None stores images lossless (PNG), else JPEG of that quality.
+    cameras. ``jpeg_quality``: None stores images lossless (PNG), 1..95 as JPEG of that quality.
     Raises ``RecordingError`` if the file cannot be written.
     """
 
     def __init__(
         self, path: str | Path, rig: CameraRig | None, jpeg_quality: int | None = None
     ) -> None:
+        if jpeg_quality is not None and not 1 <= jpeg_quality <= 95:
+            raise InvalidInputError(f"jpeg_quality: expected 1..95 or None, got {jpeg_quality}")
         self._path = Path(path)
         self._partial = self._path.with_name(self._path.name + ".partial")
         self._jpeg_quality = jpeg_quality
@@ -321,19 +325,21 @@ class Recording:
         views = {_IMAGE_TOPICS[view]: view for view in VIEWS if FRAME_STREAM in wanted}
         truth = (_TRUTH_TOPIC,) if TRUTH_STREAM in wanted else ()
         pending: dict[str, Any] = {}
-        for topic, timestamp_ns, message in self._messages((*devices, *views, *truth)):
+        for topic, timestamp_ns, arrival_ns, message in self._messages((*devices, *views, *truth)):
             try:
                 if topic in views:
                     if pending and pending["timestamp_ns"] != timestamp_ns:
                         yield _frame(pending)
                         pending = {}
                     pending["timestamp_ns"] = timestamp_ns
+                    pending["arrival_ns"] = arrival_ns
                     pending[views[topic]] = self._decode(message)
-                    if len(pending) == 3:
+                    if len(pending) == 4:
                         yield _frame(pending)
                         pending = {}
                 elif topic in devices:
-                    yield RecordedSample(devices[topic], timestamp_ns, _device_value(message))
+                    value = _device_value(message)
+                    yield RecordedSample(devices[topic], timestamp_ns, value, arrival_ns)
                 else:
                     joints = np.array(message["positions"], dtype=np.float64)
                     if joints.shape != (NUM_JOINTS, 3):
@@ -341,7 +347,7 @@ class Recording:
                             f"{self.path}: {topic}: expected {NUM_JOINTS} joints "
                             f"({JOINT_NAMES[0]}..{JOINT_NAMES[-1]}), got shape {joints.shape}"
                         )
-                    yield RecordedSample(TRUTH_STREAM, timestamp_ns, joints)
+                    yield RecordedSample(TRUTH_STREAM, timestamp_ns, joints, arrival_ns)
             except (KeyError, TypeError, ValueError) as error:
                 if isinstance(error, InvalidInputError):
                     raise
@@ -349,12 +355,13 @@ class Recording:
         if pending:
             yield _frame(pending)
 
-    def _messages(self, topics: tuple[str, ...]) -> Iterator[tuple[str, int, dict[str, Any]]]:
+    def _messages(self, topics: tuple[str, ...]) -> Iterator[tuple[str, int, int, dict[str, Any]]]:
         try:
             with self.path.open("rb") as file:
                 reader = make_reader(file, validate_crcs=True)
                 for _, channel, message in reader.iter_messages(topics=topics):
-                    yield channel.topic, message.publish_time, json.loads(message.data)
+                    content = json.loads(message.data)
+                    yield channel.topic, message.publish_time, message.log_time, content
         except OSError as error:
             raise RecordingError(f"{self.path}: cannot be read ({error.strerror})") from None
         except Exception as error:  # the MCAP reader and its codecs raise many kinds
@@ -377,7 +384,7 @@ class Recording:
 
 def _frame(pending: dict[str, Any]) -> RecordedSample:
     frame = StereoFrame(pending["timestamp_ns"], pending.get("left"), pending.get("right"))
-    return RecordedSample(FRAME_STREAM, frame.timestamp_ns, frame)
+    return RecordedSample(FRAME_STREAM, frame.timestamp_ns, frame, pending["arrival_ns"])
 
 
 def _device_value(message: dict[str, Any]) -> RawPose | RawLegReading:

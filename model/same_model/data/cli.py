@@ -65,6 +65,27 @@ class Synth:
 
 
 @dataclass(frozen=True)
+class Mcap:
+    """Write one sequence of a data set as an MCAP recording, for same-track."""
+
+    sequence: tyro.conf.Positional[Path]
+    """Sequence folder."""
+    out: Path
+    """MCAP file to write."""
+    max_frames: int | None = None
+    """Write no more than so many frames."""
+    jpeg_quality: int | None = None
+    """1..95 stores JPEG of that quality; default: lossless PNG."""
+
+    def run(self) -> int:
+        from same_model.data.export_mcap import export_mcap
+
+        export_mcap(self.sequence, self.out, self.max_frames, self.jpeg_quality)
+        print(f"wrote {self.out}; next: same-track {self.out} --preview")
+        return 0
+
+
+@dataclass(frozen=True)
 class Inspect:
     """Print the statistics of a data set, and what is suspicious in it."""
 
@@ -138,7 +159,7 @@ class Preview:
 class DataCommand:
     """Make, inspect, convert and look at data sets for training and evaluation."""
 
-    command: Synth | Inspect | ConvertEmhi | Preview
+    command: Synth | Inspect | ConvertEmhi | Preview | Mcap
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

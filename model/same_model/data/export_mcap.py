@@ -8,10 +8,16 @@ from same_runtime.recording import RecordingWriter
 from same_runtime.samples import DevicePose, LegReading, StereoFrame
 
 
-def export_mcap(sequence_path: Path, mcap_path: Path, max_frames: int | None = None) -> None:
+def export_mcap(
+    sequence_path: Path,
+    mcap_path: Path,
+    max_frames: int | None = None,
+    jpeg_quality: int | None = None,
+) -> None:
     """Write a sequence folder's images, device streams and truth, merged in order of time.
 
-    The rig in the file is the one an application would have. Raises ``DataError`` for a
+    The rig in the file is the one an application would have. ``jpeg_quality``: None stores the
+    images lossless. Raises ``DataError`` for a
     damaged folder and ``RecordingError`` when the file cannot be written.
     """
     sequence = open_sequence(sequence_path)
@@ -22,7 +28,7 @@ def export_mcap(sequence_path: Path, mcap_path: Path, max_frames: int | None = N
     for device in DEVICES:
         stamps = sequence.streams[device].timestamp_ns
         events += [(int(t), 0, device, i) for i, t in enumerate(stamps) if t <= end_ns + 50_000_000]
-    with RecordingWriter(mcap_path, sequence.rig) as writer:
+    with RecordingWriter(mcap_path, sequence.rig, jpeg_quality) as writer:
         for stamp, _, what, i in sorted(events):
             if what == "frame":
                 left, right = sequence.images[i]
