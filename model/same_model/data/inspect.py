@@ -129,6 +129,9 @@ def _look(sequence: SequenceReader, chosen: NDArray[np.int64], tally: _Tally) ->
         flat = np.concatenate(error)
         if len(flat):
             tally.add(f"reprojection {label}", float(flat.mean()))
+            # Real data has no true cameras, only fitted ones.
+            if label == "true" and "seed" in meta and flat.max() > _MAX_REPROJECTION_PX:
+                tally.problems.append(f"{name}: 2D joints do not agree with the true cameras")
     tally.add("visible", float(visible.mean()))
     tally.add("seen by either", float(visible.any(axis=1).mean()))
 

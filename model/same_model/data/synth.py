@@ -115,10 +115,11 @@ def job_motions(config: SynthConfig, job: Job) -> tuple[list[Motion], MotionRepo
     """The usable stretches of a job's motion, at its source's rate, and what was dropped."""
     if job.clip is None:
         made = procedural.make_motion(_rng(config.seed, "motion", job.name), job.action)
+        motions, clip = [made], made.name
         report = MotionReport(job.name, made.frames, made.frames, 1)
-        return [replace(made, name=job.name)], report
-    motions, report = load_clip(job.clip, job.action)
-    clip = job.clip.name.split(".")[0]
+    else:
+        motions, report = load_clip(job.clip, job.action)
+        clip = job.clip.name.split(".")[0]
     out = []
     for motion in motions:
         if job.variant % 2:
