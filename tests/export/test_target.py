@@ -1,0 +1,66 @@
+"""``same-export --target`` on a machine with no GPU, with and without PyTorch."""
+
+import importlib.util
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from same_engines import Bundle
+from same_engines.bundle import STAGES
+from same_engines.plans import read_plans
+
+_WITHOUT_TORCH = """
+import sys
+
+class NoTorch:
+    def find_spec(self, name, path=None, target=None):
+        if name == "torch":
+            raise ImportError("PyTorch must not be needed to compile a bundle")
+
+sys.meta_path.insert(0, NoTorch())
+from same_export.cli import main
+raise SystemExit(main())
+"""
+
+
+def same_export(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", _WITHOUT_TORCH, *arguments], capture_output=True, text=True
+    )
+
+
+def test_a_bundle_is_compiled_without_a_gpu_or_pytorch(tiny_bundle: Path, tmp_path: Path) -> None:
+    if importlib.util.find_spec("tensorrt_rtx") is None:
+        pytest.skip("needs pip install .[rtx]")
+    folder = tmp_path / "tiny.same"
+    shutil.copytree(tiny_bundle, folder)
+    made = same_export("--bundle", str(folder), "--target", "tensorrt-rtx", "--precision", "fp16")
+    assert made.returncode == 0, made.stderr
+    assert "plans for every RTX card" in " ".join(made.stdout.split())
+    assert "100%" in made.stderr  # progress was shown
+    plans = read_plans(Bundle.open(folder), "tensorrt-rtx")
+    assert plans is not None
+    assert {(plan.precision, plan.variant, plan.stage) for plan in plans.plans} == {
+        ("fp16", "plugin", stage) for stage in STAGES
+    }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((), "name one of --ckpt"),
+        (("--bundle", "a.same", "--ckpt", "a.pt"), "name one of --ckpt"),
+        (("--bundle", "a.same"), "--bundle needs --target"),
+        (("--bundle", "a.same", "--target", "tensorrt-rtx"), "bundle: no folder at a.same"),
+    ],
+)
+def test_mistakes_are_one_line_and_exit_code_2(arguments: tuple[str, ...], said: str) -> None:
+    if "--target" in arguments and importlib.util.find_spec("tensorrt_rtx") is None:
+        pytest.skip("needs pip install .[rtx]")
+    made = same_export(*arguments)
+    assert made.returncode == 2
+    assert said in made.stderr
+    assert "Traceback" not in made.stderr
