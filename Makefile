@@ -12,6 +12,7 @@ demo: $(VENV)/.runtime-installed
 	$(RUN)/same-track --demo --preview --out out/demo
 
 test: lint
+	@if command -v nvcc >/dev/null; then $(MAKE) --no-print-directory tensorrt-headers || true; fi
 	$(RUN)/python -m pytest -m "not slow"
 
 test-all: lint
@@ -35,8 +36,12 @@ figures: $(VENV)/.dev-installed
 	$(RUN)/python benchmarks/readme_figures.py
 
 # Headers with which the tests build the native TensorRT plugin where no SDK is installed.
-tensorrt-headers: $(STAMP)
-	cpp/cuda/fetch_headers.sh $(RUN)/pip build/tensorrt-headers
+TENSORRT_HEADERS := build/tensorrt-headers/NvInfer.h
+tensorrt-headers: $(TENSORRT_HEADERS)
+
+$(TENSORRT_HEADERS): cpp/cuda/fetch_headers.sh | $(VENV)/.dev-installed
+	cpp/cuda/fetch_headers.sh $(RUN)/pip $(@D)
+	touch $@
 
 clean:
 	rm -rf $(VENV) build out

@@ -7,7 +7,7 @@ import ctypes
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Protocol
 
 import numpy as np
@@ -193,6 +193,10 @@ class CudaDevice:
                 builder.begin_building()
                 work(builder)
                 graph = builder.end_building().complete()
+            except BaseException:
+                with suppress(Exception):  # a stream that stays recording can do nothing else
+                    builder.end_building()
+                raise
             finally:
                 builder.close()
             graph.upload(self.lane)
