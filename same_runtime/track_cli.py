@@ -13,9 +13,10 @@ from PIL import Image
 from rich.console import Console
 from rich.progress import Progress
 
-from same_engines.errors import RecordingError
+from same_engines.errors import InvalidInputError, RecordingError
 from same_runtime.command import run_command
 from same_runtime.demo import demo_bundle, demo_recording
+from same_runtime.live_track import live_track, print_stats
 from same_runtime.pose import Pose, PoseStatus
 from same_runtime.pose_files import write_csv, write_mcap, write_npz
 from same_runtime.preview import draw_frame, save_animation, save_contact_sheet
@@ -50,6 +51,14 @@ class TrackCommand:
     """Graphs to run: fp32 or fp16."""
     threads: int | None = None
     """CPU threads for the visual stage; default: all this process may use, four at most."""
+    live: bool = False
+    """Replay in real time, sample by sample, as devices would deliver them, and show the health
+    of every stream."""
+    speed: float = 1.0
+    """With --live: how many times as fast."""
+    inject: str | None = None
+    """With --live: a fault to inject, such as leg-gap or relocalisation (any other name lists
+    them all)."""
 
 
 def track(command: TrackCommand) -> None:
@@ -63,6 +72,11 @@ def track(command: TrackCommand) -> None:
         command.out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise RecordingError(f"--out {command.out}: cannot be made ({error.strerror})") from None
+    if command.live:
+        _track_live(command, recording)
+        return
+    if command.inject is not None or command.speed != 1.0:
+        raise InvalidInputError("--inject and --speed need --live")
     poses: list[Pose] = []
     errors_mm: list[float] = []
     strips: list[Image.Image] = []
@@ -85,9 +99,7 @@ def track(command: TrackCommand) -> None:
                 progress.advance(task)
     if not poses:
         raise RecordingError(f"{recording.path}: holds no frame that could be tracked")
-    write_npz(command.out / "poses.npz", poses)
-    write_csv(command.out / "poses.csv", poses)
-    write_mcap(command.out / "poses.mcap", poses)
+    _write(command.out, poses)
     if strips:
         step = max(1, len(strips) // _SHEET_STRIPS)
         save_contact_sheet(strips[::step][:_SHEET_STRIPS], command.out / "preview.png")
@@ -97,6 +109,28 @@ def track(command: TrackCommand) -> None:
     console.print(
         f"wrote {command.out}/: {', '.join(sorted(p.name for p in command.out.iterdir()))}"
     )
+
+
+def _track_live(command: TrackCommand, recording: Recording) -> None:
+    if command.preview:
+        raise InvalidInputError("--preview draws replays without --live")
+    options = TrackerOptions(precision=command.precision, threads=command.threads)
+    console = Console()
+    with SamePoseTracker(
+        command.bundle or demo_bundle(), recording.rig, command.backend, options
+    ) as tracker:
+        run = live_track(tracker, recording, command.speed, command.inject)
+        if not run.poses:
+            raise RecordingError(f"{recording.path}: ended before the first pose")
+        _write(command.out, run.poses)
+        print_stats(console, run.stats)
+        _report(console, run.poses, run.errors_mm, Counter(run.refused), tracker.backend)
+
+
+def _write(folder: Path, poses: Sequence[Pose]) -> None:
+    write_npz(folder / "poses.npz", poses)
+    write_csv(folder / "poses.csv", poses)
+    write_mcap(folder / "poses.mcap", poses)
 
 
 def _duration_ns(poses: Sequence[Pose]) -> int:

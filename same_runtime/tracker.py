@@ -260,6 +260,14 @@ class SamePoseTracker:
             self._admit_frame(frame.timestamp_ns)
             return self._estimate(frame.timestamp_ns, frame.left, frame.right, started_ns)
 
+    def step(self) -> Pose | None:
+        """Estimate the pose for the newest frame of ``ingest.frame`` or ``ingest.image`` now, in
+        this thread, for applications that bring their own; None when there is no new frame.
+        Raises as ``push_frame`` does."""
+        self._check_open()
+        self._check_not_started()
+        return self._newest_pose if self._estimate_newest(0) else None
+
     def at_time(self, timestamp_ns: int) -> Pose:
         """The pose at any time near the newest estimate, such as when the app's frame is seen.
 

@@ -29,7 +29,7 @@ def warmed_up(tracker: SamePoseTracker) -> int:
     for event in live_events(tracker.rig, 0.5):
         event.send(tracker.ingest)
         if event.stream == "frame":
-            tracker._estimate_newest(0)
+            tracker.step()
     assert tracker._newest is not None
     return tracker._newest.pose.timestamp_ns
 
@@ -149,8 +149,8 @@ def test_a_relocalised_head_keeps_the_bodys_shape(tiny_bundle: Path) -> None:
             else:
                 event.send(MovedWorld(jumping.ingest))  # type: ignore[arg-type]
             if event.stream == "frame":
-                still._estimate_newest(0)
-                jumping._estimate_newest(0)
+                still.step()
+                jumping.step()
                 a, b = still.latest(), jumping.latest()
                 marked.append(Reason.RELOCALISED in b.reasons)
                 differences.append(np.abs(a.joints_cam_left - b.joints_cam_left).max())

@@ -1,0 +1,123 @@
+"""Live replay: a recording goes through a started tracker in real time, as devices would do it."""
+
+import queue
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from same_engines.errors import InvalidInputError
+from same_runtime.ingest import Ingest
+from same_runtime.recording import TRUTH_STREAM, RecordedSample
+from same_runtime.replay import ingest_sample
+from same_runtime.samples import StereoFrame
+
+_READ_AHEAD = 64
+_LEAD_IN_NS = 200_000_000
+"""Time for the first samples to be decoded before the first one is due."""
+
+
+class LivePlayer:
+    """Sends recorded samples when they arrived, ``speed`` times as fast, and is their clock.
+
+    ``samples``: in the order of arrival. ``start_ns``: when the recording begins. Samples are
+    read and decoded ahead in a thread of their own. Raises ``InvalidInputError`` for a speed
+    outside 0.01..100.
+    """
+
+    def __init__(
+        self, samples: Iterable[RecordedSample], start_ns: int, speed: float = 1.0
+    ) -> None:
+        if not 0.01 <= speed <= 100.0:
+            raise InvalidInputError(f"speed: expected 0.01..100, got {speed}")
+        self._samples = iter(samples)
+        self._start_ns = start_ns
+        self._speed = speed
+        self._began_ns = time.monotonic_ns() + _LEAD_IN_NS
+        self.refused: Counter[str] = Counter()
+        """Stream -> samples that the tracker refused."""
+        self.truth: list[tuple[int, NDArray[np.float64]]] = []
+        """Times and joints (22, 3) of the recording's truth so far."""
+
+    def now_ns(self) -> int:
+        """The recording's time now: the clock for ``SamePoseTracker.start``."""
+        passed_ns = time.monotonic_ns() - self._began_ns
+        return max(0, self._start_ns + round(passed_ns * self._speed))
+
+    def play(self, ingest: Ingest) -> Iterator[RecordedSample]:
+        """Send each sample when it is due, then yield it."""
+        for sample in self._read_ahead():
+            wait_ns = sample.arrival_ns - self.now_ns()
+            if wait_ns > 0:
+                time.sleep(1e-9 * wait_ns / self._speed)
+            if sample.stream == TRUTH_STREAM:
+                assert isinstance(sample.value, np.ndarray)
+                self.truth.append((sample.timestamp_ns, sample.value))
+            else:
+                try:
+                    send(ingest, sample)
+                except InvalidInputError:
+                    self.refused[sample.stream] += 1
+            yield sample
+
+    def _read_ahead(self) -> Iterator[RecordedSample]:
+        ready: queue.Queue[RecordedSample | BaseException | None] = queue.Queue(_READ_AHEAD)
+        given_up = threading.Event()
+
+        def put(item: RecordedSample | BaseException | None) -> bool:
+            while not given_up.is_set():
+                try:
+                    ready.put(item, timeout=0.1)
+                    return True
+                except queue.Full:
+                    continue
+            return False
+
+        def read() -> None:
+            try:
+                for sample in self._samples:
+                    if not put(sample):
+                        return
+                put(None)
+            except BaseException as error:  # the player's thread raises it
+                put(error)
+
+        reader = threading.Thread(target=read, name="same-reader", daemon=True)
+        reader.start()
+        try:
+            while (item := ready.get()) is not None:
+                if isinstance(item, BaseException):
+                    raise item
+                yield item
+        finally:
+            given_up.set()
+            reader.join()
+
+
+def send(ingest: Ingest, sample: RecordedSample) -> None:
+    """Put a recorded sample through the door that its device would use."""
+    frame = sample.value
+    if not isinstance(frame, StereoFrame):
+        ingest_sample(ingest, sample, sample.arrival_ns)
+    elif frame.left is not None and frame.right is not None:
+        ingest.frame(frame, sample.arrival_ns)
+    elif frame.left is not None:
+        ingest.image("left", frame.timestamp_ns, frame.left, sample.arrival_ns)
+    elif frame.right is not None:
+        ingest.image("right", frame.timestamp_ns, frame.right, sample.arrival_ns)
+
+
+def truth_at(
+    truth: list[tuple[int, NDArray[np.float64]]], timestamp_ns: int
+) -> NDArray[np.float64] | None:
+    """True joints (22, 3) metres between two recorded times; None outside of them."""
+    times = [t for t, _ in truth]
+    after = int(np.searchsorted(times, timestamp_ns))
+    if after == 0 or after == len(truth):
+        return truth[0][1] if times and timestamp_ns == times[0] else None
+    (t0, joints0), (t1, joints1) = truth[after - 1], truth[after]
+    share = (timestamp_ns - t0) / (t1 - t0)
+    return np.asarray(joints0 + share * (joints1 - joints0))

@@ -1,0 +1,100 @@
+"""``same-track --live``: a recording in real time through the doors a device driver would use."""
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from same_runtime.faults import inject
+from same_runtime.live import LivePlayer, truth_at
+from same_runtime.pose import Pose, PoseStatus
+from same_runtime.recording import Recording
+from same_runtime.stats import TrackerStats
+from same_runtime.tracker import SamePoseTracker
+from same_runtime.worker import LiveOptions
+
+
+@dataclass(frozen=True)
+class LiveRun:
+    """What a live replay gave."""
+
+    poses: list[Pose]
+    errors_mm: list[float]
+    """Mean joint error of each pose that is not INVALID, where the recording has the truth."""
+    stats: TrackerStats
+    """As the last sample had gone in."""
+    refused: dict[str, int]
+    """Stream -> samples that the tracker refused."""
+
+
+def live_track(
+    tracker: SamePoseTracker,
+    recording: Recording,
+    speed: float = 1.0,
+    fault: str | None = None,
+    options: LiveOptions | None = None,
+) -> LiveRun:
+    """Play ``recording`` through a started ``tracker``, keeping every rate, jitter and loss.
+
+    Raises ``InvalidInputError`` for an unknown fault or speed.
+    """
+    samples = recording.samples()
+    player = LivePlayer(inject(samples, fault) if fault else samples, recording.start_ns, speed)
+    poses: list[Pose] = []
+    duration_ns = recording.end_ns - recording.start_ns
+    forget = tracker.on_pose(poses.append)
+    tracker.start(options, player.now_ns)
+    try:
+        with Progress(console=Console(stderr=True)) as progress:
+            task = progress.add_task("live", total=duration_ns)
+            drawn_s = 0.0
+            for sample in player.play(tracker.ingest):
+                if time.monotonic() - drawn_s > 0.25:
+                    drawn_s = time.monotonic()
+                    progress.update(task, completed=sample.arrival_ns - recording.start_ns)
+            progress.update(task, completed=duration_ns)
+        stats = tracker.stats()
+    finally:
+        tracker.stop()
+        forget()
+    errors_mm = []
+    for pose in poses:
+        truth = truth_at(player.truth, pose.timestamp_ns)
+        if truth is not None and pose.status is not PoseStatus.INVALID:
+            difference = pose.joints_world - truth
+            errors_mm.append(1e3 * float(np.linalg.norm(difference, axis=1).mean()))
+    return LiveRun(poses, errors_mm, stats, dict(player.refused))
+
+
+def print_stats(console: Console, stats: TrackerStats) -> None:
+    """Show every stream's health and counters, then the rates."""
+    table = Table(title="streams")
+    columns = ("stream", "health", "Hz", "accepted", "duplicate", "backwards", "unit", "ahead",
+               "invalid", "restarts", "clock offset ms")  # fmt: skip
+    for column in columns:
+        table.add_column(column)
+    for name, s in stats.streams.items():
+        table.add_row(
+            name, s.health.name, f"{s.rate_hz:.1f}", str(s.accepted), str(s.duplicate),
+            str(s.backwards), str(s.too_close), str(s.jumped), str(s.invalid), str(s.restarts),
+            f"{1e-6 * s.clock_offset_ns:.2f}",
+        )  # fmt: skip
+    console.print(table)
+    frames, estimates, output = stats.frames, stats.estimates, stats.output
+    console.print(
+        f"frames: {frames.accepted} in, {estimates.count} tracked, {frames.dropped} dropped, "
+        f"{stats.frames_too_late} too late, {frames.unpaired} with one view; "
+        f"left-right skew {1e-6 * frames.view_skew_ns:.1f} ms"
+    )
+    console.print(
+        f"estimates: {estimates.rate_hz:.1f} Hz, {estimates.latency_median_ms:.1f} ms median from "
+        f"frame to pose, {estimates.latency_p99_ms:.1f} ms p99"
+    )
+    console.print(
+        f"poses: {output.count} at {output.rate_hz:.1f} Hz, {output.latency_p99_ms:.2f} ms after "
+        f"the deadline at p99, {stats.deadlines_missed} deadlines missed; "
+        f"{stats.relocalisations} relocalisations, {stats.engine_failures} engine failures"
+    )

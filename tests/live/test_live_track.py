@@ -1,0 +1,86 @@
+"""``same-track --live``: real time, faults, files and one-line errors."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from live.recordings import write_made_up
+
+from same_engines.errors import InvalidInputError
+from same_runtime import SamePoseTracker
+from same_runtime.camera import CameraRig
+from same_runtime.live import LivePlayer, truth_at
+from same_runtime.live_track import live_track
+from same_runtime.recording import Recording
+from same_runtime.track_cli import TrackCommand, track
+
+
+@pytest.fixture(scope="module")
+def recording_path(tmp_path_factory: pytest.TempPathFactory, small_rig: CameraRig) -> Path:
+    path = tmp_path_factory.mktemp("recording") / "made-up.mcap"
+    return write_made_up(path, small_rig, 2.0)
+
+
+def test_every_sample_goes_through_at_the_speed_asked_for(
+    tiny_bundle: Path, recording_path: Path
+) -> None:
+    recording = Recording(recording_path)
+    with SamePoseTracker(tiny_bundle, recording.rig) as tracker:
+        run = live_track(tracker, recording, speed=2.0)
+    assert {name: s.accepted for name, s in run.stats.streams.items()} == {
+        "head": 180, "ctrl_left": 180, "ctrl_right": 180, "leg_left": 400, "leg_right": 400,
+        "cameras": 60,
+    }  # fmt: skip
+    assert not run.refused and run.errors_mm
+    assert run.stats.output.count > 10
+    times = [pose.timestamp_ns for pose in run.poses]
+    assert times[-1] >= recording.end_ns - 500_000_000
+
+
+def test_the_command_writes_poses_and_reports_faults(
+    tiny_bundle: Path, recording_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    track(
+        TrackCommand(
+            recording_path, bundle=tiny_bundle, out=tmp_path, live=True, inject="zero-quaternion"
+        )
+    )
+    with np.load(tmp_path / "poses.npz") as poses:
+        assert len(poses["timestamp_ns"]) > 10
+    assert {p.name for p in tmp_path.iterdir()} == {"poses.npz", "poses.csv", "poses.mcap"}
+    printed = capsys.readouterr().out
+    assert "7 of head" in printed and "deadlines missed" in printed
+
+
+@pytest.mark.parametrize(
+    ("message", "options"),
+    [
+        ("fault: expected one of", {"live": True, "inject": "gremlins"}),
+        ("speed: expected", {"live": True, "speed": 0.0}),
+        ("need --live", {"inject": "jitter"}),
+        ("without --live", {"live": True, "preview": True}),
+    ],
+)
+def test_mistakes_are_named(
+    tiny_bundle: Path, recording_path: Path, tmp_path: Path, message: str, options: dict
+) -> None:
+    with pytest.raises(InvalidInputError, match=message):
+        track(TrackCommand(recording_path, bundle=tiny_bundle, out=tmp_path, **options))
+
+
+def test_a_reader_that_fails_is_heard() -> None:
+    def samples():
+        yield from ()
+        raise InvalidInputError("spoiled")
+
+    with pytest.raises(InvalidInputError, match="spoiled"):
+        list(LivePlayer(samples(), 0).play(None))  # type: ignore[arg-type]
+
+
+def test_truth_is_interpolated_between_its_times() -> None:
+    truth = [(10, np.zeros((22, 3))), (20, np.ones((22, 3)))]
+    between = truth_at(truth, 15)
+    assert between is not None and np.all(between == 0.5)
+    assert truth_at(truth, 25) is None and truth_at(truth, 5) is None and truth_at([], 5) is None
+    first = truth_at(truth, 10)
+    assert first is not None and not first.any()
