@@ -6,7 +6,7 @@ RUN := $(VENV)/bin
 PIP_INSTALL := $(RUN)/python -m pip install --quiet --constraint constraints.txt
 SOURCES := pyproject.toml constraints.txt CMakeLists.txt $(shell find cpp -name '*.[ch]pp')
 
-.PHONY: demo test test-all lint stubs bench figures tensorrt-headers clean
+.PHONY: demo test test-all lint stubs sanitize bench figures tensorrt-headers clean
 
 demo: $(VENV)/.runtime-installed
 	$(RUN)/same-track --demo --preview --out out/demo
@@ -27,6 +27,14 @@ lint: $(VENV)/.dev-installed
 # Regenerates the type stub of the C++ module; a test checks that it is current.
 stubs: $(VENV)/.dev-installed
 	$(RUN)/python cpp/generate_stub.py
+
+# The core's stress programs under ThreadSanitizer, then AddressSanitizer and UBSan.
+sanitize: $(VENV)/.dev-installed
+	for sanitizer in tsan asan; do \
+	  PATH="$(CURDIR)/$(RUN):$$PATH"; \
+	  cmake --preset $$sanitizer && cmake --build --preset $$sanitizer && \
+	  ctest --preset $$sanitizer || exit 1; \
+	done
 
 bench: $(VENV)/.dev-installed
 	$(RUN)/python benchmarks/push_latency.py
