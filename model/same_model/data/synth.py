@@ -2,6 +2,7 @@
 
 import json
 import signal
+import threading
 import zlib
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -354,15 +355,24 @@ def run_job(config: SynthConfig, job: Job, out: Path, mcap: bool = False) -> Job
     return JobResult(job.name, made, found, report)
 
 
+_stopping = threading.Event()
+
+
 def _ignore_interrupts() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _run_in_worker(config: SynthConfig, job: Job, out: Path, mcap: bool) -> JobResult:
     """``run_job``, stopped by Ctrl-C; an idle worker ignores it and waits for its parent."""
+    # The pool hands a worker one more job after it was interrupted.
+    if _stopping.is_set():
+        raise KeyboardInterrupt
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         return run_job(config, job, out, mcap)
+    except KeyboardInterrupt:
+        _stopping.set()
+        raise
     finally:
         _ignore_interrupts()
 
