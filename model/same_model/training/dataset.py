@@ -109,14 +109,7 @@ def load_frames(
         for sequence in track(sequences, f"reading {label}", disable=len(sequences) < 20)
     ]
     lengths = [len(inputs.frames) for _, inputs in parts]
-    count = sum(lengths)
-    size = (config.input_height, config.input_width)
-    pixels = np.zeros((count if images else 0, NUM_VIEWS, *size), np.uint8)
-    if images:
-        row = 0
-        for sequence, inputs in parts:
-            _read_uint8(sequence, inputs, config, pixels[row : row + len(inputs.frames)])
-            row += len(inputs.frames)
+    pixels = _pixels(parts, config) if images else np.zeros((0, NUM_VIEWS, 0, 0), np.uint8)
 
     def joined(name: str) -> NDArray[np.generic]:
         return np.concatenate([getattr(inputs, name) for _, inputs in parts])
@@ -139,6 +132,23 @@ def load_frames(
         np.stack([inputs.origins for _, inputs in parts]),
         np.stack([inputs.axes for _, inputs in parts]),
     )
+
+
+def load_images(sequences: list[SequenceReader], config: ModelConfig) -> NDArray[np.uint8]:
+    """The images of ``load_frames`` alone: (F, V, H, W)."""
+    return _pixels([(sequence, read_inputs(sequence, config)) for sequence in sequences], config)
+
+
+def _pixels(
+    parts: list[tuple[SequenceReader, RecordedInputs]], config: ModelConfig
+) -> NDArray[np.uint8]:
+    count = sum(len(inputs.frames) for _, inputs in parts)
+    pixels = np.zeros((count, NUM_VIEWS, config.input_height, config.input_width), np.uint8)
+    row = 0
+    for sequence, inputs in parts:
+        _read_uint8(sequence, inputs, config, pixels[row : row + len(inputs.frames)])
+        row += len(inputs.frames)
+    return pixels
 
 
 def _read_uint8(

@@ -8,9 +8,10 @@ import numpy as np
 from same_engines.errors import CheckpointError, InvalidInputError
 from same_model.checkpoint import load_checkpoint
 from same_model.config import PRESETS, ModelConfig
+from same_model.data.sequence import SequenceReader
 from same_model.network import SameModel
 from same_model.training.config import TrainConfig
-from same_model.training.dataset import Frames, load_frames, split_performers
+from same_model.training.dataset import Frames, load_frames, load_images, split_performers
 from same_model.training.fusion_inputs import BackboneCache
 from same_model.training.fusion_stage import FusionTraining
 from same_model.training.inertial_stage import (
@@ -62,10 +63,20 @@ def initial_model(config: TrainConfig) -> SameModel:
 
 
 def _backbone_cache(
-    config: TrainConfig, model: SameModel, frames: Frames, versions: int, label: str
+    config: TrainConfig,
+    model: SameModel,
+    sequences: list[SequenceReader],
+    frames: Frames,
+    versions: int,
+    label: str,
 ) -> BackboneCache:
-    root = config.cache or config.out / "cache"
-    visual = cached_visual(model, frames, root, label)
+    visual = cached_visual(
+        model,
+        frames,
+        lambda: load_images(sequences, model.config),
+        config.cache or config.out / "cache",
+        label,
+    )
     rng = np.random.default_rng([config.seed, 2])
     features = augmented_features(frames, versions, config.augment, rng)
     inertial = run_inertial(model.inertial.eval(), frames, features)
@@ -78,7 +89,7 @@ def make_stage(config: TrainConfig, model: SameModel) -> Stage:
     Raises ``DataError`` for data that cannot be trained on.
     """
     train, validation = split_performers(config.data, config.validation)
-    images = config.stage != "inertial"
+    images = config.stage == "visual"
     frames = load_frames(train, model.config, images, "training data")
     held_out = (
         load_frames(validation, model.config, images, "validation data") if validation else None
@@ -90,9 +101,11 @@ def make_stage(config: TrainConfig, model: SameModel) -> Stage:
     if config.stage == "inertial":
         return InertialTraining(model, frames, held_out, batch, config.stretch, augment)
     model.freeze_backbones()
-    cache = _backbone_cache(config, model, frames, config.versions, "training data")
+    cache = _backbone_cache(config, model, train, frames, config.versions, "training data")
     held_cache = (
-        _backbone_cache(config, model, held_out, 1, "validation data") if held_out else None
+        _backbone_cache(config, model, validation, held_out, 1, "validation data")
+        if held_out
+        else None
     )
     if config.stage == "fusion":
         return FusionTraining(model, cache, held_cache, batch, augment, loss)

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,6 +16,7 @@ from rich.progress import track
 from same_engines.errors import DataError
 from same_model.network import SameModel
 from same_model.training.dataset import Frames
+from same_runtime.conventions import NUM_JOINTS
 
 _CHUNK = 64
 _NAMES = ("features", "joints_2d", "visibility")
@@ -36,20 +38,27 @@ def _key(model: SameModel, frames: Frames) -> str:
     for name, tensor in model.visual.state_dict().items():
         digest.update(name.encode())
         digest.update(tensor.detach().cpu().float().numpy().tobytes())
-    digest.update(frames.joints_2d.tobytes())
-    digest.update(frames.images[:: max(1, len(frames) // 64)].tobytes())
+    for array in (frames.joints_2d, frames.visible, frames.imu_features):
+        digest.update(array.tobytes())
     return digest.hexdigest()[:24]
 
 
-def cached_visual(model: SameModel, frames: Frames, root: Path, label: str) -> VisualCache:
-    """The cache of ``frames`` under ``root``, made if it is not there.
+def cached_visual(
+    model: SameModel,
+    frames: Frames,
+    read_images: Callable[[], NDArray[np.uint8]],
+    root: Path,
+    label: str,
+) -> VisualCache:
+    """The cache of ``frames`` under ``root``, made from ``read_images`` if it is not there.
 
-    It is keyed by the weights and the frames, and appears whole or not at all. Raises
-    ``DataError`` when it cannot be written or is damaged.
+    It is keyed by the weights and the frames' truth and sensor readings, so that the images need
+    not be read to find it, and appears whole or not at all. Raises ``DataError`` when it cannot be
+    written or is damaged.
     """
     folder = root / _key(model, frames)
     if not folder.exists():
-        _write(model, frames, folder, label)
+        _write(model, read_images(), folder, label)
     try:
         arrays = [np.load(folder / f"{name}.npy", mmap_mode="r") for name in _NAMES]
     except (OSError, ValueError) as error:
@@ -58,13 +67,13 @@ def cached_visual(model: SameModel, frames: Frames, root: Path, label: str) -> V
 
 
 @torch.inference_mode()
-def _write(model: SameModel, frames: Frames, folder: Path, label: str) -> None:
-    config, count = model.config, len(frames)
+def _write(model: SameModel, images_u8: NDArray[np.uint8], folder: Path, label: str) -> None:
+    config, count = model.config, len(images_u8)
     partial = folder.with_name(f".partial-{folder.name}-{os.getpid()}")
     shapes = {
         "features": (2, config.feature_dim, config.feature_height, config.feature_width),
-        "joints_2d": frames.joints_2d.shape[1:],
-        "visibility": frames.visible.shape[1:],
+        "joints_2d": (2, NUM_JOINTS, 2),
+        "visibility": (2, NUM_JOINTS),
     }
     visual = model.visual.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     device = next(visual.parameters()).device
@@ -82,7 +91,7 @@ def _write(model: SameModel, frames: Frames, folder: Path, label: str) -> None:
                 os.posix_fallocate(file.fileno(), 0, os.fstat(file.fileno()).st_size)
         for start in track(range(0, count, _CHUNK), f"visual features of {label}"):
             rows = slice(start, min(start + _CHUNK, count))
-            images = torch.from_numpy(frames.images[rows]).float().to(device) / 255.0
+            images = torch.from_numpy(images_u8[rows]).float().to(device) / 255.0
             images = (images - config.image_mean) / config.image_std
             with torch.autocast(device.type, torch.bfloat16):
                 out = visual(images[:, :, None])
