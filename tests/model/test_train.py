@@ -1,5 +1,9 @@
 import json
+import os
 import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +15,7 @@ import same_model.config
 from same_engines.errors import CheckpointError, DataError, InvalidInputError
 from same_model.checkpoint import load_checkpoint
 from same_model.data.sequence import open_sequence
+from same_model.network import SameModel
 from same_model.train_cli import train
 from same_model.training import loop, prepare
 from same_model.training.config import InitFrom, OptimConfig, TrainConfig
@@ -219,3 +224,24 @@ def test_targets_and_inputs_agree(data):
     assert valid.sum() == 8 + 6 + 8
     assert np.abs(moved - frames.anchor_targets(last, rows))[valid].max() < 2e-4
     assert frames.images.shape == (50, 2, 48, 64)
+
+
+def test_two_processes_train_one_model(data, tmp_path):
+    """Under torchrun the processes see different batches and end with the same weights."""
+    command = [
+        sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2",
+        str(Path(__file__).with_name("train_tiny.py")), str(data), str(tmp_path / "run"),
+    ]  # fmt: skip
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    subprocess.run(command, check=True, env=environment, timeout=120)
+    first, second = (
+        torch.load(tmp_path / "run" / f"rank{rank}.pt", weights_only=True) for rank in (0, 1)
+    )
+    assert first["batch"].shape == second["batch"].shape
+    assert not torch.equal(first["batch"], second["batch"])
+    for name, tensor in first["weights"].items():
+        assert torch.equal(tensor, second["weights"][name]), name
+    torch.manual_seed(0)
+    fresh = SameModel(TINY).inertial.state_dict()
+    assert any(not torch.equal(tensor, fresh[name]) for name, tensor in first["weights"].items())
+    assert (tmp_path / "run" / "model.safetensors").is_file()
