@@ -17,6 +17,7 @@ from scipy.spatial.transform import Rotation
 from same_engines import Bundle, Engine, open_engine
 from same_engines.errors import BundleError, InvalidInputError, SameError
 from same_runtime._core import (
+    DeviceStates,
     FrameAssembler,
     How,
     ImagePreprocessor,
@@ -25,12 +26,14 @@ from same_runtime._core import (
     Synchroniser,
 )
 from same_runtime.at_time import Estimate, JointVelocity, continued
+from same_runtime.calibration import Calibration
 from same_runtime.camera import CameraRig
 from same_runtime.clocks import CAMERAS, STREAMS, EstimatedClock, GivenClock, set_clock
 from same_runtime.conventions import DEVICES, JOINT_NAMES
 from same_runtime.forks import keep_in_children
 from same_runtime.frame_inbox import FrameInbox
 from same_runtime.ingest import Ingest
+from same_runtime.leg_yaw import LegYawCorrection
 from same_runtime.pose import Pose, PoseStatus, Reason
 from same_runtime.pose_feed import PoseFeed
 from same_runtime.samples import DevicePose, ImuFrame, LegReading, StereoFrame, check_timestamp_ns
@@ -76,6 +79,8 @@ class TrackerOptions:
     """Furthest apart in time that a left and a right image are still one stereo pair."""
     clocks: Mapping[str, GivenClock | EstimatedClock] = field(default_factory=dict)
     """Clocks of streams (``conventions.DEVICES``, ``cameras``) that do not share the tracker's."""
+    correct_leg_yaw: bool = False
+    """Let the cameras turn leg sensors whose heading drifts, slowly, while they see the leg."""
 
     def __post_init__(self) -> None:
         if not np.isfinite(self.ground_y_m):
@@ -208,6 +213,9 @@ class SamePoseTracker:
         )
         self.ingest = Ingest(self._ingestion, self._inbox)
         """Doors for live samples."""
+        self.calibration = Calibration(self._assembler, self._ingestion)
+        """Height, leg straps, floor and forward direction, each with its state."""
+        self._leg_yaw = LegYawCorrection(self._ingestion)
 
     @property
     def backend(self) -> str:
@@ -260,6 +268,21 @@ class SamePoseTracker:
             self._admit_frame(frame.timestamp_ns)
             return self._estimate(frame.timestamp_ns, frame.left, frame.right, started_ns)
 
+    def recentre(self, keep_place: bool = False) -> None:
+        """Make where the head looks now forward (-z) and its place on the floor the origin of
+        the poses that come out; ``keep_place`` resets the heading only. Raises
+        ``InvalidInputError`` while the head is not tracked."""
+        self.calibration.recentre(self._newest_states(), keep_place)
+
+    def floor_from_controller(self) -> float:
+        """Take the lower controller's height now as the floor's, and return it, metres. Raises
+        ``InvalidInputError`` when no controller is tracked."""
+        return self.calibration.floor_from_controller(self._newest_states())
+
+    def _newest_states(self) -> DeviceStates:
+        newest = [self._synchroniser.newest_ns(index) or 0 for index in range(len(DEVICES))]
+        return self._synchroniser.lookup(newest[0] or max(newest))
+
     def step(self) -> Pose | None:
         """Estimate the pose for the newest frame of ``ingest.frame`` or ``ingest.image`` now, in
         this thread, for applications that bring their own; None when there is no new frame.
@@ -309,7 +332,7 @@ class SamePoseTracker:
         if head_ns is None or timestamp_ns - head_ns > self._options.stale_after_ns:
             reasons = (Reason.HEAD_LOST, *reasons)
             status = PoseStatus.INVALID
-        return Pose(
+        pose = Pose(
             timestamp_ns=timestamp_ns,
             status=status,
             reasons=reasons,
@@ -319,6 +342,7 @@ class SamePoseTracker:
             T_world_cam_left=T_world_cam_left,
             latency_ns=time.perf_counter_ns() - started_ns,
         )
+        return self.calibration.shown(pose)
 
     def start(
         self, options: LiveOptions | None = None, clock: Callable[[], int] = time.monotonic_ns
@@ -487,9 +511,13 @@ class SamePoseTracker:
         if relocalised:
             self._velocity.forget()
         velocity = self._velocity.update(timestamp_ns, pose.joints_world)
-        self._newest_pose, self._newest = pose, Estimate(pose, states, velocity)
+        self._newest = Estimate(pose, states, velocity)
+        self._newest_pose = self.calibration.shown(pose)
         self._estimates.add(timestamp_ns, pose.latency_ns)
-        return pose
+        self.calibration.update(pose, states)
+        if self._options.correct_leg_yaw:
+            self._leg_yaw.update(pose, states)
+        return self._newest_pose
 
     def _estimate_newest(self, max_wait_ns: int) -> bool:
         newest = self._inbox.newest()
@@ -553,7 +581,7 @@ class SamePoseTracker:
 
     def _headless_pose(self, timestamp_ns: int, started_ns: int) -> Pose:
         last = self._newest.pose if self._newest is not None else Pose()
-        self._newest_pose = Pose(
+        pose = Pose(
             timestamp_ns=timestamp_ns,
             reasons=(Reason.HEAD_LOST,),
             joints_world=last.joints_world,
@@ -561,6 +589,7 @@ class SamePoseTracker:
             T_world_cam_left=last.T_world_cam_left,
             latency_ns=time.perf_counter_ns() - started_ns,
         )
+        self._newest_pose = self.calibration.shown(pose)
         return self._newest_pose
 
     def _make_pose(

@@ -1,0 +1,207 @@
+"""Calibrations: each measures what it says, tells its state, and refuses what it cannot use."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from live.live_stream import START_NS, live_events
+from scipy.spatial.transform import Rotation
+
+from same_engines.errors import InvalidInputError
+from same_runtime import Pose, SamePoseTracker
+from same_runtime._core import DeviceStates, FrameAssembler, Ingestion, Synchroniser
+from same_runtime.calibration import Calibration, CalibrationState
+from same_runtime.conventions import JOINT_NAMES
+from same_runtime.leg_yaw import LegYawCorrection
+
+FRAME_NS = 33_333_333
+LEFT_LEG, RIGHT_LEG = 3, 4
+OUTWARD = {LEFT_LEG: np.deg2rad(30), RIGHT_LEG: np.deg2rad(-30)}
+
+
+class Body:
+    """Devices on a body, through the real doors."""
+
+    def __init__(self) -> None:
+        self.synchroniser = Synchroniser()
+        self.ingestion = Ingestion(self.synchroniser)
+        self.assembler = FrameAssembler(np.eye(4))
+        self.calibration = Calibration(self.assembler, self.ingestion)
+        self.now_ns = START_NS
+
+    def frame(
+        self,
+        head: tuple[float, float, float] = (0.0, 1.6, 0.0),
+        turn: Rotation | None = None,
+        legs: dict[int, Rotation] | None = None,
+        hand: tuple[float, float, float] | None = None,
+    ) -> DeviceStates:
+        self.now_ns += FRAME_NS
+        turn = turn or Rotation.identity()
+        self.ingestion.push_pose(0, self.now_ns, head, turn.as_quat())
+        if hand is not None:
+            self.ingestion.push_pose(1, self.now_ns, hand, turn.as_quat())
+        for device, sensor in (legs or {}).items():
+            self.ingestion.push_leg(device, self.now_ns, sensor.as_quat(), (0.0, 0.0, 0.0))
+        return self.synchroniser.lookup(self.now_ns)
+
+
+@pytest.fixture
+def body() -> Body:
+    return Body()
+
+
+def yaw(degrees: float) -> Rotation:
+    return Rotation.from_euler("y", degrees, degrees=True)
+
+
+def test_height_comes_from_the_upright_head(body: Body) -> None:
+    stooped = Rotation.from_euler("x", -60, degrees=True)
+    for _ in range(200):
+        body.calibration.update(Pose(), body.frame((0.0, 0.9, 0.0), stooped))
+    assert body.calibration.height_state is CalibrationState.COLLECTING
+    for i in range(120):
+        body.calibration.update(Pose(), body.frame((0.0, 1.4 if i % 2 else 1.638, 0.0)))
+    assert body.calibration.height_state is CalibrationState.DONE
+    assert body.calibration.user_height_m == pytest.approx(1.75, abs=0.005)
+    body.calibration.set_user_height(1.8)
+    assert (body.calibration.height_state, body.calibration.user_height_m) == (
+        CalibrationState.GIVEN, 1.8,
+    )  # fmt: skip
+
+
+def test_bone_lengths_are_the_median_of_valid_poses(tiny_bundle: Path) -> None:
+    with SamePoseTracker(tiny_bundle) as tracker:
+        for event in live_events(tracker.rig, 6.0):
+            event.send(tracker.ingest)
+            if event.stream == "frame":
+                tracker.step()
+        lengths = tracker.calibration.bone_lengths_m
+    assert lengths is not None and lengths[0] == 0 and (lengths[1:] > 0).all()
+
+
+@pytest.mark.parametrize("heading", [0.0, 130.0])
+def test_a_short_stand_puts_crooked_straps_right(body: Body, heading: float) -> None:
+    random = np.random.default_rng(3)
+    straps = {d: Rotation.from_rotvec(random.normal(0, 0.4, 3)) for d in (LEFT_LEG, RIGHT_LEG)}
+
+    def sensors(bend: float = 0.0) -> dict[int, Rotation]:
+        shank = Rotation.from_euler("x", bend)
+        return {
+            d: yaw(heading) * shank * Rotation.from_euler("y", OUTWARD[d]) * straps[d]
+            for d in straps
+        }
+
+    body.calibration.start_legs()
+    for _ in range(60):
+        body.calibration.update(Pose(), body.frame(turn=yaw(heading), legs=sensors()))
+    assert body.calibration.legs_state is CalibrationState.DONE
+    states = body.frame(turn=yaw(heading), legs=sensors(0.7))
+    for device in straps:
+        shank = Rotation.from_euler("x", 0.7) * Rotation.from_euler("y", OUTWARD[device])
+        found = Rotation.from_quat(states.orientation_xyzw(device))
+        assert (found.inv() * yaw(heading) * shank).magnitude() < 1e-6
+
+
+def test_legs_that_move_or_are_missing_fail_the_stand(body: Body) -> None:
+    body.calibration.start_legs()
+    body.calibration.update(Pose(), body.frame())
+    assert body.calibration.legs_state is CalibrationState.FAILED
+    body.calibration.start_legs()
+    for i in range(10):
+        legs = {d: Rotation.from_euler("x", 0.05 * i) for d in (LEFT_LEG, RIGHT_LEG)}
+        body.calibration.update(Pose(), body.frame(legs=legs))
+    assert body.calibration.legs_state is CalibrationState.FAILED
+    assert body.ingestion.leg_correction(LEFT_LEG)[0] == 0
+    np.testing.assert_array_equal(body.ingestion.leg_correction(LEFT_LEG)[1], (0, 0, 0, 1))
+
+
+def test_the_floor_is_given_or_touched(body: Body) -> None:
+    with pytest.raises(InvalidInputError, match="put one on the floor"):
+        body.calibration.floor_from_controller(body.frame())
+    assert body.calibration.floor_from_controller(body.frame(hand=(0.1, -0.4, 0.2))) == -0.4
+    assert body.assembler.ground_y == -0.4
+    assert body.calibration.floor_state is CalibrationState.DONE
+    body.calibration.set_floor(0.25)
+    assert body.assembler.ground_y == 0.25
+    for bad in (np.nan, 1e9):
+        with pytest.raises(InvalidInputError, match="ground_y_m"):
+            body.calibration.set_floor(bad)
+    with pytest.raises(InvalidInputError, match="height_m"):
+        body.calibration.set_user_height(175.0)
+
+
+def test_recentring_moves_poses_and_nothing_else(tiny_bundle: Path) -> None:
+    with SamePoseTracker(tiny_bundle) as plain, SamePoseTracker(tiny_bundle) as centred:
+        with pytest.raises(InvalidInputError, match="the head is not tracked"):
+            centred.recentre()
+        for event in live_events(plain.rig, 1.0):
+            event.send(plain.ingest)
+            event.send(centred.ingest)
+            if event.stream != "frame":
+                continue
+            a, b = plain.step(), centred.step()
+            assert a is not None and b is not None
+            T = centred.calibration.T_user_world
+            np.testing.assert_allclose(
+                b.joints_world, a.joints_world @ T[:3, :3].T + T[:3, 3], atol=1e-9
+            )
+            np.testing.assert_allclose(b.joints_cam_left, a.joints_cam_left, atol=1e-9)
+            if event.timestamp_ns > START_NS + 500_000_000:
+                centred.recentre()
+        head = centred.at_time(b.timestamp_ns)
+        assert centred.calibration.forward_state is CalibrationState.DONE
+        forward = head.T_world_cam_left @ np.linalg.inv(centred.rig.left.T_head_cam)
+        np.testing.assert_allclose(forward[[0, 2], 3], 0, atol=0.02)
+        assert -forward[2, 2] < 0 and abs(forward[0, 2]) < 0.02
+        place = centred.at_time(b.timestamp_ns).joints_world
+        centred.recentre(keep_place=True)
+        assert np.abs(centred.at_time(b.timestamp_ns).joints_world - place).max() > 0.1
+
+
+@pytest.fixture
+def drifting(body: Body) -> Iterator[tuple[Body, LegYawCorrection]]:
+    yield body, LegYawCorrection(body.ingestion)
+
+
+def seen_leg(confidence: float, bend: float) -> Pose:
+    joints = np.zeros((22, 3))
+    for side in ("left", "right"):
+        joints[JOINT_NAMES.index(f"{side}_knee")] = (0.0, 0.5, -0.3)
+        shank = 0.4 * Rotation.from_euler("x", bend).apply((0.0, -1.0, 0.0))
+        joints[JOINT_NAMES.index(f"{side}_ankle")] = (0.0, 0.5, -0.3) + shank
+    return Pose(joints_world=joints, joint_confidence=np.full(22, confidence, np.float32))
+
+
+@pytest.mark.parametrize(
+    ("drift_deg", "confidence", "bend", "corrected"),
+    [
+        (25.0, 0.9, 0.9, True),
+        (-25.0, 0.9, 0.9, True),
+        (25.0, 0.3, 0.9, False),  # not seen
+        (25.0, 0.9, 0.05, False),  # upright: no heading
+        (170.0, 0.9, 0.9, False),  # opposed: a wrong detection
+    ],
+)
+def test_cameras_turn_a_drifting_leg_back(
+    drifting: tuple[Body, LegYawCorrection],
+    drift_deg: float, confidence: float, bend: float, corrected: bool,
+) -> None:  # fmt: skip
+    body, correction = drifting
+    sensed = yaw(drift_deg) * Rotation.from_euler("x", bend)
+    errors, last = [], 0.0
+    for _ in range(600):
+        states = body.frame(legs={LEFT_LEG: sensed})
+        pose = replace(seen_leg(confidence, bend), timestamp_ns=states.timestamp_ns)
+        correction.update(pose, states)
+        found = body.ingestion.leg_correction(LEFT_LEG)[0]
+        assert abs(found - last) <= np.deg2rad(5.0) * 0.034
+        last = found
+        errors.append(abs(np.rad2deg(found) + drift_deg))
+    if corrected:
+        assert errors[-1] < 2.0
+    else:
+        assert last == 0.0
+    assert body.ingestion.leg_correction(RIGHT_LEG)[0] == 0.0
