@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+import numpy as np
+
+from same_model.data.noise import add_sensor_noise
 from same_model.data.sequence import open_sequence
 from same_runtime.conventions import DEVICES
 from same_runtime.recording import RecordingWriter
@@ -16,7 +19,8 @@ def export_mcap(
 ) -> None:
     """Write a sequence folder's images, device streams and truth, merged in order of time.
 
-    The rig in the file is the one an application would have. ``jpeg_quality``: None stores the
+    Images get the sensor noise that sequence folders leave out (the same at every export). The
+    rig in the file is the one an application would have. ``jpeg_quality``: None stores the
     images lossless. Raises ``DataError`` for a
     damaged folder and ``RecordingError`` when the file cannot be written.
     """
@@ -28,10 +32,11 @@ def export_mcap(
     for device in DEVICES:
         stamps = sequence.streams[device].timestamp_ns
         events += [(int(t), 0, device, i) for i, t in enumerate(stamps) if t <= end_ns + 50_000_000]
+    noise = np.random.default_rng(0)
     with RecordingWriter(mcap_path, sequence.rig, jpeg_quality) as writer:
         for stamp, _, what, i in sorted(events):
             if what == "frame":
-                left, right = sequence.images[i]
+                left, right = add_sensor_noise(sequence.images[i], noise)
                 writer.write_frame(StereoFrame(stamp, left, right))
                 writer.write_truth(stamp, sequence.joints_world[i].astype("float64"))
                 continue
