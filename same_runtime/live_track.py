@@ -72,15 +72,23 @@ def live_track(
 def print_stats(console: Console, stats: TrackerStats) -> None:
     """Show every stream's health and counters, then the rates."""
     table = Table(title="streams")
-    columns = ("stream", "health", "Hz", "accepted", "duplicate", "backwards", "unit", "ahead",
-               "invalid", "restarts", "clock offset ms")  # fmt: skip
-    for column in columns:
+    for column in ("stream", "health", "Hz", "accepted", "refused", "clock offset ms"):
         table.add_column(column)
-    for name, s in stats.streams.items():
+    for name, stream in stats.streams.items():
+        kinds = {
+            "duplicate": stream.duplicate,
+            "backwards": stream.backwards,
+            "too close": stream.too_close,
+            "far ahead": stream.jumped,
+            "invalid": stream.invalid,
+        }
+        refused = ", ".join(f"{count} {kind}" for kind, count in kinds.items() if count)
+        if stream.restarts:
+            refused += f" ({stream.restarts} clock restarts)"
+        offset_ms = f"{1e-6 * stream.clock_offset_ns:.2f}"
         table.add_row(
-            name, s.health.name, f"{s.rate_hz:.1f}", str(s.accepted), str(s.duplicate),
-            str(s.backwards), str(s.too_close), str(s.jumped), str(s.invalid), str(s.restarts),
-            f"{1e-6 * s.clock_offset_ns:.2f}",
+            name, stream.health.name, f"{stream.rate_hz:.1f}", str(stream.accepted), refused,
+            offset_ms,
         )  # fmt: skip
     console.print(table)
     frames, estimates, output = stats.frames, stats.estimates, stats.output
