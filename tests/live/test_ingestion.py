@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from runtime.streams import START_NS
 
@@ -68,6 +68,7 @@ def test_a_jump_that_another_device_shares_is_taken_at_once() -> None:
     assert push(ingestion, later + 6 * MS) is PushStatus.ACCEPTED
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 2**62 - 1), max_size=20), st.integers(0, 2**61))
 def test_no_rubbish_silences_a_stream(rubbish: list[int], start: int) -> None:
     synchroniser, ingestion = new_ingestion()
@@ -81,6 +82,7 @@ def test_no_rubbish_silences_a_stream(rubbish: list[int], start: int) -> None:
     assert synchroniser.newest_ns(0) == good[-1]
 
 
+@settings(deadline=None, max_examples=30)
 @given(
     offset_s=st.floats(-1e6, 1e6, allow_subnormal=False),
     drift_ppm=st.floats(-100, 100, allow_subnormal=False),
@@ -96,7 +98,6 @@ def test_clock_offset_and_drift_are_learnt(
     start = 2_000_000 * SECOND
     for i in range(20 * 100):
         device_ns = start + i * 10 * MS
-        true_ns = round(device_ns * 1.0 + offset_s * SECOND) + round(i * 10 * MS * 1e-6 * drift_ppm)
         true_ns = device_ns + round(offset_s * SECOND) + round(i * 10 * MS * 1e-6 * drift_ppm)
         arrival_ns = true_ns + round(latency_ms * MS + random.exponential(3.0) * MS)
         ingestion.push_leg(3, device_ns, IDENTITY, (0.0, 0.0, 0.0), arrival_ns)
