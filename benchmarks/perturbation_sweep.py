@@ -15,6 +15,7 @@ from PIL import Image, ImageFilter
 from rich.progress import track
 from scipy.spatial.transform import Rotation
 
+from same_engines import Bundle
 from same_engines.errors import InvalidInputError
 from same_runtime import PoseStatus, SamePoseTracker, StereoFrame
 from same_runtime.demo import demo_bundle, demo_recording
@@ -164,9 +165,11 @@ def main() -> None:
         }
         for name, unit, level, perturb in track(cases, "perturbing")
     ]
+    checkpoint = Bundle.open(bundle).manifest.checkpoint_sha256
     _RESULT.write_text(
         json.dumps(
-            {"bundle": bundle.name, "recording": recording.path.name, "rows": rows}, indent=1
+            {"checkpoint_sha256": checkpoint, "recording": recording.path.name, "rows": rows},
+            indent=1,
         )
         + "\n"
     )
