@@ -2,6 +2,7 @@
 
 from collections import deque
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -42,6 +43,10 @@ _HEAD: Final = JOINT_NAMES.index("head")
 _WRISTS: Final = (JOINT_NAMES.index("left_wrist"), JOINT_NAMES.index("right_wrist"))
 
 
+TimedJoints = tuple[int, NDArray[np.float64]]
+"""Time in nanoseconds and joints (22, 3) in metres, world frame."""
+
+
 @dataclass(frozen=True, eq=False)
 class Estimate:
     """One network estimate and what its continuation needs; never changed once made."""
@@ -49,33 +54,42 @@ class Estimate:
     pose: Pose
     states: DeviceStates
     """The devices at the pose's time."""
-    velocity: NDArray[np.float64]
-    """(22, 3) m/s, world frame."""
+    past: tuple[TimedJoints, ...]
+    """The last few estimates, oldest first, this one last."""
+
+    @cached_property
+    def velocity(self) -> NDArray[np.float64]:
+        """(22, 3) m/s, world frame: a straight line through ``past``, bounded.
+
+        Computed when first asked for: most estimates are replaced before anybody looks ahead.
+        """
+        if len(self.past) < 2:
+            return np.zeros((NUM_JOINTS, 3))
+        newest_ns = self.past[-1][0]
+        times = np.array([1e-9 * (t - newest_ns) for t, _ in self.past])
+        times -= times.mean()
+        joints = np.stack([joints for _, joints in self.past])
+        velocity = np.tensordot(times, joints, axes=1) / (times @ times)
+        speed = np.linalg.norm(velocity, axis=1, keepdims=True)
+        return np.asarray(velocity * np.minimum(1.0, _MAX_SPEED_MPS / np.maximum(speed, 1e-9)))
 
 
-class JointVelocity:
-    """Velocity of the joints: a straight line through the last few estimates."""
+class RecentJoints:
+    """The last few estimates, from which a velocity can be told."""
 
     def __init__(self) -> None:
-        self._past: deque[tuple[int, NDArray[np.float64]]] = deque(maxlen=_VELOCITY_FRAMES)
+        self._past: deque[TimedJoints] = deque(maxlen=_VELOCITY_FRAMES)
 
     def forget(self) -> None:
         """Start anew: what came before tells nothing about what follows."""
         self._past.clear()
 
-    def update(self, timestamp_ns: int, joints_world: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Take the newest joints, (22, 3) metres; returns their velocity, (22, 3) m/s."""
+    def add(self, timestamp_ns: int, joints_world: NDArray[np.float64]) -> tuple[TimedJoints, ...]:
+        """Take the newest joints, (22, 3) metres; returns what is recent, oldest first."""
         while self._past and timestamp_ns - self._past[0][0] > _MAX_VELOCITY_AGE_NS:
             self._past.popleft()
         self._past.append((timestamp_ns, joints_world))
-        if len(self._past) < 2:
-            return np.zeros((NUM_JOINTS, 3))
-        times = np.array([1e-9 * (t - timestamp_ns) for t, _ in self._past])
-        times -= times.mean()
-        joints = np.stack([joints for _, joints in self._past])
-        velocity = np.tensordot(times, joints, axes=1) / (times @ times)
-        speed = np.linalg.norm(velocity, axis=1, keepdims=True)
-        return velocity * np.minimum(1.0, _MAX_SPEED_MPS / np.maximum(speed, 1e-9))
+        return tuple(self._past)
 
 
 def continued(

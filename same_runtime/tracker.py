@@ -25,7 +25,7 @@ from same_runtime._core import (
     PushStatus,
     Synchroniser,
 )
-from same_runtime.at_time import Estimate, JointVelocity, continued
+from same_runtime.at_time import Estimate, RecentJoints, continued
 from same_runtime.calibration import Calibration
 from same_runtime.camera import CameraRig
 from same_runtime.clocks import CAMERAS, STREAMS, EstimatedClock, GivenClock, set_clock
@@ -165,7 +165,7 @@ class SamePoseTracker:
         self._feed = PoseFeed()
         self._worker: Worker | None = None
         self._newest_pose: Pose | None = None
-        self._velocity = JointVelocity()
+        self._recent = RecentJoints()
         self._estimates = RollingFigures()
         self._engine_failures = 0
 
@@ -455,7 +455,7 @@ class SamePoseTracker:
     def _forget(self) -> None:
         self._engine.reset_state()
         self._assembler.reset()
-        self._velocity.forget()
+        self._recent.forget()
         self._newest_frame_ns = None
         self._newest = self._ahead = None
         self._newest_pose = None
@@ -509,9 +509,9 @@ class SamePoseTracker:
             started_ns,
         )
         if relocalised:
-            self._velocity.forget()
-        velocity = self._velocity.update(timestamp_ns, pose.joints_world)
-        self._newest = Estimate(pose, states, velocity)
+            self._recent.forget()
+        past = self._recent.add(timestamp_ns, pose.joints_world)
+        self._newest = Estimate(pose, states, past)
         self._newest_pose = self.calibration.shown(pose)
         self._estimates.add(timestamp_ns, pose.latency_ns)
         self.calibration.update(pose, states)
@@ -574,7 +574,7 @@ class SamePoseTracker:
                 self._engine.peek(stage)
             pose = self._make_pose(self._assembler_ahead, head_ns, base.pose.reasons, started_ns)
             pose = replace(pose, joint_confidence=base.pose.joint_confidence)
-            self._ahead = Estimate(pose, states, base.velocity)
+            self._ahead = Estimate(pose, states, base.past)
 
     def _held_pose(self) -> Pose:
         return self._newest_pose or Pose(reasons=(Reason.WARMING_UP,))

@@ -6,7 +6,7 @@ import numpy as np
 
 from same_engines.errors import InvalidInputError, RecordingError
 from same_runtime._core import Ingestion, Synchroniser
-from same_runtime.at_time import Estimate, JointVelocity, continued
+from same_runtime.at_time import Estimate, RecentJoints, continued
 from same_runtime.conventions import NUM_JOINTS
 from same_runtime.frame_inbox import FrameInbox
 from same_runtime.ingest import Ingest
@@ -57,7 +57,7 @@ def prediction_gain(
     synchroniser = Synchroniser(256, bridge_jumps=False)
     ingestion = Ingestion(synchroniser)
     ingest = Ingest(ingestion, FrameInbox(ingestion, recording.rig, 0, lambda: None))
-    velocity, random = JointVelocity(), np.random.default_rng(seed)
+    recent, random = RecentJoints(), np.random.default_rng(seed)
     held, predicted = [], []
     for sample in recording.samples():
         if sample.stream not in (FRAME_STREAM, TRUTH_STREAM):
@@ -72,7 +72,7 @@ def prediction_gain(
         joints = known[sample.timestamp_ns] + noise
         states = synchroniser.lookup(sample.timestamp_ns)
         pose = Pose(timestamp_ns=sample.timestamp_ns, joints_world=joints)
-        estimate = Estimate(pose, states, velocity.update(sample.timestamp_ns, joints))
+        estimate = Estimate(pose, states, recent.add(sample.timestamp_ns, joints))
         if later is None or not states.how[0]:
             continue
         ahead = synchroniser.lookup(sample.timestamp_ns + horizon_ns)

@@ -58,8 +58,6 @@ class OnnxRuntimeEngine(Engine):
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         options.log_severity_level = _ONNX_ERRORS_ONLY
-        # Flush denormals: recurrent state decaying towards zero must not slow the CPU down.
-        options.add_session_config_entry("session.set_denormal_as_zero", "1")
         try:
             session = ort.InferenceSession(
                 bundle.graph_bytes(self.precision, stage),

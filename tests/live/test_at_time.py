@@ -11,7 +11,7 @@ from scipy.spatial.transform import Rotation
 from same_engines.errors import TimestampError
 from same_runtime import Pose, PoseStatus, Reason, SamePoseTracker
 from same_runtime._core import Synchroniser
-from same_runtime.at_time import Estimate, JointVelocity, continued
+from same_runtime.at_time import Estimate, RecentJoints, continued
 from same_runtime.conventions import JOINT_NAMES
 from same_runtime.ingest import Ingest
 
@@ -85,7 +85,7 @@ def test_head_and_hands_lead_and_feet_stay() -> None:
     estimate = Estimate(
         Pose(timestamp_ns=START_NS, joints_world=joints),
         states_at(head, 0.0, hand),
-        np.zeros((22, 3)),
+        past=((START_NS, joints),),
     )
     step, reach = np.array((0.05, 0.0, 0.02)), np.array((0.0, 0.1, 0.0))
     moved = continued(estimate, states_at(head + step, 0.0, hand + reach), 0.03, 0.1) - joints
@@ -98,7 +98,9 @@ def test_a_head_that_jumps_takes_the_whole_body_along() -> None:
     joints = np.random.default_rng(1).normal(size=(22, 3))
     head = np.array((0.0, 1.6, 0.0))
     estimate = Estimate(
-        Pose(timestamp_ns=START_NS, joints_world=joints), states_at(head), np.ones((22, 3))
+        Pose(timestamp_ns=START_NS, joints_world=joints),
+        states_at(head),
+        past=((START_NS - 33 * MS, joints - 0.033), (START_NS, joints)),
     )
     moved = continued(estimate, states_at((3.0, 1.6, -2.0), 2.0), 0.03, 0.1)
     R = Rotation.from_euler("y", 2.0)
@@ -106,16 +108,20 @@ def test_a_head_that_jumps_takes_the_whole_body_along() -> None:
 
 
 def test_velocity_is_the_slope_and_is_bounded() -> None:
-    velocity = JointVelocity()
+    recent = RecentJoints()
     start = np.random.default_rng(2).normal(size=(22, 3))
     slope = np.full((22, 3), (1.0, -0.5, 0.25))
-    for i in range(6):
-        found = velocity.update(START_NS + i * 33 * MS, start + i * 0.033 * slope)
+
+    def velocity(step: int, joints: np.ndarray) -> np.ndarray:
+        past = recent.add(START_NS + step * 33 * MS, joints)
+        return Estimate(Pose(), states_at((0.0, 1.6, 0.0)), past).velocity
+
+    for step in range(6):
+        found = velocity(step, start + step * 0.033 * slope)
     np.testing.assert_allclose(found, slope, atol=1e-9)
-    wild = velocity.update(START_NS + 6 * 33 * MS, start + 1000.0)
-    assert np.linalg.norm(wild, axis=1).max() <= 12.0 + 1e-9
-    velocity.forget()
-    assert not velocity.update(START_NS + 7 * 33 * MS, start).any()
+    assert np.linalg.norm(velocity(6, start + 1000.0), axis=1).max() <= 12.0 + 1e-9
+    recent.forget()
+    assert not velocity(7, start).any()
 
 
 def test_a_relocalised_head_keeps_the_bodys_shape(tiny_bundle: Path) -> None:
