@@ -29,7 +29,6 @@ from same_bench.stats import summarise
 from same_engines import Bundle, open_engine
 from same_engines.bundle import MANIFEST_NAME, STAGES, sha256_file
 from same_engines.errors import EngineError, InvalidInputError
-from same_runtime.camera import CameraRig
 from same_runtime.command import run_command
 from same_runtime.demo import demo_bundle, demo_recording
 from same_runtime.recording import Recording
@@ -59,9 +58,9 @@ class PushLatencyCommand:
 def run(command: PushLatencyCommand) -> None:
     """Run the command. Raises ``SameError`` kinds for anything the user can mend."""
     bundle = Bundle.open(command.bundle or demo_bundle())
-    rig = CameraRig.from_dict(bundle.manifest.rig)
     recording = command.recording or demo_recording()
-    clip = load_clip(Recording(recording), rig)
+    clip = load_clip(Recording(recording), bundle)
+    rig = clip.rig
     if not command.out.parent.is_dir():
         raise InvalidInputError(f"--out {command.out}: its folder does not exist")
     cold = cold_start(bundle.path, recording, "onnxruntime", "fp32", command.threads)

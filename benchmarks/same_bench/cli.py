@@ -105,9 +105,9 @@ def bench(command: BenchCommand) -> int:
             f"--backend: expected auto, all, {', '.join(BACKENDS)}; got {command.backend!r}"
         )
     bundle = Bundle.open(command.bundle or demo_bundle())
-    rig = CameraRig.from_dict(bundle.manifest.rig)
     recording = command.recording or demo_recording()
-    clip = load_clip(Recording(recording), rig)
+    clip = load_clip(Recording(recording), bundle)
+    rig = clip.rig
     if command.report is not None:
         _make_folder(command.report)
 

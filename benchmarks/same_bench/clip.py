@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from same_engines import Bundle
 from same_engines.errors import InvalidInputError, RecordingError
 from same_runtime._core import How, Synchroniser
 from same_runtime.camera import CameraRig
@@ -28,6 +29,8 @@ _Readings = dict[str, DevicePose | LegReading]
 class Clip:
     """Stereo images and the devices' readings at each image's time."""
 
+    rig: CameraRig
+    """The cameras it was recorded with."""
     images: tuple[_Images, ...]
     readings: tuple[_Readings, ...]
     period_ns: int
@@ -48,20 +51,22 @@ class Clip:
         )
 
 
-def load_clip(recording: Recording, rig: CameraRig, max_frames: int = MAX_FRAMES) -> Clip:
+def load_clip(recording: Recording, bundle: Bundle, max_frames: int = MAX_FRAMES) -> Clip:
     """Decode the first ``max_frames`` frames that have a head pose.
 
     Device samples are brought to the frame's time as the tracker would. Raises
-    ``RecordingError`` for a recording of another rig or with fewer than two such frames.
+    ``RecordingError`` for a recording whose rig ``bundle`` cannot serve (no cameras, images
+    smaller than the network's) or with fewer than two such frames.
     """
     if recording.rig is None:
         raise RecordingError(f"{recording.path}: has no cameras; name a recording with images")
-    came, expected = recording.rig.left, rig.left
-    if (came.width, came.height) != (expected.width, expected.height):
+    came = recording.rig.left
+    height, width = bundle.graph(bundle.precisions()[0], "visual").inputs[0].shape[-2:]
+    if came.width < width or came.height < height:
         raise RecordingError(
             f"{recording.path}: recorded with another rig: its images are "
-            f"{came.width}x{came.height}, the bundle's rig has {expected.width}x{expected.height}; "
-            "name a matching recording or export the bundle for this rig (same-export --rig)"
+            f"{came.width}x{came.height}, the bundle's network takes {width}x{height}; name a "
+            "recording of larger images or a bundle of a smaller preset"
         )
     synchroniser = Synchroniser(_CAPACITY, _MAX_GAP_NS, _MAX_EXTRAPOLATION_NS)
     images: list[_Images] = []
@@ -87,7 +92,7 @@ def load_clip(recording: Recording, rig: CameraRig, max_frames: int = MAX_FRAMES
         raise RecordingError(
             f"{recording.path}: expected at least 2 frames with a head pose, got {len(images)}"
         )
-    return Clip(tuple(images), tuple(readings), int(np.median(np.diff(times_ns))))
+    return Clip(recording.rig, tuple(images), tuple(readings), int(np.median(np.diff(times_ns))))
 
 
 def _store(

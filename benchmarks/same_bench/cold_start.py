@@ -50,6 +50,7 @@ def _measure(bundle: str, recording: str, backend: str, precision: str, threads:
     started = time.perf_counter()
     from same_engines import Bundle, open_engine
     from same_runtime import SamePoseTracker
+    from same_runtime.recording import Recording
 
     imported = time.perf_counter()
     opened = Bundle.open(bundle)
@@ -57,7 +58,7 @@ def _measure(bundle: str, recording: str, backend: str, precision: str, threads:
     loaded = time.perf_counter()
     engine = open_engine(opened, backend, precision, int(threads) or None)
     built = time.perf_counter()
-    tracker = SamePoseTracker(bundle, None, engine)
+    tracker = SamePoseTracker(bundle, Recording(recording).rig, engine)
     warm = time.perf_counter()
 
     from same_runtime.recording import Recording

@@ -20,9 +20,9 @@ def recording(tmp_path_factory: pytest.TempPathFactory, small_rig: CameraRig) ->
 
 
 @pytest.fixture(scope="session")
-def clip(recording: Path, small_rig: CameraRig) -> Clip:
+def clip(recording: Path, tiny_bundle: Path) -> Clip:
     """The recording, decoded."""
-    return load_clip(Recording(recording), small_rig)
+    return load_clip(Recording(recording), Bundle.open(tiny_bundle))
 
 
 @pytest.fixture

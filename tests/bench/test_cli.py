@@ -85,16 +85,16 @@ def test_a_recording_of_another_rig(
     tiny_bundle: Path, small_rig: CameraRig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
-    def larger(camera: FisheyeCamera) -> FisheyeCamera:
-        return replace(camera, width=160, height=112)
+    def smaller(camera: FisheyeCamera) -> FisheyeCamera:
+        return replace(camera, width=60, height=44)
 
-    rig = CameraRig(larger(small_rig.left), larger(small_rig.right))
+    rig = CameraRig(smaller(small_rig.left), smaller(small_rig.right))
     other = write_recording(tmp_path / "other.mcap", rig, frames=2)
     arguments = ["--bundle", str(tiny_bundle), "--recording", str(other)]
     monkeypatch.setattr(sys, "argv", ["same-bench", *arguments])
     assert cli.main() == 2
     error = capsys.readouterr().err
-    assert "another rig" in error and "160x112" in error and "128x96" in error
+    assert "another rig" in error and "60x44" in error and "64x48" in error
 
 
 def test_compare_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
