@@ -10,7 +10,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path, PurePosixPath
-from types import MappingProxyType
 from typing import Any, Final
 
 import numpy as np
@@ -215,12 +214,12 @@ def _manifest_from(content: dict[str, Any], where: str) -> Manifest:
                 f"{where}: expected precisions of {PRECISIONS} with stages {STAGES}, got "
                 f"{precision!r} with {sorted(stages)}"
             )
-        graphs[precision] = MappingProxyType(
-            {stage: _graph_from(stages[stage], f"{where}: {precision} {stage}") for stage in STAGES}
-        )
+        graphs[precision] = {
+            stage: _graph_from(stages[stage], f"{where}: {precision} {stage}") for stage in STAGES
+        }
     if not graphs:
         raise BundleError(f"{where}: lists no graphs")
-    content["graphs"] = MappingProxyType(graphs)
+    content["graphs"] = graphs
     content["joint_names"] = tuple(content["joint_names"])
     return Manifest(**content)
 

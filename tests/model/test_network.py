@@ -15,14 +15,14 @@ PER_FRAME = (
 @pytest.mark.parametrize("change", [{}, {"depth_mode": "z"}, {"use_sa_mvf_pe": False}])
 def test_streaming_equals_offline(change: dict[str, object]) -> None:
     model = tiny_model(**change)
-    inputs = sequence_inputs(40)
+    inputs = sequence_inputs(110)
     inputs["view_valid"][5:8] = 0.0
     inputs["view_valid"][12, 1] = 0.0
     inputs["imu_features"][20:23, 3] = 0.0
     state = model.initial_state()
     with torch.no_grad():
         offline = model.forward_sequence(**inputs)
-        for frame in range(40):
+        for frame in range(110):
             now = {n: x[frame] if n in PER_FRAME else x for n, x in inputs.items()}
             step = model.step(**now, state=state)
             state = step.state

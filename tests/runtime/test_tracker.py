@@ -1,5 +1,6 @@
 """The tracker: streaming equals offline, status says what is missing, bad input changes nothing."""
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,15 @@ import torch
 from streams import FRAME_NS, START_NS, made_up_stream
 from tiny_model import TINY, tiny_model
 
-from same_engines.errors import EngineError, InvalidInputError, SameError, TimestampError
+from same_engines import Bundle
+from same_engines.bundle import MANIFEST_NAME
+from same_engines.errors import (
+    BundleError,
+    EngineError,
+    InvalidInputError,
+    SameError,
+    TimestampError,
+)
 from same_runtime import (
     DevicePose,
     LegReading,
@@ -245,6 +254,15 @@ def test_opening_mistakes_are_named(tiny_bundle: Path, small_rig: CameraRig) -> 
         SamePoseTracker(tiny_bundle, rig=tiny)
     with pytest.raises(InvalidInputError, match="ring_capacity"):
         TrackerOptions(ring_capacity=0)
+
+
+def test_a_bundle_of_other_joints_is_refused(tiny_bundle: Path, tmp_path: Path) -> None:
+    bundle = Path(shutil.copytree(tiny_bundle, tmp_path / "b.same"))
+    manifest = Bundle.open(bundle).manifest
+    joint_names = (*manifest.joint_names, "left_hand", "right_hand")
+    (bundle / MANIFEST_NAME).write_bytes(replace(manifest, joint_names=joint_names).to_json())
+    with pytest.raises(BundleError, match="expected the 22 SMPL joints, got 24"):
+        SamePoseTracker(bundle)
 
 
 def test_a_closed_tracker_says_so(tiny_bundle: Path) -> None:
