@@ -11,8 +11,6 @@ MS = 1_000_000
 
 @pytest.mark.parametrize(("noise_mm", "gain"), [(0.0, 0.6), (2.0, 0.45), (5.0, 0.25)])
 def test_33_ms_ahead_beats_holding_the_pose(noise_mm: float, gain: float) -> None:
-    if not demo_recording().exists():
-        pytest.skip("the demo recording is not here")
     measured = prediction_gain(Recording(demo_recording()), 33 * MS, noise_mm)
     assert measured.frames > 100
     assert measured.gain >= gain
