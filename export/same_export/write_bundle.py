@@ -43,6 +43,11 @@ def write_bundle(
     refused. Raises ``ExportError`` when a graph cannot be exported, differs from PyTorch by
     more than the tolerance, or cannot be written; nothing is left behind then.
     """
+    if model.config.fusion_kind != "same":
+        raise ExportError(
+            f"fusion_kind {model.config.fusion_kind} is a baseline to compare with, and no bundle "
+            "can hold it; evaluate its checkpoint with same-eval"
+        )
     if out.exists() and not (out / MANIFEST_NAME).is_file():
         raise ExportError(f"{out}: exists and is not a bundle; choose another --out")
     try:

@@ -12,10 +12,11 @@ import torch
 from torch import Tensor
 
 from same_engines.errors import CheckpointError
-from same_model.config import ModelConfig
+from same_model.config import CONFIG_VERSION, ModelConfig
 from same_model.network import SameModel
 
-FORMAT_VERSION: Final = 1
+FORMAT_VERSION: Final = CONFIG_VERSION
+_READABLE_VERSIONS: Final = (1, 2)
 _SUFFIXES: Final = (".pt", ".safetensors")
 _CONFIG_KEY: Final = "same_config"
 _VERSION_KEY: Final = "same_format_version"
@@ -74,12 +75,14 @@ def load_checkpoint(path: str | os.PathLike[str], preset: str | None = None) -> 
     else:
         version = metadata.get(_VERSION_KEY)
         config_values, weights = _parse_json(path, metadata.get(_CONFIG_KEY)), contents
-    if str(version) != str(FORMAT_VERSION):
+    readable = {str(number): number for number in _READABLE_VERSIONS}
+    if str(version) not in readable:
         raise CheckpointError(
-            f"{path}: expected a SAME checkpoint of format {FORMAT_VERSION}, got {version!r:.80}"
+            f"{path}: expected a SAME checkpoint of format 1 to {FORMAT_VERSION}, got "
+            f"{version!r:.80}"
         )
     try:
-        config = ModelConfig.from_dict(config_values)
+        config = ModelConfig.from_dict(config_values, readable[str(version)])
     except CheckpointError as error:
         raise CheckpointError(f"{path}: {error}") from None
     if preset is not None and config.preset != preset:

@@ -26,7 +26,13 @@ _CHOICES: Final = {
     "backbone": ("resnet18", "resnet50"),
     "depth_mode": ("range", "z"),
     "pe_weighting": ("attention", "sum"),
+    "fusion_kind": ("same", "concat_lstm"),
 }
+
+# A checkpoint from before a field existed was trained as if it had this value.
+_BEFORE_THE_FIELD: Final[dict[int, dict[str, Any]]] = {1: {"fusion_kind": "same"}}
+CONFIG_VERSION: Final = 2
+"""Version of the fields of ``ModelConfig``, of which older ones can still be read."""
 
 
 @dataclass(frozen=True)
@@ -110,6 +116,9 @@ class ModelConfig:
     """False: the left view counts as missing (Table 3)."""
     use_right: bool = True
     """False: the right view counts as missing (Table 3)."""
+    fusion_kind: str = "same"
+    """``same``: the paper's fusion; ``concat_lstm``: the features concatenated and an LSTM over
+    time, after MEPoser (Table 1), which ignores every switch and size of the fusion above."""
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -139,6 +148,13 @@ class ModelConfig:
                 raise InvalidInputError(
                     f"{name}: expected a multiple of {FEATURE_STRIDE}, got {getattr(self, name)}"
                 )
+        if self.fusion_kind == "concat_lstm" and not (
+            self.use_imu and self.use_left and self.use_right
+        ):
+            raise InvalidInputError(
+                "fusion_kind: concat_lstm takes every modality; expected use_imu, use_left and "
+                "use_right"
+            )
         for name in ("image_std", "shell_half_depth_m"):
             if getattr(self, name) <= 0:
                 raise InvalidInputError(f"{name}: expected more than 0, got {getattr(self, name)}")
@@ -175,13 +191,14 @@ class ModelConfig:
         return asdict(self)
 
     @classmethod
-    def from_dict(cls, values: object) -> "ModelConfig":
-        """Rebuild a configuration from ``to_dict``; nothing is guessed.
+    def from_dict(cls, values: object, version: int = CONFIG_VERSION) -> "ModelConfig":
+        """Rebuild a configuration from what ``to_dict`` gave at ``version``; nothing is guessed.
 
         Raises ``CheckpointError`` for a missing or unknown field or an invalid value.
         """
         if not isinstance(values, dict) or not all(isinstance(name, str) for name in values):
             raise CheckpointError(f"config: expected a mapping, got {type(values).__name__}")
+        values = _BEFORE_THE_FIELD.get(version, {}) | values
         names = {field.name for field in fields(cls)}
         for problem, found in (
             ("unknown", values.keys() - names),

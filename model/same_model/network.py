@@ -6,6 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from same_model.concat_fusion import ConcatFusion, features_at_joints
 from same_model.config import ModelConfig
 from same_model.fusion import FusionOutput, FusionStage
 from same_model.inertial import InertialOutput, InertialStage, LstmState
@@ -48,6 +49,18 @@ class StreamState(NamedTuple):
     """(L, 1, N, D) each."""
     window_joints: Tensor
     """(window, J, 3) metres, oldest first, each row in its own frame's left camera."""
+    fusion_lstm: LstmState | None = None
+    """Recurrent state of ``ConcatFusion``; None before its first frame and for SAME's fusion."""
+
+
+class FusedFrames(NamedTuple):
+    """What fusion makes of T frames, whichever kind it is."""
+
+    joints: Tensor
+    """(B, T, N, J, 3) metres, left-camera frame; N is 1 for ``ConcatFusion``."""
+    joint_confidence: Tensor
+    """(B, T, J)."""
+    state: LstmState | None
 
 
 class StepOutput(NamedTuple):
@@ -67,10 +80,6 @@ def _frame_chunks(frames: int) -> Iterator[slice]:
         yield slice(start, min(start + _FRAMES_PER_CHUNK, frames))
 
 
-def _expand(x: Tensor | None, frames: int) -> Tensor | None:
-    return None if x is None else x.expand(frames, *x.shape)
-
-
 class SameModel(nn.Module):
     """SAME: stereo images and sparse inertial readings in, 22 joints out."""
 
@@ -79,7 +88,9 @@ class SameModel(nn.Module):
         self.config = config
         self.visual = VisualStage(config)
         self.inertial = InertialStage(config)
-        self.fusion = FusionStage(config)
+        self.fusion: FusionStage | ConcatFusion = (
+            FusionStage(config) if config.fusion_kind == "same" else ConcatFusion(config)
+        )
         self.temporal = TemporalStage(config)
         self._backbones_frozen = False
 
@@ -117,15 +128,43 @@ class SameModel(nn.Module):
         ``T_anchor_cam`` (B, T, 4, 4), ``time_offset_s`` and ``window_valid`` (B, T);
         ``state`` is the recurrent state before the window (None: zeros). Float32.
         """
-        batch, frames = images.shape[:2]
-
-        def per_frame(x: Tensor | None) -> Tensor | None:
-            if x is None:
-                return None
-            return x[:, None].expand(batch, frames, *x.shape[1:]).flatten(0, 1)
-
         visual = self.visual(images.flatten(0, 1))
         inertial = self.inertial(imu_features, state)
+        fused = self._fuse(visual, view_valid, inertial, rays, origins, axes)
+        joints_anchor = self.temporal(
+            fused.joints[:, :, -1], T_anchor_cam, time_offset_s, window_valid
+        )
+        return WindowOutput(joints_anchor, fused.joints, fused.joint_confidence, visual, inertial)
+
+    def _fuse(
+        self,
+        visual: VisualOutput,
+        view_valid: Tensor,
+        inertial: InertialOutput,
+        rays: Tensor,
+        origins: Tensor,
+        axes: Tensor | None,
+        state: LstmState | None = None,
+    ) -> FusedFrames:
+        """Either kind of fusion on B stretches of T frames, one after the other in ``visual``."""
+        batch, frames = view_valid.shape[:2]
+        if isinstance(self.fusion, ConcatFusion):
+            found = (
+                features_at_joints(visual.features, visual.joints_2d),
+                visual.joints_2d,
+                visual.visibility,
+            )
+            concat = self.fusion(
+                *(x.unflatten(0, (batch, frames)) for x in found),
+                view_valid,
+                inertial.tokens,
+                state,
+            )
+            return FusedFrames(concat.joints[:, :, None], concat.joint_confidence, concat.state)
+
+        def per_frame(x: Tensor) -> Tensor:
+            return x[:, None].expand(batch, frames, *x.shape[1:]).flatten(0, 1)
+
         fused: FusionOutput = self.fusion(
             visual.features,
             visual.joints_2d,
@@ -135,18 +174,27 @@ class SameModel(nn.Module):
             inertial.tokens.flatten(0, 1),
             per_frame(rays),
             per_frame(origins),
-            per_frame(axes),
+            None if axes is None else per_frame(axes),
         )
-        joints_local = fused.joints.unflatten(0, (batch, frames))
-        joints_anchor = self.temporal(
-            joints_local[:, :, -1], T_anchor_cam, time_offset_s, window_valid
+        return FusedFrames(
+            fused.joints.unflatten(0, (batch, frames)),
+            fused.joint_confidence.unflatten(0, (batch, frames)),
+            None,
         )
-        confidence = fused.joint_confidence.unflatten(0, (batch, frames))
-        return WindowOutput(joints_anchor, joints_local, confidence, visual, inertial)
+
+    def find_joints(self, images: Tensor) -> VisualOutput:
+        """The visual stage on ``images`` (T, V, 1, H, W) in chunks, without what only the
+        heatmap losses read; ``forward_sequence`` takes the result in place of the images."""
+        parts = [self.visual(images[chunk]) for chunk in _frame_chunks(len(images))]
+        features, joints_2d, visibility = (
+            torch.cat([part[index] for part in parts]) for index in range(3)
+        )
+        nothing = images.new_zeros(0)
+        return VisualOutput(features, joints_2d, visibility, nothing, nothing)
 
     def forward_sequence(
         self,
-        images: Tensor,
+        images: Tensor | None,
         view_valid: Tensor,
         imu_features: Tensor,
         rays: Tensor,
@@ -155,34 +203,42 @@ class SameModel(nn.Module):
         T_anchor_cam: Tensor,
         time_offset_s: Tensor,
         window_valid: Tensor,
+        *,
+        visual: VisualOutput | None = None,
     ) -> SequenceOutput:
         """Run one recording of T frames offline; equals T calls of ``step`` from a fresh state.
 
         ``images`` (T, V, 1, H, W), ``view_valid`` (T, V), ``imu_features`` (T, N, 16),
         ``rays`` (V, 3, Hf, Wf), ``origins`` and ``axes`` (V, 3); for the window ending at
         each frame ``T_anchor_cam`` (T, window, 4, 4), ``time_offset_s`` and ``window_valid``
-        (T, window). Float32. Frames go through in chunks, so memory does not grow with T
-        but for the inputs and outputs.
+        (T, window). Float32. ``visual``: what ``find_joints`` gave for the images, which are not
+        read then. Frames go through in chunks, so memory does not grow with T but for the
+        inputs and outputs.
         """
-        frames = images.shape[0]
+        frames = len(view_valid)
         inertial = self.inertial(imu_features[None])
         local, confidence = [], []
+        state: LstmState | None = None
         for chunk in _frame_chunks(frames):
-            visual = self.visual(images[chunk])
-            size = visual.features.shape[0]
-            fused = self.fusion(
-                visual.features,
-                visual.joints_2d,
-                visual.visibility,
-                view_valid[chunk],
-                inertial.joints_imu[0, chunk],
-                inertial.tokens[0, chunk],
-                _expand(rays, size),
-                _expand(origins, size),
-                _expand(axes, size),
+            if visual is not None:
+                found = VisualOutput(*(x[chunk] for x in visual))
+            else:
+                assert images is not None
+                found = self.visual(images[chunk])
+            fused = self._fuse(
+                found,
+                view_valid[None, chunk],
+                inertial._replace(
+                    joints_imu=inertial.joints_imu[:, chunk], tokens=inertial.tokens[:, chunk]
+                ),
+                rays[None],
+                origins[None],
+                None if axes is None else axes[None],
+                state,
             )
-            local.append(fused.joints[:, -1])
-            confidence.append(fused.joint_confidence)
+            state = fused.state
+            local.append(fused.joints[0, :, -1])
+            confidence.append(fused.joint_confidence[0])
         joints_local = torch.cat(local)
         window = self.config.window
         history = torch.cat([joints_local.new_zeros(window - 1, NUM_JOINTS, 3), joints_local])
@@ -222,20 +278,17 @@ class SameModel(nn.Module):
         ``time_offset_s`` and ``window_valid`` (window), ``state`` from the previous call or
         ``initial_state``. Float32.
         """
-        visual = self.visual(images[None])
         inertial = self.inertial(imu_features[None, None], state.lstm)
-        fused = self.fusion(
-            visual.features,
-            visual.joints_2d,
-            visual.visibility,
-            view_valid[None],
-            inertial.joints_imu[:, 0],
-            inertial.tokens[:, 0],
+        fused = self._fuse(
+            self.visual(images[None]),
+            view_valid[None, None],
+            inertial,
             rays[None],
             origins[None],
             None if axes is None else axes[None],
+            state.fusion_lstm,
         )
-        joints_local = fused.joints[:, -1]
+        joints_local = fused.joints[:, 0, -1]
         window_joints = shift_window(state.window_joints[None], joints_local)
         joints_anchor = self.temporal(
             window_joints, T_anchor_cam[None], time_offset_s[None], window_valid[None]
@@ -243,6 +296,6 @@ class SameModel(nn.Module):
         return StepOutput(
             joints_anchor[0],
             joints_local[0],
-            fused.joint_confidence[0],
-            StreamState(inertial.state, window_joints[0]),
+            fused.joint_confidence[0, 0],
+            StreamState(inertial.state, window_joints[0], fused.state),
         )

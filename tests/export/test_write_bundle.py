@@ -99,5 +99,13 @@ def test_a_folder_that_is_no_bundle_is_never_replaced(tmp_path: Path, small_rig:
     assert (out / "chapter1.txt").read_text() == "precious"
 
 
+def test_the_concatenating_baseline_is_refused(tmp_path: Path, small_rig: CameraRig) -> None:
+    with pytest.raises(ExportError, match="concat_lstm is a baseline"):
+        write_bundle.write_bundle(
+            tiny_model(fusion_kind="concat_lstm"), "0" * 64, small_rig, tmp_path / "out.same"
+        )
+    assert not list(tmp_path.iterdir())
+
+
 def test_tolerance_is_the_promised_one() -> None:
     assert parity.TOLERANCE["fp32"] == 1e-4

@@ -75,6 +75,25 @@ def test_what_does_not_fit_is_named(checkpoint: Path, change: Any, message: str)
         load_checkpoint(checkpoint)
 
 
+def test_a_checkpoint_from_before_a_field_still_loads(checkpoint: Path) -> None:
+    expected = load_checkpoint(checkpoint)
+    if checkpoint.suffix == ".pt":
+        contents = torch.load(checkpoint, weights_only=True)
+        contents["same_format_version"] = 1
+        del contents["same_config"]["fusion_kind"]
+        torch.save(contents, checkpoint)
+    else:
+        with safetensors.safe_open(checkpoint, framework="pt") as file:
+            config = json.loads(file.metadata()["same_config"])
+        del config["fusion_kind"]
+        metadata = {"same_format_version": "1", "same_config": json.dumps(config)}
+        weights = safetensors.torch.load_file(checkpoint)
+        safetensors.torch.save_file(weights, checkpoint, metadata)
+    loaded = load_checkpoint(checkpoint)
+    assert loaded.config == expected.config
+    assert loaded.state_dict().keys() == expected.state_dict().keys()
+
+
 def test_truncated_and_damaged_files_are_refused(checkpoint: Path) -> None:
     whole = checkpoint.read_bytes()
     for kept in (0, 1, 7, 100, len(whole) // 2, len(whole) - 1):

@@ -50,6 +50,11 @@ def test_from_dict_refuses_missing_fields_and_other_types() -> None:
     del values["window"]
     with pytest.raises(CheckpointError, match="missing field window"):
         ModelConfig.from_dict(values)
+    values = PRESETS["lite"].to_dict()
+    del values["fusion_kind"]
+    assert ModelConfig.from_dict(values, version=1) == PRESETS["lite"]
+    with pytest.raises(CheckpointError, match="missing field fusion_kind"):
+        ModelConfig.from_dict(values)
     with pytest.raises(CheckpointError, match="mapping"):
         ModelConfig.from_dict([1])
 
@@ -65,6 +70,8 @@ def test_from_dict_refuses_missing_fields_and_other_types() -> None:
         {"shell_half_depth_m": 0.0},
         {"confidence_threshold": 1.0},
         {"iterations": 0},
+        {"fusion_kind": "sum"},
+        {"fusion_kind": "concat_lstm", "use_imu": False},
     ],
 )
 def test_values_out_of_range_are_named(change: dict[str, object]) -> None:

@@ -12,7 +12,10 @@ PER_FRAME = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("change", [{}, {"depth_mode": "z"}, {"use_sa_mvf_pe": False}])
+@pytest.mark.parametrize(
+    "change",
+    [{}, {"depth_mode": "z"}, {"use_sa_mvf_pe": False}, {"fusion_kind": "concat_lstm"}],
+)
 def test_streaming_equals_offline(change: dict[str, object]) -> None:
     model = tiny_model(**change)
     inputs = sequence_inputs(110)
@@ -22,6 +25,9 @@ def test_streaming_equals_offline(change: dict[str, object]) -> None:
     state = model.initial_state()
     with torch.no_grad():
         offline = model.forward_sequence(**inputs)
+        visual = model.find_joints(inputs["images"])
+        cached = model.forward_sequence(**(inputs | {"images": None}), visual=visual)
+        torch.testing.assert_close(cached.joints_anchor, offline.joints_anchor, atol=1e-6, rtol=0)
         for frame in range(110):
             now = {n: x[frame] if n in PER_FRAME else x for n, x in inputs.items()}
             step = model.step(**now, state=state)
@@ -34,8 +40,9 @@ def test_streaming_equals_offline(change: dict[str, object]) -> None:
                 torch.testing.assert_close(streamed, whole, atol=1e-5, rtol=0)
 
 
-def test_training_window_equals_offline() -> None:
-    model = tiny_model()
+@pytest.mark.parametrize("kind", ["same", "concat_lstm"])
+def test_training_window_equals_offline(kind: str) -> None:
+    model = tiny_model(fusion_kind=kind)
     sequence = sequence_inputs(TINY.window)
     window = {n: x[None] for n, x in sequence.items()}
     for name in ("T_anchor_cam", "time_offset_s", "window_valid"):

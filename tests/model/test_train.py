@@ -1,8 +1,10 @@
+import hashlib
 import json
 import os
 import shutil
 import subprocess
 import sys
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +22,7 @@ from same_model.train_cli import train
 from same_model.training import loop, prepare
 from same_model.training.config import InitFrom, OptimConfig, TrainConfig
 from same_model.training.dataset import load_frames, split_performers
+from same_model.training.run_state import run_digest
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +85,59 @@ def test_every_stage_trains_from_the_one_before(data, tmp_path):
             assert torch.equal(tensor, fused_weights[name]), f"{name} was not frozen"
     for name in ("visual.head.0.weight",):
         assert torch.equal(final[name], untrained[name])
+
+
+def test_end_to_end_training_moves_every_stage(data, tmp_path):
+    optim = OptimConfig(lr=1e-3, warmup_steps=2, ema_decay=0.0)
+    fresh = settings("joint", data, tmp_path / "run", end_to_end=True, batch=2, optim=optim)
+    torch.manual_seed(fresh.seed)
+    before = prepare.initial_model(fresh).state_dict()
+    train(fresh)
+    after = weights(tmp_path / "run")
+    moved = {name.split(".")[0] for name in before if not torch.equal(before[name], after[name])}
+    assert moved == {"visual", "inertial", "fusion", "temporal"}
+    assert {"local", "anchor", "ground", "val_mpjpe_mm"} <= history(tmp_path / "run")[-1].keys()
+    with pytest.raises(InvalidInputError, match="only stage joint"):
+        settings("fusion", data, tmp_path / "run", end_to_end=True)
+
+
+def test_end_to_end_validation_is_the_offline_pass(data, tmp_path):
+    """The figure that training shows is what same-eval finds for the same weights."""
+    from same_model.evaluation.evaluate import evaluate
+    from same_model.evaluation.metrics import MetricsConfig
+    from same_model.evaluation.predict import OfflinePredictor
+
+    train(settings("joint", data, tmp_path, end_to_end=True, batch=1, steps=1))
+    model = load_checkpoint(tmp_path / "model.safetensors")
+    found = evaluate(
+        OfflinePredictor(model), [open_sequence(data / "three")], MetricsConfig(), losses=False
+    )
+    shown = float(history(tmp_path)[-1]["val_mpjpe_mm"])
+    assert found.protocols["train"].metrics["mpjpe"] == pytest.approx(shown, abs=0.05)
+
+
+def test_the_concatenating_baseline_trains_and_is_evaluated(data, tmp_path):
+    optim = OptimConfig(lr=3e-3, warmup_steps=5, ema_decay=0.0)
+    train(settings("fusion", data, tmp_path, ablation="meposer", steps=40, optim=optim))
+    losses = [float(row["loss"]) for row in history(tmp_path)]
+    assert losses[-1] < 0.02
+    assert float(history(tmp_path)[-1]["val_local_mpjpe_mm"]) < 200
+    model = load_checkpoint(tmp_path / "model.safetensors")
+    assert model.config.fusion_kind == "concat_lstm"
+    for stage in ("temporal", "joint"):
+        with pytest.raises(InvalidInputError, match="no temporal network"):
+            train(settings(stage, data, tmp_path / stage, ablation="meposer"))
+
+
+def test_runs_from_before_a_setting_existed_go_on(data, tmp_path):
+    """A later field at its default leaves the digest, by which a run is known, as it was."""
+    config = settings("joint", data, tmp_path)
+    old = {name: value for name, value in asdict(config).items() if name != "end_to_end"}
+    for name in ("out", "cache", "save_every", "validate_every", "threads", "device"):
+        del old[name]
+    text = json.dumps(old, sort_keys=True, default=str)
+    assert run_digest(config) == hashlib.sha256(text.encode()).hexdigest()
+    assert run_digest(config) != run_digest(replace(config, end_to_end=True))
 
 
 @pytest.mark.parametrize("stage", ["visual", "inertial"])

@@ -23,10 +23,11 @@ ABLATIONS: Final = MappingProxyType(
         "stereo_only": {"use_imu": False},
         "imu_left": {"use_right": False},
         "no_ground": {},
+        "meposer": {"fusion_kind": "concat_lstm", "use_ttn": False},
     }
 )
-"""Rows of the paper's Tables 2-4, among them the single-modality baselines, as changes of
-``ModelConfig``; ``no_ground`` (Table 4) changes the loss instead."""
+"""Rows of the paper's Tables 1-4, among them the single-modality and MEPoser-like baselines, as
+changes of ``ModelConfig``; ``no_ground`` (Table 4) changes the loss instead."""
 
 
 @dataclass(frozen=True)
@@ -111,8 +112,10 @@ class TrainConfig:
     """Folder of the run: model.safetensors, state.pt, losses.csv, losses.png, TensorBoard logs."""
     preset: str = "lite"
     ablation: str = "full"
-    """A row of the paper's Tables 2-4: full, no_sa_mvf, no_ma_mmf, no_ttn, none, imu_only,
-    stereo_only, imu_left or no_ground."""
+    """A row of the paper's Tables 1-4: full, no_sa_mvf, no_ma_mmf, no_ttn, none, imu_only,
+    stereo_only, imu_left, no_ground or meposer."""
+    end_to_end: bool = False
+    """Joint stage: train the backbones too, from the images."""
     init: InitFrom = field(default_factory=InitFrom)
     steps: int | None = None
     """Optimiser steps; default: as many as ``epochs`` take."""
@@ -120,9 +123,10 @@ class TrainConfig:
     """Passes over the data, each frame counted once however many windows it is in."""
     batch: int | None = None
     """Per process: frames (visual 48, fusion 128), stretches (inertial 16) or windows (temporal 64,
-    joint 4)."""
+    joint 4); fusion of the row meposer takes stretches (16)."""
     stretch: int = 150
-    """Inertial stage: frames of a training stretch."""
+    """Inertial stage, fusion of the row meposer and end-to-end training: longest run of frames
+    over which the recurrent state is carried."""
     validation: tuple[str, ...] = ()
     """Performers held out for validation, as file name patterns, such as ``cmu10-*``."""
     versions: int = 6
@@ -161,6 +165,8 @@ class TrainConfig:
         ):
             if value is not None and value < 1:
                 raise InvalidInputError(f"{name}: expected at least 1, got {value}")
+        if self.end_to_end and self.stage != "joint":
+            raise InvalidInputError("end_to_end: only stage joint trains everything at once")
         if not self.epochs > 0:
             raise InvalidInputError(f"epochs: expected more than 0, got {self.epochs}")
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from rich.progress import track
+from torch import Tensor
 
 from same_engines.errors import DataError
 from same_model.config import FEATURE_STRIDE, ModelConfig
@@ -66,6 +67,20 @@ class Frames:
         rows = last[:, None] + np.arange(1 - window, 1)
         first = self.starts[self.sequence_of[last]]
         return np.maximum(rows, first[:, None])
+
+    def stretch_rows(
+        self, first: NDArray[np.int64], length: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """(B, length) consecutive frames about ``first`` (B,), and which of them count.
+
+        A stretch that would leave its sequence begins earlier; one longer than its sequence
+        repeats the last frame, which does not count.
+        """
+        start = self.starts[self.sequence_of[first]]
+        ends = self.starts[self.sequence_of[first] + 1]
+        first = np.maximum(np.minimum(first, ends - length), start)
+        rows = first[:, None] + np.arange(length)
+        return np.minimum(rows, ends[:, None] - 1), rows < ends[:, None]
 
     def anchor_targets(
         self, last: NDArray[np.int64], rows: NDArray[np.int64]
@@ -137,6 +152,12 @@ def load_frames(
 def load_images(sequences: list[SequenceReader], config: ModelConfig) -> NDArray[np.uint8]:
     """The images of ``load_frames`` alone: (F, V, H, W)."""
     return _pixels([(sequence, read_inputs(sequence, config)) for sequence in sequences], config)
+
+
+def normalised(images: Tensor, config: ModelConfig) -> Tensor:
+    """Images (..., V, H, W) in [0, 255] as the network takes them: (..., V, 1, H, W)."""
+    mean, std = 255.0 * config.image_mean, 255.0 * config.image_std
+    return ((images - mean) / std)[..., None, :, :]
 
 
 def _pixels(

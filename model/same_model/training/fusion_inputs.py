@@ -7,7 +7,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from same_engines.errors import InvalidInputError
 from same_model.fusion import FusionOutput, FusionStage
+from same_model.network import SameModel
 from same_model.training.augment import jitter_rays
 from same_model.training.dataset import Frames
 from same_model.training.inertial_stage import InertialCache
@@ -71,6 +73,16 @@ FUSION_INPUTS = (
     "origins", "axes",
 )  # fmt: skip
 """Entries of a batch that go to ``FusionStage.forward``."""
+
+
+def paper_fusion(model: SameModel) -> FusionStage:
+    """``model.fusion``. Raises ``InvalidInputError`` when it is the concatenating baseline."""
+    if not isinstance(model.fusion, FusionStage):
+        raise InvalidInputError(
+            f"stage: fusion_kind {model.config.fusion_kind} has no temporal network; stage fusion "
+            "trains all of it"
+        )
+    return model.fusion
 
 
 def run_fusion(fusion: FusionStage, batch: Batch) -> FusionOutput:

@@ -15,6 +15,7 @@ from same_model.training.fusion_inputs import (
     BackboneCache,
     fused_joints,
     mean_error_mm,
+    paper_fusion,
     run_fusion,
 )
 from same_model.training.stage import Batch, Stage
@@ -33,7 +34,7 @@ class FusionTraining(Stage):
         loss: LossConfig,
     ) -> None:
         super().__init__()
-        self.fusion = model.fusion
+        self.fusion = paper_fusion(model)
         self._cache, self._held_out = cache, held_out
         self._augment, self._loss = augment, loss
         self.frames_per_step, self.frames_in_total = batch, len(cache.frames)

@@ -45,14 +45,7 @@ class InertialTraining(Stage):
         frames = self._frames
         length = int(rng.integers(max(1, self._stretch // 4), self._stretch + 1))
         first = rng.integers(len(frames), size=self._batch)
-        ends = frames.starts[frames.sequence_of[first] + 1]
-        # A stretch that would leave its sequence begins earlier; a short sequence is padded.
-        first = np.maximum(
-            np.minimum(first, ends - length), frames.starts[frames.sequence_of[first]]
-        )
-        rows = first[:, None] + np.arange(length)
-        valid = rows < ends[:, None]
-        rows = np.minimum(rows, ends[:, None] - 1)
+        rows, valid = frames.stretch_rows(first, length)
         features = frames.imu_features[rows]
         features = jitter_devices(features, self._augment, rng, frame_seconds(frames))
         features = drop_devices(features, self._augment.device_dropout, rng)

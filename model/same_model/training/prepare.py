@@ -1,6 +1,6 @@
 """From a configuration to a stage that is ready to train."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +10,10 @@ from same_model.checkpoint import load_checkpoint
 from same_model.config import PRESETS, ModelConfig
 from same_model.data.sequence import SequenceReader
 from same_model.network import SameModel
+from same_model.training.concat_stage import ConcatTraining
 from same_model.training.config import TrainConfig
 from same_model.training.dataset import Frames, load_frames, load_images, split_performers
+from same_model.training.end_to_end_stage import EndToEndTraining
 from same_model.training.fusion_inputs import BackboneCache
 from same_model.training.fusion_stage import FusionTraining
 from same_model.training.inertial_stage import (
@@ -26,6 +28,7 @@ from same_model.training.visual_cache import cached_visual
 from same_model.training.visual_stage import VisualTraining
 
 _BATCH = {"visual": 48, "inertial": 16, "fusion": 128, "temporal": 64, "joint": 4}
+_CONCAT_BATCH = 16
 
 
 def model_config(config: TrainConfig) -> ModelConfig:
@@ -83,30 +86,68 @@ def _backbone_cache(
     return BackboneCache(frames, visual, inertial)
 
 
-def make_stage(config: TrainConfig, model: SameModel) -> Stage:
-    """The stage of ``config`` with its data in memory.
+@dataclass(frozen=True, eq=False)
+class BackboneCaches:
+    """What the frozen backbones make of the training data and of the held-out performers."""
 
-    Raises ``DataError`` for data that cannot be trained on.
+    train: BackboneCache
+    held_out: BackboneCache | None
+
+
+def backbone_caches(config: TrainConfig, model: SameModel) -> BackboneCaches:
+    """Load the data of ``config`` and run the backbones of ``model`` over it, or find that done.
+
+    Every row of the ablation tables with these backbones can train on the result. Raises
+    ``DataError`` for data that cannot be trained on.
     """
     train, validation = split_performers(config.data, config.validation)
-    images = config.stage == "visual"
-    frames = load_frames(train, model.config, images, "training data")
+    frames = load_frames(train, model.config, False, "training data")
     held_out = (
-        load_frames(validation, model.config, images, "validation data") if validation else None
+        load_frames(validation, model.config, False, "validation data") if validation else None
     )
-    batch = config.batch or _BATCH[config.stage]
-    augment, loss = config.augment, config.row_loss()
-    if config.stage == "visual":
-        return VisualTraining(model, frames, held_out, batch, augment)
-    if config.stage == "inertial":
-        return InertialTraining(model, frames, held_out, batch, config.stretch, augment)
     model.freeze_backbones()
-    cache = _backbone_cache(config, model, train, frames, config.versions, "training data")
-    held_cache = (
+    return BackboneCaches(
+        _backbone_cache(config, model, train, frames, config.versions, "training data"),
         _backbone_cache(config, model, validation, held_out, 1, "validation data")
         if held_out
-        else None
+        else None,
     )
+
+
+def make_stage(
+    config: TrainConfig, model: SameModel, caches: BackboneCaches | None = None
+) -> Stage:
+    """The stage of ``config`` with its data in memory; ``caches``: those of ``backbone_caches``
+    where they are at hand.
+
+    Raises ``DataError`` for data that cannot be trained on and ``InvalidInputError`` for a stage
+    that the network does not have.
+    """
+    batch, augment, loss = config.batch or _BATCH[config.stage], config.augment, config.row_loss()
+    if config.stage == "temporal" and not model.config.use_ttn:
+        raise InvalidInputError(
+            f"stage: ablation {config.ablation} has no temporal network; stage fusion trains all "
+            "of it"
+        )
+    if config.stage in ("visual", "inertial") or config.end_to_end:
+        train, validation = split_performers(config.data, config.validation)
+        images = config.stage != "inertial"
+        frames = load_frames(train, model.config, images, "training data")
+        held_out = (
+            load_frames(validation, model.config, images, "validation data") if validation else None
+        )
+        if config.stage == "visual":
+            return VisualTraining(model, frames, held_out, batch, augment)
+        if config.stage == "inertial":
+            return InertialTraining(model, frames, held_out, batch, config.stretch, augment)
+        return EndToEndTraining(model, frames, held_out, batch, config.stretch, augment, loss)
+    if caches is None:
+        caches = backbone_caches(config, model)
+    model.freeze_backbones()
+    cache, held_cache = caches.train, caches.held_out
+    if config.stage == "fusion" and model.config.fusion_kind == "concat_lstm":
+        batch = config.batch or _CONCAT_BATCH
+        return ConcatTraining(model, cache, held_cache, batch, config.stretch, augment)
     if config.stage == "fusion":
         return FusionTraining(model, cache, held_cache, batch, augment, loss)
     if config.stage == "temporal":

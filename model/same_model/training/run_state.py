@@ -16,11 +16,17 @@ from same_model.training.config import TrainConfig
 _FORMAT_VERSION = 1
 # Fields that may differ between the halves of an interrupted run without changing its result.
 _FREE_FIELDS = ("out", "cache", "save_every", "validate_every", "threads", "device")
+# Fields that came later, at the value with which a run is what it was before them.
+_LATER_FIELDS = {"end_to_end": False}
 
 
 def run_digest(config: TrainConfig) -> str:
     """Changes when a field of ``config`` that shapes the result does."""
-    shaping = {name: value for name, value in asdict(config).items() if name not in _FREE_FIELDS}
+    shaping = {
+        name: value
+        for name, value in asdict(config).items()
+        if name not in _FREE_FIELDS and _LATER_FIELDS.get(name, ...) != value
+    }
     return hashlib.sha256(json.dumps(shaping, sort_keys=True, default=str).encode()).hexdigest()
 
 

@@ -9,7 +9,7 @@ from same_model.losses import heatmap_loss, soft_argmax_loss, visibility_loss
 from same_model.network import SameModel
 from same_model.training.augment import mirror, photometric
 from same_model.training.config import AugmentConfig
-from same_model.training.dataset import Frames
+from same_model.training.dataset import Frames, normalised
 from same_model.training.stage import Batch, Stage
 
 _VALIDATION_FRAMES = 1024
@@ -35,10 +35,6 @@ class VisualTraining(Stage):
         self._frames, self._held_out, self._augment = frames, held_out, augment
         self.frames_per_step, self.frames_in_total = batch, len(frames)
 
-    def _normalised(self, images: Tensor) -> Tensor:
-        mean, std = 255.0 * self._config.image_mean, 255.0 * self._config.image_std
-        return ((images - mean) / std)[:, :, None]
-
     def make_batch(self, rng: np.random.Generator) -> Batch:
         rows = rng.integers(len(self._frames), size=self.frames_per_step)
         images = torch.from_numpy(self._frames.images[rows]).float()
@@ -48,7 +44,11 @@ class VisualTraining(Stage):
             chosen = torch.from_numpy(rng.random(len(rows)) < 0.5)
             images, joints_2d, visible = mirror(images, joints_2d, visible, chosen)
         images = photometric(images, self._augment.photometric, rng)
-        return {"images": self._normalised(images), "joints_2d": joints_2d, "visible": visible}
+        return {
+            "images": normalised(images, self._config),
+            "joints_2d": joints_2d,
+            "visible": visible,
+        }
 
     def forward(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         out = self.visual(batch["images"])
@@ -68,7 +68,7 @@ class VisualTraining(Stage):
         device = next(self.visual.parameters()).device
         for part in np.array_split(rows, -(-len(rows) // 64)):
             images = torch.from_numpy(held_out.images[part]).float().to(device)
-            out = self.visual(self._normalised(images))
+            out = self.visual(normalised(images, self._config))
             visible = held_out.visible[part] > 0
             distance = np.linalg.norm(
                 out.joints_2d.float().cpu().numpy() - held_out.joints_2d[part], axis=-1
