@@ -179,7 +179,14 @@ def test_a_recording_in_mcap_holds_the_same(tmp_path: Path, short_motion: None) 
 
 @pytest.mark.parametrize(
     "field",
-    [{"width": 30}, {"supersample": 3}, {"fps": 500.0}, {"variants": 0}, {"max_seconds": 0.5}],
+    [
+        {"width": 30},
+        {"supersample": 3},
+        {"fps": 500.0},
+        {"variants": 0},
+        {"max_seconds": 0.5},
+        {"restyle": -1.0},
+    ],
 )
 def test_bad_settings_are_refused_by_name(field: dict[str, float]) -> None:
     with pytest.raises(DataError, match=next(iter(field))):

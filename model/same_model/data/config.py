@@ -27,6 +27,8 @@ class SynthConfig:
     """Recordings of procedural motion per split and action."""
     max_seconds: float = 60.0
     """Longer stretches of motion are cut."""
+    restyle: float = 0.0
+    """How far poses and tempo of training clips are varied; 1: some 18 degrees at the hips."""
     rig_spread: float = 1.0
     """How far rigs vary around the nominal one; 0: not at all."""
     depth: bool = False
@@ -41,6 +43,8 @@ class SynthConfig:
             raise DataError(f"fps: expected 10 to 120, got {self.fps}")
         if self.variants < 1 or self.procedural < 0 or self.seed < 0:
             raise DataError("variants: at least 1; procedural and seed: at least 0")
+        if not 0 <= self.restyle <= 3:
+            raise DataError(f"restyle: expected 0 to 3, got {self.restyle}")
         if self.max_seconds < 1.5:
             raise DataError(f"max_seconds: expected at least 1.5, got {self.max_seconds}")
 

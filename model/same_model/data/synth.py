@@ -21,6 +21,7 @@ from same_model.data.body import joint_matrices, load_body_model, make_body, pos
 from same_model.data.config import SynthConfig
 from same_model.data.export_mcap import export_mcap
 from same_model.data.motion import Motion, MotionReport, interpolate_rotations, load_clip, rotated
+from same_model.data.restyle import restyled
 from same_model.data.retarget import BodyMotion, retarget
 from same_model.data.rig import miscalibrated, random_rig
 from same_model.data.sequence import SequenceWriter, open_sequence, remove_partial
@@ -125,6 +126,8 @@ def job_motions(config: SynthConfig, job: Job) -> tuple[list[Motion], MotionRepo
     for motion in motions:
         if job.variant % 2:
             motion = motion.mirrored()
+        if config.restyle > 0 and job.split == "train":
+            motion = restyled(_rng(config.seed, "style", job.name), motion, config.restyle)
         keep = min(motion.frames, int(config.max_seconds * motion.fps) + 1)
         first = motion.source_frames[0]
         out.append(
