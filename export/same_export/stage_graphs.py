@@ -76,17 +76,17 @@ class FusionFrame(nn.Module):
         axes: Tensor | None = None,
     ) -> tuple[Tensor, ...]:
         output = self.stage(
-            features[None],
-            joints_2d[None],
-            visibility[None],
-            view_valid[None],
-            joints_imu[None],
-            imu_tokens[None].to(features.dtype),
-            rays[None],
-            origins[None],
-            None if axes is None else axes[None],
+            features,
+            joints_2d,
+            visibility,
+            view_valid,
+            joints_imu,
+            imu_tokens.to(features.dtype),
+            rays,
+            origins,
+            axes,
         )
-        return output.joints[0, -1], output.joint_confidence[0]
+        return output.joints[-1], output.joint_confidence
 
 
 class TemporalFrame(nn.Module):
@@ -104,11 +104,8 @@ class TemporalFrame(nn.Module):
         time_offset_s: Tensor,
         window_valid: Tensor,
     ) -> tuple[Tensor, ...]:
-        window = shift_window(window_joints[None], joints_local[None])
-        joints_anchor = self.stage(
-            window, T_anchor_cam[None], time_offset_s[None], window_valid[None]
-        )
-        return joints_anchor[0], window[0]
+        window = shift_window(window_joints, joints_local)
+        return self.stage(window, T_anchor_cam, time_offset_s, window_valid), window
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,14 @@ from torch import Tensor, nn
 
 from same_model.config import ModelConfig
 from same_model.deform_attn import deform_attn, exported_deform_attn, spatial_aware_deform_attn
-from same_model.layers import SelfAttention, attend, feed_forward, module_dtype, offset_head
+from same_model.layers import (
+    SelfAttention,
+    attend,
+    feed_forward,
+    module_dtype,
+    offset_head,
+    split_heads,
+)
 from same_model.standing_pose import standing_joints_cam_left
 from same_runtime.conventions import NUM_JOINTS, NUM_VIEWS
 
@@ -19,26 +26,26 @@ class FusionOutput(NamedTuple):
     """Joints after each iteration and how well the cameras saw them."""
 
     joints: Tensor
-    """(B, N, J, 3) float32 metres, left-camera frame: J_L^1 .. J_L^N; the last is J_L."""
+    """(..., N, J, 3) float32 metres, left-camera frame: J_L^1 .. J_L^N; the last is J_L."""
     joint_confidence: Tensor
-    """(B, J) float32 in [0, 1]: visibility in the view that sees the joint best."""
+    """(..., J) float32 in [0, 1]: visibility in the view that sees the joint best."""
 
 
 class Views(NamedTuple):
-    """What the cameras offer to every iteration; batch and views are one axis, W = B V."""
+    """What the cameras offer to every iteration."""
 
     features: Tensor
-    """(W, D, Hf, Wf)."""
+    """(..., V, D, Hf, Wf)."""
     joints_2d: Tensor
-    """(W, J, 2) float32, feature pixels."""
+    """(..., V, J, 2) float32, feature pixels."""
     seen: Tensor
-    """(B, V, J): 1 where the joint may be read in the view, 0 where not, a short ramp between."""
+    """(..., V, J): 1 where the joint may be read in the view, 0 where not, a short ramp between."""
     rays: Tensor
-    """(W, 3, Hf, Wf) float32."""
+    """(..., V, 3, Hf, Wf) float32."""
     origins: Tensor
-    """(B, V, 3) float32 metres."""
+    """(..., V, 3) float32 metres."""
     axes: Tensor | None
-    """(B, V, 3) float32: optical axes; only depth mode ``z`` reads them."""
+    """(..., V, 3) float32: optical axes; only depth mode ``z`` reads them."""
 
 
 def _mask(visibility: Tensor, threshold: float) -> Tensor:
@@ -48,15 +55,15 @@ def _mask(visibility: Tensor, threshold: float) -> Tensor:
 
 
 def depth_from_view(joints: Tensor, origins: Tensor, axes: Tensor | None) -> Tensor:
-    """d(J_L) of Eq. 4 seen from each camera: (B, V, J) metres.
+    """d(J_L) of Eq. 4 seen from each camera: (..., V, J) metres.
 
-    ``joints`` (B, J, 3), ``origins`` and ``axes`` (B, V, 3), left-camera frame. Distance
+    ``joints`` (..., J, 3), ``origins`` and ``axes`` (..., V, 3), left-camera frame. Distance
     along the ray, or along the optical axes when ``axes`` are given.
     """
-    from_camera = joints[:, None] - origins[:, :, None]
+    from_camera = joints[..., None, :, :] - origins[..., :, None, :]
     if axes is None:
         return torch.linalg.vector_norm(from_camera, dim=-1)
-    return (from_camera * axes[:, :, None]).sum(dim=-1)
+    return (from_camera * axes[..., :, None, :]).sum(dim=-1)
 
 
 class SpatialAwareMultiViewFusion(nn.Module):
@@ -98,33 +105,27 @@ class SpatialAwareMultiViewFusion(nn.Module):
             self.offsets.bias.copy_((direction[:, None] * rings[:, None]).reshape(-1))
 
     def _sample(self, query: Tensor, joints: Tensor, views: Views) -> tuple[Tensor, Tensor | None]:
-        batch, num_joints, _ = query.shape
         heads, points = self.config.sampling_heads, self.config.sampling_points
-        num_views = views.origins.shape[1]
-        flat = batch * num_views
-
-        def per_view(x: Tensor) -> Tensor:
-            x = x[:, None].expand(batch, num_views, *x.shape[1:])
-            return x.reshape(flat, *x.shape[2:])
-
-        offsets = per_view(self.offsets(query)).to(views.joints_2d.dtype)
-        offsets = offsets.reshape(flat, num_joints, heads * points, 2)
-        locations = views.joints_2d[:, :, None] + offsets
-        locations = locations.reshape(flat, num_joints, heads, points, 2)
-        scores = self.scores(query).reshape(batch, num_joints, heads, points)
-        weights = per_view(torch.softmax(scores, dim=-1))
+        offsets = self.offsets(query).to(views.joints_2d.dtype)
+        offsets = offsets.unflatten(-1, (heads, points, 2))
+        locations = views.joints_2d[..., None, None, :] + offsets[..., None, :, :, :, :]
+        weights = torch.softmax(self.scores(query).unflatten(-1, (heads, points)), dim=-1)
+        weights = weights[..., None, :, :, :].expand(locations.shape[:-1])
+        # The operator knows views alone; a batch is more of them.
+        features = views.features.flatten(0, -4)
+        locations, weights = locations.flatten(0, -5), weights.flatten(0, -4)
         if not self.config.use_sa_mvf_pe:
-            return deform_attn(views.features, locations, weights), None
+            return deform_attn(features, locations, weights), None
         operator = (
             exported_deform_attn if torch.compiler.is_exporting() else spatial_aware_deform_attn
         )
         return operator(
-            views.features,
-            views.rays,
-            views.origins.reshape(flat, 3),
+            features,
+            views.rays.flatten(0, -4),
+            views.origins.flatten(0, -2),
             locations,
             weights,
-            depth_from_view(joints, views.origins, views.axes).reshape(flat, num_joints),
+            depth_from_view(joints, views.origins, views.axes).flatten(0, -2),
             self.shell.weight,
             self.shell.bias,
             self.config.shell_half_depth_m,
@@ -132,16 +133,17 @@ class SpatialAwareMultiViewFusion(nn.Module):
         )
 
     def forward(self, query: Tensor, joints: Tensor, views: Views) -> Tensor:
-        """``query`` (B, J, D), ``joints`` (B, J, 3) float32 -> F_mv (B, J, D)."""
-        batch, num_joints, dim = query.shape
+        """``query`` (..., J, D), ``joints`` (..., J, 3) float32 -> F_mv (..., J, D)."""
         sampled, position = self._sample(query, joints, views)
         heads = (sampled.transpose(1, 2) @ self.value).transpose(1, 2)
         if position is not None:
             heads = heads + self.embedding(position)
         # Concatenated heads times one matrix is the sum of W_m over the heads.
-        per_view = self.output(heads.flatten(2)).reshape(batch, -1, num_joints, dim)
+        per_view = self.output(heads.flatten(2))
+        if query.dim() > 2:
+            per_view = per_view.unflatten(0, views.seen.shape[:-1])
         per_view = per_view * views.seen[..., None].to(per_view.dtype)
-        tokens = self.merge(per_view.transpose(1, 2).flatten(2)) + self.joint_embedding
+        tokens = self.merge(per_view.transpose(-3, -2).flatten(-2)) + self.joint_embedding
         return self.norm(tokens + self.attention(tokens))
 
 
@@ -154,18 +156,17 @@ class ModalityAwareLayer(nn.Module):
         self.heads = config.mmf_heads
         modalities = 2 if config.use_ma_mmf else 1
         self.query = nn.Linear(dim, dim)
-        self.key = nn.ModuleList(nn.Linear(dim, dim) for _ in range(modalities))
-        self.value = nn.ModuleList(nn.Linear(dim, dim) for _ in range(modalities))
+        self.key_value = nn.ModuleList(nn.Linear(dim, 2 * dim) for _ in range(modalities))
         self.output = nn.Linear(dim, dim)
         self.attention_norm = nn.LayerNorm(dim)
         self.ffn = feed_forward(dim, config.fusion_ffn_dim)
         self.ffn_norm = nn.LayerNorm(dim)
 
     def forward(self, query: Tensor, imu_tokens: Tensor, image_tokens: Tensor) -> Tensor:
-        """``query`` and ``image_tokens`` (B, J, D), ``imu_tokens`` (B, N, D) -> (B, J, D)."""
-        key = torch.cat([self.key[0](imu_tokens), self.key[-1](image_tokens)], dim=1)
-        value = torch.cat([self.value[0](imu_tokens), self.value[-1](image_tokens)], dim=1)
-        attended = self.output(attend(self.query(query), key, value, self.heads))
+        """``query`` and ``image_tokens`` (..., J, D), ``imu_tokens`` (..., N, D) -> (..., J, D)."""
+        packed = torch.cat([self.key_value[0](imu_tokens), self.key_value[-1](image_tokens)], -2)
+        key, value = split_heads(packed, 2 * self.heads).chunk(2, dim=-3)
+        attended = self.output(attend(split_heads(self.query(query), self.heads), key, value))
         query = self.attention_norm(query + attended)
         return self.ffn_norm(query + self.ffn(query))
 
@@ -185,7 +186,7 @@ class FusionIteration(nn.Module):
     def forward(
         self, query: Tensor, joints: Tensor, imu_tokens: Tensor, views: Views
     ) -> tuple[Tensor, Tensor]:
-        """``query`` (B, J, D) and ``joints`` (B, J, 3) float32 -> the same two, refined."""
+        """``query`` (..., J, D) and ``joints`` (..., J, 3) float32 -> the same two, refined."""
         image_tokens = self.multi_view(query, joints, views)
         for layer in self.multi_modal:
             query = layer(query, imu_tokens, image_tokens)
@@ -226,22 +227,23 @@ class FusionStage(nn.Module):
         origins: Tensor,
         axes: Tensor | None = None,
     ) -> FusionOutput:
-        """Fuse one frame of each batch entry.
+        """Fuse one frame, or one frame of each entry of a batch.
 
-        ``features`` (B, V, D, Hf, Wf), ``joints_2d`` (B, V, J, 2) feature pixels,
-        ``visibility`` (B, V, J), ``view_valid`` (B, V) 1 or 0, ``joints_imu`` (B, J, 3)
-        metres, ``imu_tokens`` (B, N, D), ``rays`` (B, V, 3, Hf, Wf), ``origins`` (B, V, 3)
-        metres, ``axes`` (B, V, 3), required by depth mode ``z`` and unused otherwise. All
-        float32 but ``features`` and ``imu_tokens``, which are of any precision. A view that
-        is not valid contributes nothing, whatever its features hold.
+        ``features`` (..., V, D, Hf, Wf), ``joints_2d`` (..., V, J, 2) feature pixels,
+        ``visibility`` (..., V, J), ``view_valid`` (..., V) 1 or 0, ``joints_imu`` (..., J, 3)
+        metres, ``imu_tokens`` (..., N, D), ``rays`` (..., V, 3, Hf, Wf), ``origins``
+        (..., V, 3) metres, ``axes`` (..., V, 3), required by depth mode ``z`` and unused
+        otherwise; the leading axis is a batch or absent. All float32 but ``features`` and
+        ``imu_tokens``, which are of any precision. A view that is not valid contributes
+        nothing, whatever its features hold.
         """
         dtype = module_dtype(self.embed_query)
         valid = (view_valid * self.view_used.to(view_valid.dtype))[..., None]
         views = Views(
-            features.flatten(0, 1).to(dtype),
-            joints_2d.flatten(0, 1),
+            features.to(dtype),
+            joints_2d,
             (valid * _mask(visibility, self.config.confidence_threshold)).to(dtype),
-            rays.flatten(0, 1),
+            rays,
             origins,
             axes if self.config.depth_mode == "z" else None,
         )
@@ -249,7 +251,7 @@ class FusionStage(nn.Module):
             joints_imu = self.initial_pose.to(joints_imu.dtype).expand_as(joints_imu)
             imu_tokens = torch.zeros_like(imu_tokens)
         imu_tokens = imu_tokens.to(dtype)
-        identifier = self.joint_identifier.to(joints_imu.dtype).expand(*joints_imu.shape[:2], 1)
+        identifier = self.joint_identifier.to(joints_imu.dtype).expand(*joints_imu.shape[:-1], 1)
         query = self.embed_query(torch.cat([joints_imu, identifier], dim=-1).to(dtype))
         if self.config.use_joint_embedding:
             query = query + self.joint_embedding
@@ -258,4 +260,4 @@ class FusionStage(nn.Module):
         for iteration in self.iterations:
             query, joints = iteration(query, joints, imu_tokens, views)
             refined.append(joints)
-        return FusionOutput(torch.stack(refined, dim=1), (valid * visibility).amax(dim=1))
+        return FusionOutput(torch.stack(refined, dim=-3), (valid * visibility).amax(dim=-2))

@@ -1,4 +1,8 @@
-"""Transformer parts that several stages share, of operators every engine has."""
+"""Transformer parts that several stages share, of operators every engine has.
+
+Leading axes are free. Training gives a batch; an exported frame gives none, because on a CPU
+the reshapes around each matrix product of a batched graph cost more than the products.
+"""
 
 import torch
 from torch import Tensor, nn
@@ -9,30 +13,27 @@ def module_dtype(module: nn.Module) -> torch.dtype:
     return next(module.parameters()).dtype
 
 
-def attend(
-    query: Tensor, key: Tensor, value: Tensor, heads: int, key_bias: Tensor | None = None
-) -> Tensor:
-    """Multi-head scaled dot-product attention: softmax(Q K^T / sqrt(d) + key_bias) V.
+def split_heads(x: Tensor, heads: int) -> Tensor:
+    """(..., tokens, heads w) -> (..., heads, tokens, w)."""
+    return x.unflatten(-1, (heads, x.shape[-1] // heads)).transpose(-3, -2)
 
-    ``query`` (B, Q, D), ``key`` and ``value`` (B, K, D), ``key_bias`` (B, 1, 1, K) added to
-    the scores. Returns (B, Q, D).
+
+def attend(query: Tensor, key: Tensor, value: Tensor, key_bias: Tensor | None = None) -> Tensor:
+    """Multi-head scaled dot-product attention: softmax(Q K^T / sqrt(w) + key_bias) V.
+
+    ``query`` (..., heads, Q, w), ``key`` and ``value`` (..., heads, K, w), ``key_bias``
+    broadcast over the scores (..., heads, Q, K). Returns (..., Q, heads w).
     """
     # Spelled out: the fused call takes other paths in training, evaluation and export.
-    batch, queries, dim = query.shape
-    width = dim // heads
-
-    def split(x: Tensor) -> Tensor:
-        return x.reshape(batch, x.shape[1], heads, width).transpose(1, 2)
-
-    scores = (split(query) * width**-0.5) @ split(key).transpose(2, 3)
+    scores = (query * query.shape[-1] ** -0.5) @ key.transpose(-2, -1)
     if key_bias is not None:
         scores = scores + key_bias
-    attended = torch.softmax(scores, dim=-1) @ split(value)
-    return attended.transpose(1, 2).reshape(batch, queries, dim)
+    attended = torch.softmax(scores, dim=-1) @ value
+    return attended.transpose(-3, -2).flatten(-2)
 
 
 class SelfAttention(nn.Module):
-    """Multi-head self-attention over (B, tokens, dim)."""
+    """Multi-head self-attention over (..., tokens, dim)."""
 
     def __init__(self, dim: int, heads: int) -> None:
         super().__init__()
@@ -41,9 +42,10 @@ class SelfAttention(nn.Module):
         self.output = nn.Linear(dim, dim)
 
     def forward(self, x: Tensor, key_bias: Tensor | None = None) -> Tensor:
-        """``x`` (B, tokens, dim), ``key_bias`` (B, 1, 1, tokens) or None -> (B, tokens, dim)."""
-        query, key, value = self.query_key_value(x).chunk(3, dim=-1)
-        return self.output(attend(query, key, value, self.heads, key_bias))
+        """``x`` (..., tokens, dim), ``key_bias`` (..., 1, 1, tokens) or None -> as ``x``."""
+        packed = split_heads(self.query_key_value(x), 3 * self.heads)
+        query, key, value = packed.chunk(3, dim=-3)
+        return self.output(attend(query, key, value, key_bias))
 
 
 def feed_forward(dim: int, hidden: int, out: int | None = None) -> nn.Sequential:
@@ -60,7 +62,7 @@ def offset_head(dim: int, hidden: int, out: int) -> nn.Sequential:
 
 
 class EncoderLayer(nn.Module):
-    """Transformer encoder layer over (B, tokens, dim), normalised before each sub-layer."""
+    """Transformer encoder layer over (..., tokens, dim), normalised before each sub-layer."""
 
     # Pre-norm: the paper's learning rate of 1e-3 needs no warm-up with it.
     def __init__(self, dim: int, heads: int, ffn_dim: int) -> None:
@@ -71,6 +73,6 @@ class EncoderLayer(nn.Module):
         self.ffn = feed_forward(dim, ffn_dim)
 
     def forward(self, x: Tensor, key_bias: Tensor | None = None) -> Tensor:
-        """``x`` (B, tokens, dim), ``key_bias`` (B, 1, 1, tokens) or None -> (B, tokens, dim)."""
+        """``x`` (..., tokens, dim), ``key_bias`` (..., 1, 1, tokens) or None -> as ``x``."""
         x = x + self.attention(self.attention_norm(x), key_bias)
         return x + self.ffn(self.ffn_norm(x))

@@ -12,8 +12,8 @@ _FARTHEST_M = 5.0
 
 
 def shift_window(window_joints: Tensor, joints_local: Tensor) -> Tensor:
-    """Drop the oldest row of (B, T, J, 3) and append the newest joints (B, J, 3)."""
-    return torch.cat([window_joints[:, 1:], joints_local[:, None]], dim=1)
+    """Drop the oldest row of (..., T, J, 3) and append the newest joints (..., J, 3)."""
+    return torch.cat([window_joints[..., 1:, :, :], joints_local[..., None, :, :]], dim=-3)
 
 
 class TemporalStage(nn.Module):
@@ -43,10 +43,10 @@ class TemporalStage(nn.Module):
     ) -> Tensor:
         """Refine a window, oldest row first, newest last; all tensors float32.
 
-        ``joints_local`` (B, T, J, 3) metres, each row in its own frame's left camera;
-        ``T_anchor_cam`` (B, T, 4, 4) that camera to the window's anchor frame (origin at the
-        newest head's floor projection, y up, floor at y = 0); ``time_offset_s`` (B, T)
-        seconds <= 0 before the newest; ``window_valid`` (B, T) 1 or 0. Returns (B, T, J, 3)
+        ``joints_local`` (..., T, J, 3) metres, each row in its own frame's left camera;
+        ``T_anchor_cam`` (..., T, 4, 4) that camera to the window's anchor frame (origin at the
+        newest head's floor projection, y up, floor at y = 0); ``time_offset_s`` (..., T)
+        seconds <= 0 before the newest; ``window_valid`` (..., T) 1 or 0. Returns (..., T, J, 3)
         metres in the anchor frame. A row that is not valid reaches no other and comes out
         as ``T_anchor_cam`` moved it.
         """
@@ -56,10 +56,10 @@ class TemporalStage(nn.Module):
             return joints
         dtype = module_dtype(self)
         # Bounded, so that a relocalised headset's far-off past stays within what was trained.
-        pose = joints.flatten(2).clamp(-_FARTHEST_M, _FARTHEST_M).to(dtype)
+        pose = joints.flatten(-2).clamp(-_FARTHEST_M, _FARTHEST_M).to(dtype)
         when = torch.stack([time_offset_s, window_valid], dim=-1).to(dtype)
         x = self.embed_pose(pose) + self.embed_time(when)
-        key_bias = ((1.0 - window_valid) * _MASKED).to(dtype)[:, None, None]
+        key_bias = ((1.0 - window_valid) * _MASKED).to(dtype)[..., None, None, :]
         for layer in self.layers:
             x = layer(x, key_bias)
         residual = self.head(self.norm(x)).to(joints.dtype).reshape(joints.shape)

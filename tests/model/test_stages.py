@@ -141,7 +141,7 @@ def test_ablations_drop_their_weights() -> None:
     without_pe = {name for name, _ in tiny_model(use_sa_mvf_pe=False).named_parameters()}
     assert {name.split(".")[4] for name in names - without_pe} == {"embedding", "shell"}
     vanilla = {name for name, _ in tiny_model(use_ma_mmf=False).named_parameters()}
-    assert all(".key.1." in name or ".value.1." in name for name in names - vanilla)
+    assert all(".key_value.1." in name for name in names - vanilla)
     assert not any(
         name.startswith("temporal") for name, _ in tiny_model(use_ttn=False).named_parameters()
     )
