@@ -11,7 +11,7 @@ from rich.console import Console
 
 from same_engines.errors import DataError
 from same_model.checkpoint import load_checkpoint
-from same_model.data.sequence import find_sequences, open_sequence
+from same_model.data.sequence import SequenceReader, find_sequences, open_sequence
 from same_model.evaluation.ablations import evaluate_rows, write_tables
 from same_model.evaluation.evaluate import evaluate
 from same_model.evaluation.metrics import MetricsConfig
@@ -64,8 +64,7 @@ def _predictor(command: EvalCommand) -> Predictor:
     return StreamingPredictor(source, command.backend, TrackerOptions(threads=command.threads))
 
 
-def run(command: EvalCommand) -> None:
-    """Run the command. Raises ``SameError`` kinds for anything the user can mend."""
+def _sequences(command: "EvalCommand | AblationsCommand") -> list[SequenceReader]:
     import torch
 
     if command.threads is not None:
@@ -73,9 +72,13 @@ def run(command: EvalCommand) -> None:
     paths = find_sequences(command.data)
     if command.limit is not None:
         paths = paths[:: max(1, -(-len(paths) // max(1, command.limit)))]
-    evaluation = evaluate(
-        _predictor(command), [open_sequence(p) for p in paths], command.metrics, command.losses
-    )
+    return [open_sequence(path) for path in paths]
+
+
+def run(command: EvalCommand) -> None:
+    """Run the command. Raises ``SameError`` kinds for anything the user can mend."""
+    sequences = _sequences(command)
+    evaluation = evaluate(_predictor(command), sequences, command.metrics, command.losses)
     invocation = shlex.join(["same-eval", *sys.argv[1:]])
     write_report(evaluation, f"Evaluation of {command.source.name}", invocation, command.out)
     Console().print(table(evaluation.protocols, "protocol"), soft_wrap=True)
@@ -84,20 +87,26 @@ def run(command: EvalCommand) -> None:
 
 @dataclass(frozen=True)
 class AblationsCommand:
-    """Make the paper's Tables 1-4 from the runs RUNS/ROW of same-train --ablation ROW."""
+    """Make the paper's Tables 1-4 from the rows RUNS/ROW that same-train ablations RUNS trains.
+
+    Rows that are not there are named in the tables.
+    """
 
     runs: Annotated[Path, tyro.conf.Positional]
     data: Path
     """Sequence folders that same-data wrote, at any depth; the paper uses protocol2."""
     out: Path = Path("same-eval-out")
     """Folder for ablations.json and ablations.md."""
+    limit: int | None = None
+    """Evaluate every n-th sequence so that at most this many remain."""
+    threads: int | None = None
+    """CPU threads; default: the library's choice."""
     metrics: MetricsConfig = field(default_factory=MetricsConfig)
 
 
 def run_ablations(command: AblationsCommand) -> None:
     """Run the command. Raises ``SameError`` kinds for anything the user can mend."""
-    sequences = [open_sequence(path) for path in find_sequences(command.data)]
-    evaluations = evaluate_rows(command.runs, sequences, command.metrics)
+    evaluations = evaluate_rows(command.runs, _sequences(command), command.metrics)
     invocation = shlex.join(["same-eval", *sys.argv[1:]])
     Console().print(write_tables(evaluations, invocation, command.out), soft_wrap=True)
 

@@ -1,6 +1,7 @@
 """Poses of a recorded sequence: by a checkpoint offline, by a bundle streaming, or from a file."""
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -41,26 +42,61 @@ class OfflinePredictor:
     """One pass of the network over the whole sequence, in PyTorch."""
 
     def __init__(self, model: SameModel) -> None:
-        self._model = model.eval()
+        self._models = OfflineModels({"": model})
+
+    def __call__(self, sequence: SequenceReader, losses: Sequence[Loss] = ()) -> PredictedPoses:
+        return self._models(sequence, losses)[""]
+
+
+class OfflineModels:
+    """Several networks over the same sequences; those with one visual stage run it once."""
+
+    def __init__(self, models: Mapping[str, SameModel]) -> None:
+        groups: dict[tuple[object, ...], dict[str, SameModel]] = {}
+        for name, model in models.items():
+            groups.setdefault(_visual_key(model), {})[name] = model.eval()
+        self._groups = list(groups.values())
 
     @torch.inference_mode()
-    def __call__(self, sequence: SequenceReader, losses: Sequence[Loss] = ()) -> PredictedPoses:
-        config = self._model.config
-        inputs = read_inputs(sequence, config, losses)
-        images = read_images(sequence, inputs.frames, config)
-        # A lost image is zero at the network's input, as the tracker hands it over.
-        images *= inputs.view_valid[:, :, None, None, None]
-        tensors = [
-            torch.from_numpy(array)
-            for array in (
-                images, inputs.view_valid, inputs.imu_features, inputs.rays, inputs.origins,
-                inputs.axes, inputs.T_anchor_cam, inputs.time_offset_s, inputs.window_valid,
-            )
-        ]  # fmt: skip
-        joints = self._model.forward_sequence(*tensors).joints_anchor.numpy().astype(np.float64)
-        T = inputs.T_world_anchor
-        joints_world = joints @ T[:, :3, :3].swapaxes(1, 2) + T[:, None, :3, 3]
-        return PredictedPoses(inputs.frames, joints_world)
+    def __call__(
+        self, sequence: SequenceReader, losses: Sequence[Loss] = ()
+    ) -> dict[str, PredictedPoses]:
+        """The poses of every network, by its name."""
+        found = {}
+        for group in self._groups:
+            first = next(iter(group.values()))
+            config = first.config
+            inputs = read_inputs(sequence, config, losses)
+            images = read_images(sequence, inputs.frames, config)
+            # A lost image is zero at the network's input, as the tracker hands it over.
+            images *= inputs.view_valid[:, :, None, None, None]
+            tensors = [
+                torch.from_numpy(array)
+                for array in (
+                    images, inputs.view_valid, inputs.imu_features, inputs.rays, inputs.origins,
+                    inputs.axes, inputs.T_anchor_cam, inputs.time_offset_s, inputs.window_valid,
+                )
+            ]  # fmt: skip
+            # Alone, a network goes chunk by chunk and keeps no feature maps.
+            visual = first.find_joints(tensors[0]) if len(group) > 1 else None
+            T = inputs.T_world_anchor
+            for name, model in group.items():
+                output = model.forward_sequence(*tensors, visual=visual)
+                joints = output.joints_anchor.numpy().astype(np.float64)
+                joints_world = joints @ T[:, :3, :3].swapaxes(1, 2) + T[:, None, :3, 3]
+                found[name] = PredictedPoses(inputs.frames, joints_world)
+        return found
+
+
+def _visual_key(model: SameModel) -> tuple[object, ...]:
+    """Equal for networks that take the same inputs and make the same of the images."""
+    digest = hashlib.sha256()
+    for name, tensor in model.visual.state_dict().items():
+        digest.update(name.encode())
+        digest.update(tensor.contiguous().numpy().tobytes())
+    c = model.config
+    inputs = (c.input_width, c.input_height, c.image_mean, c.image_std, c.window, c.depth_mode)
+    return (*inputs, digest.hexdigest())
 
 
 class StreamingPredictor:

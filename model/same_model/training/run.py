@@ -1,0 +1,46 @@
+"""One training run, from its configuration to its last checkpoint."""
+
+import logging
+from collections.abc import Callable
+
+import torch
+
+from same_engines.errors import DataError
+from same_model.network import SameModel
+from same_model.training.config import TrainConfig
+from same_model.training.loop import TrainingRun, write_config
+from same_model.training.prepare import BackboneCaches, initial_model, make_stage
+from same_model.training.processes import join_processes, leave_processes
+
+_LOG = logging.getLogger("same")
+
+
+def train(config: TrainConfig, caches: Callable[[SameModel], BackboneCaches] | None = None) -> None:
+    """Train ``config`` to its last step, from its folder's saved state if there is one.
+
+    ``caches``: gives the frozen backbones' outputs where several runs share them. Raises
+    ``SameError`` kinds for anything the user can mend.
+    """
+    processes = join_processes(config.device, config.threads)
+    try:
+        if processes.is_first:
+            try:
+                config.out.mkdir(parents=True, exist_ok=True)
+                write_config(config)
+            except OSError as error:
+                raise DataError(
+                    f"--out {config.out}: cannot be written ({error.strerror})"
+                ) from None
+        processes.wait()
+        torch.manual_seed(config.seed)
+        model = initial_model(config).to(processes.device)
+        stage = make_stage(config, model, None if caches is None else caches(model))
+        run = TrainingRun(config, model, stage, processes)
+        run.resume()
+        errors = run.run()
+    finally:
+        leave_processes()
+    if processes.is_first:
+        figures = ", ".join(f"{name} {value:.4g}" for name, value in errors.items())
+        _LOG.info("%s done: %s", config.stage, figures or "no validation performers were given")
+        _LOG.info("wrote %s; plot: %s", config.out / "model.safetensors", config.out / "losses.png")
