@@ -45,8 +45,7 @@ PushStatus Ingestion::push_leg(int device, int64_t timestamp_ns, int64_t arrival
                                const LegSample& sample, bool trusted) {
   const PushStatus status = admit(device, timestamp_ns, arrival_ns, trusted);
   if (status != PushStatus::ACCEPTED) return status;
-  const LegCorrection& correction = leg_correction(device);
-  const Quaternion turn = rotation_exp({0.0, correction.yaw, 0.0});
+  const auto& [correction, turn] = corrections_[device - kNumPoseDevices];
   return synchroniser_.push_leg(device, timestamp_ns,
                                 {to_matrix(turn) * sample.acceleration,
                                  normalised(turn * sample.orientation * correction.mounting)});

@@ -39,10 +39,10 @@ class Ingestion {
   void set_clock(int stream, const ClockMapping& clock) { clocks_[stream] = clock; }
   const ClockMapping& clock(int stream) const { return clocks_[stream]; }
   void set_leg_correction(int device, const LegCorrection& correction) {
-    corrections_[device - kNumPoseDevices] = correction;
+    corrections_[device - kNumPoseDevices] = {correction, rotation_exp({0.0, correction.yaw, 0.0})};
   }
   const LegCorrection& leg_correction(int device) const {
-    return corrections_[device - kNumPoseDevices];
+    return corrections_[device - kNumPoseDevices].given;
   }
 
   const StreamGate& gate(int stream) const { return gates_[stream]; }
@@ -55,12 +55,17 @@ class Ingestion {
   void reopen(int stream);
 
  private:
+  struct LegTurn {
+    LegCorrection given;
+    Quaternion turn;  // about the vertical by given.yaw
+  };
+
   bool witnessed(int stream, int64_t mapped_ns) const;
 
   Synchroniser& synchroniser_;
   std::array<StreamGate, kNumStreams> gates_;
   std::array<ClockMapping, kNumStreams> clocks_;
-  std::array<LegCorrection, kNumLegDevices> corrections_;
+  std::array<LegTurn, kNumLegDevices> corrections_;
   std::array<std::atomic<uint64_t>, kNumStreams> invalid_{};
   std::array<std::atomic<int64_t>, kNumStreams> newest_ns_{kNever, kNever, kNever,
                                                            kNever, kNever, kNever};

@@ -1,0 +1,75 @@
+// From a device's sample to the network's inputs nothing asks for memory: every allocation of this
+// program is counted, and there must be none between opening and closing.
+#include <atomic>
+#include <cstdint>
+#include <cstdlib>
+#include <new>
+#include <vector>
+
+#include "check.hpp"
+#include "same/frame_assembler.hpp"
+#include "same/image_preprocessor.hpp"
+#include "same/image_ring.hpp"
+#include "same/ingestion.hpp"
+
+namespace {
+
+std::atomic<uint64_t> allocations{0};
+
+void* counted(size_t size) {
+  allocations.fetch_add(1, std::memory_order_relaxed);
+  if (void* memory = std::malloc(size)) return memory;
+  throw std::bad_alloc();
+}
+
+}  // namespace
+
+// Inlined, GCC takes the pair for a mismatch of new and free.
+[[gnu::noinline]] void* operator new(size_t size) { return counted(size); }
+[[gnu::noinline]] void* operator new[](size_t size) { return counted(size); }
+[[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete[](void* memory) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete(void* memory, size_t) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete[](void* memory, size_t) noexcept { std::free(memory); }
+
+int main() {
+  constexpr int kHeight = 48, kWidth = 64, kFrames = 2'000;
+  constexpr int64_t kPeriodNs = 11'111'111;
+  same::Synchroniser synchroniser(64, {100'000'000, 50'000'000, false});
+  same::Ingestion ingestion(synchroniser);
+  ingestion.set_clock(same::kNumPoseDevices, same::ClockMapping::estimated(1'000'000));
+  same::FrameAssembler assembler(same::RigidTransform{}, 0.0, 32, true);
+  same::ImageRing images(4, kHeight, kWidth);
+  const same::ImagePreprocessor resize(kHeight, kWidth, kHeight / 2, kWidth / 2, 0.5, 0.25);
+  const std::vector<uint8_t> pixels(kHeight * kWidth, 100);
+  std::vector<float> small(kHeight * kWidth / 4);
+  std::vector<float> features(same::kNumDevices * same::kFeatureDim), T(32 * 16), offsets(32),
+      valid(32);
+  SAME_CHECK(allocations > 0);  // or else nothing is counted here
+
+  const uint64_t before = allocations;
+  int64_t frames = 0;
+  for (int64_t i = 1; i <= kFrames; ++i) {
+    const int64_t now_ns = i * kPeriodNs;
+    const double x = 0.001 * static_cast<double>(i % 500);
+    const same::Quaternion turn = same::rotation_exp({0.0, x, 0.0});
+    for (int device = 0; device < same::kNumPoseDevices; ++device)
+      ingestion.push_pose(device, now_ns, now_ns, {{x, 1.6, 0.0}, turn});
+    for (int device = same::kNumPoseDevices; device < same::kNumDevices; ++device)
+      ingestion.push_leg(device, now_ns, now_ns + 3'000'000, {{0.0, x, 0.0}, turn});
+    if (i % 50 == 0) ingestion.push_pose(0, now_ns - 5, now_ns, {});  // refused
+    int64_t stamp_ns = now_ns;
+    ingestion.admit(same::kNumDevices, stamp_ns, now_ns);
+    images.push(stamp_ns, {pixels.data(), kWidth}, {pixels.data(), kWidth});
+    const auto slot = images.acquire_newest();
+    SAME_CHECK(slot);
+    resize(images.image(*slot, 0), kWidth, small.data());
+    images.release(*slot);
+    const int64_t at_ns = now_ns - kPeriodNs / 2;
+    frames += assembler.assemble(at_ns, synchroniser.look_up(at_ns),
+                                 {features.data(), T.data(), offsets.data(), valid.data()});
+  }
+  SAME_CHECK(allocations == before);
+  SAME_CHECK(frames >= kFrames - 2);
+  std::puts("hot_path_allocations: passed");
+}
