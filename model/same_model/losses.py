@@ -1,13 +1,16 @@
 """Training losses: Eq. 11-13, and those that pretrain the two backbones."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from same_model.network import WindowOutput
+
+ErrorForm = Literal["squared", "distance"]
+_ROUNDED_M = 0.005
 
 
 @dataclass(frozen=True)
@@ -20,6 +23,9 @@ class LossConfig:
     """lambda_G."""
     ground: float = 1.0
     """lambda_ground; 0 switches the ground-penetration loss off (Table 4)."""
+    form: ErrorForm = "squared"
+    """``squared``: the paper's mean squared coordinates; ``distance``: the metric itself, which
+    rare large errors dominate less. Weigh ``ground`` some 30 times more with it."""
     deep_supervision: bool = True
     """Average the local loss over every iteration's joints instead of the last's only."""
 
@@ -47,6 +53,15 @@ def _masked_mean(values: Tensor, mask: Tensor) -> Tensor:
     return (values * mask).sum() / mask.sum().clamp(min=1.0)
 
 
+def joint_error(joints: Tensor, truth: Tensor, form: ErrorForm) -> Tensor:
+    """Error of each joint (..., J) of (..., J, 3) metres: the mean of its squared coordinates, in
+    square metres, or its distance, in metres (rounded off below 5 mm, where it has no slope)."""
+    difference = joints - truth
+    if form == "squared":
+        return (difference**2).mean(dim=-1)
+    return (difference.square().sum(dim=-1) + _ROUNDED_M**2).sqrt() - _ROUNDED_M
+
+
 def same_loss(
     output: WindowOutput,
     joints_local: Tensor,
@@ -61,10 +76,11 @@ def same_loss(
     """
     predicted = output.joints_local if config.deep_supervision else output.joints_local[:, :, -1:]
     local = _masked_mean(
-        ((predicted - joints_local[:, :, None]) ** 2).mean(dim=(-3, -2, -1)), window_valid
+        joint_error(predicted, joints_local[:, :, None], config.form).mean(dim=(-2, -1)),
+        window_valid,
     )
     anchor = _masked_mean(
-        ((output.joints_anchor - joints_anchor) ** 2).mean(dim=(-2, -1)), window_valid
+        joint_error(output.joints_anchor, joints_anchor, config.form).mean(dim=-1), window_valid
     )
     ground = ground_penetration(output.joints_anchor, window_valid)
     total = config.local * local + config.anchor * anchor + config.ground * ground
@@ -108,6 +124,8 @@ def visibility_loss(visibility_logits: Tensor, visible: Tensor, view_valid: Tens
     return _masked_mean(error, view_valid[..., None])
 
 
-def inertial_loss(joints_imu: Tensor, joints_local: Tensor, frame_valid: Tensor) -> Tensor:
-    """Mean squared error of J_imu (B, T, J, 3) in square metres, over ``frame_valid`` (B, T)."""
-    return _masked_mean(((joints_imu - joints_local) ** 2).mean(dim=(-2, -1)), frame_valid)
+def inertial_loss(
+    joints_imu: Tensor, joints_local: Tensor, frame_valid: Tensor, form: ErrorForm = "squared"
+) -> Tensor:
+    """Error of J_imu (B, T, J, 3) metres, as ``joint_error``, over ``frame_valid`` (B, T)."""
+    return _masked_mean(joint_error(joints_imu, joints_local, form).mean(dim=-1), frame_valid)

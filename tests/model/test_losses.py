@@ -9,6 +9,7 @@ from same_model.losses import (
     ground_penetration,
     heatmap_loss,
     inertial_loss,
+    joint_error,
     same_loss,
     soft_argmax_loss,
     visibility_loss,
@@ -96,3 +97,14 @@ def test_invisible_joints_and_missing_views_do_not_count() -> None:
     logits[:, 1] *= -1
     assert visibility_loss(logits, visible, torch.ones(1, 2)) > 10
     assert visibility_loss(logits, visible, torch.tensor([[1.0, 0.0]])) < 1e-6
+
+
+def test_distance_form_is_the_metric_but_for_its_rounded_tip() -> None:
+    joints, truth = torch.zeros(2, 3, 3, requires_grad=True), torch.zeros(2, 3, 3)
+    truth[0, 0] = torch.tensor([0.3, 0.0, 0.4])
+    error = joint_error(joints, truth, "distance")
+    assert error[0, 0].item() == pytest.approx(0.5, abs=0.005)
+    assert error[1].abs().max() == 0
+    error.sum().backward()
+    assert joints.grad is not None and torch.isfinite(joints.grad).all()
+    assert joint_error(joints, truth, "squared")[0, 0].item() == pytest.approx(0.25 / 3)

@@ -7,7 +7,7 @@ from rich.progress import track
 from torch import Tensor
 
 from same_model.concat_fusion import ConcatFusion, features_at_joints
-from same_model.losses import inertial_loss
+from same_model.losses import LossConfig, inertial_loss
 from same_model.network import SameModel
 from same_model.training.augment import drop_views
 from same_model.training.config import AugmentConfig
@@ -44,11 +44,13 @@ class ConcatTraining(Stage):
         batch: int,
         stretch: int,
         augment: AugmentConfig,
+        loss: LossConfig,
     ) -> None:
         super().__init__()
         assert isinstance(model.fusion, ConcatFusion)
         self.fusion = model.fusion
         self._cache, self._held_out, self._augment = cache, held_out, augment
+        self._form = loss.form
         self._batch, self._stretch = batch, stretch
         self._features = _joint_features(cache.visual, "training data")
         if held_out is not None:
@@ -70,7 +72,7 @@ class ConcatTraining(Stage):
 
     def forward(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         joints = self.fusion(**{name: batch[name] for name in _INPUTS}).joints
-        loss = inertial_loss(joints, batch["truth"], batch["frame_valid"])
+        loss = inertial_loss(joints, batch["truth"], batch["frame_valid"], self._form)
         return loss, {"mpjpe_mm": 1e3 * (joints.detach() - batch["truth"]).norm(dim=-1).mean()}
 
     def validate(self) -> dict[str, float]:

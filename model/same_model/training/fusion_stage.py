@@ -7,7 +7,7 @@ many more different poses for the same work, which is what counts on few cores.
 import numpy as np
 from torch import Tensor
 
-from same_model.losses import LossConfig
+from same_model.losses import LossConfig, joint_error
 from same_model.network import SameModel
 from same_model.training.augment import drop_views
 from same_model.training.config import AugmentConfig
@@ -52,7 +52,7 @@ class FusionTraining(Stage):
     def forward(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         joints = run_fusion(self.fusion, batch).joints
         wanted = joints if self._loss.deep_supervision else joints[:, -1:]
-        loss = ((wanted - batch["truth"][:, None]) ** 2).mean()
+        loss = joint_error(wanted, batch["truth"][:, None], self._loss.form).mean()
         error = 1e3 * (joints[:, -1].detach() - batch["truth"]).norm(dim=-1).mean()
         return loss, {"mpjpe_mm": error}
 

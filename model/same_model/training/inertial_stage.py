@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from same_model.losses import inertial_loss
+from same_model.losses import LossConfig, inertial_loss
 from same_model.network import SameModel
 from same_model.training.augment import drop_devices, jitter_devices
 from same_model.training.config import AugmentConfig
@@ -34,10 +34,12 @@ class InertialTraining(Stage):
         batch: int,
         stretch: int,
         augment: AugmentConfig,
+        loss: LossConfig,
     ) -> None:
         super().__init__()
         self.inertial = model.inertial
         self._frames, self._held_out, self._augment = frames, held_out, augment
+        self._form = loss.form
         self._batch, self._stretch = batch, stretch
         self.frames_per_step, self.frames_in_total = batch * stretch * 5 // 8, len(frames)
 
@@ -57,8 +59,10 @@ class InertialTraining(Stage):
 
     def forward(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         out = self.inertial(batch["imu_features"])
-        loss = inertial_loss(out.joints_imu, batch["joints_local"], batch["frame_valid"])
-        return loss, {"rmse_mm": _MM * (3.0 * loss.detach()).sqrt()}
+        truth, valid = batch["joints_local"], batch["frame_valid"]
+        loss = inertial_loss(out.joints_imu, truth, valid, self._form)
+        error = (out.joints_imu.detach() - truth).norm(dim=-1)[valid > 0]
+        return loss, {"mpjpe_mm": _MM * error.mean()}
 
     def validate(self) -> dict[str, float]:
         if self._held_out is None:

@@ -139,7 +139,7 @@ def make_stage(
         if config.stage == "visual":
             return VisualTraining(model, frames, held_out, batch, augment)
         if config.stage == "inertial":
-            return InertialTraining(model, frames, held_out, batch, config.stretch, augment)
+            return InertialTraining(model, frames, held_out, batch, config.stretch, augment, loss)
         return EndToEndTraining(model, frames, held_out, batch, config.stretch, augment, loss)
     if caches is None:
         caches = backbone_caches(config, model)
@@ -147,7 +147,7 @@ def make_stage(
     cache, held_cache = caches.train, caches.held_out
     if config.stage == "fusion" and model.config.fusion_kind == "concat_lstm":
         batch = config.batch or _CONCAT_BATCH
-        return ConcatTraining(model, cache, held_cache, batch, config.stretch, augment)
+        return ConcatTraining(model, cache, held_cache, batch, config.stretch, augment, loss)
     if config.stage == "fusion":
         return FusionTraining(model, cache, held_cache, batch, augment, loss)
     if config.stage == "temporal":
