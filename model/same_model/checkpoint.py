@@ -87,6 +87,8 @@ def load_checkpoint(path: str | os.PathLike[str], preset: str | None = None) -> 
         raise CheckpointError(f"{path}: {error}") from None
     if preset is not None and config.preset != preset:
         raise CheckpointError(f"{path}: expected preset {preset!r}, got {config.preset!r}")
+    if readable[str(version)] < 2 and isinstance(weights, dict):
+        weights = _joined_projections(weights)
     # Checked against a model without storage, so that a hostile config cannot claim memory.
     with torch.device("meta"):
         expected = SameModel(config).state_dict()
@@ -135,6 +137,19 @@ def _parse_json(path: Path, text: str | None) -> object:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{path}: the configuration is not JSON: {error}") from None
+
+
+def _joined_projections(weights: dict[Any, Any]) -> dict[Any, Any]:
+    """Weights of format 1, whose MA-MMF may have its keys and values as two layers, as one."""
+    found = {}
+    for name, tensor in weights.items():
+        before, key, after = str(name).partition(".key.")
+        value = weights.get(f"{before}.value.{after}")
+        if key and isinstance(tensor, Tensor) and isinstance(value, Tensor):
+            found[f"{before}.key_value.{after}"] = torch.cat([tensor, value])
+        elif not (".value." in str(name) and str(name).replace(".value.", ".key.") in weights):
+            found[name] = tensor
+    return found
 
 
 def _names(names: set[str]) -> str:

@@ -75,23 +75,28 @@ def test_what_does_not_fit_is_named(checkpoint: Path, change: Any, message: str)
         load_checkpoint(checkpoint)
 
 
-def test_a_checkpoint_from_before_a_field_still_loads(checkpoint: Path) -> None:
+@pytest.mark.parametrize("projections", ["one layer", "two layers"])
+def test_a_checkpoint_of_format_1_still_loads(checkpoint: Path, projections: str) -> None:
+    """Format 1 knew no ``fusion_kind``; its oldest files hold keys and values as two layers."""
     expected = load_checkpoint(checkpoint)
+    weights = dict(expected.state_dict())
+    if projections == "two layers":
+        for name in [name for name in weights if ".key_value." in name]:
+            key, value = weights.pop(name).chunk(2)
+            weights[name.replace("key_value", "key")] = key.clone()
+            weights[name.replace("key_value", "value")] = value.clone()
+    config = expected.config.to_dict()
+    del config["fusion_kind"]
     if checkpoint.suffix == ".pt":
-        contents = torch.load(checkpoint, weights_only=True)
-        contents["same_format_version"] = 1
-        del contents["same_config"]["fusion_kind"]
+        contents = {"same_format_version": 1, "same_config": config, "state_dict": weights}
         torch.save(contents, checkpoint)
     else:
-        with safetensors.safe_open(checkpoint, framework="pt") as file:
-            config = json.loads(file.metadata()["same_config"])
-        del config["fusion_kind"]
         metadata = {"same_format_version": "1", "same_config": json.dumps(config)}
-        weights = safetensors.torch.load_file(checkpoint)
         safetensors.torch.save_file(weights, checkpoint, metadata)
     loaded = load_checkpoint(checkpoint)
     assert loaded.config == expected.config
-    assert loaded.state_dict().keys() == expected.state_dict().keys()
+    for name, tensor in expected.state_dict().items():
+        assert torch.equal(loaded.state_dict()[name], tensor), name
 
 
 def test_truncated_and_damaged_files_are_refused(checkpoint: Path) -> None:
