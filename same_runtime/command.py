@@ -37,7 +37,9 @@ def run_command(
         config=(tyro.conf.FlagCreatePairsOff,),
     )
     handler = RichHandler(console=Console(stderr=True), show_path=False, show_time=False)
-    logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[handler])
+    # Libraries speak up only when something is wrong.
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[handler])
+    logging.getLogger("same").setLevel(logging.INFO)
     try:
         return action(options) or 0
     except SameError as error:
