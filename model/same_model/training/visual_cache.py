@@ -100,7 +100,8 @@ def _write(model: SameModel, images_u8: NDArray[np.uint8], folder: Path, label: 
         for array in arrays.values():
             array.flush()
         (partial / "about.json").write_text(json.dumps({"frames": count, "label": label}))
-        os.replace(partial, folder)
+        if not folder.exists():  # another run may have been first
+            os.replace(partial, folder)
     except OSError as error:
         raise DataError(
             f"{folder}: cannot be written ({error.strerror}); the features take "
