@@ -29,6 +29,18 @@ def short_motion(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(synth.procedural, "make_motion", lambda rng, action: make(rng, action, 1.5))
 
 
+def test_without_rendering_motion_and_sensors_are_the_same(
+    short_motion: None, tmp_path: Path
+) -> None:
+    for name, render in (("seen", True), ("blind", False)):
+        run_job(replace(TINY, render=render), _one_job(), tmp_path / name)
+    seen, blind = (open_sequence(find_sequences(tmp_path / n)[0]) for n in ("seen", "blind"))
+    for field in ("joints_world", "T_world_device", "sensed_orientation", "timestamps_ns"):
+        np.testing.assert_array_equal(getattr(seen, field), getattr(blind, field))
+    assert np.asarray(seen.images).any() and not np.asarray(blind.images).any()
+    assert np.asarray(seen.visible).any() and not np.asarray(blind.visible).any()
+
+
 def test_joints_images_and_devices_agree(small_dataset: Path) -> None:
     for path in find_sequences(small_dataset):
         s = open_sequence(path)

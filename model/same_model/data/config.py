@@ -31,6 +31,8 @@ class SynthConfig:
     """How far poses and tempo of training clips are varied; 1: some 18 degrees at the hips."""
     rig_spread: float = 1.0
     """How far rigs vary around the nominal one; 0: not at all."""
+    render: bool = True
+    """False: black images, far faster to make; the inertial stage needs no others."""
     depth: bool = False
     """Also write depth maps."""
 

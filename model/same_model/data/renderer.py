@@ -66,6 +66,7 @@ class Renderer:
         camera = rig.left
         H, W = camera.height * supersample, camera.width * supersample
         self._shape = (camera.height, camera.width)
+        self.rig = rig
         self._T_head_cam = [c.T_head_cam for c in rig.cameras]
         self._lenses, self._rays, self._usable, self._vignette = [], [], [], []
         for c in rig.cameras:

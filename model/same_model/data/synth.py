@@ -9,6 +9,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,9 @@ from same_model.data.rig import miscalibrated, random_rig
 from same_model.data.sequence import SequenceWriter, open_sequence, remove_partial
 from same_model.data.splits import SPLITS, SplitFile, load_split
 from same_runtime.conventions import DEVICES, JOINT_NAMES, JOINT_PARENTS
+
+if TYPE_CHECKING:  # numba takes seconds to import
+    from same_model.data.renderer import Rendered, Renderer
 
 _SEAT_CLEARANCE_M = 0.10
 _TARGET_BRIGHTNESS = 0.42
@@ -205,8 +209,7 @@ def near_joints(frames: int) -> NDArray[np.bool_]:
 
 def make_sequence(config: SynthConfig, job: Job, motion: Motion, path: Path) -> int:
     """Render and sense one stretch of motion into ``path``; returns its frames."""
-    from same_model.data._raster import first_box
-    from same_model.data.renderer import ImageLook, Renderer, visible_joints
+    from same_model.data.renderer import ImageLook, Renderer
 
     rng = _rng(config.seed, "take", motion.name)
     take = stage_take(rng, motion, performer_shape(config.seed, job.performer))
@@ -217,7 +220,6 @@ def make_sequence(config: SynthConfig, job: Job, motion: Motion, path: Path) -> 
         shutter=float(rng.uniform(0.03, 0.3)) * config.fps / 30.0,
         black_level=float(rng.uniform(0.0, 8.0)),
     )
-    renderer = Renderer(rig, take.mesh, take.place, look, config.supersample)
 
     # Frames start late and end early enough for every stream to have samples around them.
     margin_s = 0.05
@@ -234,40 +236,18 @@ def make_sequence(config: SynthConfig, job: Job, motion: Motion, path: Path) -> 
         poses[:, d, :3, 3] = position
     joints, matrices = _at_times(take.motion, times)
 
-    visible = np.zeros((T, 2, len(JOINT_NAMES)), np.uint8)
-    joints_2d = np.empty((T, 2, len(JOINT_NAMES), 2))
-    near = near_joints(int(take.mesh.weight_frames.max()) + 1)
-    gain, wanted = 1.0, _TARGET_BRIGHTNESS * float(rng.uniform(0.7, 1.4))
+    brightness = _TARGET_BRIGHTNESS * float(rng.uniform(0.7, 1.4))
     with SequenceWriter(path, T, config.width, config.height, config.depth) as writer:
-        for i in range(T):
-            moving = np.concatenate([matrices[i], poses[i, 1:, :3]])
-            head = poses[i, 0]
-            shot = renderer.render(moving, head, joints[i], gain)
-            # Auto-exposure, as a camera's: settled on the first frame, then slow.
-            ideal = wanted / max(renderer.mean_brightness, 1e-3)
-            if i == 0:
-                gain = ideal
-                shot = renderer.render(moving, head, joints[i], gain)
-            gain += 0.1 * (ideal - gain)
-            writer.images[i] = shot.images
-            if writer.depth is not None:
-                writer.depth[i] = shot.depth[:, :: config.supersample, :: config.supersample]
-            distance = np.empty((2, len(JOINT_NAMES)))
-            inside = np.empty((2, len(JOINT_NAMES)), bool)
-            box = np.empty((2, len(JOINT_NAMES)))
-            for view, camera in enumerate(rig.cameras):
-                T_world_cam = head @ camera.T_head_cam
-                local = (joints[i] - T_world_cam[:3, 3]) @ T_world_cam[:3, :3]
-                joints_2d[i, view], inside[view] = camera.project(local)
-                distance[view] = np.linalg.norm(local, axis=1)
-                toward = (joints[i] - T_world_cam[:3, 3]) / distance[view][:, None]
-                for j in range(len(JOINT_NAMES)):
-                    box[view, j] = first_box(
-                        *T_world_cam[:3, 3], *toward[j], take.place.boxes, np.inf
-                    )[0]
-            visible[i] = visible_joints(
-                shot, renderer.faces, take.mesh.weight_frames, distance, inside, box, near
-            )
+        joints_2d = np.zeros((T, 2, len(JOINT_NAMES), 2))
+        visible = np.zeros((T, 2, len(JOINT_NAMES)), np.uint8)
+        if config.render:
+            renderer = Renderer(rig, take.mesh, take.place, look, config.supersample)
+            near = near_joints(int(take.mesh.weight_frames.max()) + 1)
+            for i, shot in enumerate(_shots(renderer, brightness, poses, joints, matrices)):
+                writer.images[i] = shot.images
+                if writer.depth is not None:
+                    writer.depth[i] = shot.depth[:, :: config.supersample, :: config.supersample]
+                joints_2d[i], visible[i] = _seen(renderer, take, shot, poses[i, 0], joints[i], near)
         streams = sensors.sense_all(rng, take.tracks, epoch_ns)
         sensed = [sensors.at_frames(streams[d], stamps) for d in DEVICES]
         writer.commit(
@@ -309,6 +289,54 @@ def make_sequence(config: SynthConfig, job: Job, motion: Motion, path: Path) -> 
             },
         )
     return T
+
+
+def _shots(
+    renderer: "Renderer",
+    brightness: float,
+    poses: NDArray[np.float64],
+    joints: NDArray[np.float64],
+    matrices: NDArray[np.float64],
+) -> Iterator["Rendered"]:
+    """What the cameras see of each frame, with an auto-exposure that aims at ``brightness``."""
+    gain = 1.0
+    for i in range(len(joints)):
+        moving = np.concatenate([matrices[i], poses[i, 1:, :3]])
+        shot = renderer.render(moving, poses[i, 0], joints[i], gain)
+        ideal = brightness / max(renderer.mean_brightness, 1e-3)
+        if i == 0:  # settled on the first frame, then slow
+            gain = ideal
+            shot = renderer.render(moving, poses[i, 0], joints[i], gain)
+        gain += 0.1 * (ideal - gain)
+        yield shot
+
+
+def _seen(
+    renderer: "Renderer",
+    take: Take,
+    shot: "Rendered",
+    T_world_head: NDArray[np.float64],
+    joints: NDArray[np.float64],
+    near: NDArray[np.bool_],
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Pixels (2, 22, 2) of world ``joints`` (22, 3) and whether they show, (2, 22)."""
+    from same_model.data._raster import first_box
+    from same_model.data.renderer import visible_joints
+
+    joints_2d = np.empty((2, len(JOINT_NAMES), 2))
+    distance = np.empty((2, len(JOINT_NAMES)))
+    inside = np.empty((2, len(JOINT_NAMES)), bool)
+    box = np.empty((2, len(JOINT_NAMES)))
+    for view, camera in enumerate(renderer.rig.cameras):
+        T_world_cam = T_world_head @ camera.T_head_cam
+        local = (joints - T_world_cam[:3, 3]) @ T_world_cam[:3, :3]
+        joints_2d[view], inside[view] = camera.project(local)
+        distance[view] = np.linalg.norm(local, axis=1)
+        toward = (joints - T_world_cam[:3, 3]) / distance[view][:, None]
+        for j in range(len(JOINT_NAMES)):
+            box[view, j] = first_box(*T_world_cam[:3, 3], *toward[j], take.place.boxes, np.inf)[0]
+    weights = take.mesh.weight_frames
+    return joints_2d, visible_joints(shot, renderer.faces, weights, distance, inside, box, near)
 
 
 def _at_times(
