@@ -190,6 +190,10 @@ class DeviceStates:
     same_runtime.conventions.DEVICES; the arrays are read-only float64 views, zeros (identity
     for orientations) where the device is MISSING. A wrong device index raises ValueError.
     """
+    def T_world_device(self, device: typing.SupportsInt | typing.SupportsIndex) -> numpy.typing.NDArray[numpy.float64]:
+        """
+        (4, 4) float64, device 0..2 to world, m.
+        """
     def acceleration(self, device: typing.SupportsInt | typing.SupportsIndex) -> numpy.typing.NDArray[numpy.float64]:
         """
         (3,) m/s^2, world frame, gravity removed, of device 3..4.

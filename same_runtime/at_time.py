@@ -1,20 +1,18 @@
 """The pose for the time a frame is seen: carried on from the newest estimate, tied to the head."""
 
-from collections import deque
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial.transform import Rotation
 
 from same_runtime._core import DeviceStates, How, floor_anchor
 from same_runtime.conventions import JOINT_NAMES, NUM_JOINTS
 from same_runtime.pose import Pose
 
-_VELOCITY_FRAMES: Final = 4
-_MAX_VELOCITY_AGE_NS: Final = 250_000_000
+VELOCITY_FRAMES: Final = 4
+_MAX_VELOCITY_AGE_S: Final = 0.25
 _MAX_SPEED_MPS: Final = 12.0
 _JUMP_M: Final = 0.3
 _JUMP_MPS: Final = 12.0
@@ -43,10 +41,6 @@ _HEAD: Final = JOINT_NAMES.index("head")
 _WRISTS: Final = (JOINT_NAMES.index("left_wrist"), JOINT_NAMES.index("right_wrist"))
 
 
-TimedJoints = tuple[int, NDArray[np.float64]]
-"""Time in nanoseconds and joints (22, 3) in metres, world frame."""
-
-
 @dataclass(frozen=True, eq=False)
 class Estimate:
     """One network estimate and what its continuation needs; never changed once made."""
@@ -54,42 +48,27 @@ class Estimate:
     pose: Pose
     states: DeviceStates
     """The devices at the pose's time."""
-    past: tuple[TimedJoints, ...]
-    """The last few estimates, oldest first, this one last."""
+    recent_s: NDArray[np.float64]
+    """(n,) seconds from the pose's time, at most 0: the last rows of the network's window, oldest
+    first."""
+    recent_world: NDArray[np.float64]
+    """(n, 22, 3) metres: the joints that the network gives for these times, all from this
+    estimate. They share its errors, so that their slope has less noise than that of the poses
+    given out one by one."""
 
     @cached_property
     def velocity(self) -> NDArray[np.float64]:
-        """(22, 3) m/s, world frame: a straight line through ``past``, bounded.
+        """(22, 3) m/s, world frame: a straight line through the recent joints, bounded.
 
         Computed when first asked for: most estimates are replaced before anybody looks ahead.
         """
-        if len(self.past) < 2:
+        wanted = self.recent_s > -_MAX_VELOCITY_AGE_S
+        if wanted.sum() < 2:
             return np.zeros((NUM_JOINTS, 3))
-        newest_ns = self.past[-1][0]
-        times = np.array([1e-9 * (t - newest_ns) for t, _ in self.past])
-        times -= times.mean()
-        joints = np.stack([joints for _, joints in self.past])
-        velocity = np.tensordot(times, joints, axes=1) / (times @ times)
+        times = self.recent_s[wanted] - self.recent_s[wanted].mean()
+        velocity = np.tensordot(times, self.recent_world[wanted], axes=1) / (times @ times)
         speed = np.linalg.norm(velocity, axis=1, keepdims=True)
         return np.asarray(velocity * np.minimum(1.0, _MAX_SPEED_MPS / np.maximum(speed, 1e-9)))
-
-
-class RecentJoints:
-    """The last few estimates, from which a velocity can be told."""
-
-    def __init__(self) -> None:
-        self._past: deque[TimedJoints] = deque(maxlen=_VELOCITY_FRAMES)
-
-    def forget(self) -> None:
-        """Start anew: what came before tells nothing about what follows."""
-        self._past.clear()
-
-    def add(self, timestamp_ns: int, joints_world: NDArray[np.float64]) -> tuple[TimedJoints, ...]:
-        """Take the newest joints, (22, 3) metres; returns what is recent, oldest first."""
-        while self._past and timestamp_ns - self._past[0][0] > _MAX_VELOCITY_AGE_NS:
-            self._past.popleft()
-        self._past.append((timestamp_ns, joints_world))
-        return tuple(self._past)
 
 
 def continued(
@@ -129,10 +108,9 @@ def _carried(
     point: NDArray[np.float64], before: DeviceStates, after: DeviceStates, device: int
 ) -> NDArray[np.float64]:
     """Where a point that is fixed to a device has gone."""
-    R_before = Rotation.from_quat(before.orientation_xyzw(device))
-    R_after = Rotation.from_quat(after.orientation_xyzw(device))
-    offset = R_before.inv().apply(point - before.position(device))
-    return np.asarray(after.position(device) + R_after.apply(offset))
+    T_before, T_after = before.T_world_device(device), after.T_world_device(device)
+    on_device = (point - T_before[:3, 3]) @ T_before[:3, :3]
+    return np.asarray(T_after[:3, :3] @ on_device + T_after[:3, 3])
 
 
 def _relocated(

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial.transform import Rotation
 
 from same_engines import Bundle, Engine, open_engine
 from same_engines.errors import BundleError, InvalidInputError, SameError
@@ -25,7 +24,7 @@ from same_runtime._core import (
     PushStatus,
     Synchroniser,
 )
-from same_runtime.at_time import Estimate, RecentJoints, continued
+from same_runtime.at_time import VELOCITY_FRAMES, Estimate, continued
 from same_runtime.calibration import Calibration
 from same_runtime.camera import CameraRig
 from same_runtime.clocks import CAMERAS, STREAMS, EstimatedClock, GivenClock, set_clock
@@ -165,7 +164,6 @@ class SamePoseTracker:
         self._feed = PoseFeed()
         self._worker: Worker | None = None
         self._newest_pose: Pose | None = None
-        self._recent = RecentJoints()
         self._estimates = RollingFigures()
         self._engine_failures = 0
 
@@ -309,22 +307,20 @@ class SamePoseTracker:
         check_same_clock(
             "timestamp_ns", timestamp_ns, "the newest estimate", pose.timestamp_ns, _ONE_HOUR_NS
         )
-        states = self._synchroniser.lookup(timestamp_ns)
         head_ns = self._synchroniser.newest_ns(0)
-        if states.how[0] == How.MISSING and head_ns is not None:
-            states = self._synchroniser.lookup(min(timestamp_ns, head_ns))
+        # Where the head can no longer be told the body waits with it: moved on alone it would
+        # be pulled apart.
+        last_ns = timestamp_ns if head_ns is None else head_ns + self._options.max_extrapolation_ns
+        states = self._synchroniser.lookup(min(timestamp_ns, last_ns))
         joints_world = continued(
             newest,
             states,
-            1e-9 * (timestamp_ns - pose.timestamp_ns),
+            1e-9 * (states.timestamp_ns - pose.timestamp_ns),
             1e-9 * self._options.max_prediction_ns,
         )
         T_world_cam_left = pose.T_world_cam_left
         if states.how[0] != How.MISSING:
-            T_world_head = np.eye(4)
-            T_world_head[:3, :3] = Rotation.from_quat(states.orientation_xyzw(0)).as_matrix()
-            T_world_head[:3, 3] = states.position(0)
-            T_world_cam_left = T_world_head @ self.rig.left.T_head_cam
+            T_world_cam_left = states.T_world_device(0) @ self.rig.left.T_head_cam
         reasons, status = pose.reasons, pose.status
         if timestamp_ns - pose.timestamp_ns > self._options.stale_after_ns:
             reasons = (*reasons, Reason.STALE)
@@ -455,7 +451,6 @@ class SamePoseTracker:
     def _forget(self) -> None:
         self._engine.reset_state()
         self._assembler.reset()
-        self._recent.forget()
         self._newest_frame_ns = None
         self._newest = self._ahead = None
         self._newest_pose = None
@@ -502,16 +497,9 @@ class SamePoseTracker:
             self._restart()  # a half-run frame has torn the carried state
             raise
         relocalised = self._assembler.relocalisations != relocalisations
-        pose = self._make_pose(
-            self._assembler,
-            timestamp_ns,
-            self._reasons((left, right), states.how, relocalised),
-            started_ns,
-        )
-        if relocalised:
-            self._recent.forget()
-        past = self._recent.add(timestamp_ns, pose.joints_world)
-        self._newest = Estimate(pose, states, past)
+        reasons = self._reasons((left, right), states.how, relocalised)
+        self._newest = self._read_out(self._assembler, timestamp_ns, states, reasons, started_ns)
+        pose = self._newest.pose
         self._newest_pose = self.calibration.shown(pose)
         self._estimates.add(timestamp_ns, pose.latency_ns)
         self.calibration.update(pose, states)
@@ -572,9 +560,11 @@ class SamePoseTracker:
             self._view_valid.fill(0)
             for stage in ("inertial", "fusion", "temporal"):
                 self._engine.peek(stage)
-            pose = self._make_pose(self._assembler_ahead, head_ns, base.pose.reasons, started_ns)
-            pose = replace(pose, joint_confidence=base.pose.joint_confidence)
-            self._ahead = Estimate(pose, states, base.past)
+            ahead = self._read_out(
+                self._assembler_ahead, head_ns, states, base.pose.reasons, started_ns
+            )
+            pose = replace(ahead.pose, joint_confidence=base.pose.joint_confidence)
+            self._ahead = replace(ahead, pose=pose)
 
     def _held_pose(self) -> Pose:
         return self._newest_pose or Pose(reasons=(Reason.WARMING_UP,))
@@ -592,16 +582,20 @@ class SamePoseTracker:
         self._newest_pose = self.calibration.shown(pose)
         return self._newest_pose
 
-    def _make_pose(
+    def _read_out(
         self,
         assembler: FrameAssembler,
         timestamp_ns: int,
+        states: DeviceStates,
         reasons: tuple[Reason, ...],
         started_ns: int,
-    ) -> Pose:
-        joints_world = assembler.joints_to_world(self._joints_anchor[-1])
+    ) -> Estimate:
+        rows = min(VELOCITY_FRAMES, self._window, assembler.frames)
+        recent_world = assembler.joints_to_world(self._joints_anchor[-rows:].reshape(-1, 3))
+        recent_world = recent_world.reshape(rows, -1, 3)
+        joints_world = recent_world[-1].copy()
         T_world_cam_left = assembler.T_world_cam_left
-        return Pose(
+        pose = Pose(
             timestamp_ns=timestamp_ns,
             status=PoseStatus.LIMITED if reasons else PoseStatus.VALID,
             reasons=reasons,
@@ -611,6 +605,8 @@ class SamePoseTracker:
             T_world_cam_left=T_world_cam_left,
             latency_ns=time.perf_counter_ns() - started_ns,
         )
+        recent_s = self._time_offset_s[-rows:].astype(np.float64)
+        return Estimate(pose, states, recent_s, recent_world)
 
     def _run_network(self, left: _Image, right: _Image) -> None:
         any_image = False

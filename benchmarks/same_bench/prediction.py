@@ -1,12 +1,17 @@
-"""How much ``at_time`` gains over holding the last pose, on the truth of a recording."""
+"""How much ``at_time`` gains over holding the last pose: on a recording's truth, and tracked."""
 
+from collections import deque
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from same_engines.errors import InvalidInputError, RecordingError
+from same_runtime import PoseStatus, SamePoseTracker, StereoFrame
 from same_runtime._core import Ingestion, Synchroniser
-from same_runtime.at_time import Estimate, RecentJoints, continued
+from same_runtime.at_time import VELOCITY_FRAMES, Estimate, continued
 from same_runtime.conventions import NUM_JOINTS
 from same_runtime.frame_inbox import FrameInbox
 from same_runtime.ingest import Ingest
@@ -14,6 +19,8 @@ from same_runtime.live import truth_at
 from same_runtime.pose import Pose
 from same_runtime.recording import FRAME_STREAM, TRUTH_STREAM, Recording
 from same_runtime.replay import ingest_sample
+
+_Truth = list[tuple[int, NDArray[np.float64]]]
 
 
 @dataclass(frozen=True)
@@ -38,6 +45,78 @@ class PredictionGain:
         return {**asdict(self), "gain": self.gain}
 
 
+@dataclass(frozen=True)
+class TrackedGain:
+    """Mean joint error, mm, of the tracker's own poses, ``horizon_ms`` after each estimate."""
+
+    horizon_ms: float
+    frames: int
+    estimate_mm: float
+    """Of the estimates at their own time: no prediction removes this part."""
+    hold_mm: float
+    at_time_mm: float
+    motion_hold_mm: float
+    """How far the body moved meanwhile: of the last estimate, held, its own error taken off."""
+    motion_at_time_mm: float
+    """Of the pose predicted, the estimate's own error taken off."""
+
+    def to_dict(self) -> dict[str, float]:
+        """As plain numbers, with the gains."""
+        return {
+            **asdict(self),
+            "gain": 1.0 - self.at_time_mm / self.hold_mm,
+            "motion_gain": 1.0 - self.motion_at_time_mm / self.motion_hold_mm,
+        }
+
+
+def tracked_gains(
+    bundle: Path, recording: Recording, horizons_ns: Sequence[int]
+) -> list[TrackedGain]:
+    """Track ``recording`` with ``bundle`` and ask for poses after each frame, from the device
+    samples that have arrived by then. Raises ``RecordingError`` for a recording without truth."""
+    truth = _truth(recording)
+    known = dict(truth)
+    errors: dict[int, list[list[float]]] = {horizon_ns: [] for horizon_ns in horizons_ns}
+    with SamePoseTracker(bundle, recording.rig) as tracker:
+        for sample in recording.samples():
+            frame = sample.value
+            if sample.stream == TRUTH_STREAM:
+                continue
+            if not isinstance(frame, StereoFrame):
+                try:
+                    ingest_sample(tracker.ingest, sample, sample.arrival_ns)
+                except InvalidInputError:
+                    continue
+                continue
+            pose = tracker.push_frame(frame)
+            now = known.get(frame.timestamp_ns)
+            if now is None or pose.status is PoseStatus.INVALID:
+                continue
+            for horizon_ns, found in errors.items():
+                later = truth_at(truth, frame.timestamp_ns + horizon_ns)
+                if later is None:
+                    continue
+                ahead = tracker.at_time(frame.timestamp_ns + horizon_ns).joints_world
+                own = pose.joints_world - now
+                differences = (own, now + own - later, ahead - later, now - later,
+                               ahead - own - later)  # fmt: skip
+                found.append([float(np.linalg.norm(d, axis=1).mean()) for d in differences])
+    if not all(errors.values()):
+        raise RecordingError(f"{recording.path}: has no true joints at its frames")
+    return [
+        TrackedGain(1e-6 * horizon_ns, len(found), *(1e3 * np.mean(found, axis=0)).tolist())
+        for horizon_ns, found in errors.items()
+    ]
+
+
+def _truth(recording: Recording) -> _Truth:
+    return [
+        (sample.timestamp_ns, np.asarray(sample.value, np.float64))
+        for sample in recording.samples((TRUTH_STREAM,))
+        if not isinstance(sample.value, tuple)
+    ]
+
+
 def prediction_gain(
     recording: Recording, horizon_ns: int, estimate_noise_mm: float = 0.0, seed: int = 0
 ) -> PredictionGain:
@@ -48,16 +127,13 @@ def prediction_gain(
     """
     if recording.rig is None:
         raise RecordingError(f"{recording.path}: has no cameras")
-    truth = [
-        (sample.timestamp_ns, np.asarray(sample.value, np.float64))
-        for sample in recording.samples((TRUTH_STREAM,))
-        if not isinstance(sample.value, tuple)
-    ]
+    truth = _truth(recording)
     known = dict(truth)
     synchroniser = Synchroniser(256, bridge_jumps=False)
     ingestion = Ingestion(synchroniser)
     ingest = Ingest(ingestion, FrameInbox(ingestion, recording.rig, 0, lambda: None))
-    recent, random = RecentJoints(), np.random.default_rng(seed)
+    recent: deque[tuple[int, NDArray[np.float64]]] = deque(maxlen=VELOCITY_FRAMES)
+    random = np.random.default_rng(seed)
     held, predicted = [], []
     for sample in recording.samples():
         if sample.stream not in (FRAME_STREAM, TRUTH_STREAM):
@@ -72,7 +148,9 @@ def prediction_gain(
         joints = known[sample.timestamp_ns] + noise
         states = synchroniser.lookup(sample.timestamp_ns)
         pose = Pose(timestamp_ns=sample.timestamp_ns, joints_world=joints)
-        estimate = Estimate(pose, states, recent.add(sample.timestamp_ns, joints))
+        recent.append((sample.timestamp_ns, joints))
+        recent_s = np.array([1e-9 * (t - sample.timestamp_ns) for t, _ in recent])
+        estimate = Estimate(pose, states, recent_s, np.stack([past for _, past in recent]))
         if later is None or not states.how[0]:
             continue
         ahead = synchroniser.lookup(sample.timestamp_ns + horizon_ns)

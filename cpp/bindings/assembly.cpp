@@ -55,6 +55,13 @@ void bind_states(py::module_& module) {
           },
           py::arg("device"), "(4,) unit quaternion, device to world, of device 0..4.")
       .def(
+          "T_world_device",
+          [](const DeviceStates& states, int device) {
+            const PoseSample& pose = states.poses[pose_device(device)];
+            return to_numpy(RigidTransform{to_matrix(pose.orientation), pose.position});
+          },
+          py::arg("device"), "(4, 4) float64, device 0..2 to world, m.")
+      .def(
           "acceleration",
           [](py::object self, int device) {
             const auto& states = self.cast<const DeviceStates&>();

@@ -2,8 +2,8 @@
 
 import pytest
 
-from same_bench.prediction import prediction_gain
-from same_runtime.demo import demo_recording
+from same_bench.prediction import prediction_gain, tracked_gains
+from same_runtime.demo import demo_bundle, demo_recording
 from same_runtime.recording import Recording
 
 MS = 1_000_000
@@ -14,3 +14,12 @@ def test_33_ms_ahead_beats_holding_the_pose(noise_mm: float, gain: float) -> Non
     measured = prediction_gain(Recording(demo_recording()), 33 * MS, noise_mm)
     assert measured.frames > 100
     assert measured.gain >= gain
+
+
+def test_looking_ahead_beats_holding_what_was_tracked() -> None:
+    recording = Recording(demo_recording())
+    for measured in tracked_gains(demo_bundle(), recording, [33 * MS, 50 * MS]):
+        assert measured.frames > 100
+        # The estimate's own error is in both and cannot be predicted away.
+        assert measured.at_time_mm < measured.hold_mm
+        assert measured.motion_at_time_mm <= 0.7 * measured.motion_hold_mm
