@@ -11,7 +11,8 @@ from scipy.spatial.transform import Rotation
 
 from same_engines.errors import InvalidInputError
 from same_runtime._core import DeviceStates, FrameAssembler, How, Ingestion, floor_anchor
-from same_runtime.conventions import DEVICES, JOINT_PARENTS, LEG_DEVICES, NUM_JOINTS
+from same_runtime.bones import bone_lengths, with_bone_lengths
+from same_runtime.conventions import DEVICES, LEG_DEVICES, NUM_JOINTS
 from same_runtime.pose import Pose, PoseStatus
 
 _log = logging.getLogger("same")
@@ -43,14 +44,18 @@ class Calibration:
     when the application asks for them.
     """
 
-    def __init__(self, assembler: FrameAssembler, ingestion: Ingestion) -> None:
+    def __init__(
+        self, assembler: FrameAssembler, ingestion: Ingestion, hold_bone_lengths: bool = False
+    ) -> None:
         self._assembler = assembler
         self._ingestion = ingestion
+        self._hold_bone_lengths = hold_bone_lengths
         self.height_state = CalibrationState.COLLECTING
         self.user_height_m: float | None = None
         """Stature, from the head's height while it is upright; None until measured or given."""
         self.bone_lengths_m: NDArray[np.float64] | None = None
-        """(22,) from each joint's parent, median of the first poses; 0 for the pelvis."""
+        """(22,) from each joint's parent, 0 for the pelvis: the median of the first poses, or
+        given. Poses come out with them if ``TrackerOptions.hold_bone_lengths``."""
         self.legs_state = CalibrationState.DEFAULT
         self.floor_state = CalibrationState.DEFAULT
         self.forward_state = CalibrationState.DEFAULT
@@ -65,6 +70,20 @@ class Calibration:
         if not 0.8 <= height_m <= 2.5:
             raise InvalidInputError(f"height_m: expected 0.8..2.5 metres, got {height_m}")
         self.user_height_m, self.height_state = float(height_m), CalibrationState.GIVEN
+
+    def set_bone_lengths(self, lengths_m: NDArray[np.float64]) -> None:
+        """Give the bones' lengths, (22,) from each joint's parent (the pelvis's is not used),
+        0.01..1 m, instead of measuring them."""
+        lengths = np.array(lengths_m, np.float64)
+        if (
+            lengths.shape != (NUM_JOINTS,)
+            or not ((lengths[1:] >= 0.01) & (lengths[1:] <= 1.0)).all()
+        ):
+            raise InvalidInputError(
+                f"lengths_m: expected ({NUM_JOINTS},) of 0.01..1 metres, got {lengths_m!r}"
+            )
+        lengths[0] = 0.0
+        self.bone_lengths_m = lengths
 
     def set_floor(self, ground_y_m: float) -> None:
         """Give the floor's height in the world; it counts from the next frame on."""
@@ -125,12 +144,9 @@ class Calibration:
             self._head_heights.clear()
 
     def _measure_bones(self, pose: Pose) -> None:
-        parents = np.maximum(JOINT_PARENTS, 0)
-        lengths = np.linalg.norm(pose.joints_world - pose.joints_world[parents], axis=1)
-        self._bones.append(lengths)
+        self._bones.append(bone_lengths(pose.joints_world))
         if len(self._bones) >= _HEIGHT_SAMPLES:
-            self.bone_lengths_m = np.median(self._bones, axis=0)
-            assert self.bone_lengths_m is not None and len(self.bone_lengths_m) == NUM_JOINTS
+            self.bone_lengths_m = np.asarray(np.median(self._bones, axis=0))
             self._bones.clear()
 
     def _measure_legs(self, states: DeviceStates) -> None:
@@ -169,7 +185,16 @@ class Calibration:
         self._standing.clear()
 
     def shown(self, pose: Pose) -> Pose:
-        """``pose`` in the user's frame."""
+        """``pose`` with the user's bone lengths, if they are held, in the user's frame."""
+        lengths = self.bone_lengths_m
+        if self._hold_bone_lengths and lengths is not None and pose.joints_world.any():
+            joints_world = with_bone_lengths(pose.joints_world, lengths)
+            T_world_cam = pose.T_world_cam_left
+            pose = replace(
+                pose,
+                joints_world=joints_world,
+                joints_cam_left=(joints_world - T_world_cam[:3, 3]) @ T_world_cam[:3, :3],
+            )
         if self.forward_state is CalibrationState.DEFAULT:
             return pose
         T = self.T_user_world

@@ -80,6 +80,9 @@ class TrackerOptions:
     """Clocks of streams (``conventions.DEVICES``, ``cameras``) that do not share the tracker's."""
     correct_leg_yaw: bool = False
     """Let the cameras turn leg sensors whose heading drifts, slowly, while they see the leg."""
+    hold_bone_lengths: bool = False
+    """Give every pose the bone lengths of ``calibration``, for applications that need a body that
+    never stretches. The mean joint error stays as it is."""
 
     def __post_init__(self) -> None:
         if not np.isfinite(self.ground_y_m):
@@ -211,7 +214,7 @@ class SamePoseTracker:
         )
         self.ingest = Ingest(self._ingestion, self._inbox)
         """Doors for live samples."""
-        self.calibration = Calibration(self._assembler, self._ingestion)
+        self.calibration = Calibration(self._assembler, self._ingestion, options.hold_bone_lengths)
         """Height, leg straps, floor and forward direction, each with its state."""
         self._leg_yaw = LegYawCorrection(self._ingestion)
 

@@ -6,17 +6,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from live.live_stream import START_NS, live_events
 from scipy.spatial.transform import Rotation
 
 from same_engines.errors import InvalidInputError
-from same_runtime import Pose, SamePoseTracker
+from same_runtime import Pose, SamePoseTracker, TrackerOptions
 from same_runtime._core import DeviceStates, FrameAssembler, Ingestion, Synchroniser
+from same_runtime.bones import bone_lengths, with_bone_lengths
 from same_runtime.calibration import Calibration, CalibrationState
 from same_runtime.conventions import JOINT_NAMES
 from same_runtime.leg_yaw import LegYawCorrection
 
 FRAME_NS = 33_333_333
+HEAD = JOINT_NAMES.index("head")
 LEFT_LEG, RIGHT_LEG = 3, 4
 OUTWARD = {LEFT_LEG: np.deg2rad(30), RIGHT_LEG: np.deg2rad(-30)}
 
@@ -205,3 +209,40 @@ def test_cameras_turn_a_drifting_leg_back(
     else:
         assert last == 0.0
     assert body.ingestion.leg_correction(RIGHT_LEG)[0] == 0.0
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_held_bones_keep_their_direction_and_the_head_its_place(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    joints, lengths = random.normal(size=(22, 3)), random.uniform(0.05, 0.5, 22)
+    held = with_bone_lengths(joints, lengths)
+    np.testing.assert_allclose(bone_lengths(held)[1:], lengths[1:])
+    np.testing.assert_allclose(held[HEAD], joints[HEAD])
+    np.testing.assert_allclose(with_bone_lengths(held, bone_lengths(joints)), joints, atol=1e-9)
+
+
+def test_poses_come_out_with_the_users_bones_where_asked(tiny_bundle: Path) -> None:
+    lengths = np.full(22, 0.2)
+    poses = []
+    for options in (TrackerOptions(), TrackerOptions(hold_bone_lengths=True)):
+        with SamePoseTracker(tiny_bundle, options=options) as tracker:
+            tracker.calibration.set_bone_lengths(lengths)
+            for event in live_events(tracker.rig, 0.2):
+                event.send(tracker.ingest)
+                if event.stream == "frame":
+                    tracker.step()
+            poses += [tracker.latest(), tracker.at_time(tracker.latest().timestamp_ns + 20_000_000)]
+    for free, held in zip(poses[:2], poses[2:], strict=True):
+        assert np.ptp(bone_lengths(free.joints_world)[1:]) > 0.01
+        np.testing.assert_allclose(bone_lengths(held.joints_world)[1:], 0.2)
+        T = held.T_world_cam_left
+        in_world = held.joints_cam_left @ T[:3, :3].T + T[:3, 3]
+        np.testing.assert_allclose(in_world, held.joints_world, atol=1e-9)
+        np.testing.assert_allclose(held.joints_world[HEAD], free.joints_world[HEAD], atol=1e-9)
+
+
+@pytest.mark.parametrize("bad", [np.ones(21), np.zeros(22), np.full(22, np.nan), np.full(22, 3.0)])
+def test_bad_bone_lengths_are_named(body: Body, bad: np.ndarray) -> None:
+    with pytest.raises(InvalidInputError, match="lengths_m"):
+        body.calibration.set_bone_lengths(bad)
+    assert body.calibration.bone_lengths_m is None
