@@ -1,5 +1,6 @@
 """Checkpoints: tensors and the configuration, never code."""
 
+import io
 import json
 import os
 from collections.abc import Mapping
@@ -14,6 +15,7 @@ from torch import Tensor
 from same_engines.errors import CheckpointError
 from same_model.config import CONFIG_VERSION, ModelConfig
 from same_model.network import SameModel
+from same_model.whole_file import whole_file
 
 FORMAT_VERSION: Final = CONFIG_VERSION
 _READABLE_VERSIONS: Final = (1, 2)
@@ -42,20 +44,20 @@ def save_checkpoint(path: str | os.PathLike[str], model: SameModel) -> None:
         name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()
     }
     config = model.config.to_dict()
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    # Through memory: neither library says why a file cannot be written.
+    if path.suffix == ".pt":
+        buffer = io.BytesIO()
+        header = {_VERSION_KEY: FORMAT_VERSION, _CONFIG_KEY: config}
+        torch.save({**header, _WEIGHTS_KEY: weights}, buffer)
+        content: bytes | memoryview = buffer.getbuffer()
+    else:
+        metadata = {_VERSION_KEY: str(FORMAT_VERSION), _CONFIG_KEY: json.dumps(config)}
+        content = safetensors.torch.save(weights, metadata)
     try:
-        if path.suffix == ".pt":
-            torch.save(
-                {_VERSION_KEY: FORMAT_VERSION, _CONFIG_KEY: config, _WEIGHTS_KEY: weights}, partial
-            )
-        else:
-            metadata = {_VERSION_KEY: str(FORMAT_VERSION), _CONFIG_KEY: json.dumps(config)}
-            safetensors.torch.save_file(weights, partial, metadata)
-        os.replace(partial, path)
-    except (OSError, RuntimeError, safetensors.SafetensorError) as error:
-        raise CheckpointError(f"{path}: cannot write the checkpoint: {error}") from error
-    finally:
-        partial.unlink(missing_ok=True)
+        with whole_file(path) as partial:
+            partial.write_bytes(content)
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot write the checkpoint: {error.strerror}") from error
 
 
 def load_checkpoint(path: str | os.PathLike[str], preset: str | None = None) -> SameModel:

@@ -39,7 +39,9 @@ class EvalCommand:
     data: Path
     """Sequence folders that same-data wrote, at any depth."""
     out: Path = Path("same-eval-out")
-    """Folder for metrics.json, metrics.md and joints.png."""
+    """Folder for metrics.json, metrics.md, joints.png and the videos."""
+    videos: int = 1
+    """Videos of each protocol: 1 shows its sequence of median error, more go from best to worst."""
     losses: bool = False
     """Also lose cameras and devices for a second and report the errors."""
     limit: int | None = None

@@ -1,18 +1,25 @@
+import hashlib
 import json
+import os
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from tiny_model import TINY, tiny_model
 from tiny_sequence import write_sequence
 
+from same_engines import Bundle
 from same_engines.errors import DataError
 from same_model.checkpoint import save_checkpoint
 from same_model.eval_cli import EvalCommand, run
 from same_model.evaluation.predict import OfflinePredictor, SavedPoses, StreamingPredictor
 from same_model.recorded_inputs import Loss, read_inputs
+from same_runtime.camera import CameraRig
 from same_runtime.conventions import JOINT_NAMES
+from same_runtime.demo import demo_bundle
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +53,56 @@ def test_streaming_gives_the_offline_poses(data, tiny_bundle, small_rig):
     assert np.abs(offline.joints_world - clean.joints_world).max() > 1e-4
 
 
+def test_streaming_through_a_bundle_gives_the_offline_metrics(
+    data, checkpoint, tiny_bundle, tmp_path
+):
+    """Every metric of same-eval, also under losses, to 0.1 mm."""
+    for source, name in ((checkpoint, "offline"), (tiny_bundle, "streaming")):
+        run(EvalCommand(source, data, tmp_path / name, losses=True, videos=0))
+    assert_same_metrics(tmp_path / "offline", tmp_path / "streaming")
+
+
+def assert_same_metrics(offline: Path, streaming: Path) -> None:
+    a, b = (json.loads((folder / "metrics.json").read_text()) for folder in (offline, streaming))
+    assert a["protocols"].keys() == b["protocols"].keys() and a["protocols"]
+    for protocol, group in a["protocols"].items():
+        assert group["frames"] == b["protocols"][protocol]["frames"]
+        for metric, value in group["metrics"].items():
+            came = b["protocols"][protocol]["metrics"][metric]
+            # Jitter is a third difference over frames of 1/30 s: 0.1 mm is 2.7 m/s^3 of it.
+            allowed = 2.7 if metric == "jitter" else 0.1
+            assert came == pytest.approx(value, abs=allowed), (protocol, metric)
+    assert a["losses"].keys() == b["losses"].keys()
+    for kind, figures in a["losses"].items():
+        for name, value in figures.items():
+            assert b["losses"][kind][name] == pytest.approx(value, abs=0.1), (kind, name)
+
+
+def test_streaming_through_the_shipped_bundle_gives_its_checkpoints_metrics(
+    tmp_path, shipped_checkpoint
+):
+    """The bundle in the package against the checkpoint that its manifest names."""
+    bundle = Bundle.open(demo_bundle())
+    rig = CameraRig.from_dict(bundle.manifest.rig)
+    write_sequence(tmp_path / "data" / "clip", rig, 70, seed=4, split="protocol1")
+    for source, name in ((shipped_checkpoint, "offline"), (demo_bundle(), "streaming")):
+        run(EvalCommand(source, tmp_path / "data", tmp_path / name, videos=0))
+    assert_same_metrics(tmp_path / "offline", tmp_path / "streaming")
+
+
+@pytest.fixture
+def shipped_checkpoint() -> Path:
+    """The checkpoint behind the shipped bundle, by its SHA-256; skips where it is not at hand."""
+    wanted = Bundle.open(demo_bundle()).manifest.checkpoint_sha256
+    places = [Path(__file__).resolve().parents[2] / "model" / "lite.safetensors"]
+    if "SAME_LITE_CHECKPOINT" in os.environ:
+        places.append(Path(os.environ["SAME_LITE_CHECKPOINT"]))
+    for path in places:
+        if path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == wanted:
+            return path
+    pytest.skip("no checkpoint of the shipped bundle; name it in SAME_LITE_CHECKPOINT")
+
+
 def test_a_lost_device_is_a_zero_token_in_time(data):
     from same_model.data.sequence import open_sequence
 
@@ -77,6 +134,15 @@ def test_a_checkpoint_is_evaluated_and_reported(data, checkpoint, tmp_path):
     columns = [cell.strip() for cell in head.strip("|").split("|")]
     assert columns[2:9] == ["PA-MPJPE", "MPJPE", "Upper", "Lower", "Foot", "Hand", "Ground"]
     assert (tmp_path / "joints.png").stat().st_size > 5000
+    videos = sorted(tmp_path.glob("*.webp"))
+    assert [video.name.split("-")[:2] for video in videos] == [
+        ["protocol1", "one"],
+        ["protocol2", "two"],
+    ]
+    # 110 frames at 30 Hz are 3.7 s, of which the video shows ten a second, both eyes and a third
+    # view side by side.
+    with Image.open(videos[1]) as video:
+        assert (video.n_frames, video.size) == (37, (960, 240))
 
 
 def test_saved_poses_are_matched_by_time(data, tmp_path):

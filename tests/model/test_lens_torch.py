@@ -49,12 +49,10 @@ def test_unprojection_matches_the_numpy_camera() -> None:
 
 @settings(deadline=None, max_examples=100)
 @given(
-    incidence=st.floats(0.0, 1.74, allow_subnormal=False),
-    azimuth=st.floats(-np.pi, np.pi, allow_subnormal=False),
-    distance=st.floats(0.05, 5.0, allow_subnormal=False),
-    k=st.tuples(
-        st.floats(-0.02, 0.1, allow_subnormal=False), st.floats(-0.005, 0.02, allow_subnormal=False)
-    ),
+    incidence=st.floats(0.0, 1.74),
+    azimuth=st.floats(-np.pi, np.pi),
+    distance=st.floats(0.05, 5.0),
+    k=st.tuples(st.floats(-0.02, 0.1), st.floats(-0.005, 0.02)),
 )
 def test_round_trip(
     incidence: float, azimuth: float, distance: float, k: tuple[float, float]

@@ -182,23 +182,6 @@ def test_a_damaged_state_is_named_and_kept(data, tmp_path):
         train(settings("inertial", data, tmp_path, steps=2))
 
 
-def test_a_full_disk_keeps_the_last_state(data, tmp_path, monkeypatch):
-    from same_model.training import run_state
-
-    train(settings("inertial", data, tmp_path, steps=2))
-    before = (tmp_path / "state.pt").read_bytes()
-
-    def full(state, path):
-        path.write_bytes(b"half")
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(run_state.torch, "save", full)
-    with pytest.raises(CheckpointError, match="No space left"):
-        run_state.save_state(tmp_path / "state.pt", "x", {})
-    assert (tmp_path / "state.pt").read_bytes() == before
-    assert not list(tmp_path.glob(".*partial"))
-
-
 def test_data_with_nans_is_named(data, tmp_path):
     shutil.copytree(data, tmp_path / "data")
     path = tmp_path / "data" / "two" / "joints_world.npy"

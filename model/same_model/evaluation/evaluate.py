@@ -1,6 +1,6 @@
 """Metrics of a predictor over sequences, by protocol, action and joint, and under losses."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -84,9 +84,11 @@ def evaluate(
     sequences: list[SequenceReader],
     config: MetricsConfig,
     losses: bool,
+    hear: Callable[[SequenceReader, PredictedPoses, FrameErrors], None] | None = None,
 ) -> Evaluation:
     """Evaluate ``predict`` on ``sequences``; ``losses`` adds the table of lost streams.
 
+    ``hear`` is told of every sequence, with nothing lost.
     Raises ``DataError`` without sequences and whatever the predictor raises.
     """
     if not sequences:
@@ -106,6 +108,8 @@ def evaluate(
             parts.setdefault(protocol, []).append((action, errors))
             true = PredictedPoses(poses.frames, sequence.joints_world[poses.frames].astype(float))
             truths.setdefault(protocol, []).append(_errors(true, sequence, config))
+            if hear is not None:
+                hear(sequence, poses, errors)
             if losses:
                 for kind, figures in _under_losses(predict, sequence, poses, errors):
                     during.setdefault(kind, []).append(figures)

@@ -1,11 +1,12 @@
 """The training loop: optimiser, schedule, averaged weights, logs, exact resume."""
 
+import contextlib
 import csv
 import json
 import logging
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from same_model.training.config import OptimConfig, TrainConfig
 from same_model.training.processes import Processes
 from same_model.training.run_state import load_state, run_digest, save_state
 from same_model.training.stage import Batch, Stage
+from same_model.whole_file import whole_file
 
 _LOG = logging.getLogger("same")
 _LOG_EVERY = 20
@@ -118,7 +120,19 @@ class TrainingRun:
             save_checkpoint(self.config.out / "model.safetensors", self.model)
         finally:
             self._average.swap()
-        _write_history(self.config.out / "losses.csv", self._history)
+        with self._told_disk():
+            _write_history(self.config.out / "losses.csv", self._history)
+
+    @contextlib.contextmanager
+    def _told_disk(self) -> Iterator[None]:
+        """Say what a full disk means for the run."""
+        try:
+            yield
+        except OSError as error:
+            raise CheckpointError(
+                f"{self.config.out}: cannot be written ({error.strerror or error}); the last saved "
+                "state is intact, and the same command goes on from it"
+            ) from error
 
     def validate(self) -> dict[str, float]:
         """Errors of the averaged weights on the held-out performers."""
@@ -147,7 +161,10 @@ class TrainingRun:
         errors: dict[str, float] = {}
         started = time.perf_counter()
         first_step = self.step
-        writer = _tensorboard(self.config.out) if self.processes.is_first else None
+        if self.step == self.steps:  # a stop between the state and the weights that go with it
+            self.save()
+        with self._told_disk():
+            writer = _tensorboard(self.config.out) if self.processes.is_first else None
         try:
             with Progress(*columns, console=console, disable=not self.processes.is_first) as bar:
                 task = bar.add_task(self.config.stage, total=self.steps, figures="")
@@ -174,9 +191,12 @@ class TrainingRun:
                         self.save()
         finally:
             if writer is not None:
-                writer.close()
+                # Another error may be on its way, and the scalars are in losses.csv too.
+                with contextlib.suppress(OSError):
+                    writer.close()
         if self.processes.is_first:
-            plot_history(self._history, self.config.out / "losses.png")
+            with self._told_disk():
+                plot_history(self._history, self.config.out / "losses.png")
         self.processes.wait()
         return errors
 
@@ -208,8 +228,9 @@ class TrainingRun:
     def _record(self, row: dict[str, float], writer: Any) -> None:
         self._history.append({"step": float(self.step), **row})
         if writer is not None:
-            for name, value in row.items():
-                writer.add_scalar(f"{self.config.stage}/{name}", value, self.step)
+            with self._told_disk():
+                for name, value in row.items():
+                    writer.add_scalar(f"{self.config.stage}/{name}", value, self.step)
 
 
 def _figures(row: Mapping[str, float]) -> str:
@@ -224,13 +245,10 @@ def _tensorboard(folder: Path) -> Any:
 
 def _write_history(path: Path, history: list[dict[str, float]]) -> None:
     names = list(dict.fromkeys(name for row in history for name in row))
-    try:
-        with path.open("w", newline="") as file:
-            rows = csv.DictWriter(file, names)
-            rows.writeheader()
-            rows.writerows(history)
-    except OSError as error:
-        raise CheckpointError(f"{path}: cannot be written ({error.strerror})") from error
+    with whole_file(path) as partial, partial.open("w", newline="") as file:
+        rows = csv.DictWriter(file, names)
+        rows.writeheader()
+        rows.writerows(history)
 
 
 def plot_history(history: list[dict[str, float]], path: Path) -> None:
@@ -249,10 +267,12 @@ def plot_history(history: list[dict[str, float]], path: Path) -> None:
         axes.set(ylabel=name, yscale="log" if min(y for _, y in points) > 0 else "linear")
         axes.grid(alpha=0.3)
     axes.set_xlabel("step")
-    figure.savefig(path, dpi=80)
+    with whole_file(path) as partial:
+        figure.savefig(partial, dpi=80, format="png")
 
 
 def write_config(config: TrainConfig) -> None:
     """Write ``config.json`` into the run's folder."""
     text = json.dumps(asdict(config), indent=1, default=str)
-    (config.out / "config.json").write_text(text + "\n")
+    with whole_file(config.out / "config.json") as partial:
+        partial.write_text(text + "\n")

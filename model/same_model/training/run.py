@@ -11,6 +11,7 @@ from same_model.training.config import TrainConfig
 from same_model.training.loop import TrainingRun, write_config
 from same_model.training.prepare import BackboneCaches, initial_model, make_stage
 from same_model.training.processes import join_processes, leave_processes
+from same_model.whole_file import remove_partial_files
 
 _LOG = logging.getLogger("same")
 
@@ -26,17 +27,20 @@ def train(config: TrainConfig, caches: Callable[[SameModel], BackboneCaches] | N
         if processes.is_first:
             try:
                 config.out.mkdir(parents=True, exist_ok=True)
-                write_config(config)
+                remove_partial_files(config.out)
             except OSError as error:
-                raise DataError(
-                    f"--out {config.out}: cannot be written ({error.strerror})"
-                ) from None
+                raise _unwritable(config, error) from None
         processes.wait()
         torch.manual_seed(config.seed)
         model = initial_model(config).to(processes.device)
         stage = make_stage(config, model, None if caches is None else caches(model))
         run = TrainingRun(config, model, stage, processes)
         run.resume()
+        if processes.is_first:
+            try:
+                write_config(config)
+            except OSError as error:
+                raise _unwritable(config, error) from None
         errors = run.run()
     finally:
         leave_processes()
@@ -44,3 +48,7 @@ def train(config: TrainConfig, caches: Callable[[SameModel], BackboneCaches] | N
         figures = ", ".join(f"{name} {value:.4g}" for name, value in errors.items())
         _LOG.info("%s done: %s", config.stage, figures or "no validation performers were given")
         _LOG.info("wrote %s; plot: %s", config.out / "model.safetensors", config.out / "losses.png")
+
+
+def _unwritable(config: TrainConfig, error: OSError) -> DataError:
+    return DataError(f"--out {config.out}: cannot be written ({error.strerror})")

@@ -1,8 +1,8 @@
 """A run on disk: the state from which it goes on exactly, written whole or not at all."""
 
 import hashlib
+import io
 import json
-import os
 import warnings
 from dataclasses import asdict
 from pathlib import Path
@@ -12,6 +12,7 @@ import torch
 
 from same_engines.errors import CheckpointError
 from same_model.training.config import TrainConfig
+from same_model.whole_file import whole_file
 
 _FORMAT_VERSION = 1
 # Fields that may differ between the halves of an interrupted run without changing its result.
@@ -33,18 +34,17 @@ def run_digest(config: TrainConfig) -> str:
 def save_state(path: Path, digest: str, state: dict[str, Any]) -> None:
     """Write ``state`` (tensors and plain values). Raises ``CheckpointError`` and leaves the file
     that was there when it cannot be written."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    # Through memory: PyTorch's own file writer hides why a file cannot be written.
+    content = io.BytesIO()
+    torch.save({"format_version": _FORMAT_VERSION, "digest": digest, **state}, content)
     try:
-        torch.save({"format_version": _FORMAT_VERSION, "digest": digest, **state}, partial)
-        os.replace(partial, path)
-    # PyTorch reports a full disk as RuntimeError.
-    except (OSError, RuntimeError) as error:
+        with whole_file(path) as partial:
+            partial.write_bytes(content.getbuffer())
+    except OSError as error:
         raise CheckpointError(
-            f"{path}: cannot be written ({str(error).splitlines()[0]}); the last saved state is "
-            "intact, and the same command goes on from it"
+            f"{path}: cannot be written ({error.strerror}); the last saved state is intact, and "
+            "the same command goes on from it"
         ) from error
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def load_state(path: Path, digest: str) -> dict[str, Any] | None:

@@ -1,0 +1,38 @@
+"""same-train on the tiny network, with trouble ordered in advance; test_trouble.py starts it.
+
+Trouble: ``none``; ``killed:N``, a SIGKILL in the middle of the Nth state's bytes;
+``file-limit:BYTES``, no file may grow beyond (the kernel refuses the write, as a full disk does).
+"""
+
+import os
+import resource
+import signal
+import sys
+from pathlib import Path
+
+from tiny_model import TINY
+
+from same_model.training import prepare
+from same_model.training.config import TrainConfig
+from same_model.training.run import train
+from same_runtime.command import run_command
+
+trouble, arguments = sys.argv[1], sys.argv[2:]
+prepare.PRESETS = {"tiny": TINY}
+if trouble.startswith("killed:"):
+    left = int(trouble.partition(":")[2])
+    write_bytes = Path.write_bytes
+
+    def killed_halfway(path, content):
+        global left
+        left -= path.name.startswith(".state.pt.")
+        if left == 0:
+            write_bytes(path, content[: len(content) // 2])
+            os.kill(os.getpid(), signal.SIGKILL)
+        return write_bytes(path, content)
+
+    Path.write_bytes = killed_halfway
+if trouble.startswith("file-limit:"):
+    limit = int(trouble.partition(":")[2])
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+sys.exit(run_command("same-train", TrainConfig, train, arguments))
