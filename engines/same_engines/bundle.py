@@ -7,8 +7,10 @@ verified. The hashes find damage and mix-ups; they do not say who wrote a bundle
 
 import hashlib
 import json
+import os
+import tempfile
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
@@ -21,6 +23,7 @@ FORMAT_VERSION: Final = 1
 MANIFEST_NAME: Final = "manifest.json"
 STAGES: Final = ("visual", "inertial", "fusion", "temporal")
 PRECISIONS: Final = ("fp32", "fp16")
+PROCESSORS: Final = ("npu", "cpu")
 STATE_SUFFIX: Final = "_next"
 """An output ``X_next`` is the next frame's input ``X``: state that stays in the engine."""
 
@@ -71,10 +74,15 @@ class Manifest:
     tools: Mapping[str, str]
     parity: Mapping[str, Any]
     """Largest differences to PyTorch found at export."""
+    targets: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """The plan of each target with several processors: target -> stage -> one of
+    ``PROCESSORS``. Only bundles that were compiled for such a target have it."""
 
     def to_json(self) -> bytes:
         """Serialise, with ``manifest_sha256`` over everything else."""
         content = asdict(self)
+        if not self.targets:
+            del content["targets"]
         content["manifest_sha256"] = canonical_sha256(content)
         return json.dumps(content, indent=1, allow_nan=False).encode() + b"\n"
 
@@ -144,6 +152,31 @@ class Bundle:
                 self.graph_bytes(precision, stage)
 
 
+def write_manifest(bundle: Bundle, manifest: Manifest) -> None:
+    """Put ``manifest`` in the place of the bundle's, all at once.
+
+    Raises ``BundleError`` when the bundle cannot be written; the old one is still there then.
+    """
+    try:
+        replace_file(bundle.path / MANIFEST_NAME, manifest.to_json())
+    except OSError as error:
+        raise BundleError(f"{bundle.path}: cannot be written ({error.strerror})") from None
+    bundle.manifest = manifest
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Write a file under its name only once it is whole. Raises ``OSError``."""
+    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
 def canonical_sha256(content: Mapping[str, Any]) -> str:
     canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(canonical.encode()).hexdigest()
@@ -198,9 +231,10 @@ def _parse_manifest(raw: bytes, where: str) -> Manifest:
 def _exact_fields(content: Any, cls: Any, where: str) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise BundleError(f"{where}: expected an object, got {type(content).__name__}")
-    names = {field.name for field in fields(cls)}
-    if content.keys() != names:
-        unknown, missing = sorted(content.keys() - names), sorted(names - content.keys())
+    names = {item.name for item in fields(cls)}
+    needed = {item.name for item in fields(cls) if item.default_factory is MISSING}
+    unknown, missing = sorted(content.keys() - names), sorted(needed - content.keys())
+    if unknown or missing:
         raise BundleError(f"{where}: unknown fields {unknown}, missing fields {missing}")
     return content
 
@@ -221,6 +255,12 @@ def _manifest_from(content: dict[str, Any], where: str) -> Manifest:
         raise BundleError(f"{where}: lists no graphs")
     content["graphs"] = graphs
     content["joint_names"] = tuple(content["joint_names"])
+    for target, plan in content.get("targets", {}).items():
+        if set(plan) != set(STAGES) or not set(plan.values()) <= set(PROCESSORS):
+            raise BundleError(
+                f"{where}: target {target}: expected each of {STAGES} on one of {PROCESSORS}, "
+                f"got {plan}"
+            )
     return Manifest(**content)
 
 

@@ -31,7 +31,7 @@ class OnnxRuntimeEngine(Engine):
     backend = "onnxruntime"
 
     def __init__(self, bundle: Bundle, precision: str, threads: int) -> None:
-        self.precision = precision
+        self.precision, self._bundle = precision, bundle
         self._tensors = collect_tensors(bundle, precision)
         self._buffers: dict[str, tuple[np.ndarray, ...]] = {
             name: (spec.zeros(),) for name, spec in self._tensors.items()
@@ -54,27 +54,24 @@ class OnnxRuntimeEngine(Engine):
 
     def _open_stage(self, bundle: Bundle, stage: str, threads: int) -> _Stage:
         spec = bundle.graph(self.precision, stage)
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.log_severity_level = _ONNX_ERRORS_ONLY
-        try:
-            session = ort.InferenceSession(
-                bundle.graph_bytes(self.precision, stage),
-                options,
-                providers=["CPUExecutionProvider"],
-            )
-        except BundleError:
-            raise
-        except Exception as error:  # ONNX Runtime raises many kinds; all mean a bad graph
-            raise BundleError(
-                f"{bundle.path / spec.path}: ONNX Runtime refuses it: {error}"
-            ) from None
+        session = self._open_session(bundle, stage, threads)
         _check_signature(session, spec, f"{bundle.path / spec.path}")
         names = [tensor.name for tensor in (*spec.inputs, *spec.outputs)]
         turns = max(len(self._buffers[name]) for name in names)
         bindings = tuple(self._bind(session, spec, turn) for turn in range(turns))
         return _Stage(session, bindings)
+
+    def _open_session(self, bundle: Bundle, stage: str, threads: int) -> ort.InferenceSession:
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = _ONNX_ERRORS_ONLY
+        content = bundle.graph_bytes(self.precision, stage)
+        try:
+            return ort.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # ONNX Runtime raises many kinds; all mean a bad graph
+            path = bundle.path / bundle.graph(self.precision, stage).path
+            raise BundleError(f"{path}: ONNX Runtime refuses it: {error}") from None
 
     def _bind(self, session: ort.InferenceSession, spec: GraphSpec, turn: int) -> ort.IOBinding:
         binding = session.io_binding()
@@ -111,6 +108,12 @@ class OnnxRuntimeEngine(Engine):
             opened.session.run_with_iobinding(opened.bindings[self._turn[stage]])
         except Exception as error:  # any backend failure is one kind of error to the caller
             raise EngineError(f"ONNX Runtime failed in stage {stage}: {error}") from None
+
+    def next_inputs(self, stage: str) -> dict[str, np.ndarray]:
+        """Copies of what the next run of ``stage`` will read, by tensor name."""
+        turn = self._turn[stage]
+        names = [tensor.name for tensor in self._bundle.graph(self.precision, stage).inputs]
+        return {name: self._buffers[name][turn % len(self._buffers[name])].copy() for name in names}
 
     def reset_state(self) -> None:
         for name in self._tensors:

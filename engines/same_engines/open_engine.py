@@ -9,9 +9,13 @@ from same_engines.cuda_device import find_driver
 from same_engines.engine import Engine
 from same_engines.errors import EngineError
 from same_engines.onnxruntime_engine import OnnxRuntimeEngine
+from same_engines.qnn_library import SOCS, TARGET_PREFIX, is_emulated
 
 BACKENDS = ("tensorrt", "tensorrt-rtx", "onnxruntime-cuda", "onnxruntime")
 """From the fastest to the one that runs everywhere: the order in which ``auto`` tries them."""
+NPU_BACKENDS = ("qnn", *SOCS)
+"""Qualcomm's NPU: ``qnn`` takes the target that the bundle was compiled for. ``auto`` tries it
+first on a device that has one, and never its emulation."""
 
 _MAX_DEFAULT_THREADS = 4
 
@@ -23,17 +27,23 @@ def open_engine(
 ) -> Engine:
     """Open ``bundle`` on a backend, all buffers allocated.
 
-    ``backend``: one of ``BACKENDS``, or ``auto`` for the first of them that works here; what it
-    picked and why is logged. ``precision``: ``fp32`` or ``fp16`` graphs. ``threads``: CPU
-    threads for the visual stage; None takes the processors this process may use, four at most.
+    ``backend``: one of ``BACKENDS`` or ``NPU_BACKENDS``, or ``auto`` for the first that works
+    here; what it picked and why is logged. ``precision``: ``fp32`` or ``fp16`` graphs (the NPU's
+    are quantised from ``fp32``). ``threads``: CPU threads for the visual stage; None takes the
+    processors this process may use, four at most.
     Raises ``EngineError`` for an unknown or unusable backend, ``BundleError`` for a bad bundle.
     """
-    if backend not in ("auto", *BACKENDS):
-        raise EngineError(f"backend: expected auto, {', '.join(BACKENDS)}; got {backend!r}")
+    if backend not in ("auto", *BACKENDS, *NPU_BACKENDS):
+        expected = ", ".join((*BACKENDS, *NPU_BACKENDS))
+        raise EngineError(f"backend: expected auto, {expected}; got {backend!r}")
     if threads is not None and not 1 <= threads <= 256:
         raise EngineError(f"threads: expected 1..256, got {threads}")
     if threads is None:
         threads = min(_usable_processors(), _MAX_DEFAULT_THREADS)
+    if backend in NPU_BACKENDS:
+        if precision != "fp32":
+            raise EngineError(f"{backend}: runs one precision, named fp32; got {precision!r}")
+        return _open_qnn(bundle, backend, threads)
     openers: dict[str, Callable[[], Engine]] = {
         "tensorrt": lambda: _open_tensorrt(bundle, "tensorrt", precision),
         "tensorrt-rtx": lambda: _open_tensorrt(bundle, "tensorrt-rtx", precision),
@@ -41,14 +51,21 @@ def open_engine(
         "onnxruntime": lambda: OnnxRuntimeEngine(bundle, precision, threads),
     }
     if backend == "auto":
-        return _open_first(openers, threads)
+        reasons: list[str] = []
+        if not is_emulated() and any(t.startswith(TARGET_PREFIX) for t in bundle.manifest.targets):
+            try:
+                return _open_qnn(bundle, "qnn", threads)
+            except EngineError as error:
+                reasons.append(str(error))
+        return _open_first(openers, threads, reasons)
     engine = openers[backend]()
     _log.info("backend %s, as asked", engine.backend)
     return engine
 
 
-def _open_first(openers: dict[str, Callable[[], Engine]], threads: int) -> Engine:
-    reasons = []
+def _open_first(
+    openers: dict[str, Callable[[], Engine]], threads: int, reasons: list[str]
+) -> Engine:
     missing = find_driver()
     if missing is not None:  # spares importing libraries that could not run
         reasons.append(missing)
@@ -77,6 +94,12 @@ def _open_tensorrt(bundle: Bundle, target: str, precision: str) -> Engine:
     from same_engines.tensorrt_engine import open_tensorrt_engine
 
     return open_tensorrt_engine(bundle, target, precision)
+
+
+def _open_qnn(bundle: Bundle, backend: str, threads: int) -> Engine:
+    from same_engines.qnn_engine import open_qnn_engine
+
+    return open_qnn_engine(bundle, backend, threads)
 
 
 def _open_onnxruntime_cuda(bundle: Bundle, precision: str) -> Engine:

@@ -7,13 +7,11 @@ at hand; else it is stale and built again. A plan whose bytes are not the listed
 
 import hashlib
 import json
-import os
-import tempfile
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from pathlib import Path
 from typing import Final
 
-from same_engines.bundle import Bundle, canonical_sha256, read_inside
+from same_engines.bundle import Bundle, canonical_sha256, read_inside, replace_file
 from same_engines.errors import BundleError
 
 VARIANTS: Final = ("plugin", "standard")
@@ -26,6 +24,7 @@ _FOLDER: Final = "targets"
 _INDEX: Final = "plans.json"
 _MAX_INDEX_BYTES: Final = 1 << 20
 _MAX_PLAN_BYTES: Final = 4 << 30
+_NONE: Final[Mapping[str, bytes]] = {}
 
 
 @dataclass(frozen=True)
@@ -127,8 +126,12 @@ def plan_bytes(bundle: Bundle, target: str, plan: PlanSpec) -> bytes:
     return content
 
 
-def write_plans(bundle: Bundle, plans: Plans, contents: dict[str, bytes]) -> None:
+def write_plans(
+    bundle: Bundle, plans: Plans, contents: Mapping[str, bytes], notes: Mapping[str, bytes] = _NONE
+) -> None:
     """Put plan files (by path) and then the index into the bundle; drop files it does not list.
+
+    ``notes``: files for people, by name, which are kept beside them and never read back.
 
     The index goes last and at once, so that a crash leaves the former plans or stale ones.
     Raises ``BundleError`` when the bundle cannot be written.
@@ -139,27 +142,15 @@ def write_plans(bundle: Bundle, plans: Plans, contents: dict[str, bytes]) -> Non
     index["plans_sha256"] = canonical_sha256(index)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for path, content in contents.items():
-            _replace(folder / path, content)
-        _replace(folder / _INDEX, json.dumps(index, indent=1).encode() + b"\n")
-        listed = {plan.path for plan in plans.plans} | {_INDEX}
+        for path, content in (*contents.items(), *notes.items()):
+            replace_file(folder / path, content)
+        replace_file(folder / _INDEX, json.dumps(index, indent=1).encode() + b"\n")
+        listed = {plan.path for plan in plans.plans} | {_INDEX, *notes}
         for file in folder.iterdir():
             if file.name not in listed:
                 file.unlink()
     except OSError as error:
         raise BundleError(f"{folder}: plans cannot be written ({error.strerror})") from None
-
-
-def _replace(path: Path, content: bytes) -> None:
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
 
 
 def _rebuild(target: str) -> str:
