@@ -13,10 +13,13 @@ from same_engines.bundle import Bundle
 from same_engines.cuda_device import CudaDevice
 from same_engines.errors import ExportError
 from same_engines.plans import PORTABLE, VARIANTS, write_plans
+from same_engines.qnn_library import SOCS, TARGET_PREFIX, find_soc, is_emulated, load_qnn
 from same_engines.tensorrt_build import build_plans, steps
-from same_engines.tensorrt_library import load_tensorrt
+from same_engines.tensorrt_library import TARGETS, load_tensorrt
 from same_runtime.camera import CameraRig
 from same_runtime.command import run_command
+from same_runtime.demo import demo_recording
+from same_runtime.recording import Recording
 
 
 @dataclass(frozen=True)
@@ -39,11 +42,20 @@ class ExportCommand:
     """JSON file with the headset's cameras (CameraRig.to_dict); default: an EMHI-like rig."""
     precision: Literal["fp32", "fp16", "both"] = "both"
     """Graphs to write: fp32 for CPUs, fp16 for GPUs, or both."""
-    target: Literal["tensorrt", "tensorrt-rtx"] | None = None
+    target: str | None = None
     """Also compile the graphs into the bundle: tensorrt-rtx for all RTX cards, no GPU needed
-    now; tensorrt for the GPU of this machine."""
+    now; tensorrt for the GPU of this machine; qnn-xr2gen2 for the NPU of XR2 Gen 2 headsets, no
+    headset needed now (any unknown name lists the other NPUs)."""
     operator: Literal["plugin", "standard", "both"] = "plugin"
-    """With --target: deformable attention as one kernel (plugin), as standard layers, or both."""
+    """With --target tensorrt: deformable attention as one kernel (plugin), as standard layers, or
+    both."""
+    calibration_recording: Path | None = None
+    """With --target qnn-...: MCAP recording to quantise with; default: the shipped one."""
+    calibration_frames: int | None = None
+    """With --target qnn-...: use its first so many frames only."""
+    check_frames: int = 10
+    """With --target qnn-...: frames of that recording tracked on the NPU, or on its slow
+    emulation, for the report; 0 leaves it out."""
 
 
 def export(command: ExportCommand) -> None:
@@ -51,11 +63,20 @@ def export(command: ExportCommand) -> None:
     if (command.ckpt is None) == (command.bundle is None):
         raise ExportError("name one of --ckpt (to export) and --bundle (to compile)")
     if command.bundle is not None and command.target is None:
-        raise ExportError("--bundle needs --target: tensorrt-rtx or tensorrt")
-    if command.target is not None:
-        load_tensorrt(command.target)  # found missing now, not after minutes of exporting
+        raise ExportError("--bundle needs --target: tensorrt-rtx, tensorrt or qnn-xr2gen2")
+    for_npu = command.target is not None and command.target.startswith(TARGET_PREFIX)
+    # Found missing now, not after minutes of exporting.
+    if for_npu:
+        _check_npu_arguments(command)
+    elif command.target is not None:
+        if command.target not in TARGETS:
+            known = ", ".join((*TARGETS, *SOCS))
+            raise ExportError(f"--target: expected one of {known}; got {command.target!r}")
+        load_tensorrt(command.target)
     bundle = command.bundle or _export_checkpoint(command, command.ckpt or Path())
-    if command.target is not None:
+    if for_npu:
+        _compile_for_npu(Bundle.open(bundle), command)
+    elif command.target is not None:
         _compile(Bundle.open(bundle), command)
 
 
@@ -121,6 +142,60 @@ def _compile(bundle: Bundle, command: ExportCommand) -> None:
         f"{key.target} {key.library_version} plans for {gpus}: "
         f"{sum(map(len, contents.values())) / 1e6:.1f} MB in {bundle.path}   "
         f"next: same-track --demo --bundle {bundle.path} --backend {key.target}"
+    )
+
+
+def _check_npu_arguments(command: ExportCommand) -> None:
+    assert command.target is not None
+    find_soc(command.target)
+    load_qnn()
+    if command.calibration_frames is not None and command.calibration_frames < 1:
+        raise ExportError(
+            f"--calibration-frames: expected 1 or more, got {command.calibration_frames}"
+        )
+    if command.check_frames < 0:
+        raise ExportError(f"--check-frames: expected 0 or more, got {command.check_frames}")
+    if command.precision == "fp16":
+        raise ExportError("--precision fp16: the NPU's graphs are quantised from fp32; add them")
+    if command.calibration_recording is not None:
+        Recording(command.calibration_recording)
+    elif not demo_recording().is_file():
+        raise ExportError("--calibration-recording: name one; the shipped recording is not here")
+
+
+def _compile_for_npu(bundle: Bundle, command: ExportCommand) -> None:
+    # onnx and the quantiser take a second to import: --help and mistakes must not.
+    from same_export.qnn_build import build_and_write, count_steps
+
+    assert command.target is not None
+    bundle.verify()
+    recording = Recording(command.calibration_recording or demo_recording())
+    with Progress(console=Console(stderr=True)) as bar:
+        task = bar.add_task("starting", total=count_steps(recording, command.check_frames))
+
+        def step(name: str | None = None) -> None:
+            if name is not None:
+                bar.update(task, description=name)
+            bar.advance(task)
+
+        report = build_and_write(
+            bundle, command.target, recording, step, command.check_frames,
+            command.calibration_frames,
+        )  # fmt: skip
+    console = Console()
+    for stage, result in report.stages.items():
+        if result.reason:
+            console.print(f"{stage} stays on the CPU: {result.reason}", style="yellow")
+    if report.tracker is not None:
+        console.print(
+            f"joints on the {'emulated ' * is_emulated()}NPU: {report.tracker.mean_mm:.2f} mm on "
+            f"average, {report.tracker.max_mm:.2f} mm at most from the float32 tracker's over "
+            f"{report.tracker.frames} frames"
+        )
+    console.print(
+        f"{report.soc}: {report.context_bytes / 1e6:.2f} MB of contexts and report.md in "
+        f"{bundle.path / 'targets' / command.target}   "
+        f"next: same-track --demo --bundle {bundle.path} --backend {command.target}"
     )
 
 

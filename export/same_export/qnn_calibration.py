@@ -1,0 +1,76 @@
+"""What every stage reads while the bundle tracks a recording: the data to quantise with."""
+
+from collections.abc import Callable
+from itertools import islice
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from same_engines.bundle import STAGES, Bundle
+from same_engines.errors import RecordingError
+from same_engines.onnxruntime_engine import OnnxRuntimeEngine
+from same_runtime.recording import Recording
+from same_runtime.replay import Replay
+from same_runtime.tracker import SamePoseTracker
+
+Frame = dict[str, NDArray[np.float32]]
+"""One frame's inputs of a stage, by tensor name."""
+
+_MOST_BYTES: Final = 512 << 20
+
+
+def record_frames(
+    bundle: Bundle,
+    recording: Recording,
+    most: int | None = None,
+    progress: Callable[[], None] = lambda: None,
+) -> list[dict[str, Frame]]:
+    """Track ``recording``, or its first ``most`` frames, with the float32 graphs on the CPU and
+    keep what each stage read.
+
+    Returns one ``stage -> inputs`` for each frame that had images, or for evenly spread ones
+    where all would take over 512 MB. ``progress`` hears of each tracked frame. Raises
+    ``BundleError`` without float32 graphs, ``RecordingError`` for a recording without cameras
+    or images.
+    """
+    engine = _Listener(bundle, recording.num_frames)
+    with SamePoseTracker(bundle.path, recording.rig, engine) as tracker:
+        engine.listen()
+        for _ in islice(Replay(recording, tracker), most):
+            progress()
+    whole = [frame for frame in engine.heard if frame.keys() == set(STAGES)]
+    if not whole:
+        raise RecordingError(f"{recording.path}: has no frame with images to calibrate with")
+    return whole
+
+
+class _Listener(OnnxRuntimeEngine):
+    """The CPU engine, noting what each stage reads once told to listen."""
+
+    def __init__(self, bundle: Bundle, frames: int) -> None:
+        super().__init__(bundle, "fp32", threads=1)
+        self.heard: list[dict[str, Frame]] = []
+        self._every = 1 + frames * sum(_bytes_read(bundle, s) for s in STAGES) // _MOST_BYTES
+        self._frames: int | None = None
+
+    def listen(self) -> None:
+        """From now on: warming up is not data."""
+        self._frames = 0
+
+    def run_frame(self, with_images: bool = True) -> None:
+        if self._frames is not None:
+            if self._frames % self._every == 0:
+                self.heard.append({})
+            self._frames += 1
+        super().run_frame(with_images)
+
+    def run(self, stage: str) -> None:
+        if self._frames is not None and (self._frames - 1) % self._every == 0:
+            self.heard[-1][stage] = self.next_inputs(stage)
+        super().run(stage)
+
+
+def _bytes_read(bundle: Bundle, stage: str) -> int:
+    specs = bundle.graph("fp32", stage).inputs
+    return sum(int(np.prod(spec.shape)) * np.dtype(spec.dtype).itemsize for spec in specs)
