@@ -12,7 +12,7 @@ from tiny_model import TINY, tiny_model
 from tiny_sequence import write_sequence
 
 from same_engines import Bundle
-from same_engines.errors import DataError
+from same_engines.errors import DataError, SameError
 from same_model.checkpoint import save_checkpoint
 from same_model.eval_cli import EvalCommand, run
 from same_model.evaluation.predict import OfflinePredictor, SavedPoses, StreamingPredictor
@@ -180,7 +180,17 @@ def test_bad_sources_are_named(data, checkpoint, tmp_path):
         run(EvalCommand(tmp_path / "absent.safetensors", data, tmp_path / "out"))
     with pytest.raises(DataError, match="no such folder"):
         run(EvalCommand(checkpoint, tmp_path / "absent", tmp_path / "out"))
+    for name in ("text.safetensors", "text.pt", "text.same"):
+        (tmp_path / name).write_text("not a model")
+        with pytest.raises(SameError, match=name):
+            run(EvalCommand(tmp_path / name, data, tmp_path / "out"))
     shutil.copytree(data / "one", tmp_path / "data" / "one")
+    path = tmp_path / "data" / "one" / "joints_world.npy"
+    joints = np.load(path)
+    np.save(path, joints[:, :17])
+    with pytest.raises(DataError, match=r"joints_world\.npy: expected .* \(22, 3\)"):
+        run(EvalCommand(checkpoint, tmp_path / "data", tmp_path / "out"))
+    np.save(path, joints)
     path = tmp_path / "data" / "one" / "stream_head_position.npy"
     positions = np.load(path)
     positions[3] = np.inf
