@@ -1,5 +1,6 @@
 """Fixtures that several test folders share."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -46,4 +47,24 @@ def tiny_bundle(tmp_path_factory: pytest.TempPathFactory, small_rig: CameraRig) 
 
     folder = tmp_path_factory.mktemp("bundle") / "tiny.same"
     write_bundle(tiny_model(), "0" * 64, small_rig, folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def npu_bundle(tiny_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny bundle compiled for XR2 Gen 2 with few frames; copy it before changing it."""
+    from npu import needs_qnn
+
+    needs_qnn()
+    from same_engines import Bundle
+    from same_export.qnn_build import build_and_write
+    from same_runtime.demo import demo_recording
+    from same_runtime.recording import Recording
+
+    folder = tmp_path_factory.mktemp("npu") / "tiny.same"
+    shutil.copytree(tiny_bundle, folder)
+    build_and_write(
+        Bundle.open(folder), "qnn-xr2gen2", Recording(demo_recording()),
+        check_frames=2, calibration_frames=4,
+    )  # fmt: skip
     return folder

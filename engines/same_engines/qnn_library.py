@@ -85,8 +85,9 @@ def load_qnn() -> Qnn:
     """
     try:
         module = importlib.import_module("onnxruntime_qnn")
-        ort.register_execution_provider_library(_PROVIDER, module.get_library_path())
-        devices = tuple(d for d in ort.get_ep_devices() if d.ep_name == _PROVIDER)
+        if not _devices():  # an application may have registered it already
+            ort.register_execution_provider_library(_PROVIDER, module.get_library_path())
+        devices = _devices()
     except Exception as error:  # ImportError, or whatever ONNX Runtime raises for a bad library
         raise EngineError(
             f"qnn: not usable here ({' '.join(str(error).split())[:300]}); install it with: "
@@ -100,6 +101,10 @@ def load_qnn() -> Qnn:
         devices,
         module.get_qnn_htp_path(),
     )
+
+
+def _devices() -> tuple[Any, ...]:
+    return tuple(device for device in ort.get_ep_devices() if device.ep_name == _PROVIDER)
 
 
 class NotFinalised(EngineError):

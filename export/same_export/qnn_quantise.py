@@ -5,7 +5,8 @@ channel; the layers in ``wide`` keep 16-bit weights (``qnn_graph.widen``).
 """
 
 import logging
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -78,29 +79,36 @@ def quantise(model: ir.Model, ranges: Ranges, wide: Collection[str] = ()) -> byt
     """The QDQ graph of a prepared float ``model``; nodes in ``wide`` keep 16-bit weights."""
     model = widen(model, wide)
     proto = ir.to_proto(model)
-    config = get_qnn_qdq_config(
-        proto,
-        None,  # ranges come from measure_ranges
-        activation_type=QuantType.QUInt16,
-        weight_type=QuantType.QUInt8,  # LayerNormalization takes no other; see the overrides
-        init_overrides=_weight_overrides(model),
-    )
     tensors = {
         name: (np.float32(low), np.float32(high)) for name, (low, high) in ranges.by_tensor.items()
     }
-    root = logging.getLogger()
-    level = root.level
-    root.setLevel(logging.ERROR)  # the quantiser tells the root logger of each tensor it skips
-    try:
+    with _quiet_root_logger():
+        config = get_qnn_qdq_config(
+            proto,
+            None,  # ranges come from measure_ranges
+            activation_type=QuantType.QUInt16,
+            weight_type=QuantType.QUInt8,  # LayerNormalization takes no other; see the overrides
+            init_overrides=_weight_overrides(model),
+        )
         quantiser = QDQQuantizer(
             proto, False, False, config.weight_type, config.activation_type,
             TensorsData(CalibrationMethod.MinMax, tensors), [], [],
             config.op_types_to_quantize, config.extra_options,
         )  # fmt: skip
         quantiser.quantize_model()
+    return bytes(quantiser.model.model.SerializeToString())
+
+
+@contextmanager
+def _quiet_root_logger() -> Iterator[None]:
+    """The quantiser tells the root logger of every tensor it need not touch."""
+    root = logging.getLogger()
+    level = root.level
+    root.setLevel(logging.ERROR)
+    try:
+        yield
     finally:
         root.setLevel(level)
-    return bytes(quantiser.model.model.SerializeToString())
 
 
 def cpu_session(content: bytes) -> ort.InferenceSession:
