@@ -69,9 +69,7 @@ def assert_same_metrics(offline: Path, streaming: Path) -> None:
         assert group["frames"] == b["protocols"][protocol]["frames"]
         for metric, value in group["metrics"].items():
             came = b["protocols"][protocol]["metrics"][metric]
-            # Jitter is a third difference over frames of 1/30 s: 0.1 mm is 2.7 m/s^3 of it.
-            allowed = 2.7 if metric == "jitter" else 0.1
-            assert came == pytest.approx(value, abs=allowed), (protocol, metric)
+            assert came == pytest.approx(value, abs=0.1), (protocol, metric)
     assert a["losses"].keys() == b["losses"].keys()
     for kind, figures in a["losses"].items():
         for name, value in figures.items():
