@@ -11,13 +11,24 @@ _open_engines: "weakref.WeakSet[Engine]" = weakref.WeakSet()
 
 def keep_in_children(engine: Engine) -> None:
     """Never free ``engine`` in a forked child: its threads did not come along, and freeing it
-    would wait for them for ever."""
+    would wait for them for ever. The child ends without it, Python's own clean-up done."""
     _open_engines.add(engine)
 
 
 def _leak() -> None:
     for engine in _open_engines:
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(engine))
+    if _open_engines:
+        _skip_native_clean_up()
+
+
+def _skip_native_clean_up() -> None:
+    # Native libraries' exit handlers wait for their threads too. They run last opened first, so
+    # that this one ends the process before all that the parent had; it keeps the exit status.
+    # Only glibc tells a handler the status; elsewhere a child should end with os._exit.
+    library = ctypes.CDLL(None)
+    if hasattr(library, "on_exit"):
+        library.on_exit(library._exit, None)
 
 
 if hasattr(os, "register_at_fork"):

@@ -265,6 +265,32 @@ def test_a_forked_child_is_told_and_ends(tiny_bundle: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_child_of_a_bare_fork_ends_with_its_own_status(tiny_bundle: Path) -> None:
+    """Row 14 of the faults: the backend's exit handlers would wait for threads that are not
+    there."""
+    done = run_program(
+        tiny_bundle,
+        """
+        tracker = SamePoseTracker(sys.argv[1])
+        child = os.fork()
+        if child == 0:
+            print("said in the child")
+            sys.exit(7)
+        deadline = time.monotonic() + 30
+        while (ended := os.waitpid(child, os.WNOHANG))[0] == 0:
+            if time.monotonic() > deadline:
+                os.kill(child, 9)
+                sys.exit("the child hangs")
+            time.sleep(0.05)
+        tracker.close()
+        sys.exit(os.waitstatus_to_exitcode(ended[1]))
+        """,
+    )
+    assert done.returncode == 7, done.stderr
+    assert done.stdout == "said in the child\n"
+
+
 def test_two_threads_push_and_one_reads(tracker: SamePoseTracker) -> None:
     frames = [e for e in live_events(tracker.rig, 0.9) if e.stream == "frame"]
     for event in live_events(tracker.rig, 0.1):
