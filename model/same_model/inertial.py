@@ -82,8 +82,9 @@ class TokenLstm(nn.Module):
         gates = self.input_gates(x.reshape(tokens, frames * batch, dim))
         gates = gates.reshape(tokens, frames, batch, 4 * dim)
         outputs = []
-        for frame in range(frames):
-            write, keep, candidate, read = (gates[:, frame] + h @ self.hidden_weight).chunk(4, -1)
+        # Unbound at once: the gradient of an index is as large as what it indexes.
+        for gate in gates.unbind(dim=1):
+            write, keep, candidate, read = (gate + h @ self.hidden_weight).chunk(4, -1)
             c = torch.sigmoid(keep) * c + torch.sigmoid(write) * torch.tanh(candidate)
             h = torch.sigmoid(read) * torch.tanh(c)
             outputs.append(h)
