@@ -9,9 +9,10 @@ from same_engines.errors import (
     TimestampError,
 )
 from same_runtime.camera import CameraRig, FisheyeCamera
+from same_runtime.options import TrackerOptions
 from same_runtime.pose import Pose, PoseStatus, Reason
 from same_runtime.samples import DevicePose, ImuFrame, LegReading, StereoFrame
-from same_runtime.tracker import SamePoseTracker, TrackerOptions
+from same_runtime.tracker import SamePoseTracker
 
 __all__ = [
     "BundleError",

@@ -7,9 +7,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from same_runtime._core import DeviceStates, How, floor_anchor
+from same_runtime._core import DeviceStates, How, Synchroniser, floor_anchor
 from same_runtime.conventions import JOINT_NAMES, NUM_JOINTS
-from same_runtime.pose import Pose
+from same_runtime.pose import Pose, PoseStatus, Reason
 
 VELOCITY_FRAMES: Final = 4
 _MAX_VELOCITY_AGE_S: Final = 0.25
@@ -69,6 +69,57 @@ class Estimate:
         velocity = np.tensordot(times, self.recent_world[wanted], axes=1) / (times @ times)
         speed = np.linalg.norm(velocity, axis=1, keepdims=True)
         return np.asarray(velocity * np.minimum(1.0, _MAX_SPEED_MPS / np.maximum(speed, 1e-9)))
+
+
+@dataclass(frozen=True)
+class Reach:
+    """How far poses are carried on, nanoseconds; see ``TrackerOptions``."""
+
+    max_extrapolation_ns: int
+    max_prediction_ns: int
+    stale_after_ns: int
+
+
+def pose_at(
+    timestamp_ns: int,
+    estimate: Estimate,
+    synchroniser: Synchroniser,
+    T_head_cam_left: NDArray[np.float64],
+    reach: Reach,
+) -> Pose:
+    """The pose at ``timestamp_ns``, carried on from ``estimate`` and tied to the newest samples
+    of the head and controllers; its status says when either is too old."""
+    head_ns = synchroniser.newest_ns(0)
+    # Where the head can no longer be told the body waits with it: moved on alone it would be
+    # pulled apart.
+    last_ns = timestamp_ns if head_ns is None else head_ns + reach.max_extrapolation_ns
+    states = synchroniser.lookup(min(timestamp_ns, last_ns))
+    pose = estimate.pose
+    joints_world = continued(
+        estimate,
+        states,
+        1e-9 * (states.timestamp_ns - pose.timestamp_ns),
+        1e-9 * reach.max_prediction_ns,
+    )
+    T_world_cam_left = pose.T_world_cam_left
+    if states.how[0] != How.MISSING:
+        T_world_cam_left = states.T_world_device(0) @ T_head_cam_left
+    reasons, status = pose.reasons, pose.status
+    if timestamp_ns - pose.timestamp_ns > reach.stale_after_ns:
+        reasons = (*reasons, Reason.STALE)
+        status = PoseStatus.LIMITED
+    if head_ns is None or timestamp_ns - head_ns > reach.stale_after_ns:
+        reasons = (Reason.HEAD_LOST, *reasons)
+        status = PoseStatus.INVALID
+    return Pose(
+        timestamp_ns=timestamp_ns,
+        status=status,
+        reasons=reasons,
+        joints_world=joints_world,
+        joints_cam_left=(joints_world - T_world_cam_left[:3, 3]) @ T_world_cam_left[:3, :3],
+        joint_confidence=pose.joint_confidence.copy(),
+        T_world_cam_left=T_world_cam_left,
+    )
 
 
 def continued(

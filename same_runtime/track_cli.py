@@ -17,12 +17,13 @@ from same_engines.errors import InvalidInputError, RecordingError
 from same_runtime.command import run_command
 from same_runtime.demo import demo_bundle, demo_recording
 from same_runtime.live_track import live_track, print_stats
+from same_runtime.options import TrackerOptions
 from same_runtime.pose import Pose, PoseStatus
 from same_runtime.pose_files import write_csv, write_mcap, write_npz
 from same_runtime.preview import draw_frame, save_animation, save_contact_sheet
 from same_runtime.recording import Recording
 from same_runtime.replay import Replay
-from same_runtime.tracker import SamePoseTracker, TrackerOptions
+from same_runtime.tracker import SamePoseTracker
 
 _SHEET_STRIPS = 12
 _MAX_ANIMATION_STRIPS = 150

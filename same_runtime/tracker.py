@@ -5,35 +5,26 @@ import os
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from same_engines import Bundle, Engine, open_engine
 from same_engines.errors import BundleError, InvalidInputError, SameError
-from same_runtime._core import (
-    DeviceStates,
-    FrameAssembler,
-    How,
-    ImagePreprocessor,
-    Ingestion,
-    PushStatus,
-    Synchroniser,
-)
-from same_runtime.at_time import VELOCITY_FRAMES, Estimate, continued
+from same_runtime._core import DeviceStates, Ingestion, PushStatus, Synchroniser
+from same_runtime.at_time import Estimate, Reach, pose_at
 from same_runtime.calibration import Calibration
 from same_runtime.camera import CameraRig
-from same_runtime.clocks import CAMERAS, STREAMS, EstimatedClock, GivenClock, set_clock
+from same_runtime.clocks import CAMERAS, STREAMS, set_clock
 from same_runtime.conventions import DEVICES, JOINT_NAMES
+from same_runtime.estimator import Estimator, Image
 from same_runtime.forks import keep_in_children
 from same_runtime.frame_inbox import FrameInbox
 from same_runtime.ingest import Ingest
 from same_runtime.leg_yaw import LegYawCorrection
-from same_runtime.pose import Pose, PoseStatus, Reason
+from same_runtime.options import TrackerOptions
+from same_runtime.pose import Pose, Reason
 from same_runtime.pose_feed import PoseFeed
 from same_runtime.samples import DevicePose, ImuFrame, LegReading, StereoFrame, check_timestamp_ns
 from same_runtime.stamps import check_follows, check_same_clock, stamp_error
@@ -49,64 +40,6 @@ _ONE_SECOND_NS = 1_000_000_000
 _ONE_HOUR_NS = 3600 * _ONE_SECOND_NS
 _SAMPLE_POLL_S = 0.0005
 _CAMERA_STREAM = STREAMS.index(CAMERAS)
-_Image = NDArray[np.uint8] | None
-
-
-@dataclass(frozen=True)
-class TrackerOptions:
-    """Settings of a tracker; the defaults suit a headset with 72-120 Hz poses."""
-
-    precision: str = "fp32"
-    """Which graphs of the bundle run: fp32 or fp16."""
-    threads: int | None = None
-    """CPU threads for the visual stage; None takes what the process may use, four at most."""
-    ground_y_m: float = 0.0
-    """Height of the floor in the world frame, metres."""
-    ring_capacity: int = 256
-    """Samples each device's ring holds; the newest win. Or give ``ring_seconds``."""
-    ring_seconds: float | None = None
-    """History each device's ring holds, seconds, at up to 1000 samples a second."""
-    max_gap_ns: int = 100_000_000
-    """Longest gap between two samples that is bridged by interpolation."""
-    max_extrapolation_ns: int = 50_000_000
-    """Furthest beyond a device's newest sample that its motion is continued."""
-    max_prediction_ns: int = 100_000_000
-    """Furthest beyond the newest estimate that ``at_time`` continues the body's motion."""
-    stale_after_ns: int = 200_000_000
-    """Age of the newest estimate from which ``at_time`` calls its poses LIMITED (STALE)."""
-    max_view_skew_ns: int = 5_000_000
-    """Furthest apart in time that a left and a right image are still one stereo pair."""
-    clocks: Mapping[str, GivenClock | EstimatedClock] = field(default_factory=dict)
-    """Clocks of streams (``conventions.DEVICES``, ``cameras``) that do not share the tracker's."""
-    correct_leg_yaw: bool = False
-    """Let the cameras turn leg sensors whose heading drifts, slowly, while they see the leg."""
-    hold_bone_lengths: bool = False
-    """Give every pose the bone lengths of ``calibration``, for applications that need a body that
-    never stretches. The mean joint error stays as it is."""
-
-    def __post_init__(self) -> None:
-        if not np.isfinite(self.ground_y_m):
-            raise InvalidInputError(f"ground_y_m: expected metres, got {self.ground_y_m}")
-        if not 2 <= self.ring_capacity <= 1 << 20:
-            raise InvalidInputError(
-                f"ring_capacity: expected 2..{1 << 20}, got {self.ring_capacity}"
-            )
-        if self.ring_seconds is not None and not 0.01 <= self.ring_seconds <= 600.0:
-            raise InvalidInputError(
-                f"ring_seconds: expected 0.01..600 seconds, got {self.ring_seconds}"
-            )
-        for name in (
-            "max_gap_ns", "max_extrapolation_ns", "max_prediction_ns", "stale_after_ns",
-            "max_view_skew_ns",
-        ):  # fmt: skip
-            check_timestamp_ns(name, getattr(self, name))
-
-    @property
-    def ring_samples(self) -> int:
-        """Samples each device's ring holds, however its size was given."""
-        if self.ring_seconds is None:
-            return self.ring_capacity
-        return max(2, round(1000 * self.ring_seconds))
 
 
 class SamePoseTracker:
@@ -171,38 +104,9 @@ class SamePoseTracker:
         self._engine_failures = 0
 
     def _connect(self, config: Mapping[str, Any], options: TrackerOptions) -> None:
-        engine, camera = self._engine, self.rig.left
-        self._images = engine.host_input("images")
-        self._view_valid = engine.host_input("view_valid")
-        self._imu_features = engine.host_input("imu_features")
-        self._T_anchor_cam = engine.host_input("T_anchor_cam")
-        self._time_offset_s = engine.host_input("time_offset_s")
-        self._window_valid = engine.host_input("window_valid")
-        self._joints_anchor = engine.host_output("joints_anchor")
-        self._joint_confidence = engine.host_output("joint_confidence")
-        self._window = len(self._time_offset_s)
-        feature_height, feature_width = engine.host_input("rays").shape[-2:]
-        rays, origins, axes = self.rig.ray_map(feature_width, feature_height, config["depth_mode"])
-        engine.host_input("rays")[:] = rays
-        engine.host_input("origins")[:] = origins
-        if config["depth_mode"] == "z":
-            engine.host_input("axes")[:] = axes
-        height, width = self._images.shape[-2:]
-        if camera.width < width or camera.height < height:
-            raise InvalidInputError(
-                f"rig: its {camera.width}x{camera.height} images are smaller than the "
-                f"{width}x{height} the network takes; use a bundle of a smaller preset"
-            )
-        self._preprocess = ImagePreprocessor(
-            camera.height, camera.width, height, width,
-            config["image_mean"], config["image_std"],
-        )  # fmt: skip
+        self._estimator = Estimator(self._engine, self.rig, config, options.ground_y_m)
         self._synchroniser = Synchroniser(
             options.ring_samples, options.max_gap_ns, options.max_extrapolation_ns, False
-        )
-        self._assembler, self._assembler_ahead = (
-            FrameAssembler(self.rig.left.T_head_cam, options.ground_y_m, self._window, True)
-            for _ in range(2)
         )
         self._options = options
         self._ingestion = Ingestion(self._synchroniser)
@@ -214,7 +118,9 @@ class SamePoseTracker:
         )
         self.ingest = Ingest(self._ingestion, self._inbox)
         """Doors for live samples."""
-        self.calibration = Calibration(self._assembler, self._ingestion, options.hold_bone_lengths)
+        self.calibration = Calibration(
+            self._estimator.assembler, self._ingestion, options.hold_bone_lengths
+        )
         """Height, leg straps, floor and forward direction, each with its state."""
         self._leg_yaw = LegYawCorrection(self._ingestion)
 
@@ -306,42 +212,20 @@ class SamePoseTracker:
         newest = self._ahead or self._newest
         if newest is None:
             return Pose(timestamp_ns=timestamp_ns, reasons=(Reason.WARMING_UP,))
-        pose = newest.pose
         check_same_clock(
-            "timestamp_ns", timestamp_ns, "the newest estimate", pose.timestamp_ns, _ONE_HOUR_NS
-        )
-        head_ns = self._synchroniser.newest_ns(0)
-        # Where the head can no longer be told the body waits with it: moved on alone it would
-        # be pulled apart.
-        last_ns = timestamp_ns if head_ns is None else head_ns + self._options.max_extrapolation_ns
-        states = self._synchroniser.lookup(min(timestamp_ns, last_ns))
-        joints_world = continued(
+            "timestamp_ns", timestamp_ns, "the newest estimate", newest.pose.timestamp_ns,
+            _ONE_HOUR_NS,
+        )  # fmt: skip
+        options = self._options
+        pose = pose_at(
+            timestamp_ns,
             newest,
-            states,
-            1e-9 * (states.timestamp_ns - pose.timestamp_ns),
-            1e-9 * self._options.max_prediction_ns,
+            self._synchroniser,
+            self.rig.left.T_head_cam,
+            Reach(options.max_extrapolation_ns, options.max_prediction_ns, options.stale_after_ns),
         )
-        T_world_cam_left = pose.T_world_cam_left
-        if states.how[0] != How.MISSING:
-            T_world_cam_left = states.T_world_device(0) @ self.rig.left.T_head_cam
-        reasons, status = pose.reasons, pose.status
-        if timestamp_ns - pose.timestamp_ns > self._options.stale_after_ns:
-            reasons = (*reasons, Reason.STALE)
-            status = PoseStatus.LIMITED
-        if head_ns is None or timestamp_ns - head_ns > self._options.stale_after_ns:
-            reasons = (Reason.HEAD_LOST, *reasons)
-            status = PoseStatus.INVALID
-        pose = Pose(
-            timestamp_ns=timestamp_ns,
-            status=status,
-            reasons=reasons,
-            joints_world=joints_world,
-            joints_cam_left=(joints_world - T_world_cam_left[:3, 3]) @ T_world_cam_left[:3, :3],
-            joint_confidence=pose.joint_confidence.copy(),
-            T_world_cam_left=T_world_cam_left,
-            latency_ns=time.perf_counter_ns() - started_ns,
-        )
-        return self.calibration.shown(pose)
+        latency_ns = time.perf_counter_ns() - started_ns
+        return self.calibration.shown(replace(pose, latency_ns=latency_ns))
 
     def start(
         self, options: LiveOptions | None = None, clock: Callable[[], int] = time.monotonic_ns
@@ -403,7 +287,7 @@ class SamePoseTracker:
             output=worker.output.figures() if worker else RollingFigures().figures(),
             deadlines_missed=worker.deadlines_missed if worker else 0,
             frames_too_late=self._frames_too_late,
-            relocalisations=self._assembler.relocalisations,
+            relocalisations=self._estimator.assembler.relocalisations,
             engine_failures=self._engine_failures,
             callback_errors=self._feed.callback_errors,
         )
@@ -452,8 +336,7 @@ class SamePoseTracker:
         self._inbox.clear()
 
     def _forget(self) -> None:
-        self._engine.reset_state()
-        self._assembler.reset()
+        self._estimator.forget()
         self._newest_frame_ns = None
         self._newest = self._ahead = None
         self._newest_pose = None
@@ -483,26 +366,24 @@ class SamePoseTracker:
             newest_ns = self._ingestion.newest_ns(index)
             raise stamp_error(DEVICES[index], PushStatus(code), newest_ns, timestamp_ns)
 
-    def _estimate(self, timestamp_ns: int, left: _Image, right: _Image, started_ns: int) -> Pose:
+    def _estimate(self, timestamp_ns: int, left: Image, right: Image, started_ns: int) -> Pose:
         states = self._synchroniser.lookup(timestamp_ns)
         self._newest_frame_ns = timestamp_ns
-        relocalisations = self._assembler.relocalisations
         self._ahead = None
-        if not self._assembler.assemble(
-            timestamp_ns, states, self._imu_features, self._T_anchor_cam, self._time_offset_s,
-            self._window_valid,
-        ):  # fmt: skip
-            return self._headless_pose(timestamp_ns, started_ns)
+        dropped = self._inbox.counts().dropped
+        overloaded = dropped != self._dropped
         try:
-            self._run_network(left, right)
+            estimate = self._estimator.estimate(
+                states, (left, right), (Reason.OVERLOADED,) if overloaded else (), started_ns
+            )
         except BaseException:
             self._engine_failures += 1
             self._restart()  # a half-run frame has torn the carried state
             raise
-        relocalised = self._assembler.relocalisations != relocalisations
-        reasons = self._reasons((left, right), states.how, relocalised)
-        self._newest = self._read_out(self._assembler, timestamp_ns, states, reasons, started_ns)
-        pose = self._newest.pose
+        if estimate is None:
+            return self._headless_pose(timestamp_ns, started_ns)
+        self._dropped = dropped
+        self._newest, pose = estimate, estimate.pose
         self._newest_pose = self.calibration.shown(pose)
         self._estimates.add(timestamp_ns, pose.latency_ns)
         self.calibration.update(pose, states)
@@ -554,20 +435,7 @@ class SamePoseTracker:
             if base is None or head_ns is None or head_ns <= base.pose.timestamp_ns:
                 return
             states = self._synchroniser.lookup(head_ns)
-            self._assembler_ahead.copy_from(self._assembler)
-            if not self._assembler_ahead.assemble(
-                head_ns, states, self._imu_features, self._T_anchor_cam, self._time_offset_s,
-                self._window_valid,
-            ):  # fmt: skip
-                return
-            self._view_valid.fill(0)
-            for stage in ("inertial", "fusion", "temporal"):
-                self._engine.peek(stage)
-            ahead = self._read_out(
-                self._assembler_ahead, head_ns, states, base.pose.reasons, started_ns
-            )
-            pose = replace(ahead.pose, joint_confidence=base.pose.joint_confidence)
-            self._ahead = replace(ahead, pose=pose)
+            self._ahead = self._estimator.look_ahead(base, states, started_ns)
 
     def _held_pose(self) -> Pose:
         return self._newest_pose or Pose(reasons=(Reason.WARMING_UP,))
@@ -584,61 +452,3 @@ class SamePoseTracker:
         )
         self._newest_pose = self.calibration.shown(pose)
         return self._newest_pose
-
-    def _read_out(
-        self,
-        assembler: FrameAssembler,
-        timestamp_ns: int,
-        states: DeviceStates,
-        reasons: tuple[Reason, ...],
-        started_ns: int,
-    ) -> Estimate:
-        rows = min(VELOCITY_FRAMES, self._window, assembler.frames)
-        recent_world = assembler.joints_to_world(self._joints_anchor[-rows:].reshape(-1, 3))
-        recent_world = recent_world.reshape(rows, -1, 3)
-        joints_world = recent_world[-1].copy()
-        T_world_cam_left = assembler.T_world_cam_left
-        pose = Pose(
-            timestamp_ns=timestamp_ns,
-            status=PoseStatus.LIMITED if reasons else PoseStatus.VALID,
-            reasons=reasons,
-            joints_world=joints_world,
-            joints_cam_left=(joints_world - T_world_cam_left[:3, 3]) @ T_world_cam_left[:3, :3],
-            joint_confidence=self._joint_confidence.copy(),
-            T_world_cam_left=T_world_cam_left,
-            latency_ns=time.perf_counter_ns() - started_ns,
-        )
-        recent_s = self._time_offset_s[-rows:].astype(np.float64)
-        return Estimate(pose, states, recent_s, recent_world)
-
-    def _run_network(self, left: _Image, right: _Image) -> None:
-        any_image = False
-        for index, image in enumerate((left, right)):
-            self._view_valid[index] = image is not None
-            if image is None:
-                self._images[index].fill(0)
-            else:
-                self._preprocess(image, self._images[index, 0])
-                any_image = True
-        self._engine.run_frame(with_images=any_image)
-
-    def _reasons(
-        self, images: tuple[_Image, _Image], how: tuple[How, ...], relocalised: bool
-    ) -> tuple[Reason, ...]:
-        reasons = []
-        dropped = self._inbox.counts().dropped
-        if dropped != self._dropped:
-            self._dropped = dropped
-            reasons.append(Reason.OVERLOADED)
-        if relocalised:
-            reasons.append(Reason.RELOCALISED)
-        if self._assembler.frames < self._window:
-            reasons.append(Reason.WARMING_UP)
-        missing_views = sum(image is None for image in images)
-        if missing_views:
-            reasons.append(Reason.NO_IMAGES if missing_views == 2 else Reason.CAMERA_LOST)
-        if How.MISSING in how[1:3]:
-            reasons.append(Reason.CONTROLLER_LOST)
-        if How.MISSING in how[3:5]:
-            reasons.append(Reason.LEG_TRACKER_LOST)
-        return tuple(reasons)

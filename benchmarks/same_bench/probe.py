@@ -107,7 +107,8 @@ class ProbedTracker(SamePoseTracker):
     def _connect(self, config: Any, options: TrackerOptions) -> None:
         super()._connect(config, options)
         timed, ingestion = self.probe.timed, self._ingestion
-        synchroniser, assembler = self._synchroniser, self._assembler
+        synchroniser, estimator = self._synchroniser, self._estimator
+        assembler = estimator.assembler
         self._ingestion = _Proxy(
             ingestion,
             admit=timed("synchronise", ingestion.admit),
@@ -115,12 +116,12 @@ class ProbedTracker(SamePoseTracker):
             push_leg=timed("synchronise", ingestion.push_leg),
         )  # type: ignore[assignment]
         self._synchroniser = _Proxy(synchroniser, lookup=timed("synchronise", synchroniser.lookup))  # type: ignore[assignment]
-        self._assembler = _Proxy(
+        estimator.assembler = _Proxy(
             assembler,
             assemble=timed("features", assembler.assemble),
             joints_to_world=timed("output", assembler.joints_to_world),
         )  # type: ignore[assignment]
-        self._preprocess = timed("preprocess", self._preprocess)  # type: ignore[assignment]
+        estimator.preprocess = timed("preprocess", estimator.preprocess)  # type: ignore[assignment]
 
 
 def probe_cost_ns(calls: int = 20_000) -> float:

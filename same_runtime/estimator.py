@@ -1,0 +1,160 @@
+"""From one frame to one estimate: the network's inputs, its run, its carried state, the pose."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from same_engines import Engine
+from same_engines.errors import InvalidInputError
+from same_runtime._core import DeviceStates, FrameAssembler, How, ImagePreprocessor
+from same_runtime.at_time import VELOCITY_FRAMES, Estimate
+from same_runtime.camera import CameraRig
+from same_runtime.pose import Pose, PoseStatus, Reason
+
+Image = NDArray[np.uint8] | None
+
+_BLIND_STAGES: Final = ("inertial", "fusion", "temporal")
+
+
+class Estimator:
+    """Runs ``engine`` on device states and images, frame after frame; for one thread at a time.
+
+    ``config``: of the bundle. ``ground_y_m``: the floor's height in the world. Raises
+    ``InvalidInputError`` when the rig's images are smaller than the network's.
+    """
+
+    def __init__(
+        self, engine: Engine, rig: CameraRig, config: Mapping[str, Any], ground_y_m: float
+    ) -> None:
+        self._engine = engine
+        self._images = engine.host_input("images")
+        self._view_valid = engine.host_input("view_valid")
+        self._imu_features = engine.host_input("imu_features")
+        self._T_anchor_cam = engine.host_input("T_anchor_cam")
+        self._time_offset_s = engine.host_input("time_offset_s")
+        self._window_valid = engine.host_input("window_valid")
+        self._joints_anchor = engine.host_output("joints_anchor")
+        self._joint_confidence = engine.host_output("joint_confidence")
+        self._window = len(self._time_offset_s)
+        feature_height, feature_width = engine.host_input("rays").shape[-2:]
+        rays, origins, axes = rig.ray_map(feature_width, feature_height, config["depth_mode"])
+        engine.host_input("rays")[:] = rays
+        engine.host_input("origins")[:] = origins
+        if config["depth_mode"] == "z":
+            engine.host_input("axes")[:] = axes
+        height, width = self._images.shape[-2:]
+        camera = rig.left
+        if camera.width < width or camera.height < height:
+            raise InvalidInputError(
+                f"rig: its {camera.width}x{camera.height} images are smaller than the "
+                f"{width}x{height} the network takes; use a bundle of a smaller preset"
+            )
+        self.preprocess = ImagePreprocessor(
+            camera.height, camera.width, height, width,
+            config["image_mean"], config["image_std"],
+        )  # fmt: skip
+        self.assembler, self._assembler_ahead = (
+            FrameAssembler(camera.T_head_cam, ground_y_m, self._window, True) for _ in range(2)
+        )
+        """Remembers the previous frames' devices and camera poses."""
+
+    def estimate(
+        self,
+        states: DeviceStates,
+        images: tuple[Image, Image],
+        reasons: tuple[Reason, ...],
+        started_ns: int,
+    ) -> Estimate | None:
+        """The estimate at ``states.timestamp_ns``; None, and nothing changed, without a head.
+
+        ``reasons``: why it is not VALID as far as the caller knows. Raises ``EngineError`` if
+        the backend fails; the carried state is then torn: ``forget`` it.
+        """
+        relocalisations = self.assembler.relocalisations
+        if not self._assemble(self.assembler, states):
+            return None
+        self._run_network(images)
+        relocalised = self.assembler.relocalisations != relocalisations
+        reasons = (*reasons, *self._reasons(images, states.how, relocalised))
+        return self._read_out(self.assembler, states, reasons, started_ns)
+
+    def look_ahead(self, base: Estimate, states: DeviceStates, started_ns: int) -> Estimate | None:
+        """The estimate at the later time of ``states``, without images and without a trace in
+        the carried state; None without a head. Raises ``EngineError``."""
+        self._assembler_ahead.copy_from(self.assembler)
+        if not self._assemble(self._assembler_ahead, states):
+            return None
+        self._view_valid.fill(0)
+        for stage in _BLIND_STAGES:
+            self._engine.peek(stage)
+        ahead = self._read_out(self._assembler_ahead, states, base.pose.reasons, started_ns)
+        pose = replace(ahead.pose, joint_confidence=base.pose.joint_confidence)
+        return replace(ahead, pose=pose)
+
+    def forget(self) -> None:
+        """Drop all carried state, as after opening."""
+        self._engine.reset_state()
+        self.assembler.reset()
+
+    def _assemble(self, assembler: FrameAssembler, states: DeviceStates) -> bool:
+        return assembler.assemble(
+            states.timestamp_ns, states, self._imu_features, self._T_anchor_cam,
+            self._time_offset_s, self._window_valid,
+        )  # fmt: skip
+
+    def _run_network(self, images: tuple[Image, Image]) -> None:
+        any_image = False
+        for index, image in enumerate(images):
+            self._view_valid[index] = image is not None
+            if image is None:
+                self._images[index].fill(0)
+            else:
+                self.preprocess(image, self._images[index, 0])
+                any_image = True
+        self._engine.run_frame(with_images=any_image)
+
+    def _reasons(
+        self, images: tuple[Image, Image], how: tuple[How, ...], relocalised: bool
+    ) -> tuple[Reason, ...]:
+        reasons = []
+        if relocalised:
+            reasons.append(Reason.RELOCALISED)
+        if self.assembler.frames < self._window:
+            reasons.append(Reason.WARMING_UP)
+        missing_views = sum(image is None for image in images)
+        if missing_views:
+            reasons.append(Reason.NO_IMAGES if missing_views == 2 else Reason.CAMERA_LOST)
+        if How.MISSING in how[1:3]:
+            reasons.append(Reason.CONTROLLER_LOST)
+        if How.MISSING in how[3:5]:
+            reasons.append(Reason.LEG_TRACKER_LOST)
+        return tuple(reasons)
+
+    def _read_out(
+        self,
+        assembler: FrameAssembler,
+        states: DeviceStates,
+        reasons: tuple[Reason, ...],
+        started_ns: int,
+    ) -> Estimate:
+        rows = min(VELOCITY_FRAMES, self._window, assembler.frames)
+        recent_world = assembler.joints_to_world(self._joints_anchor[-rows:].reshape(-1, 3))
+        recent_world = recent_world.reshape(rows, -1, 3)
+        joints_world = recent_world[-1].copy()
+        T_world_cam_left = assembler.T_world_cam_left
+        pose = Pose(
+            timestamp_ns=states.timestamp_ns,
+            status=PoseStatus.LIMITED if reasons else PoseStatus.VALID,
+            reasons=reasons,
+            joints_world=joints_world,
+            joints_cam_left=(joints_world - T_world_cam_left[:3, 3]) @ T_world_cam_left[:3, :3],
+            joint_confidence=self._joint_confidence.copy(),
+            T_world_cam_left=T_world_cam_left,
+            latency_ns=time.perf_counter_ns() - started_ns,
+        )
+        recent_s = self._time_offset_s[-rows:].astype(np.float64)
+        return Estimate(pose, states, recent_s, recent_world)
