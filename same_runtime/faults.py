@@ -21,6 +21,8 @@ _START_NS: Final = 1_500_000_000
 _GAP_NS: Final = 1_000_000_000
 _EVERY: Final = 25
 """Faults that come again and again strike every so many samples of a device."""
+_DRIFT_RADPS: Final = np.deg2rad(2.0)
+"""Far more than a sensor drifts, so that seconds of recording show what minutes do."""
 _JUMP_M: Final = (3.0, 0.0, -2.0)
 _JUMP_YAW_RAD: Final = 1.2
 
@@ -170,6 +172,21 @@ def _acceleration_spike(samples: Samples, random: np.random.Generator) -> Sample
     return _during(samples, spike, 100 * _MS_NS)
 
 
+def _leg_drift(samples: Samples, random: np.random.Generator) -> Samples:
+    start_ns: int | None = None
+    for sample in samples:
+        if start_ns is None:
+            start_ns = sample.timestamp_ns
+        if isinstance(sample.value, RawLegReading):
+            sign = 1.0 if sample.stream == "leg_left" else -1.0
+            angle = sign * _DRIFT_RADPS * 1e-9 * (sample.timestamp_ns - start_ns)
+            turn = Rotation.from_euler("y", angle)
+            turned = (turn * Rotation.from_quat(sample.value.orientation_xyzw)).as_quat()
+            value = RawLegReading(turned, turn.apply(sample.value.acceleration))
+            sample = replace(sample, value=value)
+        yield sample
+
+
 def _clock_offset(samples: Samples, random: np.random.Generator) -> Samples:
     for sample in samples:
         if sample.stream.startswith("leg"):
@@ -207,6 +224,7 @@ FAULTS: Final[dict[str, Callable[[Samples, np.random.Generator], Samples]]] = {
     "view-skew": _view_skew,
     "acceleration-spike": _acceleration_spike,
     "clock-offset": _clock_offset,
+    "leg-drift": _leg_drift,
     "relocalisation": _relocalisation,
 }
 """Name -> what it does to the samples of a recording."""

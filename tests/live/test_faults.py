@@ -1,7 +1,6 @@
-"""What breaks such systems in the field, row by row, with the outcome each must have.
+"""What breaks such systems in the field, with the outcome each must have.
 
-Slow engines, racing threads, forks and failing callbacks are in ``test_worker``, hostile and
-damaged bundles in ``tests/engines``.
+``test_fault_table`` says which test holds which row of the table of faults.
 """
 
 from collections import Counter
@@ -195,6 +194,20 @@ def test_an_acceleration_at_its_stops_stays_bounded(
     )
     assert 0 < worst < 1.0
     assert np.abs(clean.poses[-1].joints_world - faulty.poses[-1].joints_world).max() < 0.05
+
+
+def test_a_drifting_leg_sensor_stays_bounded(
+    tiny_bundle: Path, recording: Recording, clean: Run
+) -> None:
+    for corrects in (False, True):
+        options = TrackerOptions(correct_leg_yaw=corrects)
+        faulty = run(tiny_bundle, recording, "leg-drift", options)
+        assert not faulty.refused and faulty.poses[-1].status is PoseStatus.VALID
+        worst = max(
+            np.abs(a.joints_world - b.joints_world).max()
+            for a, b in zip(clean.poses, faulty.poses, strict=True)
+        )
+        assert 0 < worst < 0.5
 
 
 def test_views_two_milliseconds_apart_are_still_stereo(
