@@ -14,14 +14,16 @@ from same_model.checkpoint import load_checkpoint
 from same_model.data.sequence import SequenceReader, find_sequences, open_sequence
 from same_model.evaluation.ablations import evaluate_rows, write_tables
 from same_model.evaluation.evaluate import evaluate
-from same_model.evaluation.metrics import MetricsConfig
+from same_model.evaluation.metrics import FrameErrors, MetricsConfig
 from same_model.evaluation.predict import (
     OfflinePredictor,
+    PredictedPoses,
     Predictor,
     SavedPoses,
     StreamingPredictor,
 )
 from same_model.evaluation.report import table, write_report
+from same_model.evaluation.video import write_video
 from same_runtime.command import run_command
 
 
@@ -80,11 +82,25 @@ def _sequences(command: "EvalCommand | AblationsCommand") -> list[SequenceReader
 def run(command: EvalCommand) -> None:
     """Run the command. Raises ``SameError`` kinds for anything the user can mend."""
     sequences = _sequences(command)
-    evaluation = evaluate(_predictor(command), sequences, command.metrics, command.losses)
+    found: dict[str, list[tuple[float, SequenceReader, PredictedPoses]]] = {}
+
+    def hear(sequence: SequenceReader, poses: PredictedPoses, errors: FrameErrors) -> None:
+        protocol = str(sequence.meta.get("split", "unnamed"))
+        found.setdefault(protocol, []).append((float(errors.joint.mean()), sequence, poses))
+
+    evaluation = evaluate(_predictor(command), sequences, command.metrics, command.losses, hear)
     invocation = shlex.join(["same-eval", *sys.argv[1:]])
     write_report(evaluation, f"Evaluation of {command.source.name}", invocation, command.out)
+    names = ["metrics.json", "metrics.md", "joints.png"]
+    for protocol, items in sorted(found.items()):
+        items.sort(key=lambda item: item[0])
+        count = min(command.videos, len(items))
+        for number in range(count):
+            error, sequence, poses = items[int((number + 0.5) / count * len(items))]
+            names.append(f"{protocol}-{sequence.path.name}-{error:.0f}mm.webp")
+            write_video(sequence, poses, command.out / names[-1])
     Console().print(table(evaluation.protocols, "protocol"), soft_wrap=True)
-    Console().print(f"wrote {command.out}/: metrics.json, metrics.md, joints.png")
+    Console().print(f"wrote {command.out}/: {', '.join(names)}")
 
 
 @dataclass(frozen=True)
