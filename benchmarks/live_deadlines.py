@@ -41,7 +41,7 @@ _MIB: Final = 2**20
 _SECOND_NS: Final = 1_000_000_000
 _SETTLE_S: Final = 10.0
 """Start of the run that memory's slope leaves out."""
-_ALLOCATION_CALLS: Final = 500
+_ALLOCATION_CALLS: Final = 200
 _STATM: Final = Path("/proc/self/statm")
 
 
