@@ -9,6 +9,7 @@ import tyro
 
 from same_engines.errors import DataError, InvalidInputError
 from same_model.checkpoint import save_checkpoint
+from same_model.losses import LossConfig
 from same_model.network import SameModel
 from same_model.training.config import (
     ABLATIONS,
@@ -65,6 +66,7 @@ class RowsConfig:
     seed: int = 0
     optim: OptimConfig = field(default_factory=OptimConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
+    loss: LossConfig = field(default_factory=LossConfig)
 
     def __post_init__(self) -> None:
         for row in self.rows:
@@ -84,7 +86,7 @@ class RowsConfig:
             validation=self.validation, versions=self.versions,
             cache=self.cache or self.runs / "cache", precision=self.precision,
             device=self.device, threads=self.threads, seed=self.seed,
-            validate_every=10**9, optim=self.optim, augment=self.augment,
+            validate_every=10**9, optim=self.optim, augment=self.augment, loss=self.loss,
         )  # fmt: skip
 
 
