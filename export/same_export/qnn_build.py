@@ -22,6 +22,7 @@ from same_engines.qnn_library import (
     load_qnn,
     open_context,
 )
+from same_export.qnn_bias import correct_biases
 from same_export.qnn_calibration import Frame, record_frames
 from same_export.qnn_graph import layers, prepare, widen
 from same_export.qnn_operations import multiply_accumulates
@@ -38,6 +39,7 @@ _CALIBRATION_FRAMES: Final = {"visual": 60}
 """Frames whose ranges are measured; all of them where a stage is not named. An image network's
 activations vary little, and each of its frames takes 10 times as long."""
 _SENSITIVITY_FRAMES: Final = {"visual": 4, "inertial": 24, "fusion": 8, "temporal": 24}
+_BIAS_FRAMES: Final = {"visual": 3, "inertial": 24, "fusion": 12, "temporal": 24}
 _CHECKED_FRAMES: Final = {"visual": 3, "inertial": 12, "fusion": 6, "temporal": 12}
 
 Progress = Callable[[str | None], None]
@@ -91,13 +93,15 @@ def build(
     progress: Progress = lambda step: None,
     calibration_frames: int | None = None,
     wide_share: float = WIDE_SHARE,
+    correct_bias: bool = True,
 ) -> QnnBuild:
     """Quantise with ``recording``, or its first ``calibration_frames`` frames, and compile every
     stage of ``bundle`` for ``target``.
 
     A stage that the NPU cannot run whole stays on the CPU; the report says which operators
     stopped it. ``wide_share``: how many more weight bytes sensitive layers may take, as a share
-    of all; 0 does not ask which they are. Nothing is written. Raises ``EngineError`` for an
+    of all; 0 does not ask which they are. ``correct_bias``: take the NPU's constant errors off
+    the biases. Nothing is written. Raises ``EngineError`` for an
     unknown SoC or a missing onnxruntime-qnn, ``RecordingError`` and ``BundleError`` for bad
     input.
     """
@@ -123,12 +127,19 @@ def build(
     for stage in STAGES:
         progress(f"{stage}: quantising")
         nodes = {node for chosen, node in wide if chosen == stage}
-        graph, calibrated = _quantise(bundle, stage, models[stage], nodes, frames)
+        model = widen(models[stage], nodes)
+        inputs = [f[stage] for f in _spread(frames, _CALIBRATION_FRAMES.get(stage, len(frames)))]
+        ranges = measure_ranges(model, inputs, _known_ranges(bundle))
         progress(f"{stage}: compiling for {soc.part} and checking")
         where = f"{bundle.path}: {stage}"
         reason = ""
         operators: tuple[str, ...] = ()
+        graph = quantise(model, ranges)
         try:
+            if correct_bias:
+                some = [frame[stage] for frame in _spread(frames, _BIAS_FRAMES[stage])]
+                model = correct_biases(model, ranges, some, qnn, soc, where)
+                graph = quantise(model, ranges)
             contexts[stage] = compile_context(qnn, graph, soc, where)
         except NotFinalised as error:
             reason, operators = str(error), error.operators
@@ -143,7 +154,7 @@ def build(
             context_bytes=len(contexts.get(stage, b"")),
             spill_fill_bytes=_spill_fill(contexts.get(stage)),
             multiply_accumulates=multiply_accumulates(models[stage]),
-            calibration_frames=calibrated,
+            calibration_frames=ranges.frames,
             checked_frames=len(checked),
             **_check(qnn, soc, bundle, stage, graph, contexts.get(stage), checked, fusion, where),
         )
@@ -161,14 +172,6 @@ def write_build(bundle: Bundle, built: QnnBuild) -> None:
     manifest = vars(bundle.manifest)
     targets = {**bundle.manifest.targets, built.plans.key.target: dict(built.processors)}
     write_manifest(bundle, Manifest(**{**manifest, "targets": targets}))
-
-
-def _quantise(
-    bundle: Bundle, stage: str, model: ir.Model, wide: set[str], frames: Frames
-) -> tuple[bytes, int]:
-    inputs = [f[stage] for f in _spread(frames, _CALIBRATION_FRAMES.get(stage, len(frames)))]
-    ranges = measure_ranges(widen(model, wide), inputs, _known_ranges(bundle))
-    return quantise(model, ranges, wide), len(inputs)
 
 
 def _known_ranges(bundle: Bundle) -> dict[str, Range]:

@@ -1,11 +1,11 @@
 """Calibrated post-training quantisation of a prepared stage graph, as the Hexagon NPU runs it.
 
 Activations in 16 bits with one scale a tensor, weights in 8 bits with one scale an output
-channel; the layers in ``wide`` keep 16-bit weights (``qnn_graph.widen``).
+channel; layers that ``qnn_graph.widen`` split in two keep 16.
 """
 
 import logging
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
@@ -22,7 +22,7 @@ from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
 
 from same_engines.errors import ExportError
 from same_export.qnn_calibration import Frame
-from same_export.qnn_graph import constant, constant_weight, is_exact_in_8_bits, weight_axis, widen
+from same_export.qnn_graph import constant, constant_weight, is_exact_in_8_bits, weight_axis
 
 Range = tuple[float, float]
 
@@ -75,9 +75,8 @@ def measure_ranges(model: ir.Model, frames: Sequence[Frame], known: Mapping[str,
     return Ranges(widened, len(frames))
 
 
-def quantise(model: ir.Model, ranges: Ranges, wide: Collection[str] = ()) -> bytes:
-    """The QDQ graph of a prepared float ``model``; nodes in ``wide`` keep 16-bit weights."""
-    model = widen(model, wide)
+def quantise(model: ir.Model, ranges: Ranges) -> bytes:
+    """The QDQ graph of a prepared, perhaps widened, float ``model``."""
     proto = ir.to_proto(model)
     tensors = {
         name: (np.float32(low), np.float32(high)) for name, (low, high) in ranges.by_tensor.items()

@@ -90,7 +90,7 @@ def test_a_wide_layer_rounds_far_less_than_an_8_bit_one(tiny_bundle: Path) -> No
     ranges = measure_ranges(widen(model, layers(model)), inputs, {})
 
     def error(wide: Mapping[str, str]) -> float:
-        came = run_all(cpu_session(quantise(model, ranges, wide)), inputs)["joints_imu"]
+        came = run_all(cpu_session(quantise(widen(model, wide), ranges)), inputs)["joints_imu"]
         return float(np.abs(came - exact).mean())
 
     assert error(layers(model)) < 0.2 * error({})
