@@ -43,7 +43,7 @@ _BIAS_FRAMES: Final = {"visual": 3, "inertial": 24, "fusion": 12, "temporal": 24
 _CHECKED_FRAMES: Final = {"visual": 3, "inertial": 12, "fusion": 6, "temporal": 12}
 
 Progress = Callable[[str | None], None]
-Frames = Sequence[Mapping[str, Frame]]
+Frames = Sequence[dict[str, Frame]]
 
 
 @dataclass(frozen=True)
