@@ -13,12 +13,11 @@ import torch
 from torch import Tensor
 
 from same_engines.errors import CheckpointError
-from same_model.config import CONFIG_VERSION, ModelConfig
+from same_model.config import ModelConfig
 from same_model.network import SameModel
 from same_model.whole_file import whole_file
 
-FORMAT_VERSION: Final = CONFIG_VERSION
-_READABLE_VERSIONS: Final = (1, 2)
+FORMAT_VERSION: Final = 2
 _SUFFIXES: Final = (".pt", ".safetensors")
 _CONFIG_KEY: Final = "same_config"
 _VERSION_KEY: Final = "same_format_version"
@@ -77,20 +76,16 @@ def load_checkpoint(path: str | os.PathLike[str], preset: str | None = None) -> 
     else:
         version = metadata.get(_VERSION_KEY)
         config_values, weights = _parse_json(path, metadata.get(_CONFIG_KEY)), contents
-    readable = {str(number): number for number in _READABLE_VERSIONS}
-    if str(version) not in readable:
+    if str(version) != str(FORMAT_VERSION):
         raise CheckpointError(
-            f"{path}: expected a SAME checkpoint of format 1 to {FORMAT_VERSION}, got "
-            f"{version!r:.80}"
+            f"{path}: expected a SAME checkpoint of format {FORMAT_VERSION}, got {version!r:.80}"
         )
     try:
-        config = ModelConfig.from_dict(config_values, readable[str(version)])
+        config = ModelConfig.from_dict(config_values)
     except CheckpointError as error:
         raise CheckpointError(f"{path}: {error}") from None
     if preset is not None and config.preset != preset:
         raise CheckpointError(f"{path}: expected preset {preset!r}, got {config.preset!r}")
-    if readable[str(version)] < 2 and isinstance(weights, dict):
-        weights = _joined_projections(weights)
     # Checked against a model without storage, so that a hostile config cannot claim memory.
     with torch.device("meta"):
         expected = SameModel(config).state_dict()
@@ -139,19 +134,6 @@ def _parse_json(path: Path, text: str | None) -> object:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{path}: the configuration is not JSON: {error}") from None
-
-
-def _joined_projections(weights: dict[Any, Any]) -> dict[Any, Any]:
-    """Weights of format 1, whose MA-MMF may have its keys and values as two layers, as one."""
-    found = {}
-    for name, tensor in weights.items():
-        before, key, after = str(name).partition(".key.")
-        value = weights.get(f"{before}.value.{after}")
-        if key and isinstance(tensor, Tensor) and isinstance(value, Tensor):
-            found[f"{before}.key_value.{after}"] = torch.cat([tensor, value])
-        elif not (".value." in str(name) and str(name).replace(".value.", ".key.") in weights):
-            found[name] = tensor
-    return found
 
 
 def _names(names: set[str]) -> str:

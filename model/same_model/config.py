@@ -29,11 +29,6 @@ _CHOICES: Final = {
     "fusion_kind": ("same", "concat_lstm"),
 }
 
-# A checkpoint from before a field existed was trained as if it had this value.
-_BEFORE_THE_FIELD: Final[dict[int, dict[str, Any]]] = {1: {"fusion_kind": "same"}}
-CONFIG_VERSION: Final = 2
-"""Version of the fields of ``ModelConfig``, of which older ones can still be read."""
-
 
 @dataclass(frozen=True)
 class ModelConfig:
@@ -191,14 +186,13 @@ class ModelConfig:
         return asdict(self)
 
     @classmethod
-    def from_dict(cls, values: object, version: int = CONFIG_VERSION) -> "ModelConfig":
-        """Rebuild a configuration from what ``to_dict`` gave at ``version``; nothing is guessed.
+    def from_dict(cls, values: object) -> "ModelConfig":
+        """Rebuild a configuration from ``to_dict``; nothing is guessed.
 
         Raises ``CheckpointError`` for a missing or unknown field or an invalid value.
         """
         if not isinstance(values, dict) or not all(isinstance(name, str) for name in values):
             raise CheckpointError(f"config: expected a mapping, got {type(values).__name__}")
-        values = _BEFORE_THE_FIELD.get(version, {}) | values
         names = {field.name for field in fields(cls)}
         for problem, found in (
             ("unknown", values.keys() - names),

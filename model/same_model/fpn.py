@@ -11,7 +11,9 @@ class FeaturePyramid(nn.Module):
         super().__init__()
         self.lateral = nn.ModuleList(nn.Conv2d(c, out_channels, 1) for c in in_channels)
         self.smooth = nn.Sequential(
-            nn.Conv2d(out_channels, out_channels, 3, padding=1, bias=False),
+            # Per channel: the laterals have mixed them, and a full convolution at this size
+            # would cost as much as the whole first layer of the backbone.
+            nn.Conv2d(out_channels, out_channels, 3, padding=1, groups=out_channels, bias=False),
             nn.BatchNorm2d(out_channels),
         )
 

@@ -75,30 +75,6 @@ def test_what_does_not_fit_is_named(checkpoint: Path, change: Any, message: str)
         load_checkpoint(checkpoint)
 
 
-@pytest.mark.parametrize("projections", ["one layer", "two layers"])
-def test_a_checkpoint_of_format_1_still_loads(checkpoint: Path, projections: str) -> None:
-    """Format 1 knew no ``fusion_kind``; its oldest files hold keys and values as two layers."""
-    expected = load_checkpoint(checkpoint)
-    weights = dict(expected.state_dict())
-    if projections == "two layers":
-        for name in [name for name in weights if ".key_value." in name]:
-            key, value = weights.pop(name).chunk(2)
-            weights[name.replace("key_value", "key")] = key.clone()
-            weights[name.replace("key_value", "value")] = value.clone()
-    config = expected.config.to_dict()
-    del config["fusion_kind"]
-    if checkpoint.suffix == ".pt":
-        contents = {"same_format_version": 1, "same_config": config, "state_dict": weights}
-        torch.save(contents, checkpoint)
-    else:
-        metadata = {"same_format_version": "1", "same_config": json.dumps(config)}
-        safetensors.torch.save_file(weights, checkpoint, metadata)
-    loaded = load_checkpoint(checkpoint)
-    assert loaded.config == expected.config
-    for name, tensor in expected.state_dict().items():
-        assert torch.equal(loaded.state_dict()[name], tensor), name
-
-
 def test_truncated_and_damaged_files_are_refused(checkpoint: Path) -> None:
     whole = checkpoint.read_bytes()
     for kept in (0, 1, 7, 100, len(whole) // 2, len(whole) - 1):
@@ -127,7 +103,7 @@ def test_a_pickle_that_carries_code_is_refused_and_not_run(tmp_path: Path) -> No
     assert not ran.exists()
 
 
-@pytest.mark.parametrize("contents", [{}, [1], torch.ones(2), {"same_format_version": 99}])
+@pytest.mark.parametrize("contents", [{}, [1], torch.ones(2), {"same_format_version": 1}])
 def test_files_of_another_kind_are_refused(tmp_path: Path, contents: object) -> None:
     path = tmp_path / "other.pt"
     torch.save(contents, path)

@@ -50,11 +50,6 @@ def test_from_dict_refuses_missing_fields_and_other_types() -> None:
     del values["window"]
     with pytest.raises(CheckpointError, match="missing field window"):
         ModelConfig.from_dict(values)
-    values = PRESETS["lite"].to_dict()
-    del values["fusion_kind"]
-    assert ModelConfig.from_dict(values, version=1) == PRESETS["lite"]
-    with pytest.raises(CheckpointError, match="missing field fusion_kind"):
-        ModelConfig.from_dict(values)
     with pytest.raises(CheckpointError, match="mapping"):
         ModelConfig.from_dict([1])
 
