@@ -33,7 +33,7 @@ from same_export.qnn_sensitivity import LayerCost, choose_wide, layer_costs
 from same_export.qnn_tracker import compare_trackers
 from same_runtime.recording import Recording
 
-WIDE_SHARE: Final = 0.18
+WIDE_SHARE: Final = 0.10
 """How many more weight bytes sensitive layers may take, as a share of all weights at 8 bits."""
 _CALIBRATION_FRAMES: Final = {"visual": 60}
 """Frames whose ranges are measured; all of them where a stage is not named. An image network's
