@@ -137,8 +137,8 @@ def build(
         graph = quantise(model, ranges)
         try:
             if correct_bias:
-                some = [frame[stage] for frame in _spread(frames, _BIAS_FRAMES[stage])]
-                model = correct_biases(model, ranges, some, qnn, soc, where)
+                examples = [frame[stage] for frame in _spread(frames, _BIAS_FRAMES[stage])]
+                model = correct_biases(model, ranges, examples, qnn, soc, where)
                 graph = quantise(model, ranges)
             contexts[stage] = compile_context(qnn, graph, soc, where)
         except NotFinalised as error:
