@@ -29,18 +29,18 @@ def run_command(
     A ``SameError`` becomes one line on stderr and exit code 2, Ctrl-C exit code 130; only a bug
     shows a traceback. Returns the exit code.
     """
-    options = tyro.cli(
-        options_type,
-        prog=name,
-        args=arguments,
-        description=inspect.cleandoc(options_type.__doc__ or ""),
-        config=(tyro.conf.FlagCreatePairsOff,),
-    )
     handler = RichHandler(console=Console(stderr=True), show_path=False, show_time=False)
     # Libraries speak up only when something is wrong.
     logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[handler])
     logging.getLogger("same").setLevel(logging.INFO)
     try:
+        options = tyro.cli(
+            options_type,
+            prog=name,
+            args=arguments,
+            description=inspect.cleandoc(options_type.__doc__ or ""),
+            config=(tyro.conf.FlagCreatePairsOff,),
+        )
         return action(options) or 0
     except SameError as error:
         print(f"{name}: {error}", file=sys.stderr)

@@ -59,6 +59,7 @@ def test_an_unknown_option_is_a_short_error(name: str, monkeypatch, capsys) -> N
         ("same-track", ["a.mcap", "--demo"], "name one recording"),
         ("same-export", ["--ckpt", "nothing.pt"], "nothing.pt: no such file"),
         ("same-export", ["--ckpt", "model.txt"], "expected a name ending in .pt"),
+        ("same-data", ["synth", "--out", "a", "--restyle", "9"], "restyle: expected 0 to 3"),
     ],
 )
 def test_mistakes_are_one_line_with_exit_code_two(
