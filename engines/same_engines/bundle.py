@@ -7,8 +7,6 @@ verified. The hashes find damage and mix-ups; they do not say who wrote a bundle
 
 import hashlib
 import json
-import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path, PurePosixPath
@@ -18,6 +16,7 @@ import numpy as np
 
 from same_engines.errors import BundleError
 from same_engines.onnx_scan import refuse_external_data
+from same_engines.whole_file import whole_file
 
 FORMAT_VERSION: Final = 1
 MANIFEST_NAME: Final = "manifest.json"
@@ -166,15 +165,8 @@ def write_manifest(bundle: Bundle, manifest: Manifest) -> None:
 
 def replace_file(path: Path, content: bytes) -> None:
     """Write a file under its name only once it is whole. Raises ``OSError``."""
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    with whole_file(path) as partial:
+        partial.write_bytes(content)
 
 
 def canonical_sha256(content: Mapping[str, Any]) -> str:

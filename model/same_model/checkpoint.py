@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 
 from same_engines.errors import CheckpointError
+from same_engines.whole_file import whole_file
 from same_model.config import ModelConfig
 from same_model.network import SameModel
-from same_model.whole_file import whole_file
 
 FORMAT_VERSION: Final = 2
 _SUFFIXES: Final = (".pt", ".safetensors")

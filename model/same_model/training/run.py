@@ -6,12 +6,12 @@ from collections.abc import Callable
 import torch
 
 from same_engines.errors import DataError
+from same_engines.whole_file import remove_partial_files
 from same_model.network import SameModel
 from same_model.training.config import TrainConfig
 from same_model.training.loop import TrainingRun, write_config
 from same_model.training.prepare import BackboneCaches, initial_model, make_stage
 from same_model.training.processes import join_processes, leave_processes
-from same_model.whole_file import remove_partial_files
 
 _LOG = logging.getLogger("same")
 

@@ -11,8 +11,8 @@ from typing import Any
 import torch
 
 from same_engines.errors import CheckpointError
+from same_engines.whole_file import whole_file
 from same_model.training.config import TrainConfig
-from same_model.whole_file import whole_file
 
 _FORMAT_VERSION = 1
 # Fields that may differ between the halves of an interrupted run without changing its result.
