@@ -57,7 +57,8 @@ class Pose:
     joint_confidence: NDArray[np.float32] = field(
         default_factory=lambda: np.zeros(NUM_JOINTS, np.float32)
     )
-    """(22,) in [0, 1]: the network's belief that a camera sees the joint; 0 without images."""
+    """(22,) in [0, 1], of the camera that sees the joint best: near 1 seen, near 0.5 in the image
+    but hidden, near 0 outside; 0 without images."""
     T_world_cam_left: NDArray[np.float64] = field(default_factory=lambda: _zeros(4, 4))
     """(4, 4) left camera to world at ``timestamp_ns``."""
     latency_ns: int = 0

@@ -75,7 +75,7 @@ class ModelConfig:
     """H: hidden width of the MLP of Eq. 4."""
     confidence_threshold: float = 0.3
     """Joints whose visibility in a view is below this are masked in that view (with a ramp of
-    0.1 around it)."""
+    0.1 around it). Hidden joints inside an image are trained to 0.5, so they are not."""
     depth_mode: str = "range"
     """``range``: distance along unit rays (defined at any incidence); ``z``: the paper's letter."""
     pe_weighting: str = "attention"

@@ -28,7 +28,8 @@ class FusionOutput(NamedTuple):
     joints: Tensor
     """(..., N, J, 3) float32 metres, left-camera frame: J_L^1 .. J_L^N; the last is J_L."""
     joint_confidence: Tensor
-    """(..., J) float32 in [0, 1]: visibility in the view that sees the joint best."""
+    """(..., J) float32 in [0, 1]: visibility in the view that sees the joint best: 1 seen, 0.5
+    hidden in the image, 0 outside."""
 
 
 class Views(NamedTuple):

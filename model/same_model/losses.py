@@ -93,8 +93,8 @@ def heatmap_loss(
     """Cross-entropy between the predicted place of each joint and a Gaussian around the true one.
 
     ``heatmap_logits`` (..., J, Hf, Wf); ``joints_2d`` (..., J, 2) feature pixels (x, y),
-    centres at integers; ``visible`` (..., J): joints that count, which must lie inside the
-    map; ``sigma``: feature pixels. Lower bound: the Gaussian's entropy.
+    centres at integers; ``visible`` (..., J): each joint's weight, 0 outside the map;
+    ``sigma``: feature pixels. Lower bound: the Gaussian's entropy.
     """
     height, width = heatmap_logits.shape[-2:]
     x = torch.arange(width, device=joints_2d.device)
@@ -108,7 +108,7 @@ def heatmap_loss(
 
 
 def soft_argmax_loss(predicted_2d: Tensor, joints_2d: Tensor, visible: Tensor) -> Tensor:
-    """Smooth L1 between 2D joints (..., J, 2) in feature pixels, over ``visible`` (..., J)."""
+    """Smooth L1 of 2D joints (..., J, 2) in feature pixels, weighted by ``visible`` (..., J)."""
     error = F.smooth_l1_loss(predicted_2d, joints_2d, reduction="none").mean(dim=-1)
     return _masked_mean(error, visible)
 

@@ -23,6 +23,7 @@ from same_model.training.config import InitFrom, OptimConfig, TrainConfig
 from same_model.training.dataset import load_frames, split_performers
 from same_model.training.run import train
 from same_model.training.run_state import run_digest
+from same_runtime.conventions import JOINT_NAMES
 
 
 @pytest.fixture(scope="module")
@@ -263,6 +264,23 @@ def test_targets_and_inputs_agree(data):
     assert valid.sum() == 8 + 6 + 8
     assert np.abs(moved - frames.anchor_targets(last, rows))[valid].max() < 2e-4
     assert frames.images.shape == (50, 2, 48, 64)
+
+
+def test_hidden_joints_inside_the_image_count_half(data, tmp_path):
+    """Only joints outside the image teach nothing about their place."""
+    shutil.copytree(data / "one", tmp_path / "one")
+    path = tmp_path / "one" / "visible.npy"
+    seen = np.load(path)
+    hidden = JOINT_NAMES.index("left_ankle")
+    seen[:, :, hidden] = 0
+    np.save(path, seen)
+    frames = load_frames([open_sequence(tmp_path / "one")], TINY, False, "")
+    limit = (TINY.feature_width, TINY.feature_height)
+    inside = ((frames.joints_2d > -0.5) & (frames.joints_2d < np.array(limit) - 0.5)).all(axis=-1)
+    assert inside[:, :, hidden].any() and not inside.all()
+    assert (frames.visible[~inside] == 0).all()
+    assert (frames.visible[:, :, hidden][inside[:, :, hidden]] == 0.5).all()
+    assert (frames.visible[inside & (seen > 0)] == 1).all()
 
 
 def test_two_processes_train_one_model(data, tmp_path):

@@ -20,6 +20,9 @@ from same_model.recorded_inputs import (
 )
 from same_runtime.conventions import NUM_VIEWS
 
+HIDDEN = 0.5
+"""``Frames.visible`` of a joint that is hidden inside the image."""
+
 
 @dataclass(frozen=True, eq=False)
 class Frames:
@@ -30,7 +33,8 @@ class Frames:
     joints_2d: NDArray[np.float32]
     """(F, V, J, 2) feature pixels, centres at integers."""
     visible: NDArray[np.float32]
-    """(F, V, J): 1 where the joint is seen and inside the feature map."""
+    """(F, V, J): 1 where the joint is seen, 0.5 where it is hidden but inside the feature map, 0
+    outside: what ``visibility`` shall say, and the weight of its place in the losses."""
     imu_features: NDArray[np.float32]
     """(F, N, 16)."""
     joints_local: NDArray[np.float32]
@@ -189,11 +193,15 @@ def _read_uint8(
 def _image_truth(
     sequence: SequenceReader, inputs: RecordedInputs, config: ModelConfig
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """2D joints in feature pixels and which of them a heatmap can show."""
+    """2D joints in feature pixels and how well each is visible (``Frames.visible``).
+
+    Hidden joints count: from above, the shin hides the ankle in nine images of ten, and the image
+    still tells where it is.
+    """
     height, width = sequence.images.shape[-2:]
     scale = np.array([config.input_width / width, config.input_height / height]) / FEATURE_STRIDE
     joints_2d = (sequence.joints_2d[inputs.frames] + 0.5) * scale - 0.5
     limit = np.array([config.feature_width, config.feature_height]) - 0.5
     inside = ((joints_2d > -0.5) & (joints_2d < limit)).all(axis=-1)
-    visible = (sequence.visible[inputs.frames] > 0) & inside
+    visible = np.where(sequence.visible[inputs.frames] > 0, 1.0, HIDDEN) * inside
     return joints_2d.astype(np.float32), visible.astype(np.float32)

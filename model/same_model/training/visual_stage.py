@@ -9,7 +9,7 @@ from same_model.losses import heatmap_loss, soft_argmax_loss, visibility_loss
 from same_model.network import SameModel
 from same_model.training.augment import mirror, photometric
 from same_model.training.config import AugmentConfig
-from same_model.training.dataset import Frames, normalised
+from same_model.training.dataset import HIDDEN, Frames, normalised
 from same_model.training.stage import Batch, Stage
 
 _VALIDATION_FRAMES = 1024
@@ -64,20 +64,23 @@ class VisualTraining(Stage):
         if held_out is None:
             return {}
         rows = np.linspace(0, len(held_out) - 1, min(_VALIDATION_FRAMES, len(held_out))).astype(int)
-        error, right = [], []
+        error, visible, visibility = [], [], []
         device = next(self.visual.parameters()).device
         for part in np.array_split(rows, -(-len(rows) // 64)):
             images = torch.from_numpy(held_out.images[part]).float().to(device)
             out = self.visual(normalised(images, self._config))
-            visible = held_out.visible[part] > 0
-            distance = np.linalg.norm(
-                out.joints_2d.float().cpu().numpy() - held_out.joints_2d[part], axis=-1
+            error.append(
+                np.linalg.norm(
+                    out.joints_2d.float().cpu().numpy() - held_out.joints_2d[part], axis=-1
+                )
             )
-            error.append(distance[visible])
-            right.append((out.visibility.float().cpu().numpy() > 0.5) == visible)
-        distances = np.concatenate(error)
+            visible.append(held_out.visible[part])
+            visibility.append(out.visibility.float().cpu().numpy())
+        distance_px = FEATURE_STRIDE * np.concatenate(error)
+        truth, found = np.concatenate(visible), np.concatenate(visibility)
         return {
-            "val_2d_px": FEATURE_STRIDE * float(distances.mean()),
-            "val_2d_median_px": FEATURE_STRIDE * float(np.median(distances)),
-            "val_visibility_accuracy": float(np.concatenate(right).mean()),
+            "val_2d_seen_px": float(distance_px[truth > HIDDEN].mean()),
+            "val_2d_hidden_px": float(distance_px[truth == HIDDEN].mean()),
+            "val_2d_median_px": float(np.median(distance_px[truth > 0])),
+            "val_in_image_accuracy": float(((found > HIDDEN / 2) == (truth > 0)).mean()),
         }
