@@ -13,6 +13,7 @@ from typing import Final
 
 from same_engines.bundle import Bundle, canonical_sha256, read_inside, replace_file
 from same_engines.errors import BundleError
+from same_engines.interrupts import held_interrupts
 
 VARIANTS: Final = ("plugin", "standard")
 """``plugin``: the operator as one kernel; ``standard``: the library's own layers only."""
@@ -133,22 +134,23 @@ def write_plans(
 
     ``notes``: files for people, by name, which are kept beside them and never read back.
 
-    The index goes last and at once, so that a crash leaves the former plans or stale ones.
-    Raises ``BundleError`` when the bundle cannot be written.
+    The index goes last and at once, so that a crash leaves the former plans or stale ones; Ctrl-C
+    takes effect afterwards. Raises ``BundleError`` when the bundle cannot be written.
     """
     folder = bundle.path / _FOLDER / plans.key.target
     index = {"format_version": _FORMAT_VERSION, "key": asdict(plans.key)}
     index["plans"] = [asdict(plan) for plan in plans.plans]
     index["plans_sha256"] = canonical_sha256(index)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for path, content in (*contents.items(), *notes.items()):
-            replace_file(folder / path, content)
-        replace_file(folder / _INDEX, json.dumps(index, indent=1).encode() + b"\n")
-        listed = {plan.path for plan in plans.plans} | {_INDEX, *notes}
-        for file in folder.iterdir():
-            if file.name not in listed:
-                file.unlink()
+        with held_interrupts():
+            folder.mkdir(parents=True, exist_ok=True)
+            for path, content in (*contents.items(), *notes.items()):
+                replace_file(folder / path, content)
+            replace_file(folder / _INDEX, json.dumps(index, indent=1).encode() + b"\n")
+            listed = {plan.path for plan in plans.plans} | {_INDEX, *notes}
+            for file in folder.iterdir():
+                if file.name not in listed:
+                    file.unlink()
     except OSError as error:
         raise BundleError(f"{folder}: plans cannot be written ({error.strerror})") from None
 

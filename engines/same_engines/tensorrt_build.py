@@ -8,6 +8,7 @@ from typing import Any
 from same_engines.bundle import STAGES, Bundle
 from same_engines.cuda_device import find_driver
 from same_engines.errors import BundleError, EngineError
+from same_engines.interrupts import held_interrupts
 from same_engines.plans import (
     PORTABLE,
     PlanKey,
@@ -19,8 +20,10 @@ from same_engines.plans import (
 )
 from same_engines.tensorrt_library import TensorRt, load_tensorrt
 from same_engines.tensorrt_plugin import NAME, NAMESPACE, VERSION, plugin_registered
+from same_engines.tensorrt_progress import Share, make_monitor
 
-Progress = Callable[[str], None]
+Progress = Callable[[str, float], None]
+"""Hears the name of the plan being built and how many of ``steps`` are done, with a fraction."""
 
 
 @dataclass(frozen=True)
@@ -31,24 +34,48 @@ class BuiltStage:
     plugin_layers: int
 
 
-def build_stage(tensorrt: TensorRt, graph: bytes, where: str, variant: str) -> BuiltStage:
+def build_stage(
+    tensorrt: TensorRt,
+    graph: bytes,
+    where: str,
+    variant: str,
+    progress: Share = lambda share: None,
+) -> BuiltStage:
     """Compile one verified graph. ``where`` names it in errors.
 
-    The precision is the graph's own: networks are strongly typed. Raises ``EngineError``, in
-    particular when the network has plugin layers where the variant allows none.
+    The precision is the graph's own: networks are strongly typed. Ctrl-C stops the library at its
+    next step. Raises ``EngineError``, in particular when the network has plugin layers where the
+    variant allows none.
     """
-    if variant == "plugin":
-        with plugin_registered(tensorrt.module):
-            return _build(tensorrt, graph, where)
+    with held_interrupts() as interrupted:
+        monitor = make_monitor(tensorrt.module, progress, interrupted)
+        if variant == "plugin":
+            with plugin_registered(tensorrt.module) as keep_clones:
+                built = _build(tensorrt, graph, where, monitor)
+                if built is None:
+                    keep_clones()
+        else:
+            _refuse_loaded_plugin(tensorrt, where)
+            built = _build(tensorrt, graph, where, monitor)
+    if monitor.raised is not None:
+        raise monitor.raised
+    if built is None:
+        raise EngineError(
+            f"{where}: {tensorrt.target} {tensorrt.version} cannot build it: "
+            f"{tensorrt.last_error()}"
+        )
+    return built
+
+
+def _refuse_loaded_plugin(tensorrt: TensorRt, where: str) -> None:
     if tensorrt.module.get_plugin_registry().get_creator(NAME, VERSION, NAMESPACE) is not None:
         raise EngineError(
             f"{where}: a {NAME} plugin is loaded in this process, so a plan without it cannot be "
             "built; build it in a process that does not load the plugin"
         )
-    return _build(tensorrt, graph, where)
 
 
-def _build(tensorrt: TensorRt, graph: bytes, where: str) -> BuiltStage:
+def _build(tensorrt: TensorRt, graph: bytes, where: str, monitor: Any) -> BuiltStage | None:
     trt = tensorrt.module
     tensorrt.errors.clear()
     builder = trt.Builder(tensorrt.logger)
@@ -60,13 +87,10 @@ def _build(tensorrt: TensorRt, graph: bytes, where: str) -> BuiltStage:
     plugin_layers = sum(
         network.get_layer(i).type == trt.LayerType.PLUGIN_V3 for i in range(network.num_layers)
     )
-    plan = builder.build_serialized_network(network, builder.create_builder_config())
-    if plan is None:
-        raise EngineError(
-            f"{where}: {tensorrt.target} {tensorrt.version} cannot build it: "
-            f"{tensorrt.last_error()}"
-        )
-    return BuiltStage(bytes(plan), plugin_layers)
+    config = builder.create_builder_config()
+    config.progress_monitor = monitor
+    plan = builder.build_serialized_network(network, config)
+    return None if plan is None else BuiltStage(bytes(plan), plugin_layers)
 
 
 def _network_flags(trt: Any) -> int:
@@ -92,7 +116,7 @@ def plan_key(tensorrt: TensorRt, gpu: str | None) -> PlanKey:
 
 
 def steps(bundle: Bundle, precisions: Sequence[str], variants: Sequence[str]) -> int:
-    """How many times ``build_plans`` reports progress."""
+    """How many plans ``build_plans`` goes through: what its progress ends at."""
     return len(precisions) * len(variants) * len(STAGES)
 
 
@@ -102,14 +126,14 @@ def build_plans(
     precisions: Sequence[str],
     variants: Sequence[str] = ("plugin",),
     gpu: str | None = None,
-    progress: Progress = lambda step: None,
+    progress: Progress = lambda name, done: None,
 ) -> tuple[Plans, dict[str, bytes]]:
     """Build the plans of all stages; ``write_plans`` puts what this returns into the bundle.
 
     Returns the index, which keeps the bundle's other plans unless they are stale, and the new
-    files by path. ``gpu``: name of the device, None without one. ``progress`` hears each step
-    before it runs. Raises ``EngineError`` when the library refuses a graph, ``BundleError`` for
-    a bad bundle.
+    files by path. ``gpu``: name of the device, None without one. Ctrl-C raises
+    ``KeyboardInterrupt``; nothing is written by then. Raises ``EngineError`` when the library
+    refuses a graph, ``BundleError`` for a bad bundle.
     """
     tensorrt = load_tensorrt(target)
     key = plan_key(tensorrt, gpu)
@@ -118,7 +142,8 @@ def build_plans(
     for precision in precisions:
         for variant in variants:
             for stage in STAGES:
-                progress(f"{target} {precision} {variant} {stage}")
+                name, done = f"{target} {precision} {variant} {stage}", len(specs)
+                progress(name, done)
                 graph = bundle.graph(precision, stage)
                 content = bundle.graph_bytes(precision, stage)
                 # Without the operator in it, a graph has one plan for both variants.
@@ -126,13 +151,16 @@ def build_plans(
                 path = plan_path(stage, graph.sha256, form)
                 if path not in built:
                     where = str(bundle.path / graph.path)
-                    built[path] = build_stage(tensorrt, content, where, variant)
+                    built[path] = build_stage(
+                        tensorrt, content, where, variant, _within(progress, name, done)
+                    )
                 specs.append(
                     PlanSpec(
                         precision, variant, stage, graph.sha256, built[path].plugin_layers, path,
                         hashlib.sha256(built[path].content).hexdigest(),
                     )
                 )  # fmt: skip
+                progress(name, len(specs))
     old = _readable_plans(bundle, target)
     asked = {(spec.precision, spec.variant) for spec in specs}
     if old is not None:
@@ -144,6 +172,10 @@ def build_plans(
             and why_stale(old, bundle, key, plan.precision, plan.variant, plan.stage) is None
         ]
     return Plans(key, tuple(specs)), {path: stage.content for path, stage in built.items()}
+
+
+def _within(progress: Progress, name: str, done: int) -> Share:
+    return lambda share: progress(name, done + share)
 
 
 def _readable_plans(bundle: Bundle, target: str) -> Plans | None:

@@ -71,10 +71,14 @@ def usable_plans(bundle: Bundle, key: PlanKey, precision: str, variant: str) -> 
 
 def _build_now(bundle: Bundle, key: PlanKey, precision: str, variant: str) -> dict[str, bytes]:
     gpu = None if key.target == "tensorrt-rtx" else key.gpu
-    plans, contents = build_plans(
-        bundle, key.target, (precision,), (variant,), gpu,
-        lambda step: _log.info("building %s", step),
-    )  # fmt: skip
+    said: set[str] = set()
+
+    def say(name: str, done: float) -> None:
+        if name not in said:
+            said.add(name)
+            _log.info("building %s", name)
+
+    plans, contents = build_plans(bundle, key.target, (precision,), (variant,), gpu, say)
     try:
         write_plans(bundle, plans, contents)
     except BundleError as error:

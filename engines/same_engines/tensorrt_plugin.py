@@ -4,6 +4,7 @@ Name, version, namespace and fields are those of the native plugin (``cpp/cuda``
 built with either runs with either.
 """
 
+import ctypes
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -55,24 +56,25 @@ class OperatorFields:
 
 
 @contextmanager
-def plugin_registered(trt: Any, launch: Launch | None = None) -> Iterator[None]:
+def plugin_registered(trt: Any, launch: Launch | None = None) -> Iterator[Callable[[], None]]:
     """Have the plugin in the library's registry while parsing or deserialising.
 
     Outside of this, graphs parse into standard layers. A creator that the application loaded
     itself (the native plugin) is left to serve. ``launch`` is what a plan's plugin layers call
-    to run; building needs none.
+    to run; building needs none. Yields what to call when a build was stopped or failed.
     """
     with _registry_lock:
         registry = trt.get_plugin_registry()
         if registry.get_creator(NAME, VERSION, NAMESPACE) is not None:
-            yield
+            yield lambda: None
             return
         creator = make_creator(trt, launch)
         registry.register_creator(creator, NAMESPACE)
         try:
-            yield
+            yield creator.keep_clones
         finally:
             registry.deregister_creator(creator)
+            creator.clones.clear()
 
 
 def make_creator(trt: Any, launch: Launch | None = None) -> Any:
@@ -96,6 +98,7 @@ def make_creator(trt: Any, launch: Launch | None = None) -> Any:
         def clone(self) -> Any:
             copy = Plugin(self.fields)
             copy.shape = self.shape
+            creator.clones.append(copy)
             return copy
 
         def attach_to_context(self, context: Any) -> Any:
@@ -158,8 +161,19 @@ def make_creator(trt: Any, launch: Launch | None = None) -> Any:
             trt.IPluginCreatorV3One.__init__(self)
             self.name, self.plugin_version, self.plugin_namespace = NAME, VERSION, NAMESPACE
             self.field_names = OperatorFields(0, 0.0, 0).collection(trt)
+            self.clones: list[Any] = []
 
         def create_plugin(self, name: str, collection: Any, phase: Any) -> Any:
             return Plugin(OperatorFields.read(collection))
 
-    return Creator()
+        def keep_clones(self) -> None:
+            """Never free the clones made so far.
+
+            A build that ends early has the library free them and, through their last reference,
+            Python too: the heap is damaged and the process aborts soon after.
+            """
+            for clone in self.clones:
+                ctypes.pythonapi.Py_IncRef(ctypes.py_object(clone))
+
+    creator = Creator()
+    return creator

@@ -130,11 +130,10 @@ def _compile(bundle: Bundle, command: ExportCommand) -> None:
     with Progress(console=Console(stderr=True)) as bar:
         task = bar.add_task("starting", total=steps(bundle, precisions, variants))
 
-        def step(name: str) -> None:
-            bar.update(task, description=name)
-            bar.advance(task)
+        def show(name: str, done: float) -> None:
+            bar.update(task, description=name, completed=done)
 
-        plans, contents = build_plans(bundle, command.target, precisions, variants, gpu, step)
+        plans, contents = build_plans(bundle, command.target, precisions, variants, gpu, show)
     write_plans(bundle, plans, contents)
     key = plans.key
     gpus = "every RTX card" if key.gpu == PORTABLE else key.gpu

@@ -26,9 +26,24 @@ raise SystemExit(main())
 """
 
 
-def same_export(*arguments: str) -> subprocess.CompletedProcess[str]:
+_CTRL_C_WITHIN_FUSION = """
+import os, signal
+from rich.progress import Progress
+
+update = Progress.update
+
+def press(self, task, **told):
+    update(self, task, **told)
+    if "fusion" in told["description"] and told["completed"] % 1 > 0.3:
+        os.kill(os.getpid(), signal.SIGINT)
+
+Progress.update = press
+"""
+
+
+def same_export(*arguments: str, before: str = "") -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-c", _WITHOUT_TORCH, *arguments], capture_output=True, text=True
+        [sys.executable, "-c", before + _WITHOUT_TORCH, *arguments], capture_output=True, text=True
     )
 
 
@@ -46,6 +61,19 @@ def test_a_bundle_is_compiled_without_a_gpu_or_pytorch(tiny_bundle: Path, tmp_pa
     assert {(plan.precision, plan.variant, plan.stage) for plan in plans.plans} == {
         ("fp16", "plugin", stage) for stage in STAGES
     }
+
+
+def test_ctrl_c_stops_the_compiler_and_leaves_the_bundle(tiny_bundle: Path, tmp_path: Path) -> None:
+    if importlib.util.find_spec("tensorrt_rtx") is None:
+        pytest.skip("needs pip install .[rtx]")
+    folder = tmp_path / "tiny.same"
+    shutil.copytree(tiny_bundle, folder)
+    stopped = same_export(
+        "--bundle", str(folder), "--target", "tensorrt-rtx", before=_CTRL_C_WITHIN_FUSION
+    )
+    assert stopped.returncode == 130, stopped.stderr
+    assert "same-export: interrupted" in stopped.stderr
+    assert {file.name for file in folder.iterdir()} == {file.name for file in tiny_bundle.iterdir()}
 
 
 @pytest.mark.parametrize(

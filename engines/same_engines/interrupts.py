@@ -1,0 +1,28 @@
+"""Ctrl-C while native code runs that must not be left by an exception."""
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def held_interrupts() -> Iterator[Callable[[], bool]]:
+    """Yield what tells whether Ctrl-C came; it takes effect when the block ends.
+
+    Python raises ``KeyboardInterrupt`` at the next line it runs, which may be the first of a
+    callback, below native code that no exception may cross. Signals go to the main thread only,
+    so in any other this changes nothing.
+    """
+    pressed: list[int] = []
+    former = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or former is None:
+        yield lambda: False
+        return
+    signal.signal(signal.SIGINT, lambda number, frame: pressed.append(number))
+    try:
+        yield lambda: bool(pressed)
+    finally:
+        signal.signal(signal.SIGINT, former)
+    if pressed:
+        signal.raise_signal(signal.SIGINT)
