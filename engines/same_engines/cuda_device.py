@@ -141,6 +141,7 @@ class CudaDevice:
             major, minor = self._device.compute_capability
             self.architecture = f"sm_{major}{minor}"
             self.name = f"{self._device.name} {self.architecture}"
+            self.driver = _driver_version()
 
     def make_current(self) -> None:
         if threading.get_ident() != self._thread:
@@ -219,6 +220,15 @@ class CudaDevice:
 
     def close(self) -> None:
         self.lane.close()
+
+
+def _driver_version() -> str:
+    from cuda.bindings import driver
+
+    status, version = driver.cuDriverGetVersion()
+    if status != driver.CUresult.CUDA_SUCCESS:
+        raise EngineError(f"GPU: asking for the driver's version failed: {status.name}")
+    return str(version)
 
 
 def stream_handle(lane: Any) -> int:

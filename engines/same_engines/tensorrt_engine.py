@@ -1,5 +1,6 @@
 """Open a bundle on TensorRT or TensorRT-RTX."""
 
+import hashlib
 import logging
 from collections.abc import Mapping
 from typing import Any
@@ -11,7 +12,8 @@ from same_engines.cuda_device import CudaDevice, cuda_errors, stream_handle
 from same_engines.deform_attn_cuda import DeformAttnKernel
 from same_engines.errors import BundleError, EngineError
 from same_engines.gpu_engine import GpuEngine
-from same_engines.plans import PlanKey, plan_bytes, read_plans, why_stale, write_plans
+from same_engines.kernel_cache import KernelFile, KernelKey, cache_folder
+from same_engines.plans import PORTABLE, PlanKey, plan_bytes, read_plans, why_stale, write_plans
 from same_engines.tensorrt_build import build_plans, plan_key
 from same_engines.tensorrt_library import TensorRt, load_tensorrt
 from same_engines.tensorrt_plugin import Launch, plugin_registered
@@ -41,8 +43,17 @@ def open_tensorrt_engine(
                 _log.warning("%s: running the operator as standard layers: %s", target, error)
                 variant = "standard"
         plans = usable_plans(bundle, key, precision, variant)
-        stages = open_stages(tensorrt, bundle, precision, plans, launch)
-        return GpuEngine(target, bundle, precision, device, stages)
+        kernels = kernel_files(key, plans, device)
+        stages = open_stages(tensorrt, bundle, precision, plans, launch, kernels)
+        try:
+            engine = GpuEngine(target, bundle, precision, device, stages)
+        except BaseException:
+            for stage in stages.values():
+                stage.close()
+            raise
+        for stage in stages.values():
+            stage.keep_kernels()
+        return engine
     except BaseException:
         device.close()
         raise
@@ -87,28 +98,60 @@ def _build_now(bundle: Bundle, key: PlanKey, precision: str, variant: str) -> di
     return {stage: contents[plan.path] for stage, plan in found.items() if plan is not None}
 
 
+def kernel_files(
+    key: PlanKey, plans: Mapping[str, bytes], device: CudaDevice
+) -> dict[str, KernelFile]:
+    """Where the kernels of portable plans are kept, by stage; others hold their own."""
+    if key.gpu != PORTABLE:
+        return {}
+    return {
+        stage: KernelFile(
+            cache_folder(),
+            KernelKey(
+                hashlib.sha256(plan).hexdigest(), key.library_version, device.name, device.driver
+            ),
+        )
+        for stage, plan in plans.items()
+    }
+
+
 def open_stages(
     tensorrt: TensorRt,
     bundle: Bundle,
     precision: str,
     plans: Mapping[str, bytes],
     launch: Launch | None,
+    kernels: Mapping[str, KernelFile],
 ) -> dict[str, "TensorRtStage"]:
-    """Deserialise verified plans. Raises ``EngineError`` when the library refuses one."""
+    """Deserialise verified plans. ``kernels``: where stages have theirs kept.
+
+    Raises ``EngineError`` when the library refuses one.
+    """
     with plugin_registered(tensorrt.module, launch):
         return {
             stage: TensorRtStage(
-                tensorrt, plans[stage], bundle.graph(precision, stage), f"{tensorrt.target} {stage}"
+                tensorrt, plans[stage], bundle.graph(precision, stage),
+                f"{tensorrt.target} {stage}", kernels.get(stage),
             )
             for stage in STAGES
-        }
+        }  # fmt: skip
 
 
 class TensorRtStage:
     """One deserialised plan with its execution context."""
 
-    def __init__(self, tensorrt: TensorRt, plan: bytes, spec: GraphSpec, where: str) -> None:
+    def __init__(
+        self,
+        tensorrt: TensorRt,
+        plan: bytes,
+        spec: GraphSpec,
+        where: str,
+        kernels: KernelFile | None = None,
+    ) -> None:
         self._tensorrt, self._where = tensorrt, where
+        self._kernels, self._kept = kernels, b""
+        self._settings: Any = None
+        self._cache: Any = None
         trt = tensorrt.module
         tensorrt.errors.clear()
         with cuda_errors(f"opening {where}"):
@@ -118,16 +161,45 @@ class TensorRtStage:
             if engine is None:
                 raise EngineError(
                     f"{where}: {tensorrt.target} {tensorrt.version} refuses the plan: "
-                    f"{tensorrt.last_error()}"
+                    f"{tensorrt.last_error()}; build it again with: same-export --bundle ... "
+                    f"--target {tensorrt.target}"
                 )
             _check_signature(trt, engine, spec, where)
-            context = engine.create_execution_context()
+            context = self._create_context(engine)
         if context is None:
             raise EngineError(
                 f"{where}: no execution context: {tensorrt.last_error()}; free memory on the GPU, "
                 "or use a smaller preset or fp16 graphs"
             )
         self._runtime, self._engine, self._context = runtime, engine, context
+
+    def _create_context(self, engine: Any) -> Any:
+        if self._kernels is None:
+            return engine.create_execution_context()
+        self._settings = engine.create_runtime_config()
+        self._cache = self._settings.create_runtime_cache()
+        kept = self._kernels.read()
+        if kept is not None:
+            if self._cache.deserialize(kept):
+                self._kept = kept
+            else:
+                self._kernels.ignore(self._tensorrt.last_error())
+        self._settings.set_runtime_cache(self._cache)
+        return engine.create_execution_context(runtime_config=self._settings)
+
+    def keep_kernels(self) -> None:
+        """Keep what the library compiled since the plan was opened; after the first run."""
+        if self._kernels is None or self._cache is None:
+            return
+        try:
+            with cuda_errors(f"keeping the kernels of {self._where}"):
+                serialised = self._cache.serialize()
+        except EngineError as error:
+            _log.warning("%s", error)
+            return
+        kernels = b"" if serialised is None else bytes(serialised)
+        if kernels and kernels != self._kept:
+            self._kernels.write(kernels)
 
     def _refuse_invalid(self, runtime: Any, plan: bytes) -> None:
         trt = self._tensorrt.module
@@ -152,8 +224,10 @@ class TensorRtStage:
             raise EngineError(f"{self._where}: failed: {self._tensorrt.last_error()}")
 
     def close(self) -> None:
-        # In this order: a context needs its engine, an engine its runtime.
+        # In this order: a context needs its settings and engine, an engine its runtime.
         self._context = None
+        self._cache = None
+        self._settings = None
         self._engine = None
         self._runtime = None
 

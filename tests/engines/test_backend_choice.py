@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cpu_device import CpuDevice, CpuStage
+from cpu_device import CpuBuffer, CpuDevice, CpuStage
 
 from same_engines import Bundle, open_engine, tensorrt_engine
-from same_engines.bundle import STAGES
+from same_engines.bundle import STAGES, TensorSpec
 from same_engines.cuda_device import cuda_errors, foreign_buffer
 from same_engines.errors import BundleError, EngineError
 from same_engines.plans import PlanKey
@@ -18,6 +18,36 @@ from same_engines.plans import PlanKey
 class CudaLikeDevice(CpuDevice):
     architecture = "sm_89"
     name = "Test GPU sm_89"
+    driver = "13000"
+
+
+class FullDevice(CudaLikeDevice):
+    """Has no memory left for the third tensor."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.left = 2
+
+    def empty(self, spec: TensorSpec) -> CpuBuffer:
+        with cuda_errors(f"allocating {spec.name}"):
+            if self.left == 0:
+                raise RuntimeError("CUDA_ERROR_OUT_OF_MEMORY: out of memory")
+            self.left -= 1
+            return super().empty(spec)
+
+
+class StageWithKernels(CpuStage):
+    """Remembers what became of it."""
+
+    kept: list["StageWithKernels"] = []
+    closed: list["StageWithKernels"] = []
+
+    def keep_kernels(self) -> None:
+        self.kept.append(self)
+
+    def close(self) -> None:
+        super().close()
+        self.closed.append(self)
 
 
 @pytest.fixture
@@ -36,9 +66,10 @@ def fake_tensorrt(monkeypatch: pytest.MonkeyPatch, with_driver: None) -> list[st
         opened.append(f"{key.target} {key.gpu} {variant}")
         return dict.fromkeys(STAGES, b"")
 
-    def open_stages(tensorrt, bundle: Bundle, precision: str, plans, launch):
+    def open_stages(tensorrt, bundle: Bundle, precision: str, plans, launch, kernels):
+        StageWithKernels.kept, StageWithKernels.closed = [], []
         device = CudaLikeDevice()
-        return {stage: CpuStage(bundle, precision, stage, device) for stage in STAGES}
+        return {stage: StageWithKernels(bundle, precision, stage, device) for stage in STAGES}
 
     class Library:
         target, version = "tensorrt", "10.13"
@@ -71,6 +102,7 @@ def test_auto_takes_the_fastest_that_works(
         engine.run_frame()
         assert engine.backend == "tensorrt"
         assert np.isfinite(engine.host_output("joints_anchor")).all()
+    assert len(StageWithKernels.kept) == len(StageWithKernels.closed) == len(STAGES)
     assert fake_tensorrt == ["tensorrt Test GPU sm_89 plugin"]
     assert "backend auto: tensorrt, the fastest there is" in caplog.text
 
@@ -102,6 +134,41 @@ def test_auto_names_every_reason_on_its_way_to_the_cpu(
     assert last.startswith("backend auto: onnxruntime on 1 CPU threads, because ")
     for reason in ("tensorrt: refuses this card", "tensorrt-rtx: refuses this card", "GPU: "):
         assert reason in last
+
+
+def test_out_of_device_memory_is_a_typed_error_and_releases_what_was_opened(
+    tiny_bundle: Path, fake_tensorrt: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    devices: list[FullDevice] = []
+
+    def full_device() -> FullDevice:
+        devices.append(FullDevice())
+        return devices[-1]
+
+    monkeypatch.setattr(tensorrt_engine, "DeformAttnKernel", WorkingKernel)
+    monkeypatch.setattr(tensorrt_engine, "CudaDevice", full_device)
+    with pytest.raises(EngineError, match="OUT_OF_MEMORY.*smaller preset or fp16") as caught:
+        open_engine(Bundle.open(tiny_bundle), "tensorrt")
+    assert "\n" not in str(caught.value)
+    assert devices[0].closed
+    assert len(StageWithKernels.closed) == len(STAGES)
+    assert StageWithKernels.kept == []
+
+
+def test_auto_announces_out_of_device_memory_and_runs_on_the_cpu(
+    tiny_bundle: Path, fake_tensorrt: list[str], caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(tensorrt_engine, "DeformAttnKernel", WorkingKernel)
+    monkeypatch.setattr(tensorrt_engine, "CudaDevice", FullDevice)
+    with (
+        caplog.at_level(logging.INFO, "same"),
+        open_engine(Bundle.open(tiny_bundle), threads=1) as engine,
+    ):
+        assert engine.backend == "onnxruntime"
+        engine.run_frame()
+    assert "backend auto: onnxruntime on 1 CPU threads, because GPU: allocating" in caplog.text
+    assert "CUDA_ERROR_OUT_OF_MEMORY" in caplog.text
 
 
 def test_auto_does_not_step_over_a_tampered_plan(

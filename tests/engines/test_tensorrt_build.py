@@ -235,7 +235,7 @@ def test_without_a_driver_opening_is_a_typed_error(rtx, built: Bundle) -> None:
     plans = plans_of(built)
     contents = usable_plans(built, plans.key, "fp16", "plugin")
     with pytest.raises(EngineError, match="driver"):
-        open_stages(rtx, built, "fp16", contents, None)
+        open_stages(rtx, built, "fp16", contents, None, {})
 
 
 @pytest.mark.skipif(find_driver() is None, reason="this machine has a GPU driver")

@@ -1,0 +1,96 @@
+"""Kernels that TensorRT-RTX compiles when a plan is first opened, kept for the next start.
+
+A portable plan holds no machine code for the card at hand; the library makes it just in time,
+which takes seconds. One file per plan, library version, GPU and driver lies in the user's cache
+folder: a SHA-256, then the library's own record, which it checks against the machine once more.
+Nothing here is needed: whatever cannot be read or written is announced and done without.
+"""
+
+import hashlib
+import json
+import logging
+import os
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+from same_engines.bundle import replace_file
+
+FOLDER_VARIABLE: Final = "SAME_CACHE_DIR"
+"""Environment variable that names another folder than the user's cache folder."""
+
+_DIGEST_BYTES: Final = 32
+_MAX_BYTES: Final = 512 << 20
+_MOST_FILES: Final = 64
+_PRIVATE: Final = 0o700
+
+_log = logging.getLogger("same")
+
+
+@dataclass(frozen=True)
+class KernelKey:
+    """What compiled kernels are good for."""
+
+    plan_sha256: str
+    library_version: str
+    gpu: str
+    driver: str
+
+
+def cache_folder() -> Path:
+    """Where kernels are kept: ``$SAME_CACHE_DIR``, else ``same-runtime`` in the user's cache."""
+    named = os.environ.get(FOLDER_VARIABLE)
+    if named:
+        return Path(named)
+    if sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData/Local")
+    else:
+        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return base / "same-runtime"
+
+
+class KernelFile:
+    """The kept kernels of one plan. Never raises: a cache must not stop a start."""
+
+    def __init__(self, folder: Path, key: KernelKey) -> None:
+        name = hashlib.sha256(json.dumps(asdict(key), sort_keys=True).encode()).hexdigest()
+        self.path = folder / f"{name[:32]}.kernels"
+
+    def read(self) -> bytes | None:
+        """What was written, None when there is nothing; a damaged file is announced."""
+        try:
+            if self.path.is_symlink() or not self.path.is_file():
+                return None
+            size = self.path.stat().st_size
+            small_enough = _DIGEST_BYTES < size <= _DIGEST_BYTES + _MAX_BYTES
+            content = self.path.read_bytes() if small_enough else b""
+            os.utime(self.path)  # the files that go first are those not used for longest
+        except OSError as error:
+            self.ignore(error.strerror or str(error))
+            return None
+        kernels = content[_DIGEST_BYTES:]
+        if not small_enough:
+            self.ignore(f"it has {size} bytes")
+        elif hashlib.sha256(kernels).digest() != content[:_DIGEST_BYTES]:
+            self.ignore("its SHA-256 does not match")
+        else:
+            return kernels
+        return None
+
+    def write(self, kernels: bytes) -> None:
+        """Put ``kernels`` in the place of what was there, all at once."""
+        if not 0 < len(kernels) <= _MAX_BYTES:
+            return
+        try:
+            self.path.parent.mkdir(_PRIVATE, parents=True, exist_ok=True)
+            replace_file(self.path, hashlib.sha256(kernels).digest() + kernels)
+            files = sorted(self.path.parent.glob("*.kernels"), key=lambda f: f.stat().st_mtime_ns)
+            for old in files[:-_MOST_FILES]:
+                old.unlink(missing_ok=True)
+        except OSError as error:
+            _log.warning("compiled kernels are not kept: %s: %s", self.path, error.strerror)
+
+    def ignore(self, reason: str) -> None:
+        """Announce that the file is not used."""
+        _log.warning("kept kernels are ignored and compiled again: %s: %s", self.path, reason)
