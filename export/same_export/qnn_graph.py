@@ -7,6 +7,8 @@ Measured on the emulator (QNN 2.51, v69), and why each rewrite is there:
   and sums, which keep all 16 bits, they are not; these products are small.
 * A batched product with constant matrices (one per token) comes out wrong; a grouped
   convolution does the same sums and comes out right.
+* A softmax is rounded down, so that its sum is short of 1 by up to 8 in 1000: a mean over it is
+  taken of numbers around 0, which a missing share hardly moves, and the centre added behind.
 * The gain of a normalisation is rounded to 8 bits; folded into the linear layer behind it, or
   applied as an elementwise product, it is not.
 """
@@ -25,7 +27,8 @@ from same_engines.errors import ExportError
 
 _LONGEST_LISTED = 4
 _LARGEST_SPELT_OUT = 1 << 20
-_SUM = "_sum"
+COARSE, FINE, _SUM = "_coarse", "_fine", "_sum"
+"""How the nodes' names end that a layer with 16-bit weights becomes."""
 WEIGHTED = ("Conv", "MatMul")
 """Operators whose second input, where constant, is a layer's weights."""
 
@@ -50,6 +53,7 @@ def prepare(content: bytes, where: str) -> ir.Model:
     _rewrite(model, "MatMul", _spell_out_product)
     _rewrite(model, "MatMul", _group_token_products)
     _rewrite(model, "LayerNormalization", _move_gain_out)
+    _rewrite(model, "MatMul", _centre_mean)
     _drop_unused(model)
     return _with_shapes(model)
 
@@ -78,8 +82,8 @@ def constant_weight(node: ir.Node) -> NDArray[np.float32] | None:
 
 
 def is_exact_in_8_bits(weight: NDArray[np.float32]) -> bool:
-    """Whether ``weight`` is small whole numbers, such as pixel coordinates."""
-    return bool(weight.min() >= 0 and weight.max() <= 255 and (weight % 1 == 0).all())
+    """Whether ``weight`` is small whole numbers, such as centred pixel coordinates."""
+    return bool(np.abs(weight).max() <= 127 and (weight % 1 == 0).all())
 
 
 def widen(model: ir.Model, nodes: Collection[str]) -> ir.Model:
@@ -241,6 +245,19 @@ def _move_gain_out(graph: ir.Graph, node: ir.Node) -> None:
     build.replace_by(build("Add", [scaled, build.constant("offset", offset)]))
 
 
+def _centre_mean(graph: ir.Graph, node: ir.Node) -> None:
+    """Softmax times whole numbers (a soft-argmax) -> softmax times centred ones, plus centre."""
+    maker, points = node.inputs[0].producer(), constant(node.inputs[1])  # type: ignore[union-attr]
+    if maker is None or maker.op_type != "Softmax" or points is None or (points % 1 != 0).any():
+        return
+    if maker.attributes.get_int("axis", -1) not in (-1, len(_shape(node.inputs[0])) - 1):
+        return
+    centre = np.floor((points.max(axis=0) + points.min(axis=0)) / 2).astype(np.float32)
+    build = _Builder(graph, node)
+    mean = build("MatMul", [node.inputs[0], build.constant("centred", points - centre)])
+    build.replace_by(build("Add", [mean, build.constant("centre", centre)]))
+
+
 def _is_linear(user: ir.Node, x: ir.Value) -> bool:
     """Whether ``user`` is x @ W with a bias behind it, into which gain and offset can go."""
     if user.op_type != "MatMul" or user.inputs[0] is not x:
@@ -281,13 +298,13 @@ def _split_in_two(graph: ir.Graph, node: ir.Node) -> None:
     build = _Builder(graph, node)
     attributes = {name: attribute.value for name, attribute in node.attributes.items()}
     parts = []
-    for part, kernel in (("coarse", coarse), ("fine", weight - coarse)):
-        inputs = [node.inputs[0], build.constant(part, kernel), *node.inputs[2:]]
-        if part == "fine" and len(inputs) > 2:
+    for part, kernel in ((COARSE, coarse), (FINE, weight - coarse)):
+        inputs = [node.inputs[0], build.constant(part[1:], kernel), *node.inputs[2:]]
+        if part == FINE and len(inputs) > 2:
             bias = constant(node.inputs[2])
             assert bias is not None
             inputs[2] = build.constant("no_bias", np.zeros_like(bias))
-        parts.append(build(node.op_type, inputs, attributes, name=f"{_name(node)}_{part}"))
+        parts.append(build(node.op_type, inputs, attributes, name=f"{_name(node)}{part}"))
     build.replace_by(build("Add", parts, name=f"{_name(node)}{_SUM}"))
 
 

@@ -22,7 +22,14 @@ from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
 
 from same_engines.errors import ExportError
 from same_export.qnn_calibration import Frame
-from same_export.qnn_graph import constant, constant_weight, is_exact_in_8_bits, weight_axis
+from same_export.qnn_graph import (
+    FINE,
+    constant,
+    constant_weight,
+    is_exact_in_8_bits,
+    weight_axis,
+)
+from same_export.qnn_multipliers import hold_exactly
 
 Range = tuple[float, float]
 
@@ -66,6 +73,11 @@ def measure_ranges(model: ir.Model, frames: Sequence[Frame], known: Mapping[str,
             low, high = found.get(name, (np.inf, -np.inf))
             found[name] = (min(low, float(value.min())), max(high, float(value.max())))
     widened = {name: _with_margin(*found[name]) for name in found}
+    for node in model.graph:
+        output = str(node.outputs[0].name)
+        if str(node.name).endswith(FINE) and output in found:
+            # What rounding leaves to this half is settled later, and is little of the layer.
+            widened[output] = (2 * widened[output][0], 2 * widened[output][1])
     for name, (lowest, highest) in {**_bounds(model), **known}.items():
         if name in known and name in found:
             widened[name] = (lowest, highest)
@@ -95,6 +107,7 @@ def quantise(model: ir.Model, ranges: Ranges) -> bytes:
             config.op_types_to_quantize, config.extra_options,
         )  # fmt: skip
         quantiser.quantize_model()
+    hold_exactly(quantiser.model.model, model)
     return bytes(quantiser.model.model.SerializeToString())
 
 
@@ -159,8 +172,8 @@ def _weight_overrides(model: ir.Model) -> dict[str, list[dict[str, Any]]]:
         name = node.inputs[1].name  # type: ignore[union-attr] # it has a constant
         assert name is not None
         if is_exact_in_8_bits(weight):
-            scale, zero_point = np.float32(1.0), np.uint8(0)
-            exact = {"quant_type": QuantType.QUInt8, "scale": scale, "zero_point": zero_point}
+            scale, zero_point = np.float32(1.0), np.int8(0)
+            exact = {"quant_type": QuantType.QInt8, "scale": scale, "zero_point": zero_point}
             overrides[name] = [exact]
         else:
             axis = weight_axis(node)
