@@ -22,13 +22,14 @@ from same_engines.qnn_library import (
     load_qnn,
     open_context,
 )
-from same_export.qnn_bias import correct_biases
 from same_export.qnn_calibration import Frame, record_frames
 from same_export.qnn_graph import layers, prepare, widen
 from same_export.qnn_operations import multiply_accumulates
 from same_export.qnn_probe import JointProbe, distances_mm
-from same_export.qnn_quantise import Range, cpu_session, measure_ranges, quantise, run_all
+from same_export.qnn_quantise import Range, measure_ranges, quantise
 from same_export.qnn_report import OutputError, QnnReport, StageReport
+from same_export.qnn_rounding import measure_layer_inputs
+from same_export.qnn_run import cpu_session, run_all
 from same_export.qnn_sensitivity import LayerCost, choose_wide, layer_costs
 from same_export.qnn_tracker import compare_trackers
 from same_runtime.recording import Recording
@@ -39,7 +40,8 @@ _CALIBRATION_FRAMES: Final = {"visual": 60}
 """Frames whose ranges are measured; all of them where a stage is not named. An image network's
 activations vary little, and each of its frames takes 10 times as long."""
 _SENSITIVITY_FRAMES: Final = {"visual": 4, "inertial": 24, "fusion": 8, "temporal": 24}
-_BIAS_FRAMES: Final = {"visual": 3, "inertial": 24, "fusion": 12, "temporal": 24}
+_ROUNDING_FRAMES: Final = {"visual": 20, "fusion": 60, "temporal": 60}
+"""Frames that weights are rounded by; all of them where a stage is not named."""
 _CHECKED_FRAMES: Final = {"visual": 3, "inertial": 12, "fusion": 6, "temporal": 12}
 
 Progress = Callable[[str | None], None]
@@ -93,15 +95,13 @@ def build(
     progress: Progress = lambda step: None,
     calibration_frames: int | None = None,
     wide_share: float = WIDE_SHARE,
-    correct_bias: bool = True,
 ) -> QnnBuild:
     """Quantise with ``recording``, or its first ``calibration_frames`` frames, and compile every
     stage of ``bundle`` for ``target``.
 
     A stage that the NPU cannot run whole stays on the CPU; the report says which operators
     stopped it. ``wide_share``: how many more weight bytes sensitive layers may take, as a share
-    of all; 0 does not ask which they are. ``correct_bias``: take the NPU's constant errors off
-    the biases. Nothing is written. Raises ``EngineError`` for an
+    of all; 0 does not ask which they are. Nothing is written. Raises ``EngineError`` for an
     unknown SoC or a missing onnxruntime-qnn, ``RecordingError`` and ``BundleError`` for bad
     input.
     """
@@ -134,12 +134,10 @@ def build(
         where = f"{bundle.path}: {stage}"
         reason = ""
         operators: tuple[str, ...] = ()
-        graph = quantise(model, ranges)
+        examples = _spread(frames, _ROUNDING_FRAMES.get(stage, len(frames)))
+        behaviour = measure_layer_inputs(model, [frame[stage] for frame in examples])
+        graph = quantise(model, ranges, behaviour)
         try:
-            if correct_bias:
-                examples = [frame[stage] for frame in _spread(frames, _BIAS_FRAMES[stage])]
-                model = correct_biases(model, ranges, examples, qnn, soc, where)
-                graph = quantise(model, ranges)
             contexts[stage] = compile_context(qnn, graph, soc, where)
         except NotFinalised as error:
             reason, operators = str(error), error.operators

@@ -5,7 +5,7 @@ channel; layers that ``qnn_graph.widen`` split in two keep 16.
 """
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
@@ -13,8 +13,6 @@ from typing import Any, Final
 import numpy as np
 import onnx
 import onnx_ir as ir
-import onnxruntime as ort
-from numpy.typing import NDArray
 from onnxruntime.quantization import CalibrationMethod, QuantType
 from onnxruntime.quantization.calibrate import TensorsData
 from onnxruntime.quantization.execution_providers.qnn import get_qnn_qdq_config
@@ -30,13 +28,14 @@ from same_export.qnn_graph import (
     weight_axis,
 )
 from same_export.qnn_multipliers import hold_exactly
+from same_export.qnn_rounding import LayerInputs
+from same_export.qnn_run import cpu_session
 
 Range = tuple[float, float]
 
 _MARGIN: Final = 0.1
 """How much wider than what calibration saw an activation's range is taken, as a share of it:
 other users move a little further; it costs an eighth of one of 16 bits."""
-_ERRORS_ONLY: Final = 3
 
 
 @dataclass(frozen=True)
@@ -87,8 +86,14 @@ def measure_ranges(model: ir.Model, frames: Sequence[Frame], known: Mapping[str,
     return Ranges(widened, len(frames))
 
 
-def quantise(model: ir.Model, ranges: Ranges) -> bytes:
-    """The QDQ graph of a prepared, perhaps widened, float ``model``."""
+def quantise(
+    model: ir.Model, ranges: Ranges, inputs: Mapping[str, LayerInputs] | None = None
+) -> bytes:
+    """The QDQ graph of a prepared, perhaps widened, float ``model``.
+
+    ``inputs``: of its layers, from ``measure_layer_inputs``; without it weights are rounded to
+    the nearest.
+    """
     proto = ir.to_proto(model)
     tensors = {
         name: (np.float32(low), np.float32(high)) for name, (low, high) in ranges.by_tensor.items()
@@ -107,7 +112,7 @@ def quantise(model: ir.Model, ranges: Ranges) -> bytes:
             config.op_types_to_quantize, config.extra_options,
         )  # fmt: skip
         quantiser.quantize_model()
-    hold_exactly(quantiser.model.model, model)
+    hold_exactly(quantiser.model.model, model, inputs or {})
     return bytes(quantiser.model.model.SerializeToString())
 
 
@@ -121,24 +126,6 @@ def _quiet_root_logger() -> Iterator[None]:
         yield
     finally:
         root.setLevel(level)
-
-
-def cpu_session(content: bytes) -> ort.InferenceSession:
-    """``content`` on ONNX Runtime's CPU provider, one thread."""
-    options = ort.SessionOptions()
-    options.log_severity_level = _ERRORS_ONLY
-    options.intra_op_num_threads = 1
-    return ort.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-
-
-def run_all(session: ort.InferenceSession, frames: Iterable[Frame]) -> dict[str, NDArray[Any]]:
-    """Each output of ``session`` over ``frames``, stacked along a new first axis."""
-    names = [output.name for output in session.get_outputs()]
-    results = [session.run(names, dict(frame)) for frame in frames]
-    return {
-        name: np.stack(values)
-        for name, values in zip(names, zip(*results, strict=True), strict=True)
-    }
 
 
 def _with_margin(low: float, high: float) -> Range:

@@ -9,7 +9,7 @@ import onnx_ir as ir
 from same_export.qnn_calibration import Frame
 from same_export.qnn_graph import is_weighted, layers, rounded_to_8_bits, weight_axis
 from same_export.qnn_probe import JointProbe, distances_mm
-from same_export.qnn_quantise import cpu_session, run_all
+from same_export.qnn_run import cpu_session, run_all
 
 
 @dataclass(frozen=True)

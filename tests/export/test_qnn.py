@@ -28,7 +28,8 @@ from same_engines.qnn_library import (
 )
 from same_export import qnn_build
 from same_export.qnn_graph import layers, prepare, rounded_to_8_bits, widen
-from same_export.qnn_quantise import cpu_session, measure_ranges, quantise, run_all
+from same_export.qnn_quantise import measure_ranges, quantise
+from same_export.qnn_run import cpu_session, run_all
 from same_export.qnn_sensitivity import LayerCost, choose_wide
 from same_runtime.demo import demo_bundle, demo_recording
 from same_runtime.recording import Recording
