@@ -3,15 +3,18 @@
     python benchmarks/gpu/measure_gpu.py --out benchmarks/results/gpu.json
 
 Needs an NVIDIA GPU and PyTorch with CUDA. What a machine lacks (TensorRT, nvcc, a library that
-refuses the card) is reported with its own words; what is there is measured.
+refuses the card) is reported with its own words; what is there is measured. ``--rehearse`` goes
+the same way without a GPU, so that a missing package or file is found before one is at hand.
 """
 
 import json
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
 
@@ -36,6 +39,7 @@ Opener = Callable[[], Engine]
 _CHECKED_FRAMES = 40
 _CHECK_SEEDS = range(3)
 _STAGE_RUNS = 300
+_MOST_REASON = 800
 _TARGETS = {"p50_ms": 0.5, "p99_ms": 0.8, "over_eager": 10.0, "over_onnxruntime_cuda": 2.0,
             "operator_speed_up": 5.0, "error_mm": 1.0}  # fmt: skip
 
@@ -54,27 +58,29 @@ class MeasureGpuCommand:
     """Frames pushed through each engine."""
     only_kernel: bool = False
     """Check and measure the operator's kernel, nothing else."""
+    rehearse: bool = False
+    """Run where there is no GPU: all that needs one is refused, and the reasons are written."""
     out: Path = Path("benchmarks/results/gpu.json")
     """JSON report to write."""
 
 
 def measure(command: MeasureGpuCommand) -> None:
     """Run the command. Raises ``SameError`` kinds for anything the user can mend."""
-    missing = find_driver()
+    missing = None if command.rehearse else find_driver()
     if missing is not None:
         raise EngineError(f"{missing}: run this where there is a GPU; nothing was written")
     try:
         import torch
     except ImportError as error:
         raise EngineError(f"PyTorch: {error}; pip install torch") from None
-    if not torch.cuda.is_available():
+    if not command.rehearse and not torch.cuda.is_available():
         raise EngineError("PyTorch sees no GPU: install its CUDA build; nothing was written")
     console = Console()
     report: dict[str, Any] = {
-        "device": torch.cuda.get_device_name(),
-        "compute_capability": list(torch.cuda.get_device_capability()),
+        "device": "none: a rehearsal" if command.rehearse else torch.cuda.get_device_name(),
+        "compute_capability": [] if command.rehearse else list(torch.cuda.get_device_capability()),
         "machine": machine_facts(),
-        "versions": {**versions(), "cuda": torch.version.cuda},
+        "versions": {**versions(), **_gpu_versions(), "cuda": torch.version.cuda},
         "frames": command.frames,
         "kernel": {},
         "presets": {},
@@ -89,12 +95,41 @@ def measure(command: MeasureGpuCommand) -> None:
     if not command.only_kernel:
         with tempfile.TemporaryDirectory() as work:
             for preset in command.presets:
-                _measure_preset(command, preset, Path(work), launch, report, console, keep)
+                with _refusals(report["presets"], preset, console):
+                    _measure_preset(command, preset, Path(work), launch, report, console, keep)
+                keep()
     report["verdicts"] = verdicts(report)
     keep()
     for name, verdict in report["verdicts"].items():
         console.print(f"{name}: {verdict}")
     console.print(f"wrote {command.out}")
+
+
+@contextmanager
+def _refusals(result: dict[str, Any], at: str, console: Console) -> Iterator[None]:
+    """Write under ``at`` why a part cannot be measured, instead of losing the others.
+
+    PyTorch, its compiler and the CUDA packages raise many unrelated kinds of errors.
+    """
+    try:
+        yield
+    except Exception as error:
+        reason = " ".join(str(error).split())[:_MOST_REASON] or type(error).__name__
+        if not isinstance(error, SameError):
+            reason = f"{type(error).__name__}: {reason}"
+        result.setdefault(at, {})
+        result[at]["refused"] = reason
+        console.print(f"{at}: {reason}", markup=False)
+
+
+def _gpu_versions() -> dict[str, str | None]:
+    found: dict[str, str | None] = {}
+    for package in ("tensorrt-rtx-cu13-libs", "tensorrt", "onnxruntime-gpu", "cuda-core"):
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            found[package] = None
+    return found
 
 
 def _measure_kernel(
@@ -106,16 +141,16 @@ def _measure_kernel(
     from same_model.config import PRESETS
 
     result = report["kernel"]
-    result["copy_gb_s"] = kernel.copy_bandwidth_gb_s()
+    with _refusals(result, "copy", console):
+        result["copy"] = {"gb_s": kernel.copy_bandwidth_gb_s()}
     launches: dict[str, Callable[..., None]] = {}
-    for name, make in (
-        ("nvrtc", lambda: DeformAttnKernel(CudaDevice().architecture)),
-        ("nvcc", lambda: kernel.NativeKernel(_ROOT / "build/cuda-benchmark")),
-    ):
-        try:
+    makers: dict[str, Callable[[], Any]] = {
+        "nvrtc": lambda: DeformAttnKernel(CudaDevice().architecture),
+        "nvcc": lambda: kernel.NativeKernel(_ROOT / "build/cuda-benchmark"),
+    }
+    for name, make in makers.items():
+        with _refusals(result, name, console):
             launches[name] = make().launch
-        except (SameError, OSError) as error:
-            result[f"{name}_refused"] = str(error)
     for name, launch in launches.items():
         for preset in command.presets:
             for precision in command.precisions:
@@ -123,14 +158,15 @@ def _measure_kernel(
                     layout = "channels-last" if channels_last else "channels-first"
                     at = f"{preset} {precision} {layout} {name}"
                     shape = kernel.shape_of(PRESETS[preset], precision == "fp16", channels_last)
-                    entry = {"relative_error": kernel.check(launch, shape, _CHECK_SEEDS)}
-                    entry |= kernel.measure(launch, shape, result["copy_gb_s"])
-                    result[at] = entry
-                    console.print(
-                        f"kernel {at}: {1e3 * entry['cold_ms']:.1f} us cold, "
-                        f"{1e3 * entry['warm_ms']:.1f} us warm, {entry['cold_gb_s']:.0f} GB/s, "
-                        f"error {entry['relative_error']:.1e}"
-                    )
+                    with _refusals(result, at, console):
+                        entry = {"relative_error": kernel.check(launch, shape, _CHECK_SEEDS)}
+                        result[at] = entry
+                        entry |= kernel.measure(launch, shape, result["copy"].get("gb_s"))
+                        console.print(
+                            f"kernel {at}: {1e3 * entry['cold_ms']:.1f} us cold, "
+                            f"{1e3 * entry['warm_ms']:.1f} us warm, {entry['cold_gb_s']:.0f} GB/s, "
+                            f"error {entry['relative_error']:.1e}"
+                        )
     return next(iter(launches.values()), None)
 
 
@@ -157,14 +193,9 @@ def _measure_preset(
         for name, opener in _openers(bundle, precision, model, launch).items():
             at = f"{name} {precision}"
             started = time.perf_counter()
-            try:
-                result["engines"][at] = entry = _measure_engine(
-                    opener, folder, reference, command.frames
-                )
-            except SameError as error:
-                result["engines"][at] = {"refused": str(error)}
-                console.print(f"{preset} {at}: {error}")
-            else:
+            with _refusals(result["engines"], at, console):
+                entry = _measure_engine(opener, folder, reference, command.frames)
+                result["engines"][at] = entry
                 console.print(
                     f"{preset} {at}: push p50 {entry['push']['p50_ms']:.3f} ms, "
                     f"p99 {entry['push']['p99_ms']:.3f} ms, error {entry['error_mm']:.3f} mm "

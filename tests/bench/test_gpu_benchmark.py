@@ -1,10 +1,14 @@
 """What of the GPU benchmark can be wrong without a GPU: byte counts, verdicts, the peers."""
 
+import json
+import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "benchmarks/gpu"))
@@ -20,6 +24,7 @@ from torch_device import TorchDevice, torch_engine  # noqa: E402
 from same_engines import Bundle, open_engine  # noqa: E402
 from same_engines.cuda_device import find_driver  # noqa: E402
 from same_engines.deform_attn_cuda import DeformAttnShape  # noqa: E402
+from same_engines.errors import EngineError  # noqa: E402
 from same_export.stage_graphs import for_precision  # noqa: E402
 from same_model.config import PRESETS  # noqa: E402
 from same_model.deform_attn import spatial_aware_deform_attn  # noqa: E402
@@ -123,3 +128,89 @@ def test_without_a_gpu_it_says_so_and_writes_nothing(
     assert measure_gpu.main() == 2
     assert "no NVIDIA driver on this machine" in capsys.readouterr().err
     assert not out.exists()
+
+
+def test_what_cannot_be_measured_says_why_and_leaves_the_rest() -> None:
+    result: dict = {"begun": {"relative_error": 1e-7}}
+    console = Console(quiet=True)
+    for at, raised in (
+        ("typed", EngineError("refuses this card")),
+        ("begun", RuntimeError("CUDA error:\n an illegal address")),
+        ("wordless", AssertionError()),
+    ):
+        with measure_gpu._refusals(result, at, console):
+            raise raised
+    with measure_gpu._refusals(result, "good", console):
+        result["good"] = {}
+    assert result == {
+        "typed": {"refused": "refuses this card"},
+        "begun": {
+            "relative_error": 1e-7,
+            "refused": "RuntimeError: CUDA error: an illegal address",
+        },
+        "wordless": {"refused": "AssertionError: AssertionError"},
+        "good": {},
+    }
+    with pytest.raises(KeyboardInterrupt), measure_gpu._refusals(result, "stopped", console):
+        raise KeyboardInterrupt
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(find_driver() is None, reason="this machine has a GPU driver")
+def test_a_rehearsal_reaches_every_gpu_call_and_writes_why_each_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "gpu.json"
+    monkeypatch.setattr(
+        sys, "argv",
+        ["measure_gpu.py", "--rehearse", "--presets", "lite", "--frames", "20", "--out", str(out)],
+    )  # fmt: skip
+    assert measure_gpu.main() == 0
+    report = json.loads(out.read_text())
+    assert report["device"] == "none: a rehearsal"
+    assert "refused" not in report["presets"]["lite"]
+    engines = report["presets"]["lite"]["engines"]
+    assert {name.removesuffix(" fp32").removesuffix(" fp16") for name in engines} >= {
+        "tensorrt-rtx plugin", "tensorrt-rtx standard", "tensorrt plugin", "onnxruntime-cuda",
+        "torch eager", "torch compile", "torch graph",
+    }  # fmt: skip
+    for entry in (*engines.values(), *report["kernel"].values()):
+        assert not {"ModuleNotFoundError", "FileNotFoundError"} & set(entry["refused"].split(": "))
+        assert any(word in entry["refused"] for word in ("NVIDIA", "CUDA", "nvcc", "cudaError"))
+    assert set(report["verdicts"].values()) == {"not measured"}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="shell scripts for Linux machines")
+def test_packed_parts_may_come_one_by_one_and_are_checked(tmp_path: Path) -> None:
+    wheels = tmp_path / "work" / "wheels"
+    wheels.mkdir(parents=True)
+    about = "carried-1.0.dist-info"
+    with zipfile.ZipFile(wheels / "carried-1.0-py3-none-any.whl", "w") as wheel:
+        wheel.writestr("carried.py", "value = 7\n" + "#" * 300_000)
+        wheel.writestr(f"{about}/METADATA", "Metadata-Version: 2.1\nName: carried\nVersion: 1.0\n")
+        wheel.writestr(
+            f"{about}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        )
+        wheel.writestr(f"{about}/RECORD", "")
+    pack, scripts = tmp_path / "pack", ROOT / "benchmarks/gpu"
+    split = [str(scripts / "split.sh"), str(tmp_path / "work"), str(pack), "100K"]
+    subprocess.run(split, check=True)
+    parts = sorted(pack.iterdir())
+    assert len(parts) > 2
+    into = tmp_path / "into"
+
+    def unpack(folder: Path) -> subprocess.CompletedProcess[str]:
+        arguments = [str(scripts / "unpack.sh"), str(folder), str(into), sys.executable]
+        return subprocess.run(arguments, capture_output=True, text=True)
+
+    for index, part in enumerate(parts):
+        one = tmp_path / f"trip-{index}"
+        one.mkdir()
+        part.rename(one / part.name)
+        came = unpack(one)
+        assert came.returncode == 0, came.stderr
+        assert ("still to come" in came.stdout) == (index < len(parts) - 1)
+    assert (into / "site" / "carried.py").read_text().startswith("value = 7")
+    piece = tmp_path / "trip-1" / "part-01" / "piece"
+    piece.write_bytes(b"?" + piece.read_bytes()[1:])
+    assert unpack(tmp_path / "trip-1").returncode != 0
