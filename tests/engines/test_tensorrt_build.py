@@ -111,16 +111,23 @@ def test_fields_survive_serialisation(rtx) -> None:
         OperatorFields.read(list(fields.collection(rtx.module))[:1])
 
 
-def test_the_plans_hold_the_fields_of_the_graph(rtx, built: Bundle) -> None:
-    shell = built.manifest.config["shell_points"]
-    delta = built.manifest.config["shell_half_depth_m"]
-    plan = plans_of(built).find("fp32", "plugin", "fusion")
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+def test_the_plans_hold_the_fields_of_the_graph(rtx, built: Bundle, precision: str) -> None:
+    config = built.manifest.config
+    shell = np.int32(config["shell_points"]).tobytes()
+    delta = np.float32(config["shell_half_depth_m"]).tobytes()
+    pe_sum = np.int32(config["pe_weighting"] == "sum").tobytes()
+    plan = plans_of(built).find(precision, "plugin", "fusion")
     assert plan is not None
     content = plan_bytes(built, RTX, plan)
-    at = content.index(b"num_shell_points")
-    near = content[max(0, at - 1024) : at + 1024]
-    assert np.int32(shell).tobytes() in near
-    assert np.float32(delta).tobytes() in near
+    # Name, version, namespace and the three fields with their types, once for each layer.
+    record = NAME.encode() + rb".{0,300}?num_shell_points.{0,60}?INT32.{0,200}?pe_sum.{57}"
+    records = re.findall(record, content, re.DOTALL)
+    assert len(records) == ITERATIONS
+    for fields in records:
+        values = re.findall(rb"(?:INT32|FP32).{14}(.{4})", fields, re.DOTALL)
+        assert values == [shell, delta, pe_sum]
+        assert NAMESPACE.encode() in fields[: fields.index(b"num_shell_points")]
 
 
 def test_the_plugin_is_registered_only_while_asked(rtx) -> None:
