@@ -7,7 +7,12 @@ import torch
 from torch import Tensor, nn
 
 from same_model.config import ModelConfig
-from same_model.deform_attn import deform_attn, exported_deform_attn, spatial_aware_deform_attn
+from same_model.deform_attn import (
+    deform_attn,
+    exported_deform_attn,
+    sample_bilinear,
+    spatial_aware_deform_attn,
+)
 from same_model.layers import (
     SelfAttention,
     attend,
@@ -20,6 +25,7 @@ from same_model.standing_pose import standing_joints_cam_left
 from same_runtime.conventions import NUM_JOINTS, NUM_VIEWS
 
 _MASK_RAMP = 0.1
+_FIRST_TRUST = -1.0  # of a sigmoid: a quarter of the way, in each view
 
 
 class FusionOutput(NamedTuple):
@@ -39,6 +45,8 @@ class Views(NamedTuple):
     """(..., V, D, Hf, Wf)."""
     joints_2d: Tensor
     """(..., V, J, 2) float32, feature pixels."""
+    joint_rays: Tensor
+    """(..., V, J, 3) float32: ``rays`` at ``joints_2d``; zero outside the map."""
     seen: Tensor
     """(..., V, J): 1 where the joint may be read in the view, 0 where not, a short ramp between."""
     rays: Tensor
@@ -105,7 +113,7 @@ class SpatialAwareMultiViewFusion(nn.Module):
         with torch.no_grad():
             self.offsets.bias.copy_((direction[:, None] * rings[:, None]).reshape(-1))
 
-    def _sample(self, query: Tensor, joints: Tensor, views: Views) -> tuple[Tensor, Tensor | None]:
+    def _sample(self, query: Tensor, depth: Tensor, views: Views) -> tuple[Tensor, Tensor | None]:
         heads, points = self.config.sampling_heads, self.config.sampling_points
         offsets = self.offsets(query).to(views.joints_2d.dtype)
         offsets = offsets.unflatten(-1, (heads, points, 2))
@@ -126,16 +134,16 @@ class SpatialAwareMultiViewFusion(nn.Module):
             views.origins.flatten(0, -2),
             locations,
             weights,
-            depth_from_view(joints, views.origins, views.axes).flatten(0, -2),
+            depth.flatten(0, -2),
             self.shell.weight,
             self.shell.bias,
             self.config.shell_half_depth_m,
             self.config.pe_weighting == "sum",
         )
 
-    def forward(self, query: Tensor, joints: Tensor, views: Views) -> Tensor:
-        """``query`` (..., J, D), ``joints`` (..., J, 3) float32 -> F_mv (..., J, D)."""
-        sampled, position = self._sample(query, joints, views)
+    def forward(self, query: Tensor, depth: Tensor, views: Views) -> Tensor:
+        """``query`` (..., J, D), ``depth`` (..., V, J) metres -> F_mv (..., J, D)."""
+        sampled, position = self._sample(query, depth, views)
         heads = (sampled.transpose(1, 2) @ self.value).transpose(1, 2)
         if position is not None:
             heads = heads + self.embedding(position)
@@ -183,15 +191,34 @@ class FusionIteration(nn.Module):
             ModalityAwareLayer(config) for _ in range(config.mmf_layers)
         )
         self.head = offset_head(dim, dim, 3)
+        if config.use_sa_mvf_pe:
+            self.ray_trust = nn.Linear(dim, NUM_VIEWS)
+            nn.init.zeros_(self.ray_trust.weight)
+            nn.init.constant_(self.ray_trust.bias, _FIRST_TRUST)
+        self.use_rays = config.use_sa_mvf_pe
 
     def forward(
         self, query: Tensor, joints: Tensor, imu_tokens: Tensor, views: Views
     ) -> tuple[Tensor, Tensor]:
         """``query`` (..., J, D) and ``joints`` (..., J, 3) float32 -> the same two, refined."""
-        image_tokens = self.multi_view(query, joints, views)
+        depth = depth_from_view(joints, views.origins, views.axes)
+        image_tokens = self.multi_view(query, depth, views)
         for layer in self.multi_modal:
             query = layer(query, imu_tokens, image_tokens)
-        return query, joints + self.head(query).to(joints.dtype)
+        refined = joints + self.head(query).to(joints.dtype)
+        if self.use_rays:
+            refined = refined + self._towards_rays(query, joints, depth, views)
+        return query, refined
+
+    def _towards_rays(self, query: Tensor, joints: Tensor, depth: Tensor, views: Views) -> Tensor:
+        """How far ``joints`` (..., J, 3) go towards the points of their viewing rays at
+        ``depth`` (..., V, J), each view as far as the query trusts it: (..., J, 3) metres.
+
+        Tokens of tens of channels hold a place to centimetres; this path is exact.
+        """
+        on_ray = views.origins[..., None, :] + depth[..., None] * views.joint_rays
+        trust = torch.sigmoid(self.ray_trust(query)).transpose(-1, -2) * views.seen
+        return ((on_ray - joints[..., None, :, :]) * trust[..., None].to(joints.dtype)).sum(-3)
 
 
 class FusionStage(nn.Module):
@@ -240,9 +267,12 @@ class FusionStage(nn.Module):
         """
         dtype = module_dtype(self.embed_query)
         valid = (view_valid * self.view_used.to(view_valid.dtype))[..., None]
+        joint_rays = sample_bilinear(rays.flatten(0, -4), joints_2d.flatten(0, -3)[..., None, :])
+        joint_rays = joint_rays[..., 0].transpose(-1, -2).unflatten(0, rays.shape[:-3])
         views = Views(
             features.to(dtype),
             joints_2d,
+            joint_rays,
             (valid * _mask(visibility, self.config.confidence_threshold)).to(dtype),
             rays,
             origins,
