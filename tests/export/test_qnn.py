@@ -105,7 +105,18 @@ def test_known_ranges_and_bounds_win_over_what_calibration_saw(tiny_bundle: Path
     clips = [node.outputs[0].name for node in model.graph if node.op_type == "Clip"]
     assert clips and all(ranges.by_tensor[str(name)][1] <= 1.0 for name in clips)
     low, high = ranges.by_tensor["joints_imu"]  # 0.1 .. 0.9 was seen; zero always fits
-    assert low == 0.0 and 0.9 < high < 1.0
+    assert low == 0.0 and high == pytest.approx(0.9 * 1.375, rel=0.05)
+
+
+def test_motion_a_third_larger_than_calibration_saw_does_not_saturate(tiny_bundle: Path) -> None:
+    bundle = Bundle.open(tiny_bundle)
+    model = prepare(bundle.graph_bytes("fp32", "temporal"), "temporal")
+    seen = [random_inputs(bundle, "temporal", seed) for seed in range(3)]
+    graph = quantise(model, measure_ranges(model, seen, {}))
+    larger = [{**seen[0], "joints_local": seen[0]["joints_local"] + np.float32(0.3)}]
+    exact = run_all(cpu_session(serialised(model)), larger)["joints_anchor"]
+    came = run_all(cpu_session(graph), larger)["joints_anchor"]
+    assert np.abs(came - exact).max() < 0.02
 
 
 def test_weights_round_per_channel() -> None:
