@@ -139,7 +139,8 @@ def test_each_fusion_switch_changes_the_result(change: dict[str, object]) -> Non
 def test_ablations_drop_their_weights() -> None:
     names = {name for name, _ in tiny_model().named_parameters()}
     without_pe = {name for name, _ in tiny_model(use_sa_mvf_pe=False).named_parameters()}
-    assert {name.split(".")[4] for name in names - without_pe} == {"embedding", "shell"}
+    gone = {name.rsplit(".", 2)[-2] for name in names - without_pe}
+    assert gone == {"embedding", "shell", "ray_trust"}
     vanilla = {name for name, _ in tiny_model(use_ma_mmf=False).named_parameters()}
     assert all(".key_value.1." in name for name in names - vanilla)
     assert not any(
