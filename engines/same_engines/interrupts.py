@@ -12,11 +12,13 @@ def held_interrupts() -> Iterator[Callable[[], bool]]:
 
     Python raises ``KeyboardInterrupt`` at the next line it runs, which may be the first of a
     callback, below native code that no exception may cross. Signals go to the main thread only,
-    so in any other this changes nothing.
+    so in any other this changes nothing; nor does it where Ctrl-C is ignored, as in a job of a
+    script's background.
     """
     pressed: list[int] = []
     former = signal.getsignal(signal.SIGINT)
-    if threading.current_thread() is not threading.main_thread() or former is None:
+    elsewhere = threading.current_thread() is not threading.main_thread()
+    if elsewhere or former in (None, signal.SIG_IGN):
         yield lambda: False
         return
     signal.signal(signal.SIGINT, lambda number, frame: pressed.append(number))

@@ -28,6 +28,14 @@ def rtx():
     return load_tensorrt(RTX)
 
 
+@pytest.fixture(autouse=True)
+def ctrl_c_counts():
+    """Ctrl-C is ignored where the tests run in the background of a script."""
+    former = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, former)
+
+
 def test_nested_phases_are_one_share() -> None:
     tree = PhaseTree()
     tree.start("building", None, 4)

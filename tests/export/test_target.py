@@ -30,6 +30,7 @@ _CTRL_C_WITHIN_FUSION = """
 import os, signal
 from rich.progress import Progress
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in a script's background
 update = Progress.update
 
 def press(self, task, **told):

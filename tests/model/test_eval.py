@@ -115,7 +115,9 @@ def test_a_checkpoint_is_evaluated_and_reported(data, checkpoint, tmp_path):
     assert set(content["protocols"]) == {"protocol1", "protocol2"}
     for protocol, group in content["protocols"].items():
         low, high = group["confidence_95"]["mpjpe"]
-        assert low <= group["metrics"]["mpjpe"] <= high
+        mean = group["metrics"]["mpjpe"]
+        # A group of one sequence has no spread, and its means differ by rounding.
+        assert low <= mean * (1 + 1e-9) and mean * (1 - 1e-9) <= high
         errors = [content["joints"][protocol][joint][0] for joint in JOINT_NAMES]
         assert np.mean(errors) == pytest.approx(group["metrics"]["mpjpe"])
     assert set(content["actions"]["protocol2"]) == {"kneel"}
