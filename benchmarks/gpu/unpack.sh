@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Join what pack.sh made and install it beside what this Python has, without any registry:
-#     benchmarks/gpu/unpack.sh build/gpu-pack /tmp/same-gpu    # again for every part that arrives
-#     PYTHONPATH=/tmp/same-gpu/site python benchmarks/gpu/measure_gpu.py
+#     benchmarks/gpu/unpack.sh build/gpu-pack build/same-gpu    # again for every part that arrives
+#     PYTHONPATH=build/same-gpu/site python benchmarks/gpu/measure_gpu.py
 # Parts that came earlier are kept, so they may arrive one at a time and be gone afterwards.
 set -euo pipefail
 pack=${1:?folder with part-*} into=${2:?folder to install into} python=${3:-python3}
