@@ -191,11 +191,10 @@ class FusionIteration(nn.Module):
             ModalityAwareLayer(config) for _ in range(config.mmf_layers)
         )
         self.head = offset_head(dim, dim, 3)
-        if config.use_sa_mvf_pe:
-            self.ray_trust = nn.Linear(dim, NUM_VIEWS)
+        self.ray_trust = nn.Linear(dim, NUM_VIEWS) if config.use_sa_mvf_pe else None
+        if self.ray_trust is not None:
             nn.init.zeros_(self.ray_trust.weight)
             nn.init.constant_(self.ray_trust.bias, _FIRST_TRUST)
-        self.use_rays = config.use_sa_mvf_pe
 
     def forward(
         self, query: Tensor, joints: Tensor, imu_tokens: Tensor, views: Views
@@ -206,18 +205,19 @@ class FusionIteration(nn.Module):
         for layer in self.multi_modal:
             query = layer(query, imu_tokens, image_tokens)
         refined = joints + self.head(query).to(joints.dtype)
-        if self.use_rays:
-            refined = refined + self._towards_rays(query, joints, depth, views)
+        if self.ray_trust is not None:
+            trust = torch.sigmoid(self.ray_trust(query)).transpose(-1, -2) * views.seen
+            refined = refined + self._towards_rays(joints, depth, trust, views)
         return query, refined
 
-    def _towards_rays(self, query: Tensor, joints: Tensor, depth: Tensor, views: Views) -> Tensor:
+    @staticmethod
+    def _towards_rays(joints: Tensor, depth: Tensor, trust: Tensor, views: Views) -> Tensor:
         """How far ``joints`` (..., J, 3) go towards the points of their viewing rays at
-        ``depth`` (..., V, J), each view as far as the query trusts it: (..., J, 3) metres.
+        ``depth`` (..., V, J), each view as far as ``trust`` (..., V, J) says: (..., J, 3) metres.
 
         Tokens of tens of channels hold a place to centimetres; this path is exact.
         """
         on_ray = views.origins[..., None, :] + depth[..., None] * views.joint_rays
-        trust = torch.sigmoid(self.ray_trust(query)).transpose(-1, -2) * views.seen
         return ((on_ray - joints[..., None, :, :]) * trust[..., None].to(joints.dtype)).sum(-3)
 
 
