@@ -28,7 +28,7 @@ from same_bench.deadlines import Ticks, judge_ticks
 from same_bench.endless import STREAMS, EndlessDevices, send
 from same_bench.machine import QuietWatch, machine_facts, thread_settings, versions
 from same_engines import Bundle, Engine, open_engine
-from same_engines.bundle import MANIFEST_NAME, sha256_file
+from same_engines.bundle.reader import MANIFEST_NAME, sha256_file
 from same_engines.errors import InvalidInputError
 from same_runtime import SamePoseTracker, StereoFrame
 from same_runtime.command import run_command

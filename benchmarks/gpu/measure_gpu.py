@@ -28,9 +28,9 @@ for _folder in ("benchmarks/gpu", "tests", "tests/runtime"):
 from same_bench.machine import machine_facts, versions  # noqa: E402
 from same_bench.stats import summarise  # noqa: E402
 from same_engines import Bundle, Engine, open_engine  # noqa: E402
-from same_engines.bundle import STAGES  # noqa: E402
-from same_engines.cuda_device import CudaDevice, find_driver  # noqa: E402
+from same_engines.bundle.reader import STAGES  # noqa: E402
 from same_engines.errors import EngineError, SameError  # noqa: E402
+from same_engines.gpu.cuda_device import CudaDevice, find_driver  # noqa: E402
 from same_runtime.command import run_command  # noqa: E402
 
 Precision = Literal["fp32", "fp16"]
@@ -137,7 +137,7 @@ def _measure_kernel(
 ) -> Callable[..., None] | None:
     import kernel
 
-    from same_engines.deform_attn_cuda import DeformAttnKernel
+    from same_engines.gpu.deform_attn_cuda import DeformAttnKernel
     from same_model.config import PRESETS
 
     result = report["kernel"]
@@ -229,8 +229,8 @@ def _openers(
 ) -> dict[str, Opener]:
     from torch_device import TorchDevice, kernel_operator, torch_engine
 
-    from same_engines.onnxruntime_cuda_engine import open_onnxruntime_cuda_engine
-    from same_engines.tensorrt_engine import open_tensorrt_engine
+    from same_engines.onnxruntime.cuda_engine import open_onnxruntime_cuda_engine
+    from same_engines.tensorrt.engine import open_tensorrt_engine
     from same_export.stage_graphs import for_precision
 
     def torch_mode(mode: str, operator: Callable[..., Any] | None = None) -> Opener:

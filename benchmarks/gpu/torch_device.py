@@ -9,9 +9,9 @@ import numpy as np
 import torch
 
 from same_engines import Bundle
-from same_engines.bundle import STAGES, TensorSpec
-from same_engines.deform_attn_cuda import DeformAttnShape
-from same_engines.gpu_engine import GpuEngine
+from same_engines.bundle.reader import STAGES, TensorSpec
+from same_engines.gpu.deform_attn_cuda import DeformAttnShape
+from same_engines.gpu.engine import GpuEngine
 from same_export.stage_graphs import FusionFrame, InertialFrame, TemporalFrame, VisualFrame
 from same_model.network import SameModel
 
@@ -32,7 +32,7 @@ class TensorBuffer:
 
 
 class TorchDevice:
-    """``same_engines.cuda_device.Device`` on PyTorch; ``cpu`` is there to test it without a GPU."""
+    """``same_engines.gpu.cuda_device.Device`` on PyTorch; ``cpu`` tests it without a GPU."""
 
     def __init__(self, kind: str = "cuda") -> None:
         self.kind = kind

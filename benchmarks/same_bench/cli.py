@@ -30,7 +30,7 @@ from same_bench.report import Report, Run, Twin, to_json, write_whole
 from same_bench.tables import all_tables, describe
 from same_bench.twins import time_twins
 from same_engines import BACKENDS, Bundle, open_engine
-from same_engines.bundle import MANIFEST_NAME, sha256_file
+from same_engines.bundle.reader import MANIFEST_NAME, sha256_file
 from same_engines.errors import EngineError, InvalidInputError, RecordingError
 from same_runtime.camera import CameraRig
 from same_runtime.command import run_command

@@ -13,7 +13,7 @@ import numpy as np
 import onnxruntime as ort
 
 from same_engines import Bundle, Engine, open_engine
-from same_engines.bundle import STAGES, STATE_SUFFIX
+from same_engines.bundle.reader import STAGES, STATE_SUFFIX
 from same_engines.engine import collect_tensors
 from same_engines.errors import EngineError
 

@@ -22,7 +22,7 @@ from same_bench.stats import (
     pose_age,
     summarise,
 )
-from same_engines.bundle import STAGES
+from same_engines.bundle.reader import STAGES
 from same_engines.errors import RecordingError
 
 SCHEMA: Final = "same-bench/1"

@@ -5,7 +5,7 @@ from types import TracebackType
 
 import numpy as np
 
-from same_engines.bundle import STAGES, STATE_SUFFIX, Bundle, TensorSpec
+from same_engines.bundle.reader import STAGES, STATE_SUFFIX, Bundle, TensorSpec
 from same_engines.errors import BundleError, EngineError
 
 

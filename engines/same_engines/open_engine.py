@@ -4,12 +4,12 @@ import logging
 import os
 from collections.abc import Callable
 
-from same_engines.bundle import Bundle
-from same_engines.cuda_device import find_driver
+from same_engines.bundle.reader import Bundle
 from same_engines.engine import Engine
 from same_engines.errors import EngineError
-from same_engines.onnxruntime_engine import OnnxRuntimeEngine
-from same_engines.qnn_library import SOCS, TARGET_PREFIX, is_emulated
+from same_engines.gpu.cuda_device import find_driver
+from same_engines.onnxruntime.engine import OnnxRuntimeEngine
+from same_engines.qnn.library import SOCS, TARGET_PREFIX, is_emulated
 
 BACKENDS = ("tensorrt", "tensorrt-rtx", "onnxruntime-cuda", "onnxruntime")
 """From the fastest to the one that runs everywhere: the order in which ``auto`` tries them."""
@@ -91,19 +91,19 @@ def _because(reasons: list[str]) -> str:
 
 # Imported when asked for: most machines have neither the libraries nor a GPU.
 def _open_tensorrt(bundle: Bundle, target: str, precision: str) -> Engine:
-    from same_engines.tensorrt_engine import open_tensorrt_engine
+    from same_engines.tensorrt.engine import open_tensorrt_engine
 
     return open_tensorrt_engine(bundle, target, precision)
 
 
 def _open_qnn(bundle: Bundle, backend: str, threads: int) -> Engine:
-    from same_engines.qnn_engine import open_qnn_engine
+    from same_engines.qnn.engine import open_qnn_engine
 
     return open_qnn_engine(bundle, backend, threads)
 
 
 def _open_onnxruntime_cuda(bundle: Bundle, precision: str) -> Engine:
-    from same_engines.onnxruntime_cuda_engine import open_onnxruntime_cuda_engine
+    from same_engines.onnxruntime.cuda_engine import open_onnxruntime_cuda_engine
 
     return open_onnxruntime_cuda_engine(bundle, precision)
 

@@ -9,13 +9,13 @@ from typing import Literal
 from rich.console import Console
 from rich.progress import Progress
 
-from same_engines.bundle import Bundle
-from same_engines.cuda_device import CudaDevice
+from same_engines.bundle.plans import PORTABLE, VARIANTS, write_plans
+from same_engines.bundle.reader import Bundle
 from same_engines.errors import ExportError
-from same_engines.plans import PORTABLE, VARIANTS, write_plans
-from same_engines.qnn_library import SOCS, TARGET_PREFIX, find_soc, is_emulated, load_qnn
-from same_engines.tensorrt_build import build_plans, steps
-from same_engines.tensorrt_library import TARGETS, load_tensorrt
+from same_engines.gpu.cuda_device import CudaDevice
+from same_engines.qnn.library import SOCS, TARGET_PREFIX, find_soc, is_emulated, load_qnn
+from same_engines.tensorrt.build import build_plans, steps
+from same_engines.tensorrt.library import TARGETS, load_tensorrt
 from same_runtime.camera import CameraRig
 from same_runtime.command import run_command
 from same_runtime.demo import demo_recording
@@ -82,7 +82,7 @@ def export(command: ExportCommand) -> None:
 
 def _export_checkpoint(command: ExportCommand, ckpt: Path) -> Path:
     # PyTorch takes seconds to import: --help and mistakes in the arguments must not.
-    from same_engines.bundle import sha256_file
+    from same_engines.bundle.reader import sha256_file
     from same_export.write_bundle import count_steps, write_bundle
     from same_model.checkpoint import load_checkpoint
     from same_model.data.rig import emhi_like_rig

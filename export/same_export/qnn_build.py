@@ -9,11 +9,11 @@ import numpy as np
 import onnx
 import onnx_ir as ir
 
-from same_engines.bundle import STAGES, Bundle, Manifest, write_manifest
+from same_engines.bundle.plans import Plans, PlanSpec, plan_path, write_plans
+from same_engines.bundle.reader import STAGES, Bundle, Manifest, write_manifest
 from same_engines.errors import ExportError
-from same_engines.plans import Plans, PlanSpec, plan_path, write_plans
-from same_engines.qnn_engine import CPU, NPU, VARIANT, key_of
-from same_engines.qnn_library import (
+from same_engines.qnn.engine import CPU, NPU, VARIANT, key_of
+from same_engines.qnn.library import (
     NotFinalised,
     Qnn,
     Soc,

@@ -7,9 +7,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from same_engines.bundle import STAGES, Bundle
+from same_engines.bundle.reader import STAGES, Bundle
 from same_engines.errors import RecordingError
-from same_engines.onnxruntime_engine import OnnxRuntimeEngine
+from same_engines.onnxruntime.engine import OnnxRuntimeEngine
 from same_runtime.recording import Recording
 from same_runtime.replay import Replay
 from same_runtime.tracker import SamePoseTracker

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from same_engines import Bundle, Engine, open_engine
-from same_engines.qnn_library import is_emulated
+from same_engines.qnn.library import is_emulated
 from same_export.qnn_probe import distances_mm
 from same_export.qnn_report import TrackerDifference
 from same_runtime.conventions import JOINT_NAMES

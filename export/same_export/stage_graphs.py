@@ -11,7 +11,7 @@ import onnx.shape_inference
 import torch
 from torch import Tensor, nn
 
-from same_engines.bundle import TensorSpec
+from same_engines.bundle.reader import TensorSpec
 from same_engines.errors import ExportError
 from same_export.operator import (
     OPSET_VERSION,

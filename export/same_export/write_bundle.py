@@ -8,7 +8,7 @@ from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
 
-from same_engines.bundle import (
+from same_engines.bundle.reader import (
     FORMAT_VERSION,
     MANIFEST_NAME,
     STAGES,

@@ -12,8 +12,8 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
+from same_engines.atomic_files import whole_file
 from same_engines.errors import CheckpointError
-from same_engines.whole_file import whole_file
 from same_model.config import ModelConfig
 from same_model.network import SameModel
 

@@ -22,9 +22,9 @@ from tiny_model import tiny_model  # noqa: E402
 from torch_device import TorchDevice, torch_engine  # noqa: E402
 
 from same_engines import Bundle, open_engine  # noqa: E402
-from same_engines.cuda_device import find_driver  # noqa: E402
-from same_engines.deform_attn_cuda import DeformAttnShape  # noqa: E402
 from same_engines.errors import EngineError  # noqa: E402
+from same_engines.gpu.cuda_device import find_driver  # noqa: E402
+from same_engines.gpu.deform_attn_cuda import DeformAttnShape  # noqa: E402
 from same_export.stage_graphs import for_precision  # noqa: E402
 from same_model.config import PRESETS  # noqa: E402
 from same_model.deform_attn import spatial_aware_deform_attn  # noqa: E402

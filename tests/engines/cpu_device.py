@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import onnxruntime as ort
 
-from same_engines.bundle import STAGES, Bundle, TensorSpec
+from same_engines.bundle.reader import STAGES, Bundle, TensorSpec
 from same_engines.errors import EngineError
-from same_engines.gpu_engine import GpuEngine
+from same_engines.gpu.engine import GpuEngine
 
 POISON = np.nan
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from same_engines.bundle import GraphSpec
-from same_engines.tensorrt_library import TensorRt
+from same_engines.bundle.reader import GraphSpec
+from same_engines.tensorrt.library import TensorRt
 
 
 class FakeCache:

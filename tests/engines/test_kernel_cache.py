@@ -10,9 +10,9 @@ import pytest
 from fake_tensorrt import FakeTensorRt
 
 from same_engines import Bundle
-from same_engines.kernel_cache import KernelFile, KernelKey, cache_folder
-from same_engines.plans import PORTABLE, PlanKey
-from same_engines.tensorrt_engine import TensorRtStage, kernel_files
+from same_engines.bundle.plans import PORTABLE, PlanKey
+from same_engines.gpu.kernel_cache import KernelFile, KernelKey, cache_folder
+from same_engines.tensorrt.engine import TensorRtStage, kernel_files
 
 KEY = KernelKey("a" * 64, "1.7.1", "RTX 4090 sm_89", "13000")
 

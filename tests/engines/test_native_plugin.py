@@ -16,9 +16,9 @@ ITERATIONS = 2  # of the tiny network
 _BUILD_WITH_BOTH = """
 import json, re, sys
 from same_engines import Bundle
-from same_engines.tensorrt_build import build_stage
-from same_engines.tensorrt_library import load_tensorrt
-from same_engines.tensorrt_plugin import NAME, NAMESPACE, VERSION
+from same_engines.tensorrt.build import build_stage
+from same_engines.tensorrt.library import load_tensorrt
+from same_engines.tensorrt.plugin import NAME, NAMESPACE, VERSION
 
 tensorrt = load_tensorrt("tensorrt-rtx")
 bundle = Bundle.open(sys.argv[1])

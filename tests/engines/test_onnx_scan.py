@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
+from same_engines.bundle.onnx_guard import refuse_external_data
 from same_engines.errors import BundleError
-from same_engines.onnx_scan import refuse_external_data
 
 
 def external_tensor() -> TensorProto:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from same_engines import Bundle, open_engine
-from same_engines.bundle import STAGES
+from same_engines.bundle.reader import STAGES
 from same_engines.errors import BundleError, EngineError
 
 

@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 from npu import needs_qnn
 
-from same_engines import Bundle, open_engine, qnn_library
-from same_engines.bundle import STAGES, canonical_sha256, write_manifest
+from same_engines import Bundle, open_engine
+from same_engines.bundle.plans import plan_bytes, read_plans
+from same_engines.bundle.reader import STAGES, canonical_sha256, write_manifest
 from same_engines.errors import BundleError, EngineError
-from same_engines.plans import plan_bytes, read_plans
-from same_engines.qnn_library import SOCS, load_qnn
+from same_engines.qnn import library as qnn_library
+from same_engines.qnn.library import SOCS, load_qnn
 
 TARGET = "qnn-xr2gen2"
 
@@ -82,7 +83,7 @@ def test_auto_never_emulates(npu_bundle: Path) -> None:
 def test_auto_takes_the_npu_of_a_device_and_lets_it_find_its_own_soc(
     npu_bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from same_engines import qnn_engine
+    from same_engines.qnn import engine as qnn_engine
 
     asked = []
     real = qnn_library._compiler_options

@@ -11,15 +11,22 @@ import numpy as np
 import pytest
 
 from same_engines import Bundle, open_engine
-from same_engines.bundle import STAGES
-from same_engines.cuda_device import find_driver
-from same_engines.deform_attn_cuda import compile_kernel
+from same_engines.bundle.plans import (
+    VARIANTS,
+    Plans,
+    plan_bytes,
+    read_plans,
+    why_stale,
+    write_plans,
+)
+from same_engines.bundle.reader import STAGES
 from same_engines.errors import BundleError, EngineError
-from same_engines.plans import VARIANTS, Plans, plan_bytes, read_plans, why_stale, write_plans
-from same_engines.tensorrt_build import build_plans, build_stage, plan_key, steps
-from same_engines.tensorrt_engine import open_stages, usable_plans
-from same_engines.tensorrt_library import load_tensorrt
-from same_engines.tensorrt_plugin import (
+from same_engines.gpu.cuda_device import find_driver
+from same_engines.gpu.deform_attn_cuda import compile_kernel
+from same_engines.tensorrt.build import build_plans, build_stage, plan_key, steps
+from same_engines.tensorrt.engine import open_stages, usable_plans
+from same_engines.tensorrt.library import load_tensorrt
+from same_engines.tensorrt.plugin import (
     NAME,
     NAMESPACE,
     VERSION,
@@ -274,8 +281,8 @@ def test_a_library_that_is_not_installed_is_a_typed_error(
 _IMPORTED_FIRST = """
 import tensorrt_rtx_libs, tensorrt_rtx
 from same_engines import Bundle
-from same_engines.tensorrt_build import build_stage
-from same_engines.tensorrt_library import load_tensorrt
+from same_engines.tensorrt.build import build_stage
+from same_engines.tensorrt.library import load_tensorrt
 import sys
 graph = Bundle.open(sys.argv[1]).graph_bytes("fp32", "fusion")
 print(build_stage(load_tensorrt("tensorrt-rtx"), graph, "fusion", "plugin").plugin_layers)

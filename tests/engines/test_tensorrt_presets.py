@@ -4,11 +4,11 @@ import importlib.util
 
 import pytest
 
-from same_engines.bundle import PRECISIONS, STAGES
-from same_engines.plans import VARIANTS
-from same_engines.tensorrt_build import build_stage
-from same_engines.tensorrt_library import load_tensorrt
-from same_engines.tensorrt_plugin import NAME
+from same_engines.bundle.plans import VARIANTS
+from same_engines.bundle.reader import PRECISIONS, STAGES
+from same_engines.tensorrt.build import build_stage
+from same_engines.tensorrt.library import load_tensorrt
+from same_engines.tensorrt.plugin import NAME
 
 
 @pytest.mark.slow

@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from same_engines import Bundle
+from same_engines.deferred_sigint import held_interrupts
 from same_engines.errors import EngineError
-from same_engines.interrupts import held_interrupts
-from same_engines.tensorrt_build import build_plans, build_stage
-from same_engines.tensorrt_library import load_tensorrt
-from same_engines.tensorrt_progress import PhaseTree
+from same_engines.tensorrt.build import build_plans, build_stage
+from same_engines.tensorrt.library import load_tensorrt
+from same_engines.tensorrt.progress import PhaseTree
 
 RTX = "tensorrt-rtx"
 

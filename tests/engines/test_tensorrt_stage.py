@@ -7,7 +7,7 @@ from fake_tensorrt import FakeTensorRt
 
 from same_engines import Bundle
 from same_engines.errors import EngineError
-from same_engines.tensorrt_engine import TensorRtStage
+from same_engines.tensorrt.engine import TensorRtStage
 
 
 @pytest.fixture

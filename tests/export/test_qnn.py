@@ -15,10 +15,10 @@ from npu import needs_qnn
 from onnx import TensorProto, helper
 
 from same_engines import Bundle, open_engine
-from same_engines.bundle import STAGES
+from same_engines.bundle.plans import read_plans
+from same_engines.bundle.reader import STAGES
 from same_engines.errors import BundleError, EngineError
-from same_engines.plans import read_plans
-from same_engines.qnn_library import (
+from same_engines.qnn.library import (
     SOCS,
     NotFinalised,
     compile_context,
@@ -245,8 +245,8 @@ def test_a_bundle_that_cannot_be_written_whole_is_the_bundle_it_was(
     processors = compiled.manifest.targets[TARGET]
     built = qnn_build.QnnBuild(plans, contents, processors, Report())  # type: ignore[arg-type]
 
-    from same_engines import bundle as bundle_module
-    from same_engines import plans as plans_module
+    from same_engines.bundle.reader import plans as plans_module
+    from same_engines.bundle.reader import reader as bundle_module
 
     def full_disk(path: Path, content: bytes) -> None:
         if path.name.startswith(fails_at):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from npu import needs_qnn
 from onnx import TensorProto, helper
 
-from same_engines.qnn_library import SOCS, compile_context, load_qnn, open_context
+from same_engines.qnn.library import SOCS, compile_context, load_qnn, open_context
 from same_export.qnn_graph import COARSE, constant, layers, prepare, widen
 from same_export.qnn_multipliers import rounded_up
 from same_export.qnn_quantise import measure_ranges, quantise

@@ -8,7 +8,7 @@ import torch
 from tiny_model import TINY, tiny_model
 
 from same_engines import Bundle
-from same_engines.bundle import STAGES
+from same_engines.bundle.reader import STAGES
 from same_engines.errors import ExportError
 from same_export import parity, write_bundle
 from same_export.operator import DOMAIN, NAME

@@ -12,7 +12,7 @@ from streams import FRAME_NS, START_NS, made_up_stream
 from tiny_model import TINY, tiny_model
 
 from same_engines import Bundle
-from same_engines.bundle import MANIFEST_NAME
+from same_engines.bundle.reader import MANIFEST_NAME
 from same_engines.errors import (
     BundleError,
     EngineError,

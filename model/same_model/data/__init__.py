@@ -1,1 +1,1 @@
-"""Synthetic egocentric recordings from real motion, and the conversion of EMHI."""
+"""Recorded sequences on disk: their format, EMHI's conversion, statistics and pictures."""

@@ -17,8 +17,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 
+from same_engines.atomic_files import whole_file
 from same_engines.errors import CheckpointError, DataError
-from same_engines.whole_file import whole_file
 from same_model.checkpoint import save_checkpoint
 from same_model.network import SameModel
 from same_model.training.config import OptimConfig, TrainConfig

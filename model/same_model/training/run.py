@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 import torch
 
+from same_engines.atomic_files import remove_partial_files
 from same_engines.errors import DataError
-from same_engines.whole_file import remove_partial_files
 from same_model.network import SameModel
 from same_model.training.config import TrainConfig
 from same_model.training.loop import TrainingRun, write_config

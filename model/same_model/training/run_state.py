@@ -10,8 +10,8 @@ from typing import Any
 
 import torch
 
+from same_engines.atomic_files import whole_file
 from same_engines.errors import CheckpointError
-from same_engines.whole_file import whole_file
 from same_model.training.config import TrainConfig
 
 _FORMAT_VERSION = 1

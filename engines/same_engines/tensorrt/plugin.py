@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from same_engines.deform_attn_cuda import DeformAttnShape
+from same_engines.gpu.deform_attn_cuda import DeformAttnShape
 
 NAME: Final = "SpatialAwareDeformAttn"
 VERSION: Final = "1"

@@ -14,9 +14,9 @@ from typing import Any, Final
 
 import numpy as np
 
+from same_engines.atomic_files import whole_file
+from same_engines.bundle.onnx_guard import refuse_external_data
 from same_engines.errors import BundleError
-from same_engines.onnx_scan import refuse_external_data
-from same_engines.whole_file import whole_file
 
 FORMAT_VERSION: Final = 1
 MANIFEST_NAME: Final = "manifest.json"

@@ -6,10 +6,10 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from same_engines.bundle import STAGES, STATE_SUFFIX, Bundle
-from same_engines.cuda_device import Buffer, Device, HostBuffer, foreign_buffer
+from same_engines.bundle.reader import STAGES, STATE_SUFFIX, Bundle
 from same_engines.engine import Engine, collect_tensors
 from same_engines.errors import EngineError
+from same_engines.gpu.cuda_device import Buffer, Device, HostBuffer, foreign_buffer
 
 _MOST_GRAPHS = 16
 """Graphs kept: one for each set of stages and of arrays that the application owns."""

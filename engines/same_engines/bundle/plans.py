@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Final
 
-from same_engines.bundle import Bundle, canonical_sha256, read_inside, replace_file
+from same_engines.bundle.reader import Bundle, canonical_sha256, read_inside, replace_file
+from same_engines.deferred_sigint import held_interrupts
 from same_engines.errors import BundleError
-from same_engines.interrupts import held_interrupts
 
 VARIANTS: Final = ("plugin", "standard")
 """``plugin``: the operator as one kernel; ``standard``: the library's own layers only."""

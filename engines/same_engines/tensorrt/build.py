@@ -5,11 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from same_engines.bundle import STAGES, Bundle
-from same_engines.cuda_device import find_driver
-from same_engines.errors import BundleError, EngineError
-from same_engines.interrupts import held_interrupts
-from same_engines.plans import (
+from same_engines.bundle.plans import (
     PORTABLE,
     PlanKey,
     Plans,
@@ -18,9 +14,13 @@ from same_engines.plans import (
     read_plans,
     why_stale,
 )
-from same_engines.tensorrt_library import TensorRt, load_tensorrt
-from same_engines.tensorrt_plugin import NAME, NAMESPACE, VERSION, plugin_registered
-from same_engines.tensorrt_progress import Share, make_monitor
+from same_engines.bundle.reader import STAGES, Bundle
+from same_engines.deferred_sigint import held_interrupts
+from same_engines.errors import BundleError, EngineError
+from same_engines.gpu.cuda_device import find_driver
+from same_engines.tensorrt.library import TensorRt, load_tensorrt
+from same_engines.tensorrt.plugin import NAME, NAMESPACE, VERSION, plugin_registered
+from same_engines.tensorrt.progress import Share, make_monitor
 
 Progress = Callable[[str, float], None]
 """Hears the name of the plan being built and how many of ``steps`` are done, with a fraction."""

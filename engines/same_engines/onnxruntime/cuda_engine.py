@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 import onnxruntime as ort
 
-from same_engines.bundle import STAGES, Bundle, GraphSpec
-from same_engines.cuda_device import CudaDevice, cuda_errors, stream_handle
+from same_engines.bundle.reader import STAGES, Bundle, GraphSpec
 from same_engines.errors import EngineError
-from same_engines.gpu_engine import GpuEngine
+from same_engines.gpu.cuda_device import CudaDevice, cuda_errors, stream_handle
+from same_engines.gpu.engine import GpuEngine
 
 _PROVIDER = "CUDAExecutionProvider"
 _ONNX_ERRORS_ONLY = 3

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
-from same_engines.bundle import replace_file
+from same_engines.bundle.reader import replace_file
 
 FOLDER_VARIABLE: Final = "SAME_CACHE_DIR"
 """Environment variable that names another folder than the user's cache folder."""

@@ -7,16 +7,23 @@ from typing import Any
 
 import numpy as np
 
-from same_engines.bundle import STAGES, Bundle, GraphSpec
-from same_engines.cuda_device import CudaDevice, cuda_errors, stream_handle
-from same_engines.deform_attn_cuda import DeformAttnKernel
+from same_engines.bundle.plans import (
+    PORTABLE,
+    PlanKey,
+    plan_bytes,
+    read_plans,
+    why_stale,
+    write_plans,
+)
+from same_engines.bundle.reader import STAGES, Bundle, GraphSpec
 from same_engines.errors import BundleError, EngineError
-from same_engines.gpu_engine import GpuEngine
-from same_engines.kernel_cache import KernelFile, KernelKey, cache_folder
-from same_engines.plans import PORTABLE, PlanKey, plan_bytes, read_plans, why_stale, write_plans
-from same_engines.tensorrt_build import build_plans, plan_key
-from same_engines.tensorrt_library import TensorRt, load_tensorrt
-from same_engines.tensorrt_plugin import Launch, plugin_registered
+from same_engines.gpu.cuda_device import CudaDevice, cuda_errors, stream_handle
+from same_engines.gpu.deform_attn_cuda import DeformAttnKernel
+from same_engines.gpu.engine import GpuEngine
+from same_engines.gpu.kernel_cache import KernelFile, KernelKey, cache_folder
+from same_engines.tensorrt.build import build_plans, plan_key
+from same_engines.tensorrt.library import TensorRt, load_tensorrt
+from same_engines.tensorrt.plugin import Launch, plugin_registered
 
 _log = logging.getLogger("same")
 

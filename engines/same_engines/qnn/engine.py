@@ -4,11 +4,11 @@ import logging
 
 import onnxruntime as ort
 
-from same_engines.bundle import Bundle
+from same_engines.bundle.plans import PlanKey, plan_bytes, read_plans, why_stale
+from same_engines.bundle.reader import Bundle
 from same_engines.errors import EngineError
-from same_engines.onnxruntime_engine import OnnxRuntimeEngine
-from same_engines.plans import PlanKey, plan_bytes, read_plans, why_stale
-from same_engines.qnn_library import (
+from same_engines.onnxruntime.engine import OnnxRuntimeEngine
+from same_engines.qnn.library import (
     SOCS,
     TARGET_PREFIX,
     Qnn,

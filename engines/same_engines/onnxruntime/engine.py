@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import onnxruntime as ort
 
-from same_engines.bundle import STAGES, STATE_SUFFIX, Bundle, GraphSpec
+from same_engines.bundle.reader import STAGES, STATE_SUFFIX, Bundle, GraphSpec
 from same_engines.engine import Engine, collect_tensors
 from same_engines.errors import BundleError, EngineError
 

@@ -1,0 +1,1 @@
+"""Shared by every engine on an NVIDIA GPU: device, operator kernel, one recorded frame."""

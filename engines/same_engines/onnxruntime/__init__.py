@@ -1,0 +1,1 @@
+"""ONNX Runtime, on any CPU and on NVIDIA GPUs."""

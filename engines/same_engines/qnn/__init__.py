@@ -1,0 +1,1 @@
+"""The NPU inside Snapdragon XR headsets, through ONNX Runtime QNN."""

@@ -1,0 +1,1 @@
+"""TensorRT and TensorRT-RTX: plans built for one card."""
