@@ -31,11 +31,11 @@ from same_engines import Bundle, Engine, open_engine
 from same_engines.bundle.reader import MANIFEST_NAME, sha256_file
 from same_engines.errors import InvalidInputError
 from same_runtime import SamePoseTracker, StereoFrame
-from same_runtime.command import run_command
+from same_runtime.cli.command import run_command
 from same_runtime.demo import demo_bundle, demo_recording
-from same_runtime.recording import FRAME_STREAM, Recording
+from same_runtime.live.worker import LiveOptions
+from same_runtime.recording.mcap import FRAME_STREAM, Recording
 from same_runtime.stats import RollingFigures
-from same_runtime.worker import LiveOptions
 
 _MIB: Final = 2**20
 _SECOND_NS: Final = 1_000_000_000

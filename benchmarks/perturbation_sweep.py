@@ -19,8 +19,8 @@ from same_engines import Bundle
 from same_engines.errors import InvalidInputError
 from same_runtime import PoseStatus, SamePoseTracker, StereoFrame
 from same_runtime.demo import demo_bundle, demo_recording
-from same_runtime.live import send
-from same_runtime.recording import (
+from same_runtime.recording.live_player import send
+from same_runtime.recording.mcap import (
     TRUTH_STREAM,
     RawLegReading,
     RawPose,

@@ -29,9 +29,9 @@ from same_bench.stats import summarise
 from same_engines import Bundle, open_engine
 from same_engines.bundle.reader import MANIFEST_NAME, STAGES, sha256_file
 from same_engines.errors import EngineError, InvalidInputError
-from same_runtime.command import run_command
+from same_runtime.cli.command import run_command
 from same_runtime.demo import demo_bundle, demo_recording
-from same_runtime.recording import Recording
+from same_runtime.recording.mcap import Recording
 
 _ROOT = Path(__file__).resolve().parents[1]
 _FULL_WINDOW_EVERY = 16

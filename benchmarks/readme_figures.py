@@ -13,7 +13,7 @@ from same_bench.pages import headline, latency_picture, markdown_table
 from same_bench.report import read_report, write_whole
 from same_bench.tables import describe, peer_table, percentile_text
 from same_engines.errors import InvalidInputError
-from same_runtime.command import run_command
+from same_runtime.cli.command import run_command
 
 _BEGIN, _END = "<!-- same-bench -->", "<!-- /same-bench -->"
 

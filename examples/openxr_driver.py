@@ -13,10 +13,10 @@ from typing import Any
 
 from same_engines.errors import InvalidInputError, SameError
 from same_runtime import Pose, SamePoseTracker
-from same_runtime.command import run_command
+from same_runtime.cli.command import run_command
 from same_runtime.demo import demo_bundle
-from same_runtime.ingest import Ingest
-from same_runtime.worker import LiveOptions
+from same_runtime.ingestion.inputs import Ingest
+from same_runtime.live.worker import LiveOptions
 
 _HANDS = {"left": "/user/hand/left", "right": "/user/hand/right"}
 _PROFILE = "/interaction_profiles/khr/simple_controller"

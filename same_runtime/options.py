@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from same_engines.errors import InvalidInputError
-from same_runtime.clocks import EstimatedClock, GivenClock
+from same_runtime.ingestion.clock_sync import EstimatedClock, GivenClock
 from same_runtime.samples import check_timestamp_ns
 
 

@@ -13,28 +13,28 @@ from typing import Any
 from same_engines import Bundle, Engine, open_engine
 from same_engines.errors import BundleError, InvalidInputError, SameError
 from same_runtime._core import DeviceStates, Ingestion, PushStatus, Synchroniser
-from same_runtime.at_time import Estimate, Reach, pose_at
-from same_runtime.calibration import Calibration
+from same_runtime.calibration.calibration import Calibration
 from same_runtime.camera import CameraRig
-from same_runtime.clocks import CAMERAS, STREAMS, set_clock
 from same_runtime.conventions import DEVICES, JOINT_NAMES
-from same_runtime.estimator import Estimator, Image
-from same_runtime.forks import keep_in_children
-from same_runtime.frame_inbox import FrameInbox
-from same_runtime.ingest import Ingest
-from same_runtime.leg_yaw import LegYawCorrection
+from same_runtime.estimation.estimator import Estimator, Image
+from same_runtime.estimation.leg_yaw import LegYawCorrection
+from same_runtime.estimation.prediction import Estimate, Reach, pose_at
+from same_runtime.ingestion.clock_sync import CAMERAS, STREAMS, set_clock
+from same_runtime.ingestion.inputs import Ingest
+from same_runtime.ingestion.stereo_pairing import FrameInbox
+from same_runtime.ingestion.timestamps import check_follows, check_same_clock, stamp_error
+from same_runtime.live.fork_safety import keep_in_children
+from same_runtime.live.publisher import PoseFeed
+from same_runtime.live.worker import LiveOptions, Tasks, Worker
 from same_runtime.options import TrackerOptions
 from same_runtime.pose import Pose, Reason
-from same_runtime.pose_feed import PoseFeed
 from same_runtime.samples import DevicePose, ImuFrame, LegReading, StereoFrame, check_timestamp_ns
-from same_runtime.stamps import check_follows, check_same_clock, stamp_error
 from same_runtime.stats import (
     RollingFigures,
     TrackerStats,
     newest_status,
     stream_stats,
 )
-from same_runtime.worker import LiveOptions, Tasks, Worker
 
 _ONE_SECOND_NS = 1_000_000_000
 _ONE_HOUR_NS = 3600 * _ONE_SECOND_NS

@@ -74,7 +74,7 @@ def test_mistakes_are_one_line_with_exit_code_two(
 
 def test_every_option_has_a_docstring() -> None:
     for module, cls in (
-        ("same_runtime.track_cli", "TrackCommand"),
+        ("same_runtime.cli.track", "TrackCommand"),
         ("same_export.cli", "ExportCommand"),
     ):
         options = getattr(importlib.import_module(module), cls)

@@ -50,7 +50,7 @@ def test_imports_only_point_down(package: str) -> None:
 def test_the_runtime_works_where_torch_cannot_be_imported() -> None:
     code = (
         "import sys; sys.modules['torch'] = None; sys.modules['onnx'] = None\n"
-        "import same_runtime, same_runtime.track_cli, same_engines\n"
+        "import same_runtime, same_runtime.cli.track, same_engines\n"
         "print('fine')"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

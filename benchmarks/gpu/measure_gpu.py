@@ -31,7 +31,7 @@ from same_engines import Bundle, Engine, open_engine  # noqa: E402
 from same_engines.bundle.reader import STAGES  # noqa: E402
 from same_engines.errors import EngineError, SameError  # noqa: E402
 from same_engines.gpu.cuda_device import CudaDevice, find_driver  # noqa: E402
-from same_runtime.command import run_command  # noqa: E402
+from same_runtime.cli.command import run_command  # noqa: E402
 
 Precision = Literal["fp32", "fp16"]
 Opener = Callable[[], Engine]

@@ -33,9 +33,9 @@ from same_engines import BACKENDS, Bundle, open_engine
 from same_engines.bundle.reader import MANIFEST_NAME, sha256_file
 from same_engines.errors import EngineError, InvalidInputError, RecordingError
 from same_runtime.camera import CameraRig
-from same_runtime.command import run_command
+from same_runtime.cli.command import run_command
 from same_runtime.demo import demo_bundle, demo_recording
-from same_runtime.recording import Recording
+from same_runtime.recording.mcap import Recording
 from same_runtime.tracker import TrackerOptions
 
 _RATES: Final = ("72", "90", "120", "max")

@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 from same_engines.errors import InvalidInputError, RecordingError
 from same_runtime import PoseStatus, SamePoseTracker, StereoFrame
 from same_runtime._core import Ingestion, Synchroniser
-from same_runtime.at_time import VELOCITY_FRAMES, Estimate, continued
 from same_runtime.conventions import NUM_JOINTS
-from same_runtime.frame_inbox import FrameInbox
-from same_runtime.ingest import Ingest
-from same_runtime.live import truth_at
+from same_runtime.estimation.prediction import VELOCITY_FRAMES, Estimate, continued
+from same_runtime.ingestion.inputs import Ingest
+from same_runtime.ingestion.stereo_pairing import FrameInbox
 from same_runtime.pose import Pose
-from same_runtime.recording import FRAME_STREAM, TRUTH_STREAM, Recording
-from same_runtime.replay import ingest_sample
+from same_runtime.recording.live_player import truth_at
+from same_runtime.recording.mcap import FRAME_STREAM, TRUTH_STREAM, Recording
+from same_runtime.recording.replay import ingest_sample
 
 _Truth = list[tuple[int, NDArray[np.float64]]]
 

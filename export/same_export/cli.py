@@ -17,9 +17,9 @@ from same_engines.qnn.library import SOCS, TARGET_PREFIX, find_soc, is_emulated,
 from same_engines.tensorrt.build import build_plans, steps
 from same_engines.tensorrt.library import TARGETS, load_tensorrt
 from same_runtime.camera import CameraRig
-from same_runtime.command import run_command
+from same_runtime.cli.command import run_command
 from same_runtime.demo import demo_recording
-from same_runtime.recording import Recording
+from same_runtime.recording.mcap import Recording
 
 
 @dataclass(frozen=True)

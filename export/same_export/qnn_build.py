@@ -32,7 +32,7 @@ from same_export.qnn_rounding import measure_layer_inputs
 from same_export.qnn_run import cpu_session, run_all
 from same_export.qnn_sensitivity import LayerCost, choose_wide, layer_costs
 from same_export.qnn_tracker import compare_trackers
-from same_runtime.recording import Recording
+from same_runtime.recording.mcap import Recording
 
 WIDE_SHARE: Final = 0.10
 """How many more weight bytes sensitive layers may take, as a share of all weights at 8 bits."""

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from same_engines.bundle.reader import STAGES, Bundle
 from same_engines.errors import RecordingError
 from same_engines.onnxruntime.engine import OnnxRuntimeEngine
-from same_runtime.recording import Recording
-from same_runtime.replay import Replay
+from same_runtime.recording.mcap import Recording
+from same_runtime.recording.replay import Replay
 from same_runtime.tracker import SamePoseTracker
 
 Frame = dict[str, NDArray[np.float32]]

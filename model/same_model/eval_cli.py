@@ -24,7 +24,7 @@ from same_model.evaluation.predict import (
 )
 from same_model.evaluation.report import table, write_report
 from same_model.evaluation.video import write_video
-from same_runtime.command import run_command
+from same_runtime.cli.command import run_command
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ import sys
 from same_model.training.ablation_rows import RowsConfig, train_rows
 from same_model.training.config import TrainConfig
 from same_model.training.run import train
-from same_runtime.command import run_command
+from same_runtime.cli.command import run_command
 
 
 def main() -> int:

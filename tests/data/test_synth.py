@@ -13,7 +13,7 @@ from same_model.data.config import SynthConfig
 from same_model.data.sequence import find_sequences, open_sequence
 from same_model.data.synth import Job, plan_jobs, run_job, run_jobs
 from same_runtime.conventions import DEVICES, JOINT_NAMES
-from same_runtime.recording import Recording
+from same_runtime.recording.mcap import Recording
 
 TINY = SynthConfig(width=32, height=24, procedural=1, max_seconds=1.5, seed=1)
 

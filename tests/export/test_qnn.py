@@ -32,7 +32,7 @@ from same_export.qnn_quantise import measure_ranges, quantise
 from same_export.qnn_run import cpu_session, run_all
 from same_export.qnn_sensitivity import LayerCost, choose_wide
 from same_runtime.demo import demo_bundle, demo_recording
-from same_runtime.recording import Recording
+from same_runtime.recording.mcap import Recording
 
 TARGET = "qnn-xr2gen2"
 XR2_GEN2 = SOCS[TARGET]

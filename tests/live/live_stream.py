@@ -9,7 +9,7 @@ from scipy.spatial.transform import Rotation
 from same_runtime import StereoFrame
 from same_runtime.camera import CameraRig
 from same_runtime.conventions import DEVICES
-from same_runtime.ingest import Ingest
+from same_runtime.ingestion.inputs import Ingest
 
 SECOND = 1_000_000_000
 START_NS = 5 * SECOND

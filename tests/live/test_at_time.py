@@ -11,9 +11,9 @@ from scipy.spatial.transform import Rotation
 from same_engines.errors import TimestampError
 from same_runtime import Pose, PoseStatus, Reason, SamePoseTracker
 from same_runtime._core import Synchroniser
-from same_runtime.at_time import Estimate, continued
 from same_runtime.conventions import JOINT_NAMES
-from same_runtime.ingest import Ingest
+from same_runtime.estimation.prediction import Estimate, continued
+from same_runtime.ingestion.inputs import Ingest
 
 MS = 1_000_000
 FRAME_S = 0.033

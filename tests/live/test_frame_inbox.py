@@ -10,7 +10,7 @@ from same_engines.errors import InvalidInputError, TimestampError
 from same_runtime import StereoFrame
 from same_runtime._core import Ingestion, Synchroniser
 from same_runtime.camera import CameraRig
-from same_runtime.frame_inbox import FrameInbox
+from same_runtime.ingestion.stereo_pairing import FrameInbox
 
 MS = 1_000_000
 

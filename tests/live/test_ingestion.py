@@ -11,7 +11,7 @@ from runtime.streams import START_NS
 from same_engines.errors import InvalidInputError, TimestampError
 from same_runtime import SamePoseTracker, TrackerOptions
 from same_runtime._core import Ingestion, PushStatus, Synchroniser
-from same_runtime.clocks import EstimatedClock, GivenClock
+from same_runtime.ingestion.clock_sync import EstimatedClock, GivenClock
 from same_runtime.stats import Health
 
 MS = 1_000_000

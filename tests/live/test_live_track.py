@@ -9,10 +9,10 @@ from live.recordings import write_made_up
 from same_engines.errors import InvalidInputError
 from same_runtime import PoseStatus, SamePoseTracker
 from same_runtime.camera import CameraRig
-from same_runtime.live import LivePlayer, truth_at
-from same_runtime.live_track import live_track
-from same_runtime.recording import Recording
-from same_runtime.track_cli import TrackCommand, track
+from same_runtime.cli.track import TrackCommand, track
+from same_runtime.cli.track_live import live_track
+from same_runtime.recording.live_player import LivePlayer, truth_at
+from same_runtime.recording.mcap import Recording
 
 
 @pytest.fixture(scope="module")

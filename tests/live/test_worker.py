@@ -16,7 +16,7 @@ from live.live_stream import SECOND, START_NS, live_events
 
 from same_engines.errors import EngineError, InvalidInputError, SameError
 from same_runtime import Pose, PoseStatus, Reason, SamePoseTracker, StereoFrame
-from same_runtime.worker import LiveOptions
+from same_runtime.live.worker import LiveOptions
 
 MS = 1_000_000
 

@@ -15,7 +15,7 @@ from tiny_model import TINY
 from same_model.training import prepare
 from same_model.training.config import TrainConfig
 from same_model.training.run import train
-from same_runtime.command import run_command
+from same_runtime.cli.command import run_command
 
 trouble, arguments = sys.argv[1], sys.argv[2:]
 prepare.PRESETS = {"tiny": TINY}

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from same_model.data.config import SynthConfig
-from same_runtime.command import run_command
+from same_runtime.cli.command import run_command
 
 
 def _progress() -> Progress:

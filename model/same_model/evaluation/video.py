@@ -7,9 +7,9 @@ import numpy as np
 from same_engines.errors import DataError
 from same_model.data.sequence import SequenceReader
 from same_model.evaluation.predict import PredictedPoses
+from same_runtime.cli.preview import draw_frame
 from same_runtime.pose import Pose, PoseStatus
-from same_runtime.preview import draw_frame
-from same_runtime.replay import ReplayedFrame
+from same_runtime.recording.replay import ReplayedFrame
 from same_runtime.samples import StereoFrame
 
 _FRAME_MS = 100

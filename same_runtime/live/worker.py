@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from same_engines.errors import InvalidInputError, SameError
+from same_runtime.live.publisher import PoseFeed
 from same_runtime.pose import Pose
-from same_runtime.pose_feed import PoseFeed
 from same_runtime.samples import check_timestamp_ns
 from same_runtime.stats import RollingFigures
 

@@ -11,9 +11,9 @@ from scipy.spatial.transform import Rotation
 
 from same_engines.errors import InvalidInputError
 from same_runtime._core import DeviceStates, FrameAssembler, How, Ingestion, floor_anchor
-from same_runtime.bones import bone_lengths, with_bone_lengths
 from same_runtime.conventions import DEVICES, LEG_DEVICES, NUM_JOINTS
 from same_runtime.pose import Pose, PoseStatus
+from same_runtime.skeleton.bone_lengths import bone_lengths, with_bone_lengths
 
 _log = logging.getLogger("same")
 

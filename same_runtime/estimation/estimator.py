@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from same_engines import Engine
 from same_engines.errors import InvalidInputError
 from same_runtime._core import DeviceStates, FrameAssembler, How, ImagePreprocessor
-from same_runtime.at_time import VELOCITY_FRAMES, Estimate
 from same_runtime.camera import CameraRig
+from same_runtime.estimation.prediction import VELOCITY_FRAMES, Estimate
 from same_runtime.pose import Pose, PoseStatus, Reason
 
 Image = NDArray[np.uint8] | None

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from same_engines.errors import InvalidInputError
-from same_runtime.ingest import Ingest
-from same_runtime.recording import TRUTH_STREAM, RecordedSample
-from same_runtime.replay import ingest_sample
+from same_runtime.ingestion.inputs import Ingest
+from same_runtime.recording.mcap import TRUTH_STREAM, RecordedSample
+from same_runtime.recording.replay import ingest_sample
 from same_runtime.samples import StereoFrame
 
 _READ_AHEAD = 64

@@ -14,15 +14,15 @@ from rich.console import Console
 from rich.progress import Progress
 
 from same_engines.errors import InvalidInputError, RecordingError
-from same_runtime.command import run_command
+from same_runtime.cli.command import run_command
+from same_runtime.cli.preview import draw_frame, save_animation, save_contact_sheet
+from same_runtime.cli.track_live import live_track, print_stats
 from same_runtime.demo import demo_bundle, demo_recording
-from same_runtime.live_track import live_track, print_stats
 from same_runtime.options import TrackerOptions
 from same_runtime.pose import Pose, PoseStatus
-from same_runtime.pose_files import write_csv, write_mcap, write_npz
-from same_runtime.preview import draw_frame, save_animation, save_contact_sheet
-from same_runtime.recording import Recording
-from same_runtime.replay import Replay
+from same_runtime.recording.mcap import Recording
+from same_runtime.recording.pose_files import write_csv, write_mcap, write_npz
+from same_runtime.recording.replay import Replay
 from same_runtime.tracker import SamePoseTracker
 
 _SHEET_STRIPS = 12

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from same_engines.errors import InvalidInputError, RecordingError
 from same_runtime.camera import CameraRig
 from same_runtime.conventions import NUM_JOINTS
-from same_runtime.ingest import Ingest
+from same_runtime.ingestion.inputs import Ingest
 from same_runtime.pose import Pose
-from same_runtime.recording import (
+from same_runtime.recording.mcap import (
     FRAME_STREAM,
     TRUTH_STREAM,
     RawLegReading,

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from same_engines.errors import InvalidInputError
 from same_runtime._core import ImageRing, Ingestion, PushStatus
 from same_runtime.camera import CameraRig
-from same_runtime.clocks import CAMERAS, STREAMS
 from same_runtime.conventions import VIEWS
+from same_runtime.ingestion.clock_sync import CAMERAS, STREAMS
+from same_runtime.ingestion.timestamps import stamp_error
 from same_runtime.samples import StereoFrame, check_timestamp_ns
-from same_runtime.stamps import stamp_error
 
 _SLOTS = 4
 _SILENT_AFTER = 2

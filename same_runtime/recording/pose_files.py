@@ -8,7 +8,7 @@ import numpy as np
 
 from same_runtime.conventions import JOINT_NAMES
 from same_runtime.pose import Pose
-from same_runtime.recording import RecordingWriter
+from same_runtime.recording.mcap import RecordingWriter
 
 POSE_TOPIC = "/pose/joints"
 

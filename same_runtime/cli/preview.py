@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw
 from same_runtime.camera import CameraRig, FisheyeCamera
 from same_runtime.conventions import JOINT_NAMES, JOINT_PARENTS
 from same_runtime.pose import PoseStatus
-from same_runtime.replay import ReplayedFrame
+from same_runtime.recording.replay import ReplayedFrame
 
 PANEL_WIDTH, PANEL_HEIGHT = 320, 240
 _LEFT, _RIGHT, _MIDDLE, _TRUTH = "#4da3ff", "#ff9e4d", "#f2f2f2", "#39d98a"

@@ -1,0 +1,1 @@
+"""What differs from user to user and day to day."""

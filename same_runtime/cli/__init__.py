@@ -1,0 +1,1 @@
+"""The command `same-track`, and what every command of the SDK shares."""

@@ -1,0 +1,1 @@
+"""How samples arrive: input methods, timestamps, clocks, stereo pairs."""

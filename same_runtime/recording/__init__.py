@@ -1,0 +1,1 @@
+"""Recordings: MCAP files, their replay, faults to inject, files of poses."""

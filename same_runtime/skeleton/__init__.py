@@ -1,0 +1,1 @@
+"""What is known of a body beside joint positions."""
