@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from same_engines import Bundle
-from same_export.qnn_build import build_and_write, count_steps
+from same_export.qnn.build import build_and_write, count_steps
 from same_runtime.cli.command import run_command
 from same_runtime.demo import demo_bundle, demo_recording
 from same_runtime.recording.mcap import Recording

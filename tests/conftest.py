@@ -57,7 +57,7 @@ def npu_bundle(tiny_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> P
 
     needs_qnn()
     from same_engines import Bundle
-    from same_export.qnn_build import build_and_write
+    from same_export.qnn.build import build_and_write
     from same_runtime.demo import demo_recording
     from same_runtime.recording.mcap import Recording
 

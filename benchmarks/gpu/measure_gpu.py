@@ -231,7 +231,7 @@ def _openers(
 
     from same_engines.onnxruntime.cuda_engine import open_onnxruntime_cuda_engine
     from same_engines.tensorrt.engine import open_tensorrt_engine
-    from same_export.stage_graphs import for_precision
+    from same_export.stages import for_precision
 
     def torch_mode(mode: str, operator: Callable[..., Any] | None = None) -> Opener:
         return lambda: torch_engine(

@@ -12,7 +12,7 @@ from same_engines import Bundle
 from same_engines.bundle.reader import STAGES, TensorSpec
 from same_engines.gpu.deform_attn_cuda import DeformAttnShape
 from same_engines.gpu.engine import GpuEngine
-from same_export.stage_graphs import FusionFrame, InertialFrame, TemporalFrame, VisualFrame
+from same_export.stages import FusionFrame, InertialFrame, TemporalFrame, VisualFrame
 from same_model.network import SameModel
 
 _FRAMES = {

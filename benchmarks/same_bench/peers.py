@@ -73,7 +73,7 @@ class TorchEngine(NamedArrayEngine):
         try:
             import torch
 
-            from same_export.stage_graphs import (
+            from same_export.stages import (
                 FusionFrame,
                 InertialFrame,
                 TemporalFrame,

@@ -164,7 +164,7 @@ def _check_npu_arguments(command: ExportCommand) -> None:
 
 def _compile_for_npu(bundle: Bundle, command: ExportCommand) -> None:
     # onnx and the quantiser take a second to import: --help and mistakes must not.
-    from same_export.qnn_build import build_and_write, count_steps
+    from same_export.qnn.build import build_and_write, count_steps
 
     assert command.target is not None
     bundle.verify()

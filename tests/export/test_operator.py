@@ -7,7 +7,7 @@ import pytest
 from deform_attn_reference import deform_attn_reference
 from onnx import TensorProto, helper
 
-from same_export.operator import (
+from same_export.operator.node import (
     DOMAIN,
     DOMAIN_VERSION,
     NAME,

@@ -26,11 +26,11 @@ from same_engines.qnn.library import (
     load_qnn,
     open_context,
 )
-from same_export import qnn_build
-from same_export.qnn_graph import layers, prepare, rounded_to_8_bits, widen
-from same_export.qnn_quantise import measure_ranges, quantise
-from same_export.qnn_run import cpu_session, run_all
-from same_export.qnn_sensitivity import LayerCost, choose_wide
+from same_export.qnn import build as qnn_build
+from same_export.qnn.quantise import measure_ranges, quantise
+from same_export.qnn.rewrites import layers, prepare, rounded_to_8_bits, widen
+from same_export.qnn.sensitivity import LayerCost, choose_wide
+from same_export.qnn.sessions import cpu_session, run_all
 from same_runtime.demo import demo_bundle, demo_recording
 from same_runtime.recording.mcap import Recording
 
@@ -285,7 +285,7 @@ def test_visual_of_base_compiles_and_runs(tmp_path: Path) -> None:
     needs_qnn()
     import torch
 
-    from same_export.stage_graphs import export_stage, for_precision
+    from same_export.stages import export_stage, for_precision
     from same_model.config import PRESETS
     from same_model.network import SameModel
 

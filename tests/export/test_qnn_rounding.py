@@ -10,16 +10,16 @@ from npu import needs_qnn
 from onnx import TensorProto, helper
 
 from same_engines.qnn.library import SOCS, compile_context, load_qnn, open_context
-from same_export.qnn_graph import COARSE, constant, layers, prepare, widen
-from same_export.qnn_multipliers import rounded_up
-from same_export.qnn_quantise import measure_ranges, quantise
-from same_export.qnn_rounding import (
+from same_export.qnn.gptq import (
     by_group,
     from_groups,
     measure_layer_inputs,
     round_in_order,
 )
-from same_export.qnn_run import cpu_session, run_all
+from same_export.qnn.quantise import measure_ranges, quantise
+from same_export.qnn.requantise import rounded_up
+from same_export.qnn.rewrites import COARSE, constant, layers, prepare, widen
+from same_export.qnn.sessions import cpu_session, run_all
 
 Arrays = dict[str, np.ndarray]
 

@@ -11,7 +11,7 @@ from same_engines import Bundle
 from same_engines.bundle.reader import STAGES
 from same_engines.errors import ExportError
 from same_export import parity, write_bundle
-from same_export.operator import DOMAIN, NAME
+from same_export.operator.node import DOMAIN, NAME
 from same_runtime.camera import CameraRig
 
 

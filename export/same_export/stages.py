@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from same_engines.bundle.reader import TensorSpec
 from same_engines.errors import ExportError
-from same_export.operator import (
+from same_export.operator.node import (
     OPSET_VERSION,
     attach_function,
     register_schema,

@@ -13,7 +13,7 @@ import onnx.defs
 import torch
 
 import same_model.deform_attn  # noqa: F401 - registers the PyTorch operator
-from same_export.operator_function import SAME_OPSET, SpatialAwareDeformAttn
+from same_export.operator.function import SAME_OPSET, SpatialAwareDeformAttn
 
 OPSET_VERSION: Final = 20
 DOMAIN: Final = SAME_OPSET.domain

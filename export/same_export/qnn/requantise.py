@@ -15,7 +15,14 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 from onnxruntime.quantization.quant_utils import TENSOR_NAME_QUANT_SUFFIX
 
-from same_export.qnn_graph import (
+from same_export.qnn.gptq import (
+    LARGEST_CODE,
+    LayerInputs,
+    by_group,
+    from_groups,
+    round_in_order,
+)
+from same_export.qnn.rewrites import (
     COARSE,
     FINE,
     bias_of,
@@ -23,13 +30,6 @@ from same_export.qnn_graph import (
     constant_weight,
     is_exact_in_8_bits,
     weight_axis,
-)
-from same_export.qnn_rounding import (
-    LARGEST_CODE,
-    LayerInputs,
-    by_group,
-    from_groups,
-    round_in_order,
 )
 
 _SIGNIFICANT = 2.0**10

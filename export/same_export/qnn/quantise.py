@@ -19,17 +19,17 @@ from onnxruntime.quantization.execution_providers.qnn import get_qnn_qdq_config
 from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
 
 from same_engines.errors import ExportError
-from same_export.qnn_calibration import Frame
-from same_export.qnn_graph import (
+from same_export.qnn.calibrate import Frame
+from same_export.qnn.gptq import LayerInputs
+from same_export.qnn.requantise import hold_exactly
+from same_export.qnn.rewrites import (
     FINE,
     constant,
     constant_weight,
     is_exact_in_8_bits,
     weight_axis,
 )
-from same_export.qnn_multipliers import hold_exactly
-from same_export.qnn_rounding import LayerInputs
-from same_export.qnn_run import cpu_session
+from same_export.qnn.sessions import cpu_session
 
 Range = tuple[float, float]
 

@@ -22,16 +22,16 @@ from same_engines.qnn.library import (
     load_qnn,
     open_context,
 )
-from same_export.qnn_calibration import Frame, record_frames
-from same_export.qnn_graph import layers, prepare, widen
-from same_export.qnn_operations import multiply_accumulates
-from same_export.qnn_probe import JointProbe, distances_mm
-from same_export.qnn_quantise import Range, measure_ranges, quantise
-from same_export.qnn_report import OutputError, QnnReport, StageReport
-from same_export.qnn_rounding import measure_layer_inputs
-from same_export.qnn_run import cpu_session, run_all
-from same_export.qnn_sensitivity import LayerCost, choose_wide, layer_costs
-from same_export.qnn_tracker import compare_trackers
+from same_export.qnn.calibrate import Frame, record_frames
+from same_export.qnn.compare_trackers import compare_trackers
+from same_export.qnn.gptq import measure_layer_inputs
+from same_export.qnn.joint_error import JointProbe, distances_mm
+from same_export.qnn.macs import multiply_accumulates
+from same_export.qnn.quantise import Range, measure_ranges, quantise
+from same_export.qnn.report import OutputError, QnnReport, StageReport
+from same_export.qnn.rewrites import layers, prepare, widen
+from same_export.qnn.sensitivity import LayerCost, choose_wide, layer_costs
+from same_export.qnn.sessions import cpu_session, run_all
 from same_runtime.recording.mcap import Recording
 
 WIDE_SHARE: Final = 0.10

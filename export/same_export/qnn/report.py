@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from same_export.qnn_sensitivity import LayerCost
+from same_export.qnn.sensitivity import LayerCost
 
 _LAYERS_SHOWN: Final = 15
 Pair = tuple[float, float]

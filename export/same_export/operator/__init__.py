@@ -1,0 +1,1 @@
+"""`same::SpatialAwareDeformAttn` in ONNX."""

@@ -1,0 +1,1 @@
+"""Quantise and compile a bundle for the NPU inside a headset."""
