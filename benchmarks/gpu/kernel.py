@@ -14,7 +14,7 @@ from deform_attn_reference import deform_attn_reference
 from same_engines.errors import EngineError
 from same_engines.gpu.deform_attn_cuda import DeformAttnShape
 from same_model.config import ModelConfig
-from same_model.deform_attn import spatial_aware_deform_attn
+from same_model.network.deform_attn import spatial_aware_deform_attn
 from same_runtime.conventions import NUM_JOINTS, NUM_VIEWS
 
 INPUTS = ("features", "rays", "origins", "locations", "weights", "depth", "w1", "b1")

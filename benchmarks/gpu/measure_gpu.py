@@ -180,7 +180,7 @@ def _measure_preset(
     keep: Callable[[], None],
 ) -> None:
     from same_export.write_bundle import write_bundle
-    from same_model.data.rig import emhi_like_rig
+    from same_model.synth.render.rig import emhi_like_rig
 
     model, weights = _model(command, preset)
     console.print(f"exporting {preset}")
@@ -209,7 +209,7 @@ def _model(command: MeasureGpuCommand, preset: str) -> tuple[Any, str]:
 
     from same_model.checkpoint import load_checkpoint
     from same_model.config import PRESETS
-    from same_model.network import SameModel
+    from same_model.network.network import SameModel
 
     for path in command.ckpt:
         model = load_checkpoint(path)

@@ -13,7 +13,7 @@ from same_engines.bundle.reader import STAGES, TensorSpec
 from same_engines.gpu.deform_attn_cuda import DeformAttnShape
 from same_engines.gpu.engine import GpuEngine
 from same_export.stages import FusionFrame, InertialFrame, TemporalFrame, VisualFrame
-from same_model.network import SameModel
+from same_model.network.network import SameModel
 
 _FRAMES = {
     "visual": VisualFrame,
@@ -151,7 +151,7 @@ def torch_engine(
 
 def _with_operator(module: Any, operator: Callable[..., Any]) -> Callable[..., Any]:
     def call(*inputs: torch.Tensor) -> Any:
-        with patch("same_model.fusion.spatial_aware_deform_attn", operator):
+        with patch("same_model.network.fusion.spatial_aware_deform_attn", operator):
             return module(*inputs)
 
     return call

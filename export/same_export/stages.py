@@ -20,9 +20,9 @@ from same_export.operator.node import (
     translation_table,
 )
 from same_model.config import ModelConfig
-from same_model.inertial import LstmState
-from same_model.network import SameModel
-from same_model.temporal import shift_window
+from same_model.network.inertial import LstmState
+from same_model.network.network import SameModel
+from same_model.network.temporal import shift_window
 from same_runtime.conventions import FEATURE_DIM, NUM_DEVICES, NUM_JOINTS, NUM_VIEWS
 
 

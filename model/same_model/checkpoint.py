@@ -15,7 +15,7 @@ from torch import Tensor
 from same_engines.atomic_files import whole_file
 from same_engines.errors import CheckpointError
 from same_model.config import ModelConfig
-from same_model.network import SameModel
+from same_model.network.network import SameModel
 
 FORMAT_VERSION: Final = 2
 _SUFFIXES: Final = (".pt", ".safetensors")

@@ -27,7 +27,7 @@ from same_engines.gpu.cuda_device import find_driver  # noqa: E402
 from same_engines.gpu.deform_attn_cuda import DeformAttnShape  # noqa: E402
 from same_export.stages import for_precision  # noqa: E402
 from same_model.config import PRESETS  # noqa: E402
-from same_model.deform_attn import spatial_aware_deform_attn  # noqa: E402
+from same_model.network.deform_attn import spatial_aware_deform_attn  # noqa: E402
 from same_runtime.tracker import SamePoseTracker  # noqa: E402
 
 

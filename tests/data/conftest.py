@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from same_model.data.config import SynthConfig
-from same_model.data.synth import plan_jobs, run_jobs
+from same_model.synth.config import SynthConfig
+from same_model.synth.synth import plan_jobs, run_jobs
 
 _SMALL = SynthConfig(width=64, height=48, procedural=1, max_seconds=2.0, depth=True, seed=7)
 

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from same_engines.errors import DataError
-from same_model.data.body import joint_matrices, load_body_model, make_body, pose_joints, skin
+from same_model.synth.body.body import joint_matrices, load_body_model, make_body, pose_joints, skin
 from same_runtime.conventions import JOINT_NAMES
 
 IDENTITY = np.tile([0.0, 0.0, 0.0, 1.0], (1, 22, 1))

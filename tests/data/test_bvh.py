@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from same_engines.errors import DataError
-from same_model.data.bvh import read_bvh
+from same_model.synth.motion.bvh import read_bvh
 
 BVH = """HIERARCHY
 ROOT hip

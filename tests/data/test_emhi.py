@@ -13,12 +13,13 @@ from scipy.sparse import csc_matrix
 from scipy.spatial.transform import Rotation
 
 from same_engines.errors import DataError
-from same_model.data import cli, emhi
+from same_model.cli import data as cli
+from same_model.data import emhi
 from same_model.data.inspect import inspect
-from same_model.data.rig import emhi_like_rig
 from same_model.data.sequence import find_sequences, open_sequence
 from same_model.data.smpl import load_smpl
 from same_model.data.unpickle import load_object_array
+from same_model.synth.render.rig import emhi_like_rig
 from same_runtime.conventions import JOINT_PARENTS
 
 VERTICES = 60

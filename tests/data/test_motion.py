@@ -6,10 +6,11 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from same_engines.errors import DataError
-from same_model.data import motion, procedural
-from same_model.data.body import make_body, skin
-from same_model.data.bvh import read_bvh
-from same_model.data.retarget import retarget, sole_vertices
+from same_model.synth.body.body import make_body, skin
+from same_model.synth.motion import clip as motion
+from same_model.synth.motion import procedural
+from same_model.synth.motion.bvh import read_bvh
+from same_model.synth.motion.retarget import retarget, sole_vertices
 from same_runtime.conventions import JOINT_NAMES, JOINT_PARENTS
 
 

@@ -3,11 +3,12 @@ import pytest
 from embreex.mesh_construction import TriangleMesh
 from embreex.rtcore_scene import EmbreeScene
 
-from same_model.data import _raster, procedural, scene
 from same_model.data.noise import add_sensor_noise
-from same_model.data.renderer import ImageLook, Renderer, visible_joints
-from same_model.data.rig import random_rig
-from same_model.data.synth import near_joints, performer_shape, stage_take
+from same_model.synth.motion import procedural
+from same_model.synth.render import _raster, scene
+from same_model.synth.render.renderer import ImageLook, Renderer, visible_joints
+from same_model.synth.render.rig import random_rig
+from same_model.synth.synth import near_joints, performer_shape, stage_take
 from same_runtime.camera import CameraRig
 
 WIDTH, HEIGHT = 160, 120
@@ -194,7 +195,7 @@ def test_motion_blurs_and_stillness_does_not() -> None:
 
 
 def test_clothes_cover_the_skin_they_should(rng: np.random.Generator) -> None:
-    from same_model.data.body import make_body
+    from same_model.synth.body.body import make_body
 
     for _ in range(5):
         mesh = scene.dress(rng, make_body(np.zeros(12)))

@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from same_model.data import procedural
-from same_model.data.body import make_body
-from same_model.data.motion import Motion
-from same_model.data.restyle import restyled
-from same_model.data.retarget import retarget
+from same_model.synth.body.body import make_body
+from same_model.synth.motion import procedural
+from same_model.synth.motion.clip import Motion
+from same_model.synth.motion.restyle import restyled
+from same_model.synth.motion.retarget import retarget
 from same_runtime.conventions import JOINT_NAMES
 
 

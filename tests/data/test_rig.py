@@ -5,7 +5,13 @@ import numpy as np
 import pytest
 
 from same_engines.errors import DataError
-from same_model.data.rig import emhi_like_rig, miscalibrated, random_rig, read_rig, scaled_rig
+from same_model.synth.render.rig import (
+    emhi_like_rig,
+    miscalibrated,
+    random_rig,
+    read_rig,
+    scaled_rig,
+)
 
 
 def test_the_nominal_rig_has_emhis_published_figures() -> None:

@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from same_model.data import procedural, sensors
-from same_model.data.body import make_body
-from same_model.data.retarget import BodyMotion, retarget
+from same_model.synth import sensors
+from same_model.synth.body.body import make_body
+from same_model.synth.motion import procedural
+from same_model.synth.motion.retarget import BodyMotion, retarget
 from same_runtime.conventions import DEVICES, JOINT_NAMES
 
 EPOCH_NS = 10**12

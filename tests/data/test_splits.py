@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from same_engines.errors import DataError
-from same_model.data import procedural
-from same_model.data.config import SynthConfig
-from same_model.data.splits import SPLITS, load_split
-from same_model.data.synth import performer_shape, plan_jobs
+from same_model.synth.config import SynthConfig
+from same_model.synth.motion import procedural
+from same_model.synth.motion.splits import SPLITS, load_split
+from same_model.synth.synth import performer_shape, plan_jobs
 
 
 def test_protocols_mean_what_they_say() -> None:

@@ -8,10 +8,12 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from same_engines.errors import DataError
-from same_model.data import cli, sequence, synth
-from same_model.data.config import SynthConfig
+from same_model.cli import data as cli
+from same_model.data import sequence
 from same_model.data.sequence import find_sequences, open_sequence
-from same_model.data.synth import Job, plan_jobs, run_job, run_jobs
+from same_model.synth import synth
+from same_model.synth.config import SynthConfig
+from same_model.synth.synth import Job, plan_jobs, run_job, run_jobs
 from same_runtime.conventions import DEVICES, JOINT_NAMES
 from same_runtime.recording.mcap import Recording
 
@@ -121,7 +123,7 @@ def test_a_second_run_makes_nothing_and_other_settings_are_refused(
 def test_an_interrupted_run_leaves_nothing_that_loads_and_resumes(
     tmp_path: Path, short_motion: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from same_model.data.renderer import Renderer
+    from same_model.synth.render.renderer import Renderer
 
     render, calls = Renderer.render, 0
 

@@ -11,8 +11,8 @@ from tiny_sequence import write_sequence
 import same_model.config
 from same_engines.errors import CheckpointError, DataError, InvalidInputError
 from same_model.checkpoint import load_checkpoint, save_checkpoint
+from same_model.cli.evaluate import AblationsCommand, run_ablations
 from same_model.data.sequence import open_sequence
-from same_model.eval_cli import AblationsCommand, run_ablations
 from same_model.evaluation import predict
 from same_model.evaluation.ablations import TABLES, disagreements, evaluate_rows
 from same_model.evaluation.evaluate import Group

@@ -6,7 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from same_model.deform_attn import deform_attn, exported_deform_attn, spatial_aware_deform_attn
+from same_model.network.deform_attn import (
+    deform_attn,
+    exported_deform_attn,
+    spatial_aware_deform_attn,
+)
 
 
 def operator_inputs(

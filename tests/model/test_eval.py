@@ -13,9 +13,9 @@ from tiny_sequence import write_sequence
 from same_engines import Bundle
 from same_engines.errors import DataError, SameError
 from same_model.checkpoint import save_checkpoint
-from same_model.eval_cli import EvalCommand, run
+from same_model.cli.evaluate import EvalCommand, run
+from same_model.data.recorded_inputs import Loss, read_inputs
 from same_model.evaluation.predict import OfflinePredictor, SavedPoses, StreamingPredictor
-from same_model.recorded_inputs import Loss, read_inputs
 from same_runtime.camera import CameraRig
 from same_runtime.conventions import JOINT_NAMES
 from same_runtime.demo import demo_bundle

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from same_engines.errors import CheckpointError
-from same_model.imagenet import load_imagenet_weights
-from same_model.resnet import ResNet
+from same_model.network.imagenet import load_imagenet_weights
+from same_model.network.resnet import ResNet
 
 BLOCKS = {"resnet18": (2, 2, 2, 2), "resnet50": (3, 4, 6, 3)}
 

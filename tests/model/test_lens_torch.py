@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from same_model.camera import Lens, project, unproject
+from same_model.network.camera import Lens, project, unproject
 from same_runtime.camera import FisheyeCamera
 
 CAMERA = FisheyeCamera(

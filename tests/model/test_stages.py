@@ -2,7 +2,7 @@ import pytest
 import torch
 from tiny_model import TINY, fusion_inputs, sequence_inputs, tiny_model
 
-from same_model.standing_pose import standing_joints_cam_left
+from same_model.network.standing_pose import standing_joints_cam_left
 from same_runtime.conventions import JOINT_NAMES, JOINT_PARENTS
 
 

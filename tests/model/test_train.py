@@ -17,10 +17,10 @@ import same_model.config
 from same_engines.errors import CheckpointError, DataError, InvalidInputError
 from same_model.checkpoint import load_checkpoint
 from same_model.data.sequence import open_sequence
-from same_model.network import SameModel
+from same_model.network.network import SameModel
 from same_model.training import loop, prepare
 from same_model.training.config import InitFrom, OptimConfig, TrainConfig
-from same_model.training.dataset import load_frames, split_performers
+from same_model.training.data.dataset import load_frames, split_performers
 from same_model.training.run import train
 from same_model.training.run_state import run_digest
 from same_runtime.conventions import JOINT_NAMES

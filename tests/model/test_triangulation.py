@@ -8,8 +8,8 @@ import torch
 from tiny_model import TINY
 from torch import Tensor
 
-from same_model.fusion import FusionStage
-from same_model.standing_pose import standing_joints_cam_left
+from same_model.network.fusion import FusionStage
+from same_model.network.standing_pose import standing_joints_cam_left
 from same_runtime.camera import CameraRig, FisheyeCamera
 
 STEPS = 300

@@ -2,7 +2,7 @@
 
 Exported graphs hold the operator as one node. Engines that know it (the TensorRT plugin) run
 it as one kernel; all others inline the model-local function of ``operator_function.py``.
-Semantics: ``same_model.deform_attn``; Eq. 3-4 of the paper up to their linear maps.
+Semantics: ``same_model.network.deform_attn``; Eq. 3-4 of the paper up to their linear maps.
 """
 
 from collections.abc import Callable
@@ -12,7 +12,7 @@ import onnx
 import onnx.defs
 import torch
 
-import same_model.deform_attn  # noqa: F401 - registers the PyTorch operator
+import same_model.network.deform_attn  # noqa: F401 - registers the PyTorch operator
 from same_export.operator.function import SAME_OPSET, SpatialAwareDeformAttn
 
 OPSET_VERSION: Final = 20

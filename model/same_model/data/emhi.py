@@ -13,12 +13,12 @@ from PIL import Image
 from scipy.spatial.transform import Rotation
 
 from same_engines.errors import DataError
-from same_model.data.rig import emhi_like_rig
-from same_model.data.sensors import DeviceStream
 from same_model.data.sequence import SequenceWriter, remove_partial
 from same_model.data.smpl import SmplSkeleton, load_smpl
-from same_model.data.splits import SPLITS
 from same_model.data.unpickle import load_object_array
+from same_model.synth.motion.splits import SPLITS
+from same_model.synth.render.rig import emhi_like_rig
+from same_model.synth.sensors import DeviceStream
 from same_runtime.camera import CameraRig, FisheyeCamera
 from same_runtime.conventions import DEVICES, NUM_JOINTS
 

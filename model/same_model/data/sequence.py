@@ -38,8 +38,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from same_engines.errors import DataError
-from same_model.data.rig import read_rig
-from same_model.data.sensors import DeviceStream
+from same_model.synth.render.rig import read_rig
+from same_model.synth.sensors import DeviceStream
 from same_runtime.camera import CameraRig
 from same_runtime.conventions import DEVICES, NUM_JOINTS
 

@@ -13,12 +13,12 @@ from rich.progress import track
 from same_engines.errors import CheckpointError, DataError
 from same_model.checkpoint import load_checkpoint
 from same_model.config import PRESETS
+from same_model.data.recorded_inputs import Loss
 from same_model.data.sequence import SequenceReader
 from same_model.evaluation.evaluate import SCHEMA_VERSION, Evaluation, Group, evaluate
 from same_model.evaluation.metrics import MetricsConfig
 from same_model.evaluation.predict import OfflineModels, PredictedPoses
 from same_model.evaluation.report import table
-from same_model.recorded_inputs import Loss
 from same_model.training.config import ABLATIONS
 
 TABLES: Final[dict[str, dict[str, dict[str, tuple[float, float, float]]]]] = {

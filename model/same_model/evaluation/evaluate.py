@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from same_engines.errors import DataError
+from same_model.data.recorded_inputs import Loss
 from same_model.data.sequence import SequenceReader
 from same_model.evaluation.metrics import (
     FrameErrors,
@@ -19,7 +20,6 @@ from same_model.evaluation.metrics import (
     summarise,
 )
 from same_model.evaluation.predict import PredictedPoses, Predictor
-from same_model.recorded_inputs import Loss
 from same_runtime.conventions import JOINT_NAMES
 
 SCHEMA_VERSION = 1

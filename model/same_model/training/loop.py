@@ -20,11 +20,11 @@ from torch import Tensor
 from same_engines.atomic_files import whole_file
 from same_engines.errors import CheckpointError, DataError
 from same_model.checkpoint import save_checkpoint
-from same_model.network import SameModel
+from same_model.network.network import SameModel
 from same_model.training.config import OptimConfig, TrainConfig
 from same_model.training.processes import Processes
 from same_model.training.run_state import load_state, run_digest, save_state
-from same_model.training.stage import Batch, Stage
+from same_model.training.stages.stage import Batch, Stage
 
 _LOG = logging.getLogger("same")
 _LOG_EVERY = 20

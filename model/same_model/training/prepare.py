@@ -9,23 +9,23 @@ from same_engines.errors import CheckpointError, InvalidInputError
 from same_model.checkpoint import load_checkpoint
 from same_model.config import PRESETS, ModelConfig
 from same_model.data.sequence import SequenceReader
-from same_model.network import SameModel
-from same_model.training.concat_stage import ConcatTraining
+from same_model.network.network import SameModel
 from same_model.training.config import TrainConfig
-from same_model.training.dataset import Frames, load_frames, load_images, split_performers
-from same_model.training.end_to_end_stage import EndToEndTraining
-from same_model.training.fusion_inputs import BackboneCache
-from same_model.training.fusion_stage import FusionTraining
-from same_model.training.inertial_stage import (
+from same_model.training.data.dataset import Frames, load_frames, load_images, split_performers
+from same_model.training.data.fusion_inputs import BackboneCache
+from same_model.training.data.visual_cache import cached_visual
+from same_model.training.stages.concat import ConcatTraining
+from same_model.training.stages.end_to_end import EndToEndTraining
+from same_model.training.stages.fusion import FusionTraining
+from same_model.training.stages.inertial import (
     InertialTraining,
     augmented_features,
     run_inertial,
 )
-from same_model.training.joint_stage import JointTraining
-from same_model.training.stage import Stage
-from same_model.training.temporal_stage import TemporalTraining
-from same_model.training.visual_cache import cached_visual
-from same_model.training.visual_stage import VisualTraining
+from same_model.training.stages.joint import JointTraining
+from same_model.training.stages.stage import Stage
+from same_model.training.stages.temporal import TemporalTraining
+from same_model.training.stages.visual import VisualTraining
 
 _BATCH = {"visual": 48, "inertial": 16, "fusion": 128, "temporal": 64, "joint": 4}
 _CONCAT_BATCH = 16

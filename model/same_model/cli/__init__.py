@@ -1,0 +1,1 @@
+"""The commands `same-data`, `same-train` and `same-eval`."""

@@ -1,0 +1,171 @@
+"""The command ``same-data``: make, inspect, convert and look at data sets."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from same_model.synth.config import SynthConfig
+from same_runtime.cli.command import run_command
+
+
+def _progress() -> Progress:
+    return Progress(
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"), console=Console(stderr=True), transient=True,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Synth:
+    """Make egocentric recordings from motion clips. Run it again to go on after a stop."""
+
+    out: Path
+    """Folder of the data set."""
+    motion_dir: Path | None = None
+    """Folder of CMU `.bvh` / `.bvh.xz` clips; without it only procedural motion is made."""
+    clips: tuple[str, ...] = ()
+    """Only these clips, such as 07_01 13_30 (no procedural motion then)."""
+    split: Literal["train", "protocol1", "protocol2", "all"] = "all"
+    """Which split to make."""
+    split_file: Path | None = None
+    """Another split file than the shipped one."""
+    workers: int = field(default_factory=lambda: os.cpu_count() or 1)
+    """Processes."""
+    mcap: bool = False
+    """Also write each recording as MCAP, for `same-track`."""
+    config: Annotated[SynthConfig, tyro.conf.arg(name="")] = field(default_factory=SynthConfig)
+
+    def run(self) -> int:
+        from same_model.synth.motion.splits import SPLITS, load_split
+        from same_model.synth.synth import plan_jobs, run_jobs, write_summary
+
+        split = load_split(self.split_file)
+        wanted = SPLITS if self.split == "all" else (self.split,)
+        jobs = plan_jobs(self.config, self.motion_dir, wanted, self.clips, split)
+        made = found = 0
+        reports = []
+        with _progress() as progress:
+            task = progress.add_task("recordings", total=len(jobs), note="")
+            for result in run_jobs(self.config, jobs, self.out, self.workers, self.mcap):
+                made, found = made + result.made, found + result.found
+                reports.append(result.report)
+                progress.update(task, advance=1, note=f"{made} stereo frames")
+        write_summary(self.out, self.config, split, reports)
+        for report in reports:
+            if report.notable:
+                print(report)
+        print(f"{self.out}: {made} stereo frames made, {found} were there already")
+        return 0
+
+
+@dataclass(frozen=True)
+class Mcap:
+    """Write one sequence of a data set as an MCAP recording, for same-track."""
+
+    sequence: tyro.conf.Positional[Path]
+    """Sequence folder."""
+    out: Path
+    """MCAP file to write."""
+    max_frames: int | None = None
+    """Write no more than so many frames."""
+    jpeg_quality: int | None = None
+    """1..95 stores JPEG of that quality; default: lossless PNG."""
+
+    def run(self) -> int:
+        from same_model.data.export_mcap import export_mcap
+
+        export_mcap(self.sequence, self.out, self.max_frames, self.jpeg_quality)
+        print(f"wrote {self.out}; next: same-track {self.out} --preview")
+        return 0
+
+
+@dataclass(frozen=True)
+class Inspect:
+    """Print the statistics of a data set, and what is suspicious in it."""
+
+    path: tyro.conf.Positional[Path]
+    """Folder of sequences, or a copy of EMHI as released."""
+    max_frames: int = 20000
+    """Look at about so many frames, spread over the sequences."""
+
+    def run(self) -> int:
+        from same_model.data.inspect import inspect
+
+        print(inspect(self.path, self.max_frames))
+        return 0
+
+
+@dataclass(frozen=True)
+class ConvertEmhi:
+    """Turn a copy of EMHI into sequence folders (joints only: no SMPL data is copied)."""
+
+    emhi: tyro.conf.Positional[Path]
+    """Folder of EMHI subjects."""
+    out: Path
+    """Folder of the data set."""
+    smpl: Path
+    """Your SMPL model file (`.npz`, or the official `.pkl`, read without running its code)."""
+    split_file: Path
+    """JSON: {"train": [...], "protocol1": [...], "protocol2": [...]} of subject names."""
+
+    def run(self) -> int:
+        from same_model.data.emhi import convert_emhi, find_subjects
+
+        with _progress() as progress:
+            subjects = find_subjects(self.emhi)
+            task = progress.add_task("subjects", total=len(subjects), note="")
+            for report in convert_emhi(self.emhi, self.out, self.smpl, self.split_file):
+                progress.update(task, advance=1, note=report.subject)
+                progress.console.print(str(report))
+        return 0
+
+
+@dataclass(frozen=True)
+class Preview:
+    """Draw the joints into the images: a contact sheet, and a short video of one recording."""
+
+    path: tyro.conf.Positional[Path]
+    """Folder of sequences."""
+    out: Path = Path("preview")
+    """Folder for `sheet.jpg` and `video.webp`."""
+    columns: int = 3
+    rows: int = 8
+    width: int = 200
+    """Width of one view in the sheet, pixels."""
+    seed: int = 0
+    """Picks the frames."""
+
+    def run(self) -> int:
+        from same_model.data.preview import contact_sheet, write_video
+        from same_model.data.sequence import find_sequences, open_sequence
+
+        found = find_sequences(self.path)
+        self.out.mkdir(parents=True, exist_ok=True)
+        sheet = contact_sheet(found, self.columns, self.rows, self.width, self.seed)
+        sheet.save(self.out / "sheet.jpg", quality=80)
+        write_video(open_sequence(found[self.seed % len(found)]), self.out / "video.webp")
+        print(f"{self.out / 'sheet.jpg'}, {self.out / 'video.webp'}")
+        return 0
+
+
+@tyro.conf.configure(tyro.conf.OmitSubcommandPrefixes, tyro.conf.OmitArgPrefixes)
+@dataclass(frozen=True)
+class DataCommand:
+    """Make, inspect, convert and look at data sets for training and evaluation."""
+
+    command: Synth | Inspect | ConvertEmhi | Preview | Mcap
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Entry point of ``same-data``; returns the exit code."""
+    return run_command("same-data", DataCommand, lambda c: c.command.run(), arguments)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,1 @@
+"""Synthetic egocentric recordings from real motion."""

@@ -1,0 +1,1 @@
+"""The parametric body that the project ships."""

@@ -1,0 +1,311 @@
+"""Clean metric motion of 22 SMPL-like joints from a captured clip.
+
+A ``Motion`` is independent of any body: joint rotations relative to an ideal T-pose (facing +z,
+y up, left arm along +x) and the path of the hip midpoint. ``retarget`` puts it on a body.
+"""
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.signal import butter, sosfiltfilt
+from scipy.spatial.transform import Rotation, Slerp
+
+from same_engines.errors import DataError
+from same_model.synth.motion.bvh import BvhClip, read_bvh
+from same_runtime.conventions import JOINT_NAMES
+
+LOW_PASS_HZ = 6.0
+"""Human motion lies below; above, marker noise ruins second differences."""
+MAX_JOINT_SPEED_DEG_S = 2400.0
+"""Faster is a track that flipped: a hard kick stays under 2000 deg/s."""
+MAX_ROOT_RESIDUAL_M = 0.04
+"""How far the raw root may stray from its low-passed path before it counts as lost."""
+MAX_KNEE_SIDEWAYS = 0.6
+MAX_KNEE_HYPEREXTENSION = 0.5
+"""Limits on the sine of the shin's direction in the thigh's frame."""
+JUMP_MARGIN_S = 0.04
+LEAD_IN_S = 0.06
+"""Clips start with a rest pose and a few frames that blend out of it."""
+MIN_SEGMENT_S = 1.0
+
+REFERENCE_LEG_M = 0.86
+REFERENCE_ARM_M = 0.58
+"""Hip to ankle and shoulder to wrist of a 1.75 m adult (0.491 H and 0.332 H): Drillis and
+Contini, "Body segment parameters", 1966. They set the scale of clips in unknown units."""
+
+# Source joint of each SMPL joint in the 'Daz-friendly' CMU skeleton.
+_SOURCE_JOINTS = (
+    "hip", "lThigh", "rThigh", "abdomen", "lShin", "rShin", "abdomen", "lFoot", "rFoot", "chest",
+    "lFoot", "rFoot", "neck", "lCollar", "rCollar", "head", "lShldr", "rShldr", "lForeArm",
+    "rForeArm", "lHand", "rHand",
+)  # fmt: skip
+T_POSE_DIRECTIONS = {
+    "left_hip": (0, -1, 0), "right_hip": (0, -1, 0), "left_knee": (0, -1, 0),
+    "right_knee": (0, -1, 0), "left_collar": (1, 0, 0), "right_collar": (-1, 0, 0),
+    "left_shoulder": (1, 0, 0), "right_shoulder": (-1, 0, 0), "left_elbow": (1, 0, 0),
+    "right_elbow": (-1, 0, 0),
+}  # fmt: skip
+"""Where each limb bone points in the ideal T-pose; other joints keep the rest axes."""
+
+
+@dataclass(frozen=True)
+class Motion:
+    """Motion of 22 joints relative to the ideal T-pose, sampled uniformly."""
+
+    name: str
+    fps: float
+    hips_m: NDArray[np.float64]
+    """(frames, 3) metres: midpoint of the hip joints, world axes (y up), floor not yet known."""
+    rotations_xyzw: NDArray[np.float64]
+    """(frames, 22, 4) unit quaternions: T-pose axes of each joint to world."""
+    leg_length_m: float
+    """Hip to ankle of the performer, metres."""
+    action: str = ""
+    seated: bool = False
+    """Whether the performer sits on something at some point."""
+    source_frames: tuple[int, int] = (0, 0)
+    """First and one-past-last frame in the source file."""
+
+    @property
+    def frames(self) -> int:
+        return len(self.hips_m)
+
+    @property
+    def seconds(self) -> float:
+        return (self.frames - 1) / self.fps
+
+    def mirrored(self) -> "Motion":
+        """The same motion with left and right exchanged."""
+        swap = [JOINT_NAMES.index(_other_side(n)) for n in JOINT_NAMES]
+        return replace(
+            self,
+            name=self.name + "~mirrored",
+            hips_m=self.hips_m * (-1, 1, 1),
+            rotations_xyzw=self.rotations_xyzw[:, swap] * (1, -1, -1, 1),
+        )
+
+
+@dataclass
+class MotionReport:
+    """What became of one clip."""
+
+    name: str
+    source_frames: int
+    kept_frames: int = 0
+    segments: int = 0
+    dropped: dict[str, int] = field(default_factory=dict)
+    """Frames dropped, by reason."""
+
+    @property
+    def notable(self) -> bool:
+        """Whether more was dropped than the rest pose that every clip starts with."""
+        return self.source_frames - self.kept_frames > 12
+
+    def __str__(self) -> str:
+        reasons = ", ".join(f"{n} {why}" for why, n in self.dropped.items() if n)
+        return (
+            f"{self.name}: kept {self.kept_frames} of {self.source_frames} frames in "
+            f"{self.segments} segment(s)" + (f"; dropped {reasons}" if reasons else "")
+        )
+
+
+def _other_side(name: str) -> str:
+    if name.startswith("left_"):
+        return "right_" + name[5:]
+    if name.startswith("right_"):
+        return "left_" + name[6:]
+    return name
+
+
+def rotation_between(source: NDArray[np.float64], target: NDArray[np.float64]) -> Rotation:
+    """The smallest rotation that turns direction ``source`` (3,) into ``target`` (3,)."""
+    a = np.asarray(source, float) / np.linalg.norm(source)
+    b = np.asarray(target, float) / np.linalg.norm(target)
+    axis = np.cross(a, b)
+    sine, cosine = float(np.linalg.norm(axis)), float(a @ b)
+    if sine < 1e-9:
+        if cosine > 0:
+            return Rotation.identity()
+        axis, sine = np.cross(a, np.eye(3)[np.abs(a).argmin()]), 0.0
+    return Rotation.from_rotvec(axis / np.linalg.norm(axis) * np.arctan2(sine, cosine))
+
+
+def low_pass(values: NDArray[np.float64], fps: float, cutoff_hz: float) -> NDArray[np.float64]:
+    """Zero-phase second-order Butterworth along axis 0 (unchanged when fps is too low for it)."""
+    if cutoff_hz >= 0.45 * fps or len(values) < 16:
+        return values
+    sos = butter(2, cutoff_hz, fs=fps, output="sos")
+    return np.asarray(sosfiltfilt(sos, values, axis=0, padlen=min(len(values) - 1, int(fps / 4))))
+
+
+def continuous(quaternions: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Flip signs along axis 0 so that neighbouring quaternions (..., 4) never oppose."""
+    dots = (quaternions[1:] * quaternions[:-1]).sum(axis=-1, keepdims=True)
+    signs = np.cumprod(np.where(dots < 0, -1.0, 1.0), axis=0)
+    return np.concatenate([quaternions[:1], quaternions[1:] * signs])
+
+
+def low_pass_rotations(
+    quaternions: NDArray[np.float64], fps: float, cutoff_hz: float
+) -> NDArray[np.float64]:
+    """Low-pass unit quaternions (frames, ..., 4) along axis 0."""
+    smooth = low_pass(continuous(quaternions), fps, cutoff_hz)
+    return smooth / np.linalg.norm(smooth, axis=-1, keepdims=True)
+
+
+def interpolate_rotations(
+    source_s: NDArray[np.float64],
+    rotations_xyzw: NDArray[np.float64],
+    target_s: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Slerp (frames, joints, 4) rotations from times ``source_s`` to ``target_s`` within them."""
+    target_s = np.clip(target_s, source_s[0], source_s[-1])
+    return np.stack(
+        [
+            Slerp(source_s, Rotation.from_quat(rotations_xyzw[:, j]))(target_s).as_quat()
+            for j in range(rotations_xyzw.shape[1])
+        ],
+        axis=1,
+    )
+
+
+def resample(motion: Motion, fps: float) -> Motion:
+    """The same motion at another rate: linear positions, slerped rotations."""
+    source = np.arange(motion.frames) / motion.fps
+    count = int(np.floor(source[-1] * fps + 1e-9)) + 1
+    target = np.arange(count) / fps
+    hips = np.stack([np.interp(target, source, motion.hips_m[:, k]) for k in range(3)], axis=1)
+    rotations = interpolate_rotations(source, motion.rotations_xyzw, target)
+    return replace(motion, fps=fps, hips_m=hips, rotations_xyzw=rotations)
+
+
+def rotated(motion: Motion, yaw: float, look_down: float = 0.0) -> Motion:
+    """The motion turned about the vertical, with the gaze lowered (radians).
+
+    The neck takes half of ``look_down``, the head the rest.
+    """
+    turn = Rotation.from_rotvec([0.0, yaw, 0.0])
+    shape = motion.rotations_xyzw.shape
+    rotations = (turn * Rotation.from_quat(motion.rotations_xyzw.reshape(-1, 4))).as_quat()
+    rotations = rotations.reshape(shape)
+    for name, part in (("neck", 0.5), ("head", 1.0)):
+        j = JOINT_NAMES.index(name)
+        nod = Rotation.from_rotvec([part * look_down, 0.0, 0.0])
+        rotations[:, j] = (Rotation.from_quat(rotations[:, j]) * nod).as_quat()
+    return replace(motion, hips_m=turn.apply(motion.hips_m), rotations_xyzw=rotations)
+
+
+def load_clip(path: Path, action: str = "") -> tuple[list[Motion], MotionReport]:
+    """Read a CMU clip and return its usable stretches, at the file's rate, and the report.
+
+    Raises ``DataError`` for a file that is no BVH file or has another skeleton.
+    """
+    path = Path(path)
+    name = path.name.split(".")[0]
+    clip = read_bvh(path)
+    missing = sorted(set(_SOURCE_JOINTS) - set(clip.names))
+    if missing:
+        raise DataError(
+            f"{path}: expected the 'Daz-friendly' CMU skeleton; it lacks {', '.join(missing)}"
+        )
+    return _clean(clip, name, action)
+
+
+def _limb_directions(clip: BvhClip) -> dict[str, NDArray[np.float64]]:
+    ends = {
+        "left_hip": "lShin", "right_hip": "rShin", "left_knee": "lFoot", "right_knee": "rFoot",
+        "left_collar": "lShldr", "right_collar": "rShldr", "left_shoulder": "lForeArm",
+        "right_shoulder": "rForeArm", "left_elbow": "lHand", "right_elbow": "rHand",
+    }  # fmt: skip
+    return {joint: clip.offsets[clip.names.index(end)] for joint, end in ends.items()}
+
+
+def _clean(clip: BvhClip, name: str, action: str) -> tuple[list[Motion], MotionReport]:
+    fps = clip.fps
+    where = {n: i for i, n in enumerate(clip.names)}
+    directions = _limb_directions(clip)
+    length = {joint: float(np.linalg.norm(d)) for joint, d in directions.items()}
+    leg = length["left_hip"] + length["left_knee"]
+    arm = length["left_shoulder"] + length["left_elbow"]
+    metres_per_unit = (REFERENCE_LEG_M + REFERENCE_ARM_M) / (leg + arm)
+
+    turned = clip.global_rotations()
+    rotations = np.stack([turned[:, where[n]] for n in _SOURCE_JOINTS], axis=1)
+    # The capture bends its back in two places, the body in three.
+    pelvis, abdomen = rotations[:, 0], rotations[:, 6]
+    mixed = pelvis + abdomen * np.sign((pelvis * abdomen).sum(-1, keepdims=True))
+    rotations[:, 3] = mixed / np.linalg.norm(mixed, axis=-1, keepdims=True)
+    for joint, direction in directions.items():
+        j = JOINT_NAMES.index(joint)
+        align = rotation_between(np.array(T_POSE_DIRECTIONS[joint], float), direction)
+        rotations[:, j] = (Rotation.from_quat(rotations[:, j]) * align).as_quat()
+
+    def rest_position(joint: str) -> NDArray[np.float64]:
+        i, total = where[joint], np.zeros(3)
+        while i > 0:
+            total += clip.offsets[i]
+            i = clip.parents[i]
+        return total
+
+    hip_offset = (rest_position("lThigh") + rest_position("rThigh")) / 2
+    hips = clip.root_positions + Rotation.from_quat(turned[:, 0]).apply(hip_offset)
+    hips = hips * metres_per_unit
+
+    bad: dict[str, NDArray[np.bool_]] = {}
+    lead_in = np.arange(len(hips)) < max(1, round(LEAD_IN_S * fps))
+    bad["lead-in"] = lead_in
+    used = [where[n] for n in dict.fromkeys(_SOURCE_JOINTS)]
+    local = clip.rotations_xyzw[:, used]
+    cosine = np.abs((local[1:] * local[:-1]).sum(-1)).clip(0, 1)
+    speed = np.rad2deg(2 * np.arccos(cosine)).max(axis=1) * fps
+    bad["rotation jump"] = np.concatenate([[False], speed > MAX_JOINT_SPEED_DEG_S])
+    start = int(lead_in.sum())
+    residual = np.zeros(len(hips))
+    residual[start:] = np.linalg.norm(
+        hips[start:] - low_pass(hips[start:], fps, LOW_PASS_HZ), axis=1
+    )
+    bad["root lost"] = residual > MAX_ROOT_RESIDUAL_M
+    knee = np.zeros(len(hips), bool)
+    for side in ("left", "right"):
+        thigh = Rotation.from_quat(rotations[:, JOINT_NAMES.index(f"{side}_hip")])
+        shin = Rotation.from_quat(rotations[:, JOINT_NAMES.index(f"{side}_knee")])
+        relative = thigh.inv() * shin
+        down = relative.apply([0.0, -1.0, 0.0])
+        knee |= np.abs(down[:, 0]) > MAX_KNEE_SIDEWAYS
+        knee |= (down[:, 2] > MAX_KNEE_HYPEREXTENSION) & (down[:, 1] < 0)
+    bad["impossible knee"] = knee
+
+    margin = max(1, round(JUMP_MARGIN_S * fps))
+    usable = np.ones(len(hips), bool)
+    report = MotionReport(name, len(hips))
+    for reason, mask in bad.items():
+        wide = mask
+        if reason != "lead-in":
+            wide = np.convolve(mask, np.ones(2 * margin + 1), "same") > 0.5
+        report.dropped[reason] = int((wide & usable).sum())
+        usable &= ~wide
+
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], usable.astype(np.int8), [0]])))
+    segments: list[Motion] = []
+    report.dropped["too short"] = 0
+    for first, end in edges.reshape(-1, 2):
+        if (end - first) / fps < MIN_SEGMENT_S:
+            report.dropped["too short"] += int(end - first)
+            continue
+        segments.append(
+            Motion(
+                name if len(edges) == 2 else f"{name}.{len(segments)}",
+                fps,
+                low_pass(hips[first:end], fps, LOW_PASS_HZ),
+                low_pass_rotations(rotations[first:end], fps, LOW_PASS_HZ),
+                leg * metres_per_unit,
+                action,
+                "sit" in action,
+                (int(first), int(end)),
+            )
+        )
+    report.segments = len(segments)
+    report.kept_frames = sum(m.frames for m in segments)
+    return segments, report

@@ -1,0 +1,1 @@
+"""Fisheye images of a body in a room."""

@@ -1,0 +1,461 @@
+"""From motion clips to recordings: who wears what where, rendered and sensed."""
+
+import json
+import signal
+import threading
+import zlib
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict, dataclass, replace
+from multiprocessing import get_context
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.interpolate import CubicSpline
+from scipy.spatial.transform import Rotation
+
+from same_engines.errors import DataError
+from same_model.data.export_mcap import export_mcap
+from same_model.data.sequence import SequenceWriter, open_sequence, remove_partial
+from same_model.synth import sensors
+from same_model.synth.body.body import joint_matrices, load_body_model, make_body, pose_joints
+from same_model.synth.config import SynthConfig
+from same_model.synth.motion import procedural
+from same_model.synth.motion.clip import (
+    Motion,
+    MotionReport,
+    interpolate_rotations,
+    load_clip,
+    rotated,
+)
+from same_model.synth.motion.restyle import restyled
+from same_model.synth.motion.retarget import BodyMotion, retarget
+from same_model.synth.motion.splits import SPLITS, SplitFile, load_split
+from same_model.synth.render import scene
+from same_model.synth.render.rig import miscalibrated, random_rig
+from same_runtime.conventions import DEVICES, JOINT_NAMES, JOINT_PARENTS
+
+if TYPE_CHECKING:  # numba takes seconds to import
+    from same_model.synth.render.renderer import Rendered, Renderer
+
+_SEAT_CLEARANCE_M = 0.10
+_TARGET_BRIGHTNESS = 0.42
+LICENCE = {
+    "cmu": "Motion: CMU Graphics Lab Motion Capture Database (mocap.cs.cmu.edu), free to use, "
+    "created with funding from NSF EIA-0196217; BVH conversion by B. Hahne. "
+    "Body: CC0. Images and sensor readings: synthetic.",
+    "procedural": "Motion: procedural, Apache-2.0. Body: CC0. Images and sensor readings: "
+    "synthetic.",
+}
+
+
+@dataclass(frozen=True)
+class Job:
+    """One clip or procedural action, in one variant."""
+
+    split: str
+    split_label: str
+    action: str
+    performer: str
+    variant: int
+    clip: Path | None
+    """None: procedural."""
+
+    @property
+    def name(self) -> str:
+        stem = self.clip.name.split(".")[0] if self.clip else f"{self.performer}_{self.action}"
+        return f"{stem}_v{self.variant}"
+
+
+def plan_jobs(
+    config: SynthConfig,
+    motion_dir: Path | None,
+    wanted_splits: tuple[str, ...] = SPLITS,
+    wanted_clips: tuple[str, ...] = (),
+    split: SplitFile | None = None,
+) -> list[Job]:
+    """The jobs of a data set.
+
+    ``motion_dir``: folder of ``.bvh`` or ``.bvh.xz`` clips; None for procedural motion alone.
+    ``wanted_clips``: only these (also ones that the split excludes); empty for all of the split.
+    Raises ``DataError`` for a folder without clips or a clip that is not in it.
+    """
+    split = split or load_split()
+    jobs: list[Job] = []
+    if motion_dir is not None:
+        files = {p.name.split(".")[0]: p for p in sorted(Path(motion_dir).glob("*.bvh*"))}
+        if not files:
+            raise DataError(f"{motion_dir}: no .bvh or .bvh.xz files in it")
+        absent = sorted(set(wanted_clips) - set(files))
+        if absent:
+            raise DataError(f"{motion_dir}: no clip {', '.join(absent)}")
+        listed = {c.clip: (c.split, c.action, c.subject) for c in split.clips}
+        for clip in wanted_clips:
+            listed.setdefault(clip, ("train", "unlisted", clip.split("_")[0]))
+        for name, path in files.items():
+            if name not in listed or (wanted_clips and name not in wanted_clips):
+                continue
+            where, action, subject = listed[name]
+            if where in wanted_splits:
+                jobs += [
+                    Job(where, split.label, action, f"cmu{subject}-{v}", v, path)
+                    for v in range(config.variants)
+                ]
+    if not wanted_clips:
+        for where in wanted_splits:
+            for action in split.procedural.get(where, ()):
+                jobs += [
+                    Job(where, split.label, action, f"proc-{where}-{v}", v, None)
+                    for v in range(config.procedural)
+                ]
+    if not jobs:
+        raise DataError("nothing to make: no clip of the wanted splits, and no procedural motion")
+    return jobs
+
+
+def _rng(*parts: object) -> np.random.Generator:
+    return np.random.default_rng([zlib.crc32(str(p).encode()) for p in parts])
+
+
+def performer_shape(seed: int, performer: str) -> NDArray[np.float64]:
+    """Body shape coefficients (K,) of a performer; a performer never has two shapes."""
+    size = load_body_model().shape_size
+    return _rng(seed, "shape", performer).normal(0.0, 0.9, size).clip(-1.7, 1.7)
+
+
+def job_motions(config: SynthConfig, job: Job) -> tuple[list[Motion], MotionReport]:
+    """The usable stretches of a job's motion, at its source's rate, and what was dropped."""
+    if job.clip is None:
+        made = procedural.make_motion(_rng(config.seed, "motion", job.name), job.action)
+        motions, clip = [made], made.name
+        report = MotionReport(job.name, made.frames, made.frames, 1)
+    else:
+        motions, report = load_clip(job.clip, job.action)
+        clip = job.clip.name.split(".")[0]
+    out = []
+    for motion in motions:
+        if job.variant % 2:
+            motion = motion.mirrored()
+        if config.restyle > 0 and job.split == "train":
+            motion = restyled(_rng(config.seed, "style", job.name), motion, config.restyle)
+        keep = min(motion.frames, int(config.max_seconds * motion.fps) + 1)
+        first = motion.source_frames[0]
+        out.append(
+            replace(
+                motion,
+                name=job.name + motion.name.removeprefix(clip).removesuffix("~mirrored"),
+                hips_m=motion.hips_m[:keep],
+                rotations_xyzw=motion.rotations_xyzw[:keep],
+                source_frames=(first, first + keep),
+            )
+        )
+    report.dropped["over max_seconds"] = report.kept_frames - sum(m.frames for m in out)
+    return out, report
+
+
+@dataclass(frozen=True)
+class Take:
+    """A motion on a body with everything that decides what is seen and sensed."""
+
+    motion: BodyMotion
+    mesh: scene.Mesh
+    place: scene.Scene
+    mounting: sensors.Mounting
+    tracks: sensors.DeviceTracks
+
+
+def stage_take(rng: np.random.Generator, motion: Motion, shape: NDArray[np.float64]) -> Take:
+    """Dress and equip a performer and build a room around the motion."""
+    body = make_body(shape)
+    clothes = scene.dress(rng, body)
+    # Wearers of headsets look at what their hands do; the capture's performers looked ahead.
+    motion = rotated(motion, rng.uniform(0, 2 * np.pi), np.deg2rad(rng.uniform(0.0, 20.0)))
+    worn = retarget(motion, body, clothes.sole_thickness_m)
+    mounting = sensors.random_mounting(rng, worn)
+    tracks = sensors.true_tracks(worn, mounting)
+    controller, tracker = scene.controller_mesh(rng), scene.tracker_mesh(rng)
+    mesh = scene.with_gadgets(
+        clothes,
+        [(*controller, scene.CONTROLLER)] * 2 + [(*tracker, scene.TRACKER)] * 2,
+    )
+    path = worn.joints[:: max(1, worn.frames // 400), 0][:, [0, 2]]
+    place = scene.random_scene(rng, path, _seat(worn) if motion.seated else None)
+    return Take(worn, mesh, place, mounting, tracks)
+
+
+def _seat(motion: BodyMotion) -> tuple[float, float, float] | None:
+    """Where the pelvis rests low and still, as a stool's (x, height, z)."""
+    pelvis = motion.joints[:, 0]
+    speed = np.linalg.norm(np.gradient(pelvis, 1 / motion.fps, axis=0), axis=1)
+    standing = np.percentile(pelvis[:, 1], 95)
+    still = (speed < 0.15) & (pelvis[:, 1] < 0.88 * standing)
+    if still.sum() < 0.5 * motion.fps:
+        return None
+    x, y, z = np.median(pelvis[still], axis=0)
+    back = Rotation.from_quat(motion.rotations_xyzw[still][0, 0]).apply([0.0, 0.0, -0.05])
+    return float(x + back[0]), float(max(0.15, y - _SEAT_CLEARANCE_M)), float(z + back[2])
+
+
+def near_joints(frames: int) -> NDArray[np.bool_]:
+    """(22, frames) the body parts whose surface shows a joint.
+
+    Those that meet at it, its own and its parent's; the trunk counts as one part.
+    """
+    trunk = [JOINT_NAMES.index(n) for n in ("pelvis", "spine1", "spine2", "spine3")]
+    hips = [JOINT_NAMES.index(n) for n in ("left_hip", "right_hip")]
+    near = np.zeros((len(JOINT_NAMES), frames), bool)
+    for j, p in enumerate(JOINT_PARENTS):
+        near[j, j] = True
+        near[j, max(p, 0)] = True
+    near[np.ix_(trunk, trunk)] = True
+    near[np.ix_(trunk[:2], hips)] = True
+    near[hips, trunk[1]] = True
+    return near
+
+
+def make_sequence(config: SynthConfig, job: Job, motion: Motion, path: Path) -> int:
+    """Render and sense one stretch of motion into ``path``; returns its frames."""
+    from same_model.synth.render.renderer import ImageLook, Renderer
+
+    rng = _rng(config.seed, "take", motion.name)
+    take = stage_take(rng, motion, performer_shape(config.seed, job.performer))
+    rig = random_rig(rng, config.width, config.height, config.rig_spread)
+    look = ImageLook(
+        gamma=float(rng.uniform(0.6, 1.0)),
+        vignetting=float(rng.uniform(0.3, 1.2)),
+        shutter=float(rng.uniform(0.03, 0.3)) * config.fps / 30.0,
+        black_level=float(rng.uniform(0.0, 8.0)),
+    )
+
+    # Frames start late and end early enough for every stream to have samples around them.
+    margin_s = 0.05
+    span = float(take.tracks.times_s[-1]) - 2 * margin_s
+    times = margin_s + np.arange(int(span * config.fps) + 1) / config.fps
+    times = times + rng.normal(0.0, 0.00005, len(times))
+    epoch_ns = int(rng.integers(10**9, 10**13))
+    stamps = epoch_ns + np.round(times * 1e9).astype(np.int64)
+    T = len(times)
+    poses = np.tile(np.eye(4), (T, len(DEVICES), 1, 1))
+    for d in range(len(DEVICES)):
+        position, orientation = take.tracks.at(d, times)
+        poses[:, d, :3, :3] = Rotation.from_quat(orientation).as_matrix()
+        poses[:, d, :3, 3] = position
+    joints, matrices = _at_times(take.motion, times)
+
+    brightness = _TARGET_BRIGHTNESS * float(rng.uniform(0.7, 1.4))
+    with SequenceWriter(path, T, config.width, config.height, config.depth) as writer:
+        joints_2d = np.zeros((T, 2, len(JOINT_NAMES), 2))
+        visible = np.zeros((T, 2, len(JOINT_NAMES)), np.uint8)
+        if config.render:
+            renderer = Renderer(rig, take.mesh, take.place, look, config.supersample)
+            near = near_joints(int(take.mesh.weight_frames.max()) + 1)
+            for i, shot in enumerate(_shots(renderer, brightness, poses, joints, matrices)):
+                writer.images[i] = shot.images
+                if writer.depth is not None:
+                    writer.depth[i] = shot.depth[:, :: config.supersample, :: config.supersample]
+                joints_2d[i], visible[i] = _seen(renderer, take, shot, poses[i, 0], joints[i], near)
+        streams = sensors.sense_all(rng, take.tracks, epoch_ns)
+        sensed = [sensors.at_frames(streams[d], stamps) for d in DEVICES]
+        writer.commit(
+            {
+                "timestamps_ns": stamps,
+                "joints_world": joints,
+                "joints_2d": joints_2d,
+                "visible": visible,
+                "T_world_cam_left": poses[:, 0] @ rig.left.T_head_cam,
+                "T_world_device": poses,
+                "leg_acceleration": np.stack(
+                    [take.tracks.acceleration(d, times) for d in (3, 4)], axis=1
+                ),
+                "sensed_position": np.stack(
+                    [s[0] if d < 3 else np.zeros((T, 3)) for d, s in enumerate(sensed)], axis=1
+                ),
+                "sensed_orientation": np.stack([s[1] for s in sensed], axis=1),
+                "sensed_acceleration": np.stack([sensed[3][0], sensed[4][0]], axis=1),
+                "sensed_valid": np.stack([s[2] for s in sensed], axis=1),
+            },
+            streams,
+            {
+                "meta": {
+                    "source": motion.name.split("_v")[0],
+                    "source_frames": list(motion.source_frames),
+                    "action": job.action,
+                    "performer": job.performer,
+                    "stature_m": round(take.motion.body.stature_m, 4),
+                    "split": job.split,
+                    "split_version": job.split_label,
+                    "seed": config.seed,
+                    "config": asdict(config),
+                    "config_digest": config.digest,
+                    "frames": T,
+                    "licence": LICENCE["cmu" if job.clip else "procedural"],
+                },
+                "rig": miscalibrated(rng, rig).to_dict(),
+                "rig_true": rig.to_dict(),
+            },
+        )
+    return T
+
+
+def _shots(
+    renderer: "Renderer",
+    brightness: float,
+    poses: NDArray[np.float64],
+    joints: NDArray[np.float64],
+    matrices: NDArray[np.float64],
+) -> Iterator["Rendered"]:
+    """What the cameras see of each frame, with an auto-exposure that aims at ``brightness``."""
+    gain = 1.0
+    for i in range(len(joints)):
+        moving = np.concatenate([matrices[i], poses[i, 1:, :3]])
+        shot = renderer.render(moving, poses[i, 0], joints[i], gain)
+        ideal = brightness / max(renderer.mean_brightness, 1e-3)
+        if i == 0:  # settled on the first frame, then slow
+            gain = ideal
+            shot = renderer.render(moving, poses[i, 0], joints[i], gain)
+        gain += 0.1 * (ideal - gain)
+        yield shot
+
+
+def _seen(
+    renderer: "Renderer",
+    take: Take,
+    shot: "Rendered",
+    T_world_head: NDArray[np.float64],
+    joints: NDArray[np.float64],
+    near: NDArray[np.bool_],
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Pixels (2, 22, 2) of world ``joints`` (22, 3) and whether they show, (2, 22)."""
+    from same_model.synth.render._raster import first_box
+    from same_model.synth.render.renderer import visible_joints
+
+    joints_2d = np.empty((2, len(JOINT_NAMES), 2))
+    distance = np.empty((2, len(JOINT_NAMES)))
+    inside = np.empty((2, len(JOINT_NAMES)), bool)
+    box = np.empty((2, len(JOINT_NAMES)))
+    for view, camera in enumerate(renderer.rig.cameras):
+        T_world_cam = T_world_head @ camera.T_head_cam
+        local = (joints - T_world_cam[:3, 3]) @ T_world_cam[:3, :3]
+        joints_2d[view], inside[view] = camera.project(local)
+        distance[view] = np.linalg.norm(local, axis=1)
+        toward = (joints - T_world_cam[:3, 3]) / distance[view][:, None]
+        for j in range(len(JOINT_NAMES)):
+            box[view, j] = first_box(*T_world_cam[:3, 3], *toward[j], take.place.boxes, np.inf)[0]
+    weights = take.mesh.weight_frames
+    return joints_2d, visible_joints(shot, renderer.faces, weights, distance, inside, box, near)
+
+
+def _at_times(
+    motion: BodyMotion, times_s: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Joints (T, 22, 3) and skinning matrices (T, 22, 3, 4) at any times."""
+    source = np.arange(motion.frames) / motion.fps
+    rotations = interpolate_rotations(source, motion.rotations_xyzw, times_s)
+    pelvis = CubicSpline(source, motion.joints[:, 0])(times_s)
+    joints = pose_joints(motion.body, pelvis, rotations)
+    return joints, joint_matrices(motion.body, joints, rotations)
+
+
+@dataclass(frozen=True)
+class JobResult:
+    """What one job did."""
+
+    name: str
+    made: int
+    """Stereo frames rendered."""
+    found: int
+    """Stereo frames that were there already."""
+    report: MotionReport
+
+
+def run_job(config: SynthConfig, job: Job, out: Path, mcap: bool = False) -> JobResult:
+    """Make all sequences of a job that are not there yet.
+
+    Raises ``DataError`` for a damaged clip, a full disk, or a sequence made with other settings.
+    """
+    made = found = 0
+    motions, report = job_motions(config, job)
+    for motion in motions:
+        path = out / job.split / motion.name
+        if path.exists():
+            sequence = open_sequence(path)
+            if sequence.meta.get("config_digest") != config.digest:
+                raise DataError(
+                    f"{path}: made with other settings; use the same ones, or another --out"
+                )
+            found += sequence.frames
+        else:
+            made += make_sequence(config, job, motion, path)
+        target = path.with_name(path.name + ".mcap")
+        if mcap and not target.exists():
+            export_mcap(path, target)
+    return JobResult(job.name, made, found, report)
+
+
+_stopping = threading.Event()
+
+
+def _ignore_interrupts() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _run_in_worker(config: SynthConfig, job: Job, out: Path, mcap: bool) -> JobResult:
+    """``run_job``, stopped by Ctrl-C; an idle worker ignores it and waits for its parent."""
+    # The pool hands a worker one more job after it was interrupted.
+    if _stopping.is_set():
+        raise KeyboardInterrupt
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return run_job(config, job, out, mcap)
+    except KeyboardInterrupt:
+        _stopping.set()
+        raise
+    finally:
+        _ignore_interrupts()
+
+
+def run_jobs(
+    config: SynthConfig, jobs: list[Job], out: Path, workers: int, mcap: bool = False
+) -> Iterator[JobResult]:
+    """Run all jobs, on ``workers`` processes, yielding each result as it comes.
+
+    Stopping early is safe: complete sequences stay, the others are made by the next run.
+    Raises the first error after cancelling what has not begun.
+    """
+    if workers < 1:
+        raise DataError(f"workers: expected at least 1, got {workers}")
+    remove_partial(out)
+    if workers == 1:
+        for job in jobs:
+            yield run_job(config, job, out, mcap)
+        return
+    pool = ProcessPoolExecutor(
+        workers, mp_context=get_context("spawn"), initializer=_ignore_interrupts
+    )
+    try:
+        waiting = {pool.submit(_run_in_worker, config, job, out, mcap) for job in jobs}
+        for future in as_completed(waiting):
+            yield future.result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def write_summary(
+    out: Path, config: SynthConfig, split: SplitFile, reports: list[MotionReport]
+) -> None:
+    """Write ``dataset.json``: settings, the split's confounds, what was kept of each clip."""
+    content = {
+        "config": asdict(config),
+        "split": split.label,
+        "confounds": list(split.confounds),
+        "excluded": dict(split.excluded),
+        "motion": [asdict(r) for r in sorted(reports, key=lambda r: r.name)],
+    }
+    try:
+        partial = Path(out) / "dataset.json.partial"
+        partial.write_text(json.dumps(content, indent=1))
+        partial.replace(Path(out) / "dataset.json")
+    except OSError as error:
+        raise DataError(f"{out}/dataset.json: cannot be written ({error.strerror})") from None

@@ -1,0 +1,1 @@
+"""What training reads, batch by batch."""

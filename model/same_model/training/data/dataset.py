@@ -1,0 +1,207 @@
+"""Sequence folders as flat arrays in memory, ready for random access."""
+
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.progress import track
+from torch import Tensor
+
+from same_engines.errors import DataError
+from same_model.config import FEATURE_STRIDE, ModelConfig
+from same_model.data.recorded_inputs import (
+    RecordedInputs,
+    image_preprocessor,
+    joints_in_anchor,
+    read_inputs,
+)
+from same_model.data.sequence import SequenceReader, find_sequences, open_sequence
+from same_runtime.conventions import NUM_VIEWS
+
+HIDDEN = 0.5
+"""``Frames.visible`` of a joint that is hidden inside the image."""
+
+
+@dataclass(frozen=True, eq=False)
+class Frames:
+    """The frames of many sequences, one after the other; F is their total."""
+
+    images: NDArray[np.uint8]
+    """(F, V, H, W) at the network's size; F is 0 when they were not wanted."""
+    joints_2d: NDArray[np.float32]
+    """(F, V, J, 2) feature pixels, centres at integers."""
+    visible: NDArray[np.float32]
+    """(F, V, J): 1 where the joint is seen, 0.5 where it is hidden but inside the feature map, 0
+    outside: what ``visibility`` shall say, and the weight of its place in the losses."""
+    imu_features: NDArray[np.float32]
+    """(F, N, 16)."""
+    joints_local: NDArray[np.float32]
+    """(F, J, 3) metres, true left-camera frame."""
+    joints_world: NDArray[np.float64]
+    """(F, J, 3) metres."""
+    T_world_anchor: NDArray[np.float64]
+    """(F, 4, 4)."""
+    T_anchor_cam: NDArray[np.float32]
+    """(F, window, 4, 4)."""
+    time_offset_s: NDArray[np.float32]
+    """(F, window)."""
+    window_valid: NDArray[np.float32]
+    """(F, window)."""
+    sequence_of: NDArray[np.int64]
+    """(F,) index of the sequence."""
+    starts: NDArray[np.int64]
+    """(S + 1,) first frame of each sequence, then F."""
+    rays: NDArray[np.float32]
+    """(S, V, 3, Hf, Wf)."""
+    origins: NDArray[np.float32]
+    """(S, V, 3) metres."""
+    axes: NDArray[np.float32]
+    """(S, V, 3)."""
+
+    def __len__(self) -> int:
+        return len(self.sequence_of)
+
+    def window_rows(self, last: NDArray[np.int64], window: int) -> NDArray[np.int64]:
+        """(B, window) frames of the windows that end at ``last`` (B,), oldest first.
+
+        Rows before a sequence's start repeat its first frame; ``window_valid`` marks them.
+        """
+        rows = last[:, None] + np.arange(1 - window, 1)
+        first = self.starts[self.sequence_of[last]]
+        return np.maximum(rows, first[:, None])
+
+    def stretch_rows(
+        self, first: NDArray[np.int64], length: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """(B, length) consecutive frames about ``first`` (B,), and which of them count.
+
+        A stretch that would leave its sequence begins earlier; one longer than its sequence
+        repeats the last frame, which does not count.
+        """
+        start = self.starts[self.sequence_of[first]]
+        ends = self.starts[self.sequence_of[first] + 1]
+        first = np.maximum(np.minimum(first, ends - length), start)
+        rows = first[:, None] + np.arange(length)
+        return np.minimum(rows, ends[:, None] - 1), rows < ends[:, None]
+
+    def anchor_targets(
+        self, last: NDArray[np.int64], rows: NDArray[np.int64]
+    ) -> NDArray[np.float32]:
+        """(B, window, J, 3) truth in the anchor frame of each window's newest frame."""
+        return joints_in_anchor(self.joints_world[rows], self.T_world_anchor[last][:, None])
+
+
+def split_performers(
+    root: Path, patterns: tuple[str, ...]
+) -> tuple[list[SequenceReader], list[SequenceReader]]:
+    """Sequences under ``root`` for training and, by performer, for validation.
+
+    Raises ``DataError`` when either side of an asked-for split is empty, or when a held-out
+    performer's motion clip is also in training.
+    """
+    sequences = [open_sequence(path) for path in find_sequences(root)]
+    train: list[SequenceReader] = []
+    held_out: list[SequenceReader] = []
+    for sequence in sequences:
+        performer = str(sequence.meta.get("performer", ""))
+        chosen = held_out if any(fnmatch(performer, p) for p in patterns) else train
+        chosen.append(sequence)
+    if not train:
+        raise DataError(f"{root}: every performer is held out for validation")
+    if patterns and not held_out:
+        raise DataError(f"{root}: no performer matches {', '.join(patterns)}")
+    return train, held_out
+
+
+def load_frames(
+    sequences: list[SequenceReader], config: ModelConfig, images: bool, label: str
+) -> Frames:
+    """Read ``sequences`` through the core into memory.
+
+    Raises ``DataError`` naming the sequence whose values are not finite, of another joint set or
+    too small.
+    """
+    parts = [
+        (sequence, read_inputs(sequence, config))
+        for sequence in track(sequences, f"reading {label}", disable=len(sequences) < 20)
+    ]
+    lengths = [len(inputs.frames) for _, inputs in parts]
+    pixels = _pixels(parts, config) if images else np.zeros((0, NUM_VIEWS, 0, 0), np.uint8)
+
+    def joined(name: str) -> NDArray[np.generic]:
+        return np.concatenate([getattr(inputs, name) for _, inputs in parts])
+
+    joints_2d, visible = zip(*(_image_truth(s, i, config) for s, i in parts), strict=True)
+    return Frames(
+        pixels,
+        np.concatenate(joints_2d),
+        np.concatenate(visible),
+        joined("imu_features"),  # type: ignore[arg-type]
+        joined("joints_local"),  # type: ignore[arg-type]
+        joined("joints_world"),  # type: ignore[arg-type]
+        joined("T_world_anchor"),  # type: ignore[arg-type]
+        joined("T_anchor_cam"),  # type: ignore[arg-type]
+        joined("time_offset_s"),  # type: ignore[arg-type]
+        joined("window_valid"),  # type: ignore[arg-type]
+        np.repeat(np.arange(len(parts)), lengths),
+        np.concatenate([[0], np.cumsum(lengths)]),
+        np.stack([inputs.rays for _, inputs in parts]),
+        np.stack([inputs.origins for _, inputs in parts]),
+        np.stack([inputs.axes for _, inputs in parts]),
+    )
+
+
+def load_images(sequences: list[SequenceReader], config: ModelConfig) -> NDArray[np.uint8]:
+    """The images of ``load_frames`` alone: (F, V, H, W)."""
+    return _pixels([(sequence, read_inputs(sequence, config)) for sequence in sequences], config)
+
+
+def normalised(images: Tensor, config: ModelConfig) -> Tensor:
+    """Images (..., V, H, W) in [0, 255] as the network takes them: (..., V, 1, H, W)."""
+    mean, std = 255.0 * config.image_mean, 255.0 * config.image_std
+    return ((images - mean) / std)[..., None, :, :]
+
+
+def _pixels(
+    parts: list[tuple[SequenceReader, RecordedInputs]], config: ModelConfig
+) -> NDArray[np.uint8]:
+    count = sum(len(inputs.frames) for _, inputs in parts)
+    pixels = np.zeros((count, NUM_VIEWS, config.input_height, config.input_width), np.uint8)
+    row = 0
+    for sequence, inputs in parts:
+        _read_uint8(sequence, inputs, config, pixels[row : row + len(inputs.frames)])
+        row += len(inputs.frames)
+    return pixels
+
+
+def _read_uint8(
+    sequence: SequenceReader, inputs: RecordedInputs, config: ModelConfig, out: NDArray[np.uint8]
+) -> None:
+    if sequence.images.shape[-2:] == out.shape[-2:]:
+        out[:] = sequence.images[inputs.frames]
+        return
+    resize = image_preprocessor(sequence, config, 0.0, 1.0 / 255.0)
+    resized = np.empty(out.shape[-2:], np.float32)
+    for row, frame in enumerate(inputs.frames):
+        for view in range(NUM_VIEWS):
+            resize(sequence.images[frame, view], resized)
+            out[row, view] = np.rint(resized)
+
+
+def _image_truth(
+    sequence: SequenceReader, inputs: RecordedInputs, config: ModelConfig
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """2D joints in feature pixels and how well each is visible (``Frames.visible``).
+
+    Hidden joints count: from above, the shin hides the ankle in nine images of ten, and the image
+    still tells where it is.
+    """
+    height, width = sequence.images.shape[-2:]
+    scale = np.array([config.input_width / width, config.input_height / height]) / FEATURE_STRIDE
+    joints_2d = (sequence.joints_2d[inputs.frames] + 0.5) * scale - 0.5
+    limit = np.array([config.feature_width, config.feature_height]) - 0.5
+    inside = ((joints_2d > -0.5) & (joints_2d < limit)).all(axis=-1)
+    visible = np.where(sequence.visible[inputs.frames] > 0, 1.0, HIDDEN) * inside
+    return joints_2d.astype(np.float32), visible.astype(np.float32)

@@ -1,0 +1,94 @@
+"""Windows of consecutive frames, as the temporal network sees them: batches, loss, validation."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from same_model.losses import LossConfig, same_loss
+from same_model.network.network import WindowOutput
+from same_model.training.data.dataset import Frames
+from same_model.training.data.fusion_inputs import mean_error_mm
+from same_model.training.stages.stage import Batch
+
+_UNREAD: Any = None  # parts of a window's output that the losses do not look at
+
+
+def window_batch(
+    frames: Frames, last: NDArray[np.int64], rows: NDArray[np.int64], rng: np.random.Generator
+) -> Batch:
+    """What the temporal network reads beside the joints, and the truth, for the windows ``rows``
+    (B, T) that end at ``last`` (B,)."""
+    return {
+        "T_anchor_cam": torch.from_numpy(frames.T_anchor_cam[last]),
+        "time_offset_s": torch.from_numpy(frames.time_offset_s[last]),
+        "window_valid": _shortened(torch.from_numpy(frames.window_valid[last]), rng),
+        "truth_local": torch.from_numpy(frames.joints_local[rows]),
+        "truth_anchor": torch.from_numpy(frames.anchor_targets(last, rows)),
+    }
+
+
+def _shortened(window_valid: Tensor, rng: np.random.Generator) -> Tensor:
+    """Let a fifth of the windows (B, T) begin later, as a stream that has just started."""
+    batch, window = window_valid.shape
+    first = np.where(rng.random(batch) < 0.2, rng.integers(window, size=batch), 0)
+    row = torch.arange(window)
+    return window_valid * (row >= torch.from_numpy(first)[:, None])
+
+
+def run_temporal(temporal: nn.Module, joints_local: Tensor, batch: Batch) -> Tensor:
+    """``temporal`` on ``joints_local`` (B, T, J, 3) and the entries of ``window_batch``."""
+    return temporal(
+        joints_local, batch["T_anchor_cam"], batch["time_offset_s"], batch["window_valid"]
+    )
+
+
+def window_loss(
+    joints_anchor: Tensor, joints_local: Tensor, batch: Batch, config: LossConfig
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """Eq. 11 of ``joints_anchor`` (B, T, J, 3) and ``joints_local`` (B, T, N, J, 3) against the
+    truth of ``window_batch``, and its parts."""
+    output = WindowOutput(joints_anchor, joints_local, _UNREAD, _UNREAD, _UNREAD)
+    loss = same_loss(
+        output, batch["truth_local"], batch["truth_anchor"], batch["window_valid"], config
+    )
+    newest = (joints_anchor[:, -1].detach() - batch["truth_anchor"][:, -1]).norm(dim=-1)
+    return loss.total, {
+        "local": loss.local,
+        "anchor": loss.anchor,
+        "ground": loss.ground,
+        "mpjpe_mm": 1e3 * newest.mean(),
+    }
+
+
+@torch.inference_mode()
+def window_errors(
+    temporal: nn.Module, frames: Frames, joints_local: NDArray[np.float32], window: int
+) -> dict[str, float]:
+    """Validation figures of the newest row of every window over ``joints_local`` (F, J, 3)."""
+    device = next((p.device for p in temporal.parameters()), torch.device("cpu"))
+    newest = np.empty_like(joints_local)
+    for start in range(0, len(frames), 256):
+        last = np.arange(start, min(start + 256, len(frames)))
+        arrays = (
+            joints_local[frames.window_rows(last, window)],
+            frames.T_anchor_cam[last],
+            frames.time_offset_s[last],
+            frames.window_valid[last],
+        )
+        out = temporal(*(torch.from_numpy(array).to(device) for array in arrays))
+        newest[last] = out[:, -1].cpu().numpy()
+    return newest_errors(newest, frames)
+
+
+def newest_errors(newest: NDArray[np.float32], frames: Frames) -> dict[str, float]:
+    """Validation figures of ``newest`` (F, J, 3), each frame in its own anchor frame."""
+    everyone = np.arange(len(frames))
+    truth = frames.anchor_targets(everyone, everyone[:, None])[:, 0]
+    lowest = newest[..., 1].min(axis=-1)
+    return {
+        "val_mpjpe_mm": mean_error_mm(newest, truth),
+        "val_lowest_joint_error_mm": 1e3 * float(np.abs(lowest - truth[..., 1].min(-1)).mean()),
+    }

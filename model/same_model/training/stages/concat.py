@@ -1,0 +1,110 @@
+"""Stage 2 of the MEPoser-like baseline: its LSTM on stretches of cached backbone outputs."""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from rich.progress import track
+from torch import Tensor
+
+from same_model.baselines.concat_fusion import ConcatFusion, features_at_joints
+from same_model.losses import LossConfig, inertial_loss
+from same_model.network.network import SameModel
+from same_model.training.config import AugmentConfig
+from same_model.training.data.augment import drop_views
+from same_model.training.data.fusion_inputs import BackboneCache, mean_error_mm
+from same_model.training.data.visual_cache import VisualCache
+from same_model.training.stages.stage import Batch, Stage
+
+_FRAMES_AT_ONCE = 256
+
+
+@torch.inference_mode()
+def _joint_features(visual: VisualCache, label: str) -> NDArray[np.float16]:
+    """``features_at_joints`` of every frame: (F, V, J, D), a hundredth of the feature maps."""
+    count = len(visual.features)
+    out = np.empty((*visual.joints_2d.shape[:3], visual.features.shape[2]), np.float16)
+    steps = range(0, count, _FRAMES_AT_ONCE)
+    for start in track(steps, f"joint features of {label}", disable=len(steps) < 20):
+        part = slice(start, start + _FRAMES_AT_ONCE)
+        features = torch.from_numpy(visual.features[part].astype(np.float32))
+        joints_2d = torch.from_numpy(np.array(visual.joints_2d[part]))
+        out[part] = features_at_joints(features, joints_2d).numpy()
+    return out
+
+
+class ConcatTraining(Stage):
+    """Trains ``SameModel.fusion`` of kind ``concat_lstm`` on stretches from a fresh state, their
+    length random down to a quarter of ``stretch``, as ``InertialTraining`` does."""
+
+    def __init__(
+        self,
+        model: SameModel,
+        cache: BackboneCache,
+        held_out: BackboneCache | None,
+        batch: int,
+        stretch: int,
+        augment: AugmentConfig,
+        loss: LossConfig,
+    ) -> None:
+        super().__init__()
+        assert isinstance(model.fusion, ConcatFusion)
+        self.fusion = model.fusion
+        self._cache, self._held_out, self._augment = cache, held_out, augment
+        self._form = loss.form
+        self._batch, self._stretch = batch, stretch
+        self._features = _joint_features(cache.visual, "training data")
+        if held_out is not None:
+            self._held_out_features = _joint_features(held_out.visual, "validation data")
+        self.frames_per_step, self.frames_in_total = batch * stretch * 5 // 8, len(cache.frames)
+
+    def make_batch(self, rng: np.random.Generator) -> Batch:
+        frames = self._cache.frames
+        length = int(rng.integers(max(1, self._stretch // 4), self._stretch + 1))
+        first = rng.integers(len(frames), size=self._batch)
+        rows, valid = frames.stretch_rows(first, length)
+        version = rng.integers(self._cache.versions, size=(self._batch, 1))
+        view_valid = drop_views(self._batch, length, self._augment.view_dropout, rng)
+        return {
+            **_inputs(self._cache, self._features, rows, version, view_valid),
+            "truth": torch.from_numpy(frames.joints_local[rows]),
+            "frame_valid": torch.from_numpy(valid.astype(np.float32)),
+        }
+
+    def forward(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        joints = self.fusion(**{name: batch[name] for name in _INPUTS}).joints
+        loss = inertial_loss(joints, batch["truth"], batch["frame_valid"], self._form)
+        return loss, {"mpjpe_mm": 1e3 * (joints.detach() - batch["truth"]).norm(dim=-1).mean()}
+
+    def validate(self) -> dict[str, float]:
+        held_out = self._held_out
+        if held_out is None:
+            return {}
+        device = next(self.fusion.parameters()).device
+        found = np.empty_like(held_out.frames.joints_local)
+        for start, end in zip(held_out.frames.starts[:-1], held_out.frames.starts[1:], strict=True):
+            rows = np.arange(start, end)[None]
+            view_valid = np.ones((*rows.shape, 2), np.float32)
+            inputs = _inputs(
+                held_out, self._held_out_features, rows, np.zeros((1, 1), np.int64), view_valid
+            )
+            out = self.fusion(**{name: tensor.to(device) for name, tensor in inputs.items()})
+            found[start:end] = out.joints[0].float().cpu().numpy()
+        return {"val_local_mpjpe_mm": mean_error_mm(found, held_out.frames.joints_local)}
+
+
+_INPUTS = ("joint_features", "joints_2d", "visibility", "view_valid", "imu_tokens")
+
+
+def _inputs(
+    cache: BackboneCache,
+    joint_features: NDArray[np.float16],
+    rows: NDArray[np.int64],
+    version: NDArray[np.int64],
+    view_valid: NDArray[np.float32],
+) -> Batch:
+    """Arguments of ``ConcatFusion.forward`` for ``rows`` (B, T); ``version`` (B, 1)."""
+    arrays = (
+        joint_features[rows].astype(np.float32), cache.visual.joints_2d[rows],
+        cache.visual.visibility[rows], view_valid, cache.inertial.tokens[version, rows],
+    )  # fmt: skip
+    return {name: torch.from_numpy(array) for name, array in zip(_INPUTS, arrays, strict=True)}

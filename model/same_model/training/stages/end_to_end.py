@@ -1,0 +1,112 @@
+"""Stage 2 with nothing frozen: images and readings to joints, all weights trained by Eq. 11."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from same_model.losses import LossConfig
+from same_model.network.inertial import LstmState
+from same_model.network.network import SameModel
+from same_model.training.config import AugmentConfig
+from same_model.training.data.augment import (
+    drop_devices,
+    drop_views,
+    jitter_devices,
+    jitter_rays,
+    photometric,
+)
+from same_model.training.data.dataset import Frames, normalised
+from same_model.training.data.fusion_inputs import paper_fusion
+from same_model.training.data.windows import newest_errors, window_batch, window_loss
+from same_model.training.stages.inertial import frame_seconds
+from same_model.training.stages.stage import Batch, Stage
+
+_INPUTS = (
+    "images", "view_valid", "rays", "origins", "axes", "T_anchor_cam", "time_offset_s",
+    "window_valid",
+)  # fmt: skip
+
+
+class EndToEndTraining(Stage):
+    """Trains all of ``SameModel``. The inertial stage runs over a stretch before the window, its
+    length random, so that the window meets recurrent states of every age."""
+
+    def __init__(
+        self,
+        model: SameModel,
+        frames: Frames,
+        held_out: Frames | None,
+        batch: int,
+        stretch: int,
+        augment: AugmentConfig,
+        loss: LossConfig,
+    ) -> None:
+        super().__init__()
+        paper_fusion(model)
+        self.model = model
+        self._frames, self._held_out = frames, held_out
+        self._augment, self._loss = augment, loss
+        self._window, self._batch, self._stretch = model.config.window, batch, stretch
+        self.frames_per_step, self.frames_in_total = batch * self._window, len(frames)
+
+    def make_batch(self, rng: np.random.Generator) -> Batch:
+        frames, config = self._frames, self.model.config
+        last = rng.integers(len(frames), size=self._batch)
+        rows = frames.window_rows(last, self._window)
+        length = int(rng.integers(self._window, max(self._window, self._stretch) + 1))
+        features = frames.imu_features[frames.window_rows(last, length)]
+        features = jitter_devices(features, self._augment, rng, frame_seconds(frames))
+        features = drop_devices(features, self._augment.device_dropout, rng)
+        view_valid = torch.from_numpy(
+            drop_views(self._batch, self._window, self._augment.view_dropout, rng)
+        )
+        images = torch.from_numpy(frames.images[rows]).float()
+        images = photometric(images.flatten(0, 1), self._augment.photometric, rng)
+        images = normalised(images.unflatten(0, rows.shape), config)
+        sequences = frames.sequence_of[last]
+        rays, origins = jitter_rays(
+            torch.from_numpy(frames.rays[sequences]),
+            torch.from_numpy(frames.origins[sequences]),
+            self._augment.calibration_deg,
+            rng,
+        )
+        return {
+            "images": images * view_valid[..., None, None, None],
+            "view_valid": view_valid,
+            "imu_features": torch.from_numpy(features),
+            "rays": rays,
+            "origins": origins,
+            "axes": torch.from_numpy(frames.axes[sequences]),
+            **window_batch(frames, last, rows, rng),
+        }
+
+    def forward(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        before, window = batch["imu_features"].tensor_split([-self._window], dim=1)
+        state: LstmState | None = None
+        if before.shape[1]:
+            state = self.model.inertial(before).state
+        output = self.model(
+            imu_features=window, state=state, **{name: batch[name] for name in _INPUTS}
+        )
+        return window_loss(output.joints_anchor, output.joints_local, batch, self._loss)
+
+    def validate(self) -> dict[str, float]:
+        held_out = self._held_out
+        if held_out is None:
+            return {}
+        device, config = next(self.model.parameters()).device, self.model.config
+        newest = np.empty_like(held_out.joints_local)
+        for sequence in range(len(held_out.starts) - 1):
+            rows = slice(held_out.starts[sequence], held_out.starts[sequence + 1])
+            arrays = (
+                np.ones((rows.stop - rows.start, 2), np.float32), held_out.imu_features[rows],
+                held_out.rays[sequence], held_out.origins[sequence], held_out.axes[sequence],
+                held_out.T_anchor_cam[rows], held_out.time_offset_s[rows],
+                held_out.window_valid[rows],
+            )  # fmt: skip
+            out = self.model.forward_sequence(
+                normalised(torch.from_numpy(held_out.images[rows]).float().to(device), config),
+                *(torch.from_numpy(array).to(device) for array in arrays),
+            )
+            newest[rows] = out.joints_anchor.cpu().numpy()
+        return newest_errors(newest, held_out)

@@ -1,0 +1,65 @@
+"""The first half of stage 2: fusion on single frames, both backbones frozen and cached.
+
+The paper trains fusion and the temporal network together on windows; single frames show fusion
+many more different poses for the same work, which is what counts on few cores.
+"""
+
+import numpy as np
+from torch import Tensor
+
+from same_model.losses import LossConfig, joint_error
+from same_model.network.network import SameModel
+from same_model.training.config import AugmentConfig
+from same_model.training.data.augment import drop_views
+from same_model.training.data.fusion_inputs import (
+    BackboneCache,
+    fused_joints,
+    mean_error_mm,
+    paper_fusion,
+    run_fusion,
+)
+from same_model.training.stages.stage import Batch, Stage
+
+
+class FusionTraining(Stage):
+    """Trains ``SameModel.fusion``."""
+
+    def __init__(
+        self,
+        model: SameModel,
+        cache: BackboneCache,
+        held_out: BackboneCache | None,
+        batch: int,
+        augment: AugmentConfig,
+        loss: LossConfig,
+    ) -> None:
+        super().__init__()
+        self.fusion = paper_fusion(model)
+        self._cache, self._held_out = cache, held_out
+        self._augment, self._loss = augment, loss
+        self.frames_per_step, self.frames_in_total = batch, len(cache.frames)
+
+    def make_batch(self, rng: np.random.Generator) -> Batch:
+        rows = rng.integers(len(self._cache.frames), size=self.frames_per_step)
+        version = rng.integers(self._cache.versions, size=len(rows))
+        view_valid = drop_views(len(rows), 1, self._augment.view_dropout, rng)[:, 0]
+        batch = self._cache.fusion_batch(
+            rows, version, view_valid, self._augment.calibration_deg, rng
+        )
+        batch["truth"] = batch["joints_imu"].new_tensor(self._cache.frames.joints_local[rows])
+        return batch
+
+    def forward(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        joints = run_fusion(self.fusion, batch).joints
+        wanted = joints if self._loss.deep_supervision else joints[:, -1:]
+        loss = joint_error(wanted, batch["truth"][:, None], self._loss.form).mean()
+        error = 1e3 * (joints[:, -1].detach() - batch["truth"]).norm(dim=-1).mean()
+        return loss, {"mpjpe_mm": error}
+
+    def validate(self) -> dict[str, float]:
+        if self._held_out is None:
+            return {}
+        held_out = self._held_out
+        view_valid = np.ones((len(held_out.frames), 2), np.float32)
+        joints = fused_joints(self.fusion, held_out, 0, view_valid)
+        return {"val_local_mpjpe_mm": mean_error_mm(joints, held_out.frames.joints_local)}

@@ -1,0 +1,131 @@
+"""Stage 1, inertial: joints from the worn devices alone."""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from same_model.losses import LossConfig, inertial_loss
+from same_model.network.network import SameModel
+from same_model.training.config import AugmentConfig
+from same_model.training.data.augment import drop_devices, jitter_devices
+from same_model.training.data.dataset import Frames
+from same_model.training.stages.stage import Batch, Stage
+
+_SEQUENCES_AT_ONCE = 16
+_DROPOUT_FRAMES = 150
+_MM = 1000.0
+
+
+class InertialTraining(Stage):
+    """Trains ``SameModel.inertial`` on stretches that begin anywhere, from a fresh state.
+
+    Their length is random, down to a quarter of ``stretch``: short ones teach the start of a
+    stream, long ones the carried state.
+    """
+
+    def __init__(
+        self,
+        model: SameModel,
+        frames: Frames,
+        held_out: Frames | None,
+        batch: int,
+        stretch: int,
+        augment: AugmentConfig,
+        loss: LossConfig,
+    ) -> None:
+        super().__init__()
+        self.inertial = model.inertial
+        self._frames, self._held_out, self._augment = frames, held_out, augment
+        self._form = loss.form
+        self._batch, self._stretch = batch, stretch
+        self.frames_per_step, self.frames_in_total = batch * stretch * 5 // 8, len(frames)
+
+    def make_batch(self, rng: np.random.Generator) -> Batch:
+        frames = self._frames
+        length = int(rng.integers(max(1, self._stretch // 4), self._stretch + 1))
+        first = rng.integers(len(frames), size=self._batch)
+        rows, valid = frames.stretch_rows(first, length)
+        features = frames.imu_features[rows]
+        features = jitter_devices(features, self._augment, rng, frame_seconds(frames))
+        features = drop_devices(features, self._augment.device_dropout, rng)
+        return {
+            "imu_features": torch.from_numpy(features),
+            "joints_local": torch.from_numpy(frames.joints_local[rows]),
+            "frame_valid": torch.from_numpy(valid.astype(np.float32)),
+        }
+
+    def forward(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        out = self.inertial(batch["imu_features"])
+        truth, valid = batch["joints_local"], batch["frame_valid"]
+        loss = inertial_loss(out.joints_imu, truth, valid, self._form)
+        error = (out.joints_imu.detach() - truth).norm(dim=-1)[valid > 0]
+        return loss, {"mpjpe_mm": _MM * error.mean()}
+
+    def validate(self) -> dict[str, float]:
+        if self._held_out is None:
+            return {}
+        joints = run_inertial(self.inertial, self._held_out, self._held_out.imu_features[None])
+        error = np.linalg.norm(joints.joints_imu[0] - self._held_out.joints_local, axis=-1)
+        return {"val_mpjpe_mm": _MM * float(error.mean())}
+
+
+class InertialCache(NamedTuple):
+    """What a frozen inertial stage gives for K versions of the same frames."""
+
+    joints_imu: NDArray[np.float32]
+    """(K, F, J, 3) metres, left-camera frame."""
+    tokens: NDArray[np.float32]
+    """(K, F, N, D)."""
+
+
+def frame_seconds(frames: Frames) -> float:
+    steps = frames.time_offset_s[:, -1] - frames.time_offset_s[:, -2]
+    steps = steps[steps > 0]
+    return float(np.median(steps)) if len(steps) else 1.0 / 30.0
+
+
+def augmented_features(
+    frames: Frames, versions: int, augment: AugmentConfig, rng: np.random.Generator
+) -> NDArray[np.float32]:
+    """(versions, F, N, 16): the first as recorded, the others noisy and with losses."""
+    out = np.repeat(frames.imu_features[None], versions, axis=0)
+    frame_s = frame_seconds(frames)
+    for start, end in zip(frames.starts[:-1], frames.starts[1:], strict=True):
+        for first in range(start, end, _DROPOUT_FRAMES):
+            part = slice(first, min(first + _DROPOUT_FRAMES, end))
+            noisy = jitter_devices(out[1:, part], augment, rng, frame_s)
+            out[1:, part] = drop_devices(noisy, augment.device_dropout, rng)
+    return out
+
+
+@torch.inference_mode()
+def run_inertial(
+    stage: torch.nn.Module, frames: Frames, features: NDArray[np.float32]
+) -> InertialCache:
+    """Run the inertial stage over each whole sequence of ``features`` (K, F, N, 16)."""
+    versions = len(features)
+    device = next(stage.parameters()).device
+    joints, tokens = None, None
+    lengths = np.diff(frames.starts)
+    order = np.argsort(lengths, kind="stable")
+    for group in np.array_split(order, -(-len(order) // _SEQUENCES_AT_ONCE)):
+        longest = int(lengths[group].max())
+        padded = np.zeros((versions, len(group), longest, *features.shape[2:]), np.float32)
+        for row, sequence in enumerate(group):
+            start, end = frames.starts[sequence], frames.starts[sequence + 1]
+            padded[:, row, : end - start] = features[:, start:end]
+        out = stage(torch.from_numpy(padded).flatten(0, 1).to(device))
+        came = out.joints_imu.float().unflatten(0, (versions, -1)).cpu().numpy()
+        came_tokens = out.tokens.float().unflatten(0, (versions, -1)).cpu().numpy()
+        if joints is None or tokens is None:
+            joints = np.empty((versions, len(frames), *came.shape[3:]), np.float32)
+            tokens = np.empty((versions, len(frames), *came_tokens.shape[3:]), np.float32)
+        for row, sequence in enumerate(group):
+            start, end = frames.starts[sequence], frames.starts[sequence + 1]
+            joints[:, start:end] = came[:, row, : end - start]
+            tokens[:, start:end] = came_tokens[:, row, : end - start]
+    assert joints is not None and tokens is not None
+    return InertialCache(joints, tokens)

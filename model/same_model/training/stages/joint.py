@@ -1,0 +1,62 @@
+"""The paper's stage 2: fusion and the temporal network together on windows, backbones frozen."""
+
+import numpy as np
+from torch import Tensor
+
+from same_model.losses import LossConfig
+from same_model.network.network import SameModel
+from same_model.training.config import AugmentConfig
+from same_model.training.data.augment import drop_views
+from same_model.training.data.fusion_inputs import (
+    BackboneCache,
+    fused_joints,
+    paper_fusion,
+    run_fusion,
+)
+from same_model.training.data.windows import run_temporal, window_batch, window_errors, window_loss
+from same_model.training.stages.stage import Batch, Stage
+
+
+class JointTraining(Stage):
+    """Trains ``SameModel.fusion`` and ``SameModel.temporal`` by Eq. 11."""
+
+    def __init__(
+        self,
+        model: SameModel,
+        cache: BackboneCache,
+        held_out: BackboneCache | None,
+        batch: int,
+        augment: AugmentConfig,
+        loss: LossConfig,
+    ) -> None:
+        super().__init__()
+        self.fusion, self.temporal = paper_fusion(model), model.temporal
+        self._cache, self._held_out = cache, held_out
+        self._augment, self._loss = augment, loss
+        self._window, self._batch = model.config.window, batch
+        self.frames_per_step = batch * self._window
+        self.frames_in_total = len(cache.frames)
+
+    def make_batch(self, rng: np.random.Generator) -> Batch:
+        frames = self._cache.frames
+        last = rng.integers(len(frames), size=self._batch)
+        rows = frames.window_rows(last, self._window)
+        version = np.repeat(rng.integers(self._cache.versions, size=self._batch), self._window)
+        view_valid = drop_views(self._batch, self._window, self._augment.view_dropout, rng)
+        batch = self._cache.fusion_batch(
+            rows.reshape(-1), version, view_valid.reshape(-1, 2), self._augment.calibration_deg, rng
+        )
+        return batch | window_batch(frames, last, rows, rng)
+
+    def forward(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        joints = run_fusion(self.fusion, batch).joints.unflatten(0, (-1, self._window))
+        joints_anchor = run_temporal(self.temporal, joints[:, :, -1], batch)
+        return window_loss(joints_anchor, joints, batch, self._loss)
+
+    def validate(self) -> dict[str, float]:
+        if self._held_out is None:
+            return {}
+        held_out = self._held_out
+        everything = np.ones((len(held_out.frames), 2), np.float32)
+        joints = fused_joints(self.fusion, held_out, 0, everything)
+        return window_errors(self.temporal, held_out.frames, joints, self._window)

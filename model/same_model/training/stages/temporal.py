@@ -1,0 +1,81 @@
+"""The second half of stage 2: the temporal network on windows of cached local poses."""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from same_model.losses import LossConfig
+from same_model.network.network import SameModel
+from same_model.training.config import AugmentConfig
+from same_model.training.data.augment import drop_views
+from same_model.training.data.dataset import Frames
+from same_model.training.data.fusion_inputs import BackboneCache, fused_joints, paper_fusion
+from same_model.training.data.windows import run_temporal, window_batch, window_errors, window_loss
+from same_model.training.stages.stage import Batch, Stage
+
+_LOSS_SPAN_FRAMES = 90
+
+
+def span_views(frames: Frames, chance: float, rng: np.random.Generator) -> NDArray[np.float32]:
+    """``view_valid`` (F, V) with a loss, by ``chance``, in every three seconds."""
+    valid = np.ones((len(frames), 2), np.float32)
+    for first in range(0, len(frames), _LOSS_SPAN_FRAMES):
+        part = valid[first : first + _LOSS_SPAN_FRAMES]
+        part[:] = drop_views(1, len(part), chance, rng)[0]
+    return valid
+
+
+class TemporalTraining(Stage):
+    """Trains ``SameModel.temporal``."""
+
+    def __init__(
+        self,
+        model: SameModel,
+        cache: BackboneCache,
+        held_out: BackboneCache | None,
+        batch: int,
+        augment: AugmentConfig,
+        loss: LossConfig,
+        seed: int,
+    ) -> None:
+        super().__init__()
+        fusion = paper_fusion(model)
+        self.temporal = model.temporal
+        self._frames, self._loss = cache.frames, loss
+        self._window, self._batch = model.config.window, batch
+        self.frames_per_step, self.frames_in_total = batch, len(cache.frames)
+        rng = np.random.default_rng([seed, 1])
+        clean = np.ones((len(cache.frames), 2), np.float32)
+        self._joints = np.stack(
+            [
+                fused_joints(
+                    fusion,
+                    cache,
+                    version,
+                    span_views(cache.frames, augment.view_dropout, rng) if version else clean,
+                )
+                for version in range(cache.versions)
+            ]
+        )
+        self._held_out = held_out.frames if held_out is not None else None
+        if held_out is not None:
+            everything = np.ones((len(held_out.frames), 2), np.float32)
+            self._held_out_joints = fused_joints(fusion, held_out, 0, everything)
+
+    def make_batch(self, rng: np.random.Generator) -> Batch:
+        frames = self._frames
+        last = rng.integers(len(frames), size=self._batch)
+        rows = frames.window_rows(last, self._window)
+        version = rng.integers(len(self._joints), size=self._batch)
+        joints = torch.from_numpy(self._joints[version[:, None], rows])
+        return {"joints_local": joints, **window_batch(frames, last, rows, rng)}
+
+    def forward(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        joints_anchor = run_temporal(self.temporal, batch["joints_local"], batch)
+        return window_loss(joints_anchor, batch["joints_local"][:, :, None], batch, self._loss)
+
+    def validate(self) -> dict[str, float]:
+        if self._held_out is None:
+            return {}
+        return window_errors(self.temporal, self._held_out, self._held_out_joints, self._window)

@@ -1,0 +1,86 @@
+"""Stage 1, visual: heatmaps, 2D joints and visibility from single stereo pairs."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from same_model.config import FEATURE_STRIDE
+from same_model.losses import heatmap_loss, soft_argmax_loss, visibility_loss
+from same_model.network.network import SameModel
+from same_model.training.config import AugmentConfig
+from same_model.training.data.augment import mirror, photometric
+from same_model.training.data.dataset import HIDDEN, Frames, normalised
+from same_model.training.stages.stage import Batch, Stage
+
+_VALIDATION_FRAMES = 1024
+_SOFT_ARGMAX_WEIGHT = 0.2
+_VISIBILITY_WEIGHT = 0.5
+
+
+class VisualTraining(Stage):
+    """Trains ``SameModel.visual``."""
+
+    def __init__(
+        self,
+        model: SameModel,
+        frames: Frames,
+        held_out: Frames | None,
+        batch: int,
+        augment: AugmentConfig,
+    ) -> None:
+        super().__init__()
+        # The memory layout in which bfloat16 convolutions are several times faster on a CPU.
+        self.visual = model.visual.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._config = model.config
+        self._frames, self._held_out, self._augment = frames, held_out, augment
+        self.frames_per_step, self.frames_in_total = batch, len(frames)
+
+    def make_batch(self, rng: np.random.Generator) -> Batch:
+        rows = rng.integers(len(self._frames), size=self.frames_per_step)
+        images = torch.from_numpy(self._frames.images[rows]).float()
+        joints_2d = torch.from_numpy(self._frames.joints_2d[rows])
+        visible = torch.from_numpy(self._frames.visible[rows])
+        if self._augment.mirror:
+            chosen = torch.from_numpy(rng.random(len(rows)) < 0.5)
+            images, joints_2d, visible = mirror(images, joints_2d, visible, chosen)
+        images = photometric(images, self._augment.photometric, rng)
+        return {
+            "images": normalised(images, self._config),
+            "joints_2d": joints_2d,
+            "visible": visible,
+        }
+
+    def forward(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        out = self.visual(batch["images"])
+        visible = batch["visible"]
+        heatmap = heatmap_loss(out.heatmap_logits, batch["joints_2d"], visible)
+        place = soft_argmax_loss(out.joints_2d, batch["joints_2d"], visible)
+        seen = visibility_loss(out.visibility_logits, visible, visible.new_ones(visible.shape[:2]))
+        total = heatmap + _SOFT_ARGMAX_WEIGHT * place + _VISIBILITY_WEIGHT * seen
+        return total, {"heatmap": heatmap, "place": place, "visibility": seen}
+
+    def validate(self) -> dict[str, float]:
+        held_out = self._held_out
+        if held_out is None:
+            return {}
+        rows = np.linspace(0, len(held_out) - 1, min(_VALIDATION_FRAMES, len(held_out))).astype(int)
+        error, visible, visibility = [], [], []
+        device = next(self.visual.parameters()).device
+        for part in np.array_split(rows, -(-len(rows) // 64)):
+            images = torch.from_numpy(held_out.images[part]).float().to(device)
+            out = self.visual(normalised(images, self._config))
+            error.append(
+                np.linalg.norm(
+                    out.joints_2d.float().cpu().numpy() - held_out.joints_2d[part], axis=-1
+                )
+            )
+            visible.append(held_out.visible[part])
+            visibility.append(out.visibility.float().cpu().numpy())
+        distance_px = FEATURE_STRIDE * np.concatenate(error)
+        truth, found = np.concatenate(visible), np.concatenate(visibility)
+        return {
+            "val_2d_seen_px": float(distance_px[truth > HIDDEN].mean()),
+            "val_2d_hidden_px": float(distance_px[truth == HIDDEN].mean()),
+            "val_2d_median_px": float(np.median(distance_px[truth > 0])),
+            "val_in_image_accuracy": float(((found > HIDDEN / 2) == (truth > 0)).mean()),
+        }
