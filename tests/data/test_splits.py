@@ -52,7 +52,7 @@ def test_bodies_of_train_and_protocol1_differ(shared_data: Path) -> None:
     ],
 )
 def test_a_wrong_split_file_is_refused(tmp_path: Path, change, message: str) -> None:  # type: ignore[no-untyped-def]
-    data = json.loads(files("same_model.data").joinpath("splits/cmu-v1.json").read_text())
+    data = json.loads(files("same_model.synth.motion").joinpath("splits/cmu-v1.json").read_text())
     change(data)
     path = tmp_path / "split.json"
     path.write_text(json.dumps(data))

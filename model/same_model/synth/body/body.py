@@ -52,7 +52,7 @@ class BodyModel:
 @lru_cache(maxsize=1)
 def load_body_model() -> BodyModel:
     """The shipped body. Raises ``DataError`` when the package's file is damaged."""
-    source = files("same_model.data").joinpath("body.npz")
+    source = files("same_model.synth.body").joinpath("body.npz")
     try:
         with source.open("rb") as file, np.load(file, allow_pickle=False) as data:
             return BodyModel(
