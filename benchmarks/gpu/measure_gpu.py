@@ -22,7 +22,7 @@ import numpy as np
 from rich.console import Console
 
 _ROOT = Path(__file__).resolve().parents[2]
-for _folder in ("benchmarks/gpu", "tests", "tests/runtime"):
+for _folder in ("benchmarks/gpu", "tests/support"):
     sys.path.insert(0, str(_ROOT / _folder))
 
 from same_bench.machine import machine_facts, versions  # noqa: E402

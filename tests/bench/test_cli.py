@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from bench_parts import ManualClock, write_recording
-from test_report import QUIET, make_report, make_samples
+from report_parts import QUIET, make_report, make_samples
 
 from same_bench import cli, live
 from same_bench.compare import CompareCommand, compare

@@ -12,7 +12,7 @@ from rich.console import Console
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "benchmarks/gpu"))
-sys.path.insert(0, str(ROOT / "tests/runtime"))
+sys.path.insert(0, str(ROOT / "tests/support"))
 
 import kernel  # noqa: E402
 import measure_gpu  # noqa: E402

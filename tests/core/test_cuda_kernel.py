@@ -8,10 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from deform_attn_inputs import inputs
 from deform_attn_reference import deform_attn_reference
-from test_deform_attn import inputs
 
 REPO = Path(__file__).resolve().parents[2]
+SOURCE = REPO / "tests" / "support" / "cuda_on_host.cpp"
 ARCHITECTURES = ("75", "80", "86", "89", "90", "100", "120")
 MOST_REGISTERS = 64
 """More would halve the blocks that a multiprocessor holds at 512 threads each."""
@@ -25,8 +26,7 @@ def kernel_on_host(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
     library = tmp_path_factory.mktemp("cuda_on_host") / "kernel.so"
     subprocess.run(
         [compiler, "-std=c++20", "-O1", "-shared", "-fPIC", "-pthread", "-Wno-unknown-pragmas",
-         f"-I{REPO}/cpp/cuda", f"-I{REPO}/cpp/include", str(REPO / "tests/core/cuda_on_host.cpp"),
-         "-o", str(library)],
+         f"-I{REPO}/cpp/cuda", f"-I{REPO}/cpp/include", str(SOURCE), "-o", str(library)],
         check=True,
     )  # fmt: skip
     return ctypes.CDLL(str(library))

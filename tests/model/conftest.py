@@ -1,7 +1,31 @@
-from collections.abc import Iterator
+"""What the tests of the network, its training and the generator share."""
 
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
 import pytest
 import torch
+
+from same_model.synth.config import SynthConfig
+from same_model.synth.synth import plan_jobs, run_jobs
+
+_SMALL = SynthConfig(width=64, height=48, procedural=1, max_seconds=2.0, depth=True, seed=7)
+
+
+@pytest.fixture(scope="session")
+def small_dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Procedural sequences of every split: 64x48, a few seconds each. Do not change it."""
+    out = tmp_path_factory.mktemp("dataset")
+    jobs = [j for j in plan_jobs(_SMALL, None) if j.action in ("sit", "reach", "lunge")]
+    for _ in run_jobs(_SMALL, jobs, out, workers=1):
+        pass
+    return out
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(3)
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -50,7 +50,11 @@ def load_split(path: Path | None = None) -> SplitFile:
     Raises ``DataError`` for a missing or malformed file, a clip listed twice, or an action that
     Protocol 2 shares with train.
     """
-    source = path if path is not None else files("same_model.synth.motion").joinpath("splits/cmu-v1.json")
+    source = (
+        path
+        if path is not None
+        else files("same_model.synth.motion").joinpath("splits/cmu-v1.json")
+    )
     try:
         data: dict[str, Any] = json.loads(source.read_text())
         split = SplitFile(

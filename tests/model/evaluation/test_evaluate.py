@@ -90,7 +90,7 @@ def test_streaming_through_the_shipped_bundle_gives_its_checkpoints_metrics(
 @pytest.fixture
 def shipped_checkpoint() -> Path:
     """The checkpoint behind the shipped bundle, which both must be of."""
-    path = Path(__file__).resolve().parents[2] / "model" / "lite.safetensors"
+    path = Path(__file__).resolve().parents[3] / "model" / "lite.safetensors"
     wanted = Bundle.open(demo_bundle()).manifest.checkpoint_sha256
     assert hashlib.sha256(path.read_bytes()).hexdigest() == wanted
     return path

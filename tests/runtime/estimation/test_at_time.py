@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from live.live_stream import SECOND, START_NS, live_events
+from live_stream import SECOND, START_NS, live_events
 from scipy.spatial.transform import Rotation
 
 from same_engines.errors import TimestampError

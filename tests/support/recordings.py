@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import numpy as np
-from live.live_stream import live_events
+from live_stream import live_events
 
 from same_runtime.camera import CameraRig
 from same_runtime.conventions import NUM_JOINTS

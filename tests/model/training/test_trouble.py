@@ -11,7 +11,7 @@ from tiny_sequence import write_sequence
 
 from same_model.checkpoint import load_checkpoint
 
-SCRIPT = Path(__file__).with_name("train_in_trouble.py")
+SCRIPT = Path(__file__).resolve().parents[2] / "support" / "train_in_trouble.py"
 
 
 @pytest.fixture(scope="module")

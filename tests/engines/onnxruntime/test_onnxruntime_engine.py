@@ -4,19 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from engine_inputs import fill_inputs
 
 from same_engines import Bundle, open_engine
 from same_engines.bundle.reader import STAGES
 from same_engines.errors import BundleError, EngineError
-
-
-def fill_inputs(engine, seed: int) -> None:
-    random = np.random.default_rng(seed)
-    for name in ("images", "imu_features", "rays", "origins", "T_anchor_cam", "time_offset_s"):
-        array = engine.host_input(name)
-        array[:] = random.normal(size=array.shape)
-    engine.host_input("view_valid")[:] = 1
-    engine.host_input("window_valid")[:] = 1
 
 
 def run_frames(engine, frames: int) -> list[np.ndarray]:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from live.recordings import write_made_up
+from recordings import write_made_up
 
 from same_engines.errors import InvalidInputError
 from same_runtime import PoseStatus, SamePoseTracker

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from live.live_stream import SECOND, START_NS, live_events
+from live_stream import SECOND, START_NS, live_events
 
 from same_engines.errors import EngineError, InvalidInputError, SameError
 from same_runtime import Pose, PoseStatus, Reason, SamePoseTracker, StereoFrame

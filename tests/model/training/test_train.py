@@ -25,6 +25,8 @@ from same_model.training.run import train
 from same_model.training.run_state import run_digest
 from same_runtime.conventions import JOINT_NAMES
 
+SCRIPT = Path(__file__).resolve().parents[2] / "support" / "train_tiny.py"
+
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory, small_rig):
@@ -287,7 +289,7 @@ def test_two_processes_train_one_model(data, tmp_path):
     """Under torchrun the processes see different batches and end with the same weights."""
     command = [
         sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2",
-        str(Path(__file__).with_name("train_tiny.py")), str(data), str(tmp_path / "run"),
+        str(SCRIPT), str(data), str(tmp_path / "run"),
     ]  # fmt: skip
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     subprocess.run(command, check=True, env=environment, timeout=120)

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from cpu_device import ArrayOnDevice, cpu_engine
-from test_onnxruntime_engine import fill_inputs
+from engine_inputs import fill_inputs
 
 from same_engines import Bundle, open_engine
 from same_engines.engine import Engine

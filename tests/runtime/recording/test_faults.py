@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from live.recordings import real_session, write_made_up
+from recordings import real_session, write_made_up
 
 from same_engines.errors import InvalidInputError
 from same_runtime import Pose, PoseStatus, Reason, SamePoseTracker, StereoFrame, TrackerOptions

@@ -53,7 +53,7 @@ def test_a_shaken_root_track_is_dropped(shared_data: Path) -> None:
 
 
 def test_another_skeleton_is_refused(tmp_path: Path) -> None:
-    from test_bvh import BVH
+    from bvh_text import BVH
 
     path = tmp_path / "other.bvh"
     path.write_text(BVH)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from live.live_stream import START_NS, live_events
+from live_stream import START_NS, live_events
 from scipy.spatial.transform import Rotation
 
 from same_engines.errors import InvalidInputError

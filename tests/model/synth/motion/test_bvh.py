@@ -3,34 +3,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from bvh_text import BVH
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from same_engines.errors import DataError
 from same_model.synth.motion.bvh import read_bvh
-
-BVH = """HIERARCHY
-ROOT hip
-{
-  OFFSET 0 0 0
-  CHANNELS 6 Xposition Yposition Zposition Zrotation Yrotation Xrotation
-  JOINT knee
-  {
-    OFFSET 0 -40 1
-    CHANNELS 3 Zrotation Xrotation Yrotation
-    End Site
-    {
-      OFFSET 0 -41 0
-    }
-  }
-}
-MOTION
-Frames: 2
-Frame Time: 0.00833333
-1 2 3 10 20 30 40 50 60
-4 5 6 0 0 0 0 0 90
-"""
 
 
 def _write(folder: Path, text: str) -> Path:

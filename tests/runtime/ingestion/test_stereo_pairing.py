@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from runtime.streams import START_NS
+from streams import START_NS
 
 from same_engines.errors import InvalidInputError, TimestampError
 from same_runtime import StereoFrame

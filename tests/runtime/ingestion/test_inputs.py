@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from runtime.streams import START_NS
+from streams import START_NS
 
 from same_engines.errors import InvalidInputError, TimestampError
 from same_runtime import SamePoseTracker, TrackerOptions

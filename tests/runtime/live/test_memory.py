@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from live.live_stream import START_NS, device_event, live_events
+from live_stream import START_NS, device_event, live_events
 
 from same_runtime import SamePoseTracker, StereoFrame
 from same_runtime.conventions import DEVICES
