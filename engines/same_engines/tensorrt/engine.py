@@ -16,11 +16,11 @@ from same_engines.bundle.plans import (
     write_plans,
 )
 from same_engines.bundle.reader import STAGES, Bundle, GraphSpec
+from same_engines.compiled_files import CompiledFile, KernelKey, cache_folder
 from same_engines.errors import BundleError, EngineError
 from same_engines.gpu.cuda_device import CudaDevice, cuda_errors, stream_handle
 from same_engines.gpu.deform_attn_cuda import DeformAttnKernel
 from same_engines.gpu.engine import GpuEngine
-from same_engines.gpu.kernel_cache import KernelFile, KernelKey, cache_folder
 from same_engines.tensorrt.build import build_plans, plan_key
 from same_engines.tensorrt.library import TensorRt, load_tensorrt
 from same_engines.tensorrt.plugin import Launch, plugin_registered
@@ -107,12 +107,12 @@ def _build_now(bundle: Bundle, key: PlanKey, precision: str, variant: str) -> di
 
 def kernel_files(
     key: PlanKey, plans: Mapping[str, bytes], device: CudaDevice
-) -> dict[str, KernelFile]:
+) -> dict[str, CompiledFile]:
     """Where the kernels of portable plans are kept, by stage; others hold their own."""
     if key.gpu != PORTABLE:
         return {}
     return {
-        stage: KernelFile(
+        stage: CompiledFile(
             cache_folder(),
             KernelKey(
                 hashlib.sha256(plan).hexdigest(), key.library_version, device.name, device.driver
@@ -128,7 +128,7 @@ def open_stages(
     precision: str,
     plans: Mapping[str, bytes],
     launch: Launch | None,
-    kernels: Mapping[str, KernelFile],
+    kernels: Mapping[str, CompiledFile],
 ) -> dict[str, "TensorRtStage"]:
     """Deserialise verified plans. ``kernels``: where stages have theirs kept.
 
@@ -153,7 +153,7 @@ class TensorRtStage:
         plan: bytes,
         spec: GraphSpec,
         where: str,
-        kernels: KernelFile | None = None,
+        kernels: CompiledFile | None = None,
     ) -> None:
         self._tensorrt, self._where = tensorrt, where
         self._kernels, self._kept = kernels, b""

@@ -11,7 +11,7 @@ from fake_tensorrt import FakeTensorRt
 
 from same_engines import Bundle
 from same_engines.bundle.plans import PORTABLE, PlanKey
-from same_engines.gpu.kernel_cache import KernelFile, KernelKey, cache_folder
+from same_engines.compiled_files import CompiledFile, KernelKey, cache_folder
 from same_engines.tensorrt.engine import TensorRtStage, kernel_files
 
 KEY = KernelKey("a" * 64, "1.7.1", "RTX 4090 sm_89", "13000")
@@ -23,7 +23,7 @@ def fake(tiny_bundle: Path) -> FakeTensorRt:
 
 
 def opened(fake: FakeTensorRt, folder: Path) -> TensorRtStage:
-    file = KernelFile(folder, KEY)
+    file = CompiledFile(folder, KEY)
     return TensorRtStage(fake.library, b"plan", fake.spec, "tensorrt-rtx temporal", file)
 
 
@@ -37,7 +37,7 @@ def test_kernels_are_compiled_once_and_read_at_the_next_start(
         stage.close()
     assert fake.compilations == 1
     (file,) = (tmp_path / "cache").iterdir()
-    assert file == KernelFile(tmp_path / "cache", KEY).path
+    assert file == CompiledFile(tmp_path / "cache", KEY).path
     assert (tmp_path / "cache").stat().st_mode & 0o077 == 0
     content = file.read_bytes()
     assert hashlib.sha256(content[32:]).digest() == content[:32]
@@ -47,7 +47,7 @@ def test_kernels_are_compiled_once_and_read_at_the_next_start(
 @pytest.mark.parametrize("changed", ["plan_sha256", "library_version", "gpu", "driver"])
 def test_another_plan_library_gpu_or_driver_has_another_file(tmp_path: Path, changed: str) -> None:
     other = replace(KEY, **{changed: "other"})
-    assert KernelFile(tmp_path, other).path != KernelFile(tmp_path, KEY).path
+    assert CompiledFile(tmp_path, other).path != CompiledFile(tmp_path, KEY).path
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_damaged_kernels_are_announced_and_compiled_again(
     fake: FakeTensorRt, tmp_path: Path, caplog: pytest.LogCaptureFixture, damage, said: str
 ) -> None:
     opened(fake, tmp_path).keep_kernels()
-    path = KernelFile(tmp_path, KEY).path
+    path = CompiledFile(tmp_path, KEY).path
     good = path.read_bytes()
     path.write_bytes(damage(good))
     with caplog.at_level(logging.WARNING, "same"):
@@ -77,9 +77,9 @@ def test_damaged_kernels_are_announced_and_compiled_again(
 def test_a_file_of_absurd_size_is_not_read(
     fake: FakeTensorRt, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with KernelFile(tmp_path, KEY).path.open("wb") as file:
+    with CompiledFile(tmp_path, KEY).path.open("wb") as file:
         file.truncate(1 << 30)  # takes no space
-    assert KernelFile(tmp_path, KEY).read() is None
+    assert CompiledFile(tmp_path, KEY).read() is None
     assert "it has 1073741824 bytes" in caplog.text
 
 
@@ -91,15 +91,15 @@ def test_kernels_that_the_library_refuses_are_announced_and_replaced(
     stage = opened(fake, tmp_path)
     assert "runtime cache: of another machine" in caplog.text
     stage.keep_kernels()
-    assert KernelFile(tmp_path, KEY).read() == b"machine B;kernels"
+    assert CompiledFile(tmp_path, KEY).read() == b"machine B;kernels"
 
 
 def test_links_are_not_followed(fake: FakeTensorRt, tmp_path: Path) -> None:
     opened(fake, tmp_path / "theirs").keep_kernels()
     (tmp_path / "ours").mkdir()
-    path = KernelFile(tmp_path / "ours", KEY).path
-    path.symlink_to(KernelFile(tmp_path / "theirs", KEY).path)
-    assert KernelFile(tmp_path / "ours", KEY).read() is None
+    path = CompiledFile(tmp_path / "ours", KEY).path
+    path.symlink_to(CompiledFile(tmp_path / "theirs", KEY).path)
+    assert CompiledFile(tmp_path / "ours", KEY).read() is None
 
 
 def test_a_folder_that_cannot_be_written_stops_nothing(
@@ -122,14 +122,14 @@ def test_a_library_that_cannot_give_its_kernels_stops_nothing(
 def test_the_oldest_files_go(tmp_path: Path) -> None:
     keys = [replace(KEY, plan_sha256=str(index)) for index in range(70)]
     for key in keys[:64]:
-        KernelFile(tmp_path, key).write(b"kernels")
-    assert KernelFile(tmp_path, keys[0]).read() is not None  # used just now
+        CompiledFile(tmp_path, key).write(b"kernels")
+    assert CompiledFile(tmp_path, keys[0]).read() is not None  # used just now
     for key in keys[64:]:
-        KernelFile(tmp_path, key).write(b"kernels")
+        CompiledFile(tmp_path, key).write(b"kernels")
     kept = {file.name for file in tmp_path.iterdir()}
     assert len(kept) == 64
-    assert KernelFile(tmp_path, keys[0]).path.name in kept
-    assert KernelFile(tmp_path, keys[1]).path.name not in kept
+    assert CompiledFile(tmp_path, keys[0]).path.name in kept
+    assert CompiledFile(tmp_path, keys[1]).path.name not in kept
 
 
 def test_only_portable_plans_have_their_kernels_kept(monkeypatch: pytest.MonkeyPatch) -> None:

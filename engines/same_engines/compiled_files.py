@@ -1,9 +1,9 @@
-"""Kernels that TensorRT-RTX compiles when a plan is first opened, kept for the next start.
+"""What a library compiled for this machine when a graph or plan was first opened, kept for the
+next start.
 
-A portable plan holds no machine code for the card at hand; the library makes it just in time,
-which takes seconds. One file per plan, library version, GPU and driver lies in the user's cache
-folder: a SHA-256, then the library's own record, which it checks against the machine once more.
-Nothing here is needed: whatever cannot be read or written is announced and done without.
+One file per input, library version, device and driver lies in the user's cache folder: a SHA-256,
+then the library's own record, which it checks against the machine once more. Nothing here is
+needed: whatever cannot be read or written is announced and done without.
 """
 
 import hashlib
@@ -13,9 +13,12 @@ import os
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from same_engines.bundle.reader import replace_file
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 FOLDER_VARIABLE: Final = "SAME_CACHE_DIR"
 """Environment variable that names another folder than the user's cache folder."""
@@ -30,7 +33,7 @@ _log = logging.getLogger("same")
 
 @dataclass(frozen=True)
 class KernelKey:
-    """What compiled kernels are good for."""
+    """What kernels that TensorRT-RTX compiled just in time are good for."""
 
     plan_sha256: str
     library_version: str
@@ -39,7 +42,7 @@ class KernelKey:
 
 
 def cache_folder() -> Path:
-    """Where kernels are kept: ``$SAME_CACHE_DIR``, else ``same-runtime`` in the user's cache."""
+    """Where such files are kept: ``$SAME_CACHE_DIR``, else ``same-runtime`` in the user's cache."""
     named = os.environ.get(FOLDER_VARIABLE)
     if named:
         return Path(named)
@@ -50,12 +53,17 @@ def cache_folder() -> Path:
     return base / "same-runtime"
 
 
-class KernelFile:
-    """The kept kernels of one plan. Never raises: a cache must not stop a start."""
+class CompiledFile:
+    """One kept file. Never raises: a cache must not stop a start.
 
-    def __init__(self, folder: Path, key: KernelKey) -> None:
+    ``key``: a dataclass of strings, everything that decides the content. ``kind``: what it holds,
+    in the plural; the file's suffix, and its name in messages.
+    """
+
+    def __init__(self, folder: Path, key: "DataclassInstance", kind: str = "kernels") -> None:
         name = hashlib.sha256(json.dumps(asdict(key), sort_keys=True).encode()).hexdigest()
-        self.path = folder / f"{name[:32]}.kernels"
+        self._kind = kind
+        self.path = folder / f"{name[:32]}.{kind}"
 
     def read(self) -> bytes | None:
         """What was written, None when there is nothing; a damaged file is announced."""
@@ -69,28 +77,34 @@ class KernelFile:
         except OSError as error:
             self.ignore(error.strerror or str(error))
             return None
-        kernels = content[_DIGEST_BYTES:]
+        compiled = content[_DIGEST_BYTES:]
         if not small_enough:
             self.ignore(f"it has {size} bytes")
-        elif hashlib.sha256(kernels).digest() != content[:_DIGEST_BYTES]:
+        elif hashlib.sha256(compiled).digest() != content[:_DIGEST_BYTES]:
             self.ignore("its SHA-256 does not match")
         else:
-            return kernels
+            return compiled
         return None
 
-    def write(self, kernels: bytes) -> None:
-        """Put ``kernels`` in the place of what was there, all at once."""
-        if not 0 < len(kernels) <= _MAX_BYTES:
+    def write(self, compiled: bytes) -> None:
+        """Put ``compiled`` in the place of what was there, all at once."""
+        if not 0 < len(compiled) <= _MAX_BYTES:
             return
         try:
             self.path.parent.mkdir(_PRIVATE, parents=True, exist_ok=True)
-            replace_file(self.path, hashlib.sha256(kernels).digest() + kernels)
-            files = sorted(self.path.parent.glob("*.kernels"), key=lambda f: f.stat().st_mtime_ns)
+            replace_file(self.path, hashlib.sha256(compiled).digest() + compiled)
+            files = sorted(self.path.parent.glob(f"*.{self._kind}"), key=_last_use)
             for old in files[:-_MOST_FILES]:
                 old.unlink(missing_ok=True)
         except OSError as error:
-            _log.warning("compiled kernels are not kept: %s: %s", self.path, error.strerror)
+            _log.warning("compiled %s are not kept: %s: %s", self._kind, self.path, error.strerror)
 
     def ignore(self, reason: str) -> None:
         """Announce that the file is not used."""
-        _log.warning("kept kernels are ignored and compiled again: %s: %s", self.path, reason)
+        _log.warning(
+            "kept %s are ignored and compiled again: %s: %s", self._kind, self.path, reason
+        )
+
+
+def _last_use(file: Path) -> int:
+    return file.stat().st_mtime_ns
