@@ -2,11 +2,14 @@
 
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from same_runtime.conventions import NUM_JOINTS
+
+Scalar = TypeVar("Scalar", bound=np.generic)
 
 
 class PoseStatus(Enum):
@@ -34,35 +37,46 @@ class Reason(Enum):
     STALE = "the newest estimate is too old: frames or device samples have stopped coming"
 
 
-def _zeros(*shape: int) -> NDArray[np.float64]:
-    array = np.zeros(shape)
-    array.setflags(write=False)
-    return array
+_ARRAYS: Final = ("joints_world", "joints_cam_left", "joint_confidence", "T_world_cam_left")
+
+
+def read_only_copy(array: NDArray[Scalar]) -> NDArray[Scalar]:
+    """A copy of ``array`` that refuses to be written."""
+    copy = np.array(array)
+    copy.setflags(write=False)
+    return copy
 
 
 @dataclass(frozen=True, eq=False)
 class Pose:
-    """A full-body pose at the time of one frame. Its arrays are fresh and its own: a later
-    ``push`` never changes them. The default value is safely INVALID."""
+    """A full-body pose at the time of one frame. The default value is safely INVALID.
+
+    Its arrays are copies and read-only: neither the tracker nor another reader of the same pose
+    can change them. Copy one to work on it in place.
+    """
 
     timestamp_ns: int = 0
     """Time of the pose: the frame's mid-exposure time."""
     status: PoseStatus = PoseStatus.INVALID
     reasons: tuple[Reason, ...] = ()
     """Why the status is not VALID; empty when it is."""
-    joints_world: NDArray[np.float64] = field(default_factory=lambda: _zeros(NUM_JOINTS, 3))
+    joints_world: NDArray[np.float64] = field(default_factory=lambda: np.zeros((NUM_JOINTS, 3)))
     """(22, 3) metres, world frame, SMPL order (``conventions.JOINT_NAMES``)."""
-    joints_cam_left: NDArray[np.float64] = field(default_factory=lambda: _zeros(NUM_JOINTS, 3))
+    joints_cam_left: NDArray[np.float64] = field(default_factory=lambda: np.zeros((NUM_JOINTS, 3)))
     """(22, 3) metres, left-camera frame."""
     joint_confidence: NDArray[np.float32] = field(
         default_factory=lambda: np.zeros(NUM_JOINTS, np.float32)
     )
     """(22,) in [0, 1], of the camera that sees the joint best: near 1 seen, near 0.5 in the image
     but hidden, near 0 outside; 0 without images."""
-    T_world_cam_left: NDArray[np.float64] = field(default_factory=lambda: _zeros(4, 4))
+    T_world_cam_left: NDArray[np.float64] = field(default_factory=lambda: np.zeros((4, 4)))
     """(4, 4) left camera to world at ``timestamp_ns``."""
     latency_ns: int = 0
     """Time from the call of ``push`` to this pose."""
+
+    def __post_init__(self) -> None:
+        for name in _ARRAYS:
+            object.__setattr__(self, name, read_only_copy(getattr(self, name)))
 
     @property
     def reason(self) -> Reason | None:

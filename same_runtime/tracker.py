@@ -280,7 +280,7 @@ class SamePoseTracker:
         return TrackerStats(
             status=status,
             reasons=reasons,
-            joint_confidence=joint_confidence.copy(),
+            joint_confidence=joint_confidence,
             streams=stream_stats(self._ingestion, self._options.max_gap_ns),
             frames=self._inbox.counts(),
             estimates=self._estimates.figures(),

@@ -12,7 +12,7 @@ from scipy.spatial.transform import Rotation
 from same_engines.errors import InvalidInputError
 from same_runtime._core import DeviceStates, FrameAssembler, How, Ingestion, floor_anchor
 from same_runtime.conventions import DEVICES, LEG_DEVICES, NUM_JOINTS
-from same_runtime.pose import Pose, PoseStatus
+from same_runtime.pose import Pose, PoseStatus, read_only_copy
 from same_runtime.skeleton.bone_lengths import bone_lengths, with_bone_lengths
 
 _log = logging.getLogger("same")
@@ -59,7 +59,7 @@ class Calibration:
         self.legs_state = CalibrationState.DEFAULT
         self.floor_state = CalibrationState.DEFAULT
         self.forward_state = CalibrationState.DEFAULT
-        self.T_user_world: NDArray[np.float64] = np.eye(4)
+        self.T_user_world: NDArray[np.float64] = read_only_copy(np.eye(4))
         """Poses come out in this frame: the world after recentring (yaw and place)."""
         self._head_heights: list[float] = []
         self._bones: list[NDArray[np.float64]] = []
@@ -83,7 +83,7 @@ class Calibration:
                 f"lengths_m: expected ({NUM_JOINTS},) of 0.01..1 metres, got {lengths_m!r}"
             )
         lengths[0] = 0.0
-        self.bone_lengths_m = lengths
+        self.bone_lengths_m = read_only_copy(lengths)
 
     def set_floor(self, ground_y_m: float) -> None:
         """Give the floor's height in the world; it counts from the next frame on."""
@@ -120,7 +120,7 @@ class Calibration:
         T_world_anchor = floor_anchor(states.position(0), states.orientation_xyzw(0), 0.0)
         if keep_place:
             T_world_anchor[:3, 3] = 0.0
-        self.T_user_world = np.asarray(np.linalg.inv(T_world_anchor), np.float64)
+        self.T_user_world = read_only_copy(np.asarray(np.linalg.inv(T_world_anchor), np.float64))
         self.forward_state = CalibrationState.DONE
 
     def update(self, pose: Pose, states: DeviceStates) -> None:
@@ -146,7 +146,7 @@ class Calibration:
     def _measure_bones(self, pose: Pose) -> None:
         self._bones.append(bone_lengths(pose.joints_world))
         if len(self._bones) >= _HEIGHT_SAMPLES:
-            self.bone_lengths_m = np.asarray(np.median(self._bones, axis=0))
+            self.bone_lengths_m = read_only_copy(np.asarray(np.median(self._bones, axis=0)))
             self._bones.clear()
 
     def _measure_legs(self, states: DeviceStates) -> None:

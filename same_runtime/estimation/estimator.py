@@ -144,7 +144,7 @@ class Estimator:
         rows = min(VELOCITY_FRAMES, self._window, assembler.frames)
         recent_world = assembler.joints_to_world(self._joints_anchor[-rows:].reshape(-1, 3))
         recent_world = recent_world.reshape(rows, -1, 3)
-        joints_world = recent_world[-1].copy()
+        joints_world = recent_world[-1]
         T_world_cam_left = assembler.T_world_cam_left
         pose = Pose(
             timestamp_ns=states.timestamp_ns,
@@ -152,7 +152,7 @@ class Estimator:
             reasons=reasons,
             joints_world=joints_world,
             joints_cam_left=(joints_world - T_world_cam_left[:3, 3]) @ T_world_cam_left[:3, :3],
-            joint_confidence=self._joint_confidence.copy(),
+            joint_confidence=self._joint_confidence,
             T_world_cam_left=T_world_cam_left,
             latency_ns=time.perf_counter_ns() - started_ns,
         )

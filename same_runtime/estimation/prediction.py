@@ -117,7 +117,7 @@ def pose_at(
         reasons=reasons,
         joints_world=joints_world,
         joints_cam_left=(joints_world - T_world_cam_left[:3, 3]) @ T_world_cam_left[:3, :3],
-        joint_confidence=pose.joint_confidence.copy(),
+        joint_confidence=pose.joint_confidence,
         T_world_cam_left=T_world_cam_left,
     )
 

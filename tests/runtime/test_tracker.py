@@ -23,6 +23,7 @@ from same_engines.errors import (
 from same_runtime import (
     DevicePose,
     LegReading,
+    Pose,
     PoseStatus,
     Reason,
     SamePoseTracker,
@@ -154,13 +155,46 @@ def test_a_lost_head_is_invalid_and_recovers(tracker: SamePoseTracker) -> None:
     assert tracker.push(*stream[1]).status is PoseStatus.LIMITED
 
 
+POSE_ARRAYS = ("joints_world", "joints_cam_left", "joint_confidence", "T_world_cam_left")
+
+
 def test_results_belong_to_the_caller(tracker: SamePoseTracker) -> None:
     stream = list(made_up_stream(tracker.rig, 3))
     kept = tracker.push(*stream[0])
-    before = kept.joints_world.copy(), kept.joint_confidence.copy()
+    before = {name: getattr(kept, name).copy() for name in POSE_ARRAYS}
     tracker.push(*stream[1])
-    np.testing.assert_array_equal(kept.joints_world, before[0])
-    np.testing.assert_array_equal(kept.joint_confidence, before[1])
+    tracker.at_time(stream[1][0].timestamp_ns + FRAME_NS)
+    for name in POSE_ARRAYS:
+        np.testing.assert_array_equal(getattr(kept, name), before[name])
+
+
+def test_a_pose_cannot_be_used_to_change_the_tracker(tracker: SamePoseTracker) -> None:
+    for inputs in made_up_stream(tracker.rig, 3):
+        pushed = tracker.push(*inputs)
+    ahead_ns = pushed.timestamp_ns + FRAME_NS
+    recentred_ns = pushed.timestamp_ns + 1
+    before = tracker.at_time(ahead_ns).joints_world.copy()
+    tracker.recentre()
+    for pose in (
+        pushed, tracker.latest(), tracker.at_time(ahead_ns), tracker.at_time(recentred_ns), Pose(),
+    ):  # fmt: skip
+        for name in POSE_ARRAYS:
+            with pytest.raises(ValueError, match="read-only"):
+                getattr(pose, name)[0] = 1000.0
+    for array in (tracker.stats().joint_confidence, tracker.calibration.T_user_world):
+        with pytest.raises(ValueError, match="read-only"):
+            array[0] = 1000.0
+    T = tracker.calibration.T_user_world
+    np.testing.assert_allclose(
+        tracker.at_time(ahead_ns).joints_world, before @ T[:3, :3].T + T[:3, 3], atol=1e-9
+    )
+
+
+def test_a_pose_does_not_follow_the_array_it_was_made_of() -> None:
+    joints = np.zeros((22, 3))
+    pose = Pose(joints_world=joints)
+    joints[:] = 7.0
+    assert not pose.joints_world.any() and joints.flags.writeable
 
 
 def shifted(inputs: tuple, frame_ns: int, imu_ns: int) -> tuple:

@@ -241,6 +241,16 @@ def test_poses_come_out_with_the_users_bones_where_asked(tiny_bundle: Path) -> N
         np.testing.assert_allclose(held.joints_world[HEAD], free.joints_world[HEAD], atol=1e-9)
 
 
+def test_the_bones_are_the_trackers_own(body: Body) -> None:
+    given_m = np.full(22, 0.2)
+    body.calibration.set_bone_lengths(given_m)
+    given_m[:] = 0.5
+    held = body.calibration.bone_lengths_m
+    assert held is not None and held[1] == 0.2
+    with pytest.raises(ValueError, match="read-only"):
+        held[1] = 0.5
+
+
 @pytest.mark.parametrize("bad", [np.ones(21), np.zeros(22), np.full(22, np.nan), np.full(22, 3.0)])
 def test_bad_bone_lengths_are_named(body: Body, bad: np.ndarray) -> None:
     with pytest.raises(InvalidInputError, match="lengths_m"):
