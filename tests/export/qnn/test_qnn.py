@@ -245,8 +245,8 @@ def test_a_bundle_that_cannot_be_written_whole_is_the_bundle_it_was(
     processors = compiled.manifest.targets[TARGET]
     built = qnn_build.QnnBuild(plans, contents, processors, Report())  # type: ignore[arg-type]
 
-    from same_engines.bundle.reader import plans as plans_module
-    from same_engines.bundle.reader import reader as bundle_module
+    from same_engines.bundle import plans as plans_module
+    from same_engines.bundle import reader as bundle_module
 
     def full_disk(path: Path, content: bytes) -> None:
         if path.name.startswith(fails_at):
