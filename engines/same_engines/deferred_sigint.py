@@ -26,5 +26,5 @@ def held_interrupts() -> Iterator[Callable[[], bool]]:
         yield lambda: bool(pressed)
     finally:
         signal.signal(signal.SIGINT, former)
-    if pressed:
-        signal.raise_signal(signal.SIGINT)
+        if pressed:  # also where the block raised, or the key would have to be pressed again
+            signal.raise_signal(signal.SIGINT)
