@@ -5,7 +5,6 @@ readers of the file and are computed again on reading.
 """
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -22,6 +21,7 @@ from same_bench.stats import (
     pose_age,
     summarise,
 )
+from same_engines.atomic_files import replace_file
 from same_engines.bundle.reader import STAGES
 from same_engines.errors import RecordingError
 
@@ -198,10 +198,7 @@ def _run(content: dict[str, Any]) -> Run:
 
 def write_whole(path: Path, text: str) -> None:
     """Write a file whole or not at all. Raises ``RecordingError`` when the disk refuses."""
-    partial = path.with_name(path.name + ".partial")
     try:
-        partial.write_text(text, encoding="utf-8")
-        os.replace(partial, path)
+        replace_file(path, text.encode("utf-8"))
     except OSError as error:
-        partial.unlink(missing_ok=True)
         raise RecordingError(f"{path}: cannot be written ({error.strerror})") from None

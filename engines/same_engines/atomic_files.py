@@ -1,41 +1,163 @@
-"""Files that appear whole or not at all."""
+"""Files and folders that appear whole or not at all.
+
+What is written goes beside its place under a name of this process and is moved there once it is
+complete and on the disk. After an error what was there before is as it was and nothing else is
+left. A killed process leaves its part behind, for ``remove_partial_files``.
+"""
 
 import contextlib
+import glob
 import os
+import secrets
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
+
+from same_engines.deferred_sigint import held_interrupts
+from same_engines.processes import is_process_alive
+
+_PARTIAL, _REPLACED = "partial", "replaced"
+
+
+class PartialFile:
+    """A file being written. Write to ``partial``, then ``commit`` or ``discard``."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.partial = _beside(path, _PARTIAL)
+
+    def commit(self) -> None:
+        """Give the file its name. Raises ``OSError``; the file that was there stays then."""
+        _sync(self.partial)
+        os.replace(self.partial, self.path)
+        _sync_folder(self.path.parent)
+
+    def discard(self) -> None:
+        """Delete what was written; nothing after ``commit``. Raises nothing."""
+        with contextlib.suppress(OSError):
+            self.partial.unlink(missing_ok=True)
+
+
+class PartialFolder:
+    """A folder being filled. Fill ``partial``, which exists, then ``commit`` or ``discard``.
+
+    Raises ``OSError`` when it cannot be made.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        _put_back(path)
+        self.partial = _beside(path, _PARTIAL)
+        self.partial.mkdir(parents=True)
+
+    def commit(self) -> None:
+        """Give the folder its name; a folder that was there goes only after that.
+
+        Raises ``OSError``; the folder that was there stays then.
+        """
+        for file in self.partial.rglob("*"):
+            if file.is_file():
+                _sync(file)
+        replaced = _beside(self.path, _REPLACED)
+        with held_interrupts():
+            # No system moves a folder over another one: for a moment neither has the name.
+            with contextlib.suppress(FileNotFoundError):
+                os.rename(self.path, replaced)
+            try:
+                os.rename(self.partial, self.path)
+            except BaseException:
+                with contextlib.suppress(OSError):
+                    os.rename(replaced, self.path)
+                raise
+        _sync_folder(self.path.parent)
+        shutil.rmtree(replaced, ignore_errors=True)
+
+    def discard(self) -> None:
+        """Delete what was written; nothing after ``commit``. Raises nothing."""
+        shutil.rmtree(self.partial, ignore_errors=True)
 
 
 @contextlib.contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """A path to write to; what is there takes the name ``path`` when the block ends well.
-
-    After an error the file that was at ``path`` is as it was and nothing else is left. A killed
-    process leaves its part behind, for ``remove_partial_files``.
-    """
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    """A path to write to; what is there takes the name ``path`` when the block ends well."""
+    file = PartialFile(path)
     try:
-        yield partial
-        os.replace(partial, path)
+        yield file.partial
+        file.commit()
     finally:
-        with contextlib.suppress(OSError):
-            partial.unlink(missing_ok=True)
+        file.discard()
 
 
-def remove_partial_files(folder: Path) -> None:
-    """Delete what killed processes left of ``whole_file`` in ``folder``."""
-    for partial in folder.glob(".*.partial"):
-        pid = partial.name.split(".")[-2]
-        if pid.isdigit() and not _is_alive(int(pid)):
-            with contextlib.suppress(OSError):
-                partial.unlink(missing_ok=True)
-
-
-def _is_alive(pid: int) -> bool:
+@contextlib.contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """An empty folder to fill; it takes the name ``path`` when the block ends well."""
+    folder = PartialFolder(path)
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        pass
-    return True
+        yield folder.partial
+        folder.commit()
+    finally:
+        folder.discard()
+
+
+def replace_file(path: Path, content: bytes | memoryview) -> None:
+    """Write a file whole or not at all. Raises ``OSError``."""
+    with whole_file(path) as partial:
+        partial.write_bytes(content)
+
+
+def remove_partial_files(folder: Path, recursive: bool = False) -> int:
+    """Delete what killed processes left in ``folder``, with ``recursive`` also further down, and
+    return how many files and folders that were."""
+    pattern = f".*.{_PARTIAL}"
+    left = [
+        path
+        for path in (folder.rglob(pattern) if recursive else folder.glob(pattern))
+        if _is_left_over(path)
+    ]
+    for path in left:
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            with contextlib.suppress(OSError):
+                path.unlink(missing_ok=True)
+    return len(left)
+
+
+def is_temporary(name: str) -> bool:
+    """Whether a file or folder of this name is half of something: not to be read."""
+    return name.startswith(".") and name.endswith((f".{_PARTIAL}", f".{_REPLACED}"))
+
+
+def _beside(path: Path, kind: str) -> Path:
+    # The random part keeps threads of one process apart.
+    return path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.{kind}")
+
+
+def _is_left_over(path: Path) -> bool:
+    parts = path.name.rsplit(".", 3)
+    return len(parts) == 4 and parts[1].isdecimal() and not is_process_alive(int(parts[1]))
+
+
+def _put_back(path: Path) -> None:
+    """Undo half a ``PartialFolder.commit`` that a process was killed in."""
+    if path.exists():
+        return
+    for replaced in path.parent.glob(f".{glob.escape(path.name)}.*.{_REPLACED}"):
+        if _is_left_over(replaced):
+            os.rename(replaced, path)
+            return
+
+
+def _sync(path: Path) -> None:
+    with path.open("r+b") as file:
+        os.fsync(file.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    # Neither Windows nor every network's file system can do it; the rename has happened anyway.
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

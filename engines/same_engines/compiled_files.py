@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from same_engines.bundle.reader import replace_file
+from same_engines.atomic_files import replace_file
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance

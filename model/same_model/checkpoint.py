@@ -12,7 +12,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from same_engines.atomic_files import whole_file
+from same_engines.atomic_files import replace_file
 from same_engines.errors import CheckpointError
 from same_model.config import ModelConfig
 from same_model.network.network import SameModel
@@ -53,8 +53,7 @@ def save_checkpoint(path: str | os.PathLike[str], model: SameModel) -> None:
         metadata = {_VERSION_KEY: str(FORMAT_VERSION), _CONFIG_KEY: json.dumps(config)}
         content = safetensors.torch.save(weights, metadata)
     try:
-        with whole_file(path) as partial:
-            partial.write_bytes(content)
+        replace_file(path, content)
     except OSError as error:
         raise CheckpointError(f"{path}: cannot write the checkpoint: {error.strerror}") from error
 

@@ -18,6 +18,7 @@ from same_bench.compare import changes
 from same_bench.fail_if import parse_fail_if
 from same_bench.pages import html, latency_picture, markdown
 from same_bench.report import Run, read_report, to_json, write_whole
+from same_engines import atomic_files
 from same_engines.errors import InvalidInputError, RecordingError
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
@@ -53,11 +54,13 @@ def test_damaged_reports_are_refused(
         read_report(path)
 
 
-def test_a_full_disk_is_one_clear_error(tmp_path: Path) -> None:
+def test_a_full_disk_is_one_clear_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(RecordingError, match="cannot be written"):
         write_whole(tmp_path / "absent" / "report.json", "x")
     if Path("/dev/full").exists():
-        (tmp_path / "report.json.partial").symlink_to("/dev/full")
+        full = tmp_path / "full"
+        full.symlink_to("/dev/full")
+        monkeypatch.setattr(atomic_files, "_beside", lambda path, kind: full)
         with pytest.raises(RecordingError, match="No space left"):
             write_whole(tmp_path / "report.json", "x")
         assert not (tmp_path / "report.json").exists()

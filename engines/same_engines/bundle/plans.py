@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Final
 
-from same_engines.bundle.reader import Bundle, canonical_sha256, read_inside, replace_file
+from same_engines.atomic_files import replace_file
+from same_engines.bundle.reader import Bundle, canonical_sha256, read_inside
 from same_engines.deferred_sigint import held_interrupts
 from same_engines.errors import BundleError
 

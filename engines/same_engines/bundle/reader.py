@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from same_engines.atomic_files import whole_file
+from same_engines.atomic_files import replace_file
 from same_engines.bundle.onnx_guard import refuse_external_data
 from same_engines.errors import BundleError
 
@@ -161,12 +161,6 @@ def write_manifest(bundle: Bundle, manifest: Manifest) -> None:
     except OSError as error:
         raise BundleError(f"{bundle.path}: cannot be written ({error.strerror})") from None
     bundle.manifest = manifest
-
-
-def replace_file(path: Path, content: bytes) -> None:
-    """Write a file under its name only once it is whole. Raises ``OSError``."""
-    with whole_file(path) as partial:
-        partial.write_bytes(content)
 
 
 def canonical_sha256(content: Mapping[str, Any]) -> str:

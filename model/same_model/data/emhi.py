@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.spatial.transform import Rotation
 
+from same_engines.atomic_files import remove_partial_files
 from same_engines.errors import DataError
-from same_model.data.sequence import SequenceWriter, remove_partial
+from same_model.data.sequence import SequenceWriter
 from same_model.data.smpl import SmplSkeleton, load_smpl
 from same_model.data.unpickle import load_object_array
 from same_model.synth.motion.splits import SPLITS
@@ -346,7 +347,7 @@ def convert_emhi(root: Path, out: Path, smpl_path: Path, split_path: Path) -> It
     subjects = find_subjects(root)
     split_of = read_split_file(split_path)
     skeleton = load_smpl(smpl_path)
-    remove_partial(out)
+    remove_partial_files(out, recursive=True)
     for subject in subjects:
         report = EmhiReport(subject.name)
         split = split_of.get(subject.name)

@@ -27,7 +27,6 @@ depth.npy (optional)        (T, 2, H, W) float16    metres along the ray, 0 beyo
 import contextlib
 import json
 import os
-import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -37,6 +36,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from same_engines.atomic_files import PartialFolder, is_temporary
 from same_engines.errors import DataError
 from same_model.synth.render.rig import read_rig
 from same_model.synth.sensors import DeviceStream
@@ -45,7 +45,6 @@ from same_runtime.conventions import DEVICES, NUM_JOINTS
 
 FORMAT_VERSION = 1
 _FORMAT = "same-sequence"
-_TEMPORARY_PREFIX = ".partial-"
 # name: (dtype, shape after the leading T); None is a free size.
 _ARRAYS: dict[str, tuple[str, tuple[int | None, ...]]] = {
     "images": ("uint8", (2, None, None)),
@@ -162,7 +161,7 @@ def find_sequences(root: Path) -> list[Path]:
     found = sorted(
         p.parent
         for p in root.rglob("meta.json")
-        if not any(part.startswith(_TEMPORARY_PREFIX) for part in p.relative_to(root).parts)
+        if not any(map(is_temporary, p.relative_to(root).parts))
     )
     if not found:
         raise DataError(
@@ -180,10 +179,12 @@ class SequenceWriter:
 
     def __init__(self, path: Path, frames: int, width: int, height: int, depth: bool) -> None:
         self.path = Path(path)
-        self._folder = self.path.parent / f"{_TEMPORARY_PREFIX}{self.path.name}-{os.getpid()}"
-        self._committed = False
+        try:
+            self._writing = PartialFolder(self.path)
+        except OSError as error:
+            raise DataError(f"{self.path}: cannot be written ({error.strerror})") from None
+        self._folder = self._writing.partial
         with self._disk():
-            self._folder.mkdir(parents=True, exist_ok=False)
             self.images = np.lib.format.open_memmap(
                 self._folder / "images.npy", "w+", np.uint8, (frames, 2, height, width)
             )
@@ -203,15 +204,14 @@ class SequenceWriter:
         try:
             yield
         except OSError as error:
-            shutil.rmtree(self._folder, ignore_errors=True)
+            self._writing.discard()
             raise DataError(f"{self.path}: cannot be written ({error.strerror})") from None
 
     def __enter__(self) -> "SequenceWriter":
         return self
 
     def __exit__(self, *_: object) -> None:
-        if not self._committed:
-            shutil.rmtree(self._folder, ignore_errors=True)
+        self._writing.discard()
 
     def commit(
         self,
@@ -241,30 +241,4 @@ class SequenceWriter:
                     content = {"format": _FORMAT, "format_version": FORMAT_VERSION, **content}
                 (self._folder / f"{name}.json").write_text(json.dumps(content, indent=1))
             open_sequence(self._folder)
-            self._folder.rename(self.path)
-        self._committed = True
-
-
-def _is_alive(pid: str) -> bool:
-    """Whether the process that a temporary folder is named after still runs."""
-    if not pid.isdigit() or int(pid) == os.getpid():
-        return False
-    try:
-        os.kill(int(pid), 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True
-
-
-def remove_partial(root: Path) -> int:
-    """Delete what interrupted runs left under ``root``; returns how many folders."""
-    leftovers = [
-        p
-        for p in Path(root).rglob(f"{_TEMPORARY_PREFIX}*")
-        if p.is_dir() and not _is_alive(p.name.rsplit("-", 1)[-1])
-    ]
-    for folder in leftovers:
-        shutil.rmtree(folder, ignore_errors=True)
-    return len(leftovers)
+            self._writing.commit()

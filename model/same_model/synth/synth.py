@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
 from scipy.spatial.transform import Rotation
 
+from same_engines.atomic_files import remove_partial_files, replace_file
 from same_engines.errors import DataError
 from same_model.data.export_mcap import export_mcap
-from same_model.data.sequence import SequenceWriter, open_sequence, remove_partial
+from same_model.data.sequence import SequenceWriter, open_sequence
 from same_model.synth import sensors
 from same_model.synth.body.body import joint_matrices, load_body_model, make_body, pose_joints
 from same_model.synth.config import SynthConfig
@@ -426,7 +427,7 @@ def run_jobs(
     """
     if workers < 1:
         raise DataError(f"workers: expected at least 1, got {workers}")
-    remove_partial(out)
+    remove_partial_files(out, recursive=True)
     if workers == 1:
         for job in jobs:
             yield run_job(config, job, out, mcap)
@@ -454,8 +455,6 @@ def write_summary(
         "motion": [asdict(r) for r in sorted(reports, key=lambda r: r.name)],
     }
     try:
-        partial = Path(out) / "dataset.json.partial"
-        partial.write_text(json.dumps(content, indent=1))
-        partial.replace(Path(out) / "dataset.json")
+        replace_file(Path(out) / "dataset.json", json.dumps(content, indent=1).encode())
     except OSError as error:
         raise DataError(f"{out}/dataset.json: cannot be written ({error.strerror})") from None

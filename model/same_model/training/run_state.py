@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from same_engines.atomic_files import whole_file
+from same_engines.atomic_files import replace_file
 from same_engines.errors import CheckpointError
 from same_model.training.config import TrainConfig
 
@@ -38,8 +38,7 @@ def save_state(path: Path, digest: str, state: dict[str, Any]) -> None:
     content = io.BytesIO()
     torch.save({"format_version": _FORMAT_VERSION, "digest": digest, **state}, content)
     try:
-        with whole_file(path) as partial:
-            partial.write_bytes(content.getbuffer())
+        replace_file(path, content.getbuffer())
     except OSError as error:
         raise CheckpointError(
             f"{path}: cannot be written ({error.strerror}); the last saved state is intact, and "

@@ -141,7 +141,7 @@ def test_an_interrupted_run_leaves_nothing_that_loads_and_resumes(
     with pytest.raises(DataError, match="no sequences"):
         find_sequences(tmp_path)
     # A killed process cannot tidy up; the next run does.
-    leftover = tmp_path / "train" / ".partial-x-999999999"
+    leftover = tmp_path / "train" / ".x.999999999.0f.partial"
     leftover.mkdir(parents=True)
     (leftover / "meta.json").write_text("{}")
     with pytest.raises(DataError, match="no sequences"):
@@ -164,7 +164,7 @@ def test_a_full_disk_is_one_clear_error(
     elif moment == "save":
         monkeypatch.setattr(sequence.np, "save", full)
     else:
-        monkeypatch.setattr(sequence.Path, "rename", full)
+        monkeypatch.setattr(sequence.os, "rename", full)
     with pytest.raises(DataError, match="No space left"):
         run_job(TINY, _one_job(), tmp_path)
     monkeypatch.undo()

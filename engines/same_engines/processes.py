@@ -1,0 +1,38 @@
+"""Whether another process still runs, on every system."""
+
+import ctypes
+import os
+from typing import Any, Final
+
+_SYNCHRONIZE: Final = 0x0010_0000
+_WAIT_TIMEOUT: Final = 0x102
+_ERROR_ACCESS_DENIED: Final = 5
+
+
+def is_process_alive(pid: int) -> bool:
+    """Whether a process with this number runs. One that may not be asked counts as running."""
+    if pid <= 0:  # to the system these mean groups of processes
+        return False
+    windll = getattr(ctypes, "WinDLL", None)
+    if windll is not None:
+        return _is_alive_on_windows(windll("kernel32", use_last_error=True), pid)
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:
+        pass
+    return True
+
+
+def _is_alive_on_windows(kernel: Any, pid: int) -> bool:
+    # os.kill(pid, 0) is no question there: 0 is CTRL_C_EVENT, and it would be sent.
+    kernel.OpenProcess.restype = ctypes.c_void_p
+    handle = kernel.OpenProcess(_SYNCHRONIZE, False, pid & 0xFFFF_FFFF)
+    if not handle:
+        last_error: Any = getattr(ctypes, "get_last_error")  # noqa: B009 (only there on Windows)
+        return last_error() == _ERROR_ACCESS_DENIED
+    try:
+        return kernel.WaitForSingleObject(ctypes.c_void_p(handle), 0) == _WAIT_TIMEOUT
+    finally:
+        kernel.CloseHandle(ctypes.c_void_p(handle))

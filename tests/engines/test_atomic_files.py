@@ -1,0 +1,134 @@
+"""Files and folders appear whole or not at all, whatever happens while they are written."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from same_engines import atomic_files
+from same_engines.atomic_files import (
+    PartialFile,
+    remove_partial_files,
+    replace_file,
+    whole_file,
+    whole_folder,
+)
+
+
+def fill(folder: Path, text: str) -> None:
+    (folder / "inner").mkdir()
+    (folder / "inner" / "a.txt").write_text(text)
+
+
+def dead_process() -> int:
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process.pid
+
+
+def test_a_file_is_replaced_when_the_block_ends_well_and_only_then(tmp_path: Path) -> None:
+    path = tmp_path / "f"
+    replace_file(path, b"old")
+    with pytest.raises(KeyboardInterrupt), whole_file(path) as partial:
+        partial.write_bytes(b"ne")
+        raise KeyboardInterrupt
+    assert path.read_bytes() == b"old"
+    replace_file(path, b"new")
+    assert path.read_bytes() == b"new"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_two_writers_of_one_file_do_not_meet(tmp_path: Path) -> None:
+    first, second = PartialFile(tmp_path / "f"), PartialFile(tmp_path / "f")
+    first.partial.write_bytes(b"first")
+    second.partial.write_bytes(b"second")
+    first.commit()
+    second.commit()
+    assert (tmp_path / "f").read_bytes() == b"second"
+
+
+def test_content_is_on_the_disk_before_it_has_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+    monkeypatch.setattr(
+        os, "fsync", lambda descriptor: done.append(os.readlink(f"/proc/self/fd/{descriptor}"))
+    )
+    replace = os.replace
+    monkeypatch.setattr(os, "replace", lambda a, b: (done.append("replace"), replace(a, b)))
+    replace_file(tmp_path / "f", b"x")
+    assert done[0].endswith(".partial")
+    assert done[1:] == ["replace", str(tmp_path)]
+
+
+def test_a_folder_is_replaced_when_the_block_ends_well_and_only_then(tmp_path: Path) -> None:
+    path = tmp_path / "f"
+    with whole_folder(path) as partial:
+        fill(partial, "old")
+    with pytest.raises(KeyboardInterrupt), whole_folder(path) as partial:
+        fill(partial, "new")
+        raise KeyboardInterrupt
+    assert (path / "inner" / "a.txt").read_text() == "old"
+    with whole_folder(path) as partial:
+        fill(partial, "new")
+    assert (path / "inner" / "a.txt").read_text() == "new"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_folder_that_cannot_be_put_in_place_leaves_the_old_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "f"
+    with whole_folder(path) as partial:
+        fill(partial, "old")
+    rename = os.rename
+
+    def refuse(source: Path, target: Path) -> None:
+        if str(source).endswith(".partial"):
+            raise OSError(28, "No space left on device")
+        rename(source, target)
+
+    monkeypatch.setattr(os, "rename", refuse)
+    with pytest.raises(OSError, match="No space"), whole_folder(path) as partial:
+        fill(partial, "new")
+    assert (path / "inner" / "a.txt").read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_folder_set_aside_by_a_killed_process_comes_back(tmp_path: Path) -> None:
+    path = tmp_path / "f[1]"
+    code = (
+        "import os, signal, sys; from pathlib import Path\n"
+        "from same_engines.atomic_files import whole_folder\n"
+        "rename = os.rename\n"
+        "def die(a, b):\n"
+        "    if str(a).endswith('.partial'): os.kill(os.getpid(), signal.SIGKILL)\n"
+        "    rename(a, b)\n"
+        "os.rename = die\n"
+        "with whole_folder(Path(sys.argv[1])): pass\n"
+    )
+    with whole_folder(path) as partial:
+        fill(partial, "old")
+    killed = subprocess.run([sys.executable, "-c", code, str(path)])
+    assert killed.returncode == -signal.SIGKILL
+    assert not path.exists()
+    with pytest.raises(ValueError), whole_folder(path):
+        raise ValueError
+    assert (path / "inner" / "a.txt").read_text() == "old"
+
+
+def test_only_what_dead_processes_left_is_removed(tmp_path: Path) -> None:
+    dead = dead_process()
+    (tmp_path / f".a.b.{dead}.0f.partial").write_text("x")
+    fill_folder = tmp_path / f".c.{dead}.0f.partial"
+    fill_folder.mkdir()
+    fill(fill_folder, "x")
+    mine = tmp_path / f".a.{os.getpid()}.0f.partial"
+    mine.write_text("x")
+    (tmp_path / ".not-ours.partial").write_text("x")
+    assert remove_partial_files(tmp_path) == 2
+    assert {path.name for path in tmp_path.iterdir()} == {mine.name, ".not-ours.partial"}
+    assert atomic_files.is_process_alive(os.getpid())
