@@ -76,6 +76,7 @@ def _backbone_cache(
     visual = cached_visual(
         model,
         frames,
+        sequences,
         lambda: load_images(sequences, model.config),
         config.cache or config.out / "cache",
         label,

@@ -5,19 +5,23 @@ import json
 import os
 import shutil
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import torch
+from filelock import FileLock
 from numpy.typing import NDArray
 from rich.progress import track
 
 from same_engines.errors import DataError
+from same_model.data.sequence import SequenceReader
 from same_model.network.network import SameModel
-from same_model.training.data.dataset import Frames
+from same_model.training.data.dataset import Frames, normalised
 from same_runtime.conventions import NUM_JOINTS
 
+_FORMAT_VERSION = 2
 _CHUNK = 64
 _NAMES = ("features", "joints_2d", "visibility")
 
@@ -33,32 +37,56 @@ class VisualCache(NamedTuple):
     """(F, V, J)."""
 
 
-def _key(model: SameModel, frames: Frames) -> str:
-    digest = hashlib.sha256()
+def cache_key(model: SameModel, frames: Frames, sequences: list[SequenceReader]) -> str:
+    """Changes when anything does from which the outputs are computed.
+
+    The images count by their content: the same sequences may be rendered again. Hashing them
+    takes a second per gigabyte, a small part of what training reads of their features.
+    """
+    config = model.config
+    size = (config.input_width, config.input_height)
+    digest = hashlib.sha256(
+        json.dumps([_FORMAT_VERSION, *size, config.image_mean, config.image_std]).encode()
+    )
     for name, tensor in model.visual.state_dict().items():
         digest.update(name.encode())
         digest.update(tensor.detach().cpu().float().numpy().tobytes())
     for array in (frames.joints_2d, frames.visible, frames.imu_features):
         digest.update(array.tobytes())
+    for sequence in sequences:
+        digest.update(str(sequence.images.shape).encode())
+        for start in range(0, sequence.frames, _CHUNK):
+            digest.update(sequence.images[start : start + _CHUNK].tobytes())
     return digest.hexdigest()[:24]
 
 
 def cached_visual(
     model: SameModel,
     frames: Frames,
+    sequences: list[SequenceReader],
     read_images: Callable[[], NDArray[np.uint8]],
     root: Path,
     label: str,
 ) -> VisualCache:
-    """The cache of ``frames`` under ``root``, made from ``read_images`` if it is not there.
+    """The cache of ``frames``, which are those of ``sequences``, under ``root``; made from
+    ``read_images`` if it is not there.
 
-    It is keyed by the weights and the frames' truth and sensor readings, so that the images need
-    not be read to find it, and appears whole or not at all. Raises ``DataError`` when it cannot be
-    written or is damaged.
+    It appears whole or not at all, and is made once however many processes ask for it. Raises
+    ``DataError`` when it cannot be written or is damaged.
     """
-    folder = root / _key(model, frames)
+    folder = root / cache_key(model, frames, sequences)
     if not folder.exists():
-        _write(model, read_images(), folder, label)
+        try:
+            root.mkdir(parents=True, exist_ok=True)
+            # Not a barrier of the processes: those time out, and separate runs share caches too.
+            with FileLock(root / f".{folder.name}.lock"):
+                if not folder.exists():
+                    _make(model, read_images(), folder, label)
+        except OSError as error:
+            raise DataError(
+                f"{folder}: cannot be written ({error.strerror}); the features take "
+                f"{_feature_bytes(model, len(frames)) / 1e9:.1f} GB, see --cache"
+            ) from None
     try:
         arrays = [np.load(folder / f"{name}.npy", mmap_mode="r") for name in _NAMES]
     except (OSError, ValueError) as error:
@@ -66,46 +94,54 @@ def cached_visual(
     return VisualCache(*arrays)
 
 
-@torch.inference_mode()
-def _write(model: SameModel, images_u8: NDArray[np.uint8], folder: Path, label: str) -> None:
-    config, count = model.config, len(images_u8)
-    partial = folder.with_name(f".partial-{folder.name}-{os.getpid()}")
-    shapes = {
+def _shapes(model: SameModel) -> dict[str, tuple[int, ...]]:
+    config = model.config
+    return {
         "features": (2, config.feature_dim, config.feature_height, config.feature_width),
         "joints_2d": (2, NUM_JOINTS, 2),
         "visibility": (2, NUM_JOINTS),
     }
-    visual = model.visual.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    device = next(visual.parameters()).device
+
+
+def _feature_bytes(model: SameModel, count: int) -> int:
+    return 2 * count * int(np.prod(_shapes(model)["features"]))
+
+
+def _make(model: SameModel, images_u8: NDArray[np.uint8], folder: Path, label: str) -> None:
+    """Make ``folder``; the caller holds its lock."""
+    partial = folder.with_name(f".partial-{folder.name}")
+    shutil.rmtree(partial, ignore_errors=True)  # what a killed process left
     try:
-        partial.mkdir(parents=True)
-        arrays = {
-            name: np.lib.format.open_memmap(
-                partial / f"{name}.npy", "w+",
-                np.float16 if name == "features" else np.float32, (count, *shape),
-            )
-            for name, shape in shapes.items()
-        }  # fmt: skip
-        for name in arrays:  # a sparse map would meet a full disk as SIGBUS
-            with (partial / f"{name}.npy").open("r+b") as file:
-                os.posix_fallocate(file.fileno(), 0, os.fstat(file.fileno()).st_size)
-        for start in track(range(0, count, _CHUNK), f"visual features of {label}"):
-            rows = slice(start, min(start + _CHUNK, count))
-            images = torch.from_numpy(images_u8[rows]).float().to(device) / 255.0
-            images = (images - config.image_mean) / config.image_std
-            with torch.autocast(device.type, torch.bfloat16):
-                out = visual(images[:, :, None])
-            for name in _NAMES:
-                arrays[name][rows] = getattr(out, name).float().cpu().numpy()
-        for array in arrays.values():
-            array.flush()
-        (partial / "about.json").write_text(json.dumps({"frames": count, "label": label}))
-        if not folder.exists():  # another run may have been first
-            os.replace(partial, folder)
-    except OSError as error:
-        raise DataError(
-            f"{folder}: cannot be written ({error.strerror}); the features take "
-            f"{np.prod(shapes['features']) * count * 2 / 1e9:.1f} GB, see --cache"
-        ) from None
+        partial.mkdir()
+        _write(model, images_u8, partial, label)
+        partial.rename(folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+@torch.inference_mode()
+def _write(model: SameModel, images_u8: NDArray[np.uint8], folder: Path, label: str) -> None:
+    count = len(images_u8)
+    visual = model.visual.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    device = next(visual.parameters()).device
+    with ExitStack() as stack:
+        # Plain writes: a memory map would meet a full disk as SIGBUS.
+        files = {name: stack.enter_context((folder / f"{name}.npy").open("wb")) for name in _NAMES}
+        for name, shape in _shapes(model).items():
+            dtype = _dtype(name)
+            header = {"descr": dtype.str, "fortran_order": False, "shape": (count, *shape)}
+            np.lib.format.write_array_header_1_0(files[name], header)
+        for start in track(range(0, count, _CHUNK), f"visual features of {label}"):
+            images = torch.from_numpy(images_u8[start : start + _CHUNK]).float().to(device)
+            with torch.autocast(device.type, torch.bfloat16):
+                out = visual(normalised(images, model.config))
+            for name, file in files.items():
+                file.write(getattr(out, name).float().cpu().numpy().astype(_dtype(name)).tobytes())
+        for file in files.values():
+            file.flush()
+            os.fsync(file.fileno())
+    (folder / "about.json").write_text(json.dumps({"frames": count, "label": label}))
+
+
+def _dtype(name: str) -> np.dtype[np.float16] | np.dtype[np.float32]:
+    return np.dtype(np.float16) if name == "features" else np.dtype(np.float32)
