@@ -21,7 +21,7 @@ from same_model.training.config import (
 )
 from same_model.training.prepare import BackboneCaches, backbone_caches, initial_model
 from same_model.training.run import train
-from same_model.training.run_state import load_state, run_digest
+from same_model.training.run_state import load_state
 
 _LOG = logging.getLogger("same")
 
@@ -113,7 +113,7 @@ def train_rows(config: RowsConfig) -> None:
         return shared[0]
 
     def finish(run: TrainConfig) -> Path:
-        state = load_state(run.out / "state.pt", run_digest(run))
+        state = load_state(run.out / "state.pt", run)
         if state is None or state["step"] < (run.steps or 0):
             _LOG.info("row %s: %s", run.ablation, run.stage)
             train(run, caches)

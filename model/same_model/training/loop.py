@@ -1,14 +1,12 @@
 """The training loop: optimiser, schedule, averaged weights, logs, exact resume."""
 
 import contextlib
-import csv
 import json
 import logging
 import math
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,8 +20,9 @@ from same_engines.errors import CheckpointError, DataError
 from same_model.checkpoint import save_checkpoint
 from same_model.network.network import SameModel
 from same_model.training.config import OptimConfig, TrainConfig
+from same_model.training.history import History
 from same_model.training.processes import Processes
-from same_model.training.run_state import load_state, run_digest, save_state
+from same_model.training.run_state import load_state, save_state
 from same_model.training.stages.stage import Batch, Stage
 
 _LOG = logging.getLogger("same")
@@ -86,21 +85,36 @@ class TrainingRun:
             learning, lr=config.optim.lr, weight_decay=config.optim.weight_decay
         )
         self._average = AveragedWeights(stage, config.optim.ema_decay)
-        self._history: list[dict[str, float]] = []
-        self._digest = run_digest(config)
+        self._history = History(config.out, config.stage)
         self._state_path = config.out / "state.pt"
 
     def resume(self) -> None:
-        """Go on from the folder's saved state, if there is one."""
-        state = load_state(self._state_path, self._digest)
+        """Go on from the folder's saved state, if there is one.
+
+        Raises ``CheckpointError`` where that cannot be exact: the state is damaged or of other
+        settings, of another number of processes, or of data of another size.
+        """
+        state = load_state(self._state_path, self.config)
         if state is None:
             return
+        count = state.get("processes", self.processes.count)
+        if count != self.processes.count:
+            raise CheckpointError(
+                f"{self._state_path}: belongs to a run of {count} processes, got "
+                f"{self.processes.count}; start as many again, or give another --out"
+            )
+        if state.get("steps", self.steps) != self.steps or state["step"] > self.steps:
+            raise CheckpointError(
+                f"{self._state_path}: belongs to a run of {state.get('steps', 'fewer')} steps, "
+                f"which would now be {self.steps}: {self.config.data} has changed; give another "
+                "--out, or the data as they were"
+            )
         self.stage.load_state_dict(state["stage"])
         self._average.values = {
             name: tensor.to(self.processes.device) for name, tensor in state["average"].items()
         }
         self._optimiser.load_state_dict(state["optimiser"])
-        self.step, self._history = state["step"], state["history"]
+        self.step, self._history.rows = state["step"], state["history"]
         _LOG.info("going on from step %d of %d", self.step, self.steps)
 
     def save(self) -> None:
@@ -112,16 +126,18 @@ class TrainingRun:
             "average": self._average.values,
             "optimiser": self._optimiser.state_dict(),
             "step": self.step,
-            "history": self._history,
+            "steps": self.steps,
+            "processes": self.processes.count,
+            "history": self._history.rows,
         }
-        save_state(self._state_path, self._digest, state)
+        save_state(self._state_path, self.config, state)
         self._average.swap()
         try:
             save_checkpoint(self.config.out / "model.safetensors", self.model)
         finally:
             self._average.swap()
         with self._told_disk():
-            _write_history(self.config.out / "losses.csv", self._history)
+            self._history.write_csv()
 
     @contextlib.contextmanager
     def _told_disk(self) -> Iterator[None]:
@@ -149,56 +165,64 @@ class TrainingRun:
         """Train to the last step and return the final validation errors.
 
         A stop at any time leaves the last saved state to go on from. Raises
-        ``CheckpointError`` when the disk is full and ``DataError`` when the loss is not finite.
+        ``CheckpointError`` when the disk is full and ``DataError`` when the loss or its gradient
+        is not finite.
         """
         wrapped = self.processes.wrap(self.stage)
-        console = Console(stderr=True)
-        columns = (
-            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
-            TimeRemainingColumn(), TextColumn("{task.fields[figures]}"),
-        )  # fmt: skip
         self.stage.train()
-        errors: dict[str, float] = {}
-        started = time.perf_counter()
-        first_step = self.step
         if self.step == self.steps:  # a stop between the state and the weights that go with it
             self.save()
-        with self._told_disk():
-            writer = _tensorboard(self.config.out) if self.processes.is_first else None
-        try:
-            with Progress(*columns, console=console, disable=not self.processes.is_first) as bar:
-                task = bar.add_task(self.config.stage, total=self.steps, figures="")
-                while self.step < self.steps:
-                    parts = self._advance(wrapped)
-                    bar.update(task, completed=self.step)
-                    last = self.step == self.steps
-                    if self.step % _LOG_EVERY == 0 or last:
-                        row = {name: float(value) for name, value in parts.items()}
-                        if self.step % self.config.validate_every == 0 or last:
-                            errors = self.validate()
-                            row.update(errors)
-                            seconds = time.perf_counter() - started
-                            frames = (self.step - first_step) * self.stage.frames_per_step
-                            _LOG.info(
-                                "step %d/%d, %.0f frames/s: %s",
-                                self.step, self.steps, frames / seconds, _figures(row),
-                            )  # fmt: skip
-                        elif not console.is_terminal and self.step % (5 * _LOG_EVERY) == 0:
-                            _LOG.info("step %d/%d: %s", self.step, self.steps, _figures(row))
-                        self._record(row, writer)
-                        bar.update(task, figures=_figures(row))
-                    if self.step % self.config.save_every == 0 or last:
-                        self.save()
-        finally:
-            if writer is not None:
-                # Another error may be on its way, and the scalars are in losses.csv too.
-                with contextlib.suppress(OSError):
-                    writer.close()
         if self.processes.is_first:
             with self._told_disk():
-                plot_history(self._history, self.config.out / "losses.png")
+                self._history.open_tensorboard()
+        try:
+            self._train(wrapped)
+        finally:
+            self._history.close_tensorboard()
+        if self.processes.is_first:
+            with self._told_disk():
+                self._history.plot()
         self.processes.wait()
-        return errors
+        return self._history.last_errors()
+
+    def _train(self, wrapped: torch.nn.Module) -> None:
+        console = Console(stderr=True)
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[figures]}"),
+        )
+        started, first_step = time.perf_counter(), self.step
+        with Progress(*columns, console=console, disable=not self.processes.is_first) as bar:
+            task = bar.add_task(self.config.stage, total=self.steps, figures="")
+            while self.step < self.steps:
+                parts = self._advance(wrapped)
+                bar.update(task, completed=self.step)
+                validating = self._is_due(self.config.validate_every)
+                if validating or self._is_due(_LOG_EVERY):
+                    row = {name: float(value) for name, value in parts.items()}
+                    if validating:
+                        row.update(self.validate())
+                        frames = (self.step - first_step) * self.stage.frames_per_step
+                        speed = f", {frames / (time.perf_counter() - started):.0f} frames/s"
+                        self._tell(row, speed)
+                    elif not console.is_terminal and self._is_due(5 * _LOG_EVERY):
+                        self._tell(row)
+                    with self._told_disk():
+                        self._history.add(self.step, row)
+                    bar.update(task, figures=_figures(row))
+                if self._is_due(self.config.save_every):
+                    self.save()
+
+    def _is_due(self, every: int) -> bool:
+        """Whether what happens every so many steps, and after the last, happens now."""
+        return self.step % every == 0 or self.step == self.steps
+
+    def _tell(self, row: Mapping[str, float], speed: str = "") -> None:
+        if self.processes.is_first:
+            _LOG.info("step %d/%d%s: %s", self.step, self.steps, speed, _figures(row))
 
     def _advance(self, wrapped: torch.nn.Module) -> Mapping[str, Tensor]:
         rate = learning_rate(self.config.optim, self.step, self.steps)
@@ -210,65 +234,29 @@ class TrainingRun:
         with torch.autocast(device.type, torch.bfloat16, enabled=self.config.precision == "bf16"):
             loss, parts = wrapped({name: t.to(device) for name, t in batch.items()})
         if not torch.isfinite(loss):
-            raise DataError(
-                f"step {self.step}: the loss is {loss.item()}; lower --optim.lr, or look for "
-                "outliers with same-data inspect. The saved state is from before."
-            )
+            raise self._not_finite(f"the loss is {loss.item()}")
         self._optimiser.zero_grad(set_to_none=True)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(
+        norm = torch.nn.utils.clip_grad_norm_(
             (p for group in self._optimiser.param_groups for p in group["params"]),
             self.config.optim.max_grad_norm,
         )
+        if not torch.isfinite(norm):  # the step would spoil every weight, and then the state
+            raise self._not_finite(f"the norm of the gradient is {norm.item()}")
         self._optimiser.step()
         self.step += 1
         self._average.update(self.step)
         return {"loss": loss.detach(), **{name: part.detach() for name, part in parts.items()}}
 
-    def _record(self, row: dict[str, float], writer: Any) -> None:
-        self._history.append({"step": float(self.step), **row})
-        if writer is not None:
-            with self._told_disk():
-                for name, value in row.items():
-                    writer.add_scalar(f"{self.config.stage}/{name}", value, self.step)
+    def _not_finite(self, what: str) -> DataError:
+        return DataError(
+            f"step {self.step}: {what}; lower --optim.lr, or look for outliers with "
+            "same-data inspect. The saved state is from before."
+        )
 
 
 def _figures(row: Mapping[str, float]) -> str:
     return "  ".join(f"{name} {value:.4g}" for name, value in row.items())
-
-
-def _tensorboard(folder: Path) -> Any:
-    from torch.utils.tensorboard import SummaryWriter
-
-    return SummaryWriter(str(folder / "tensorboard"))
-
-
-def _write_history(path: Path, history: list[dict[str, float]]) -> None:
-    names = list(dict.fromkeys(name for row in history for name in row))
-    with whole_file(path) as partial, partial.open("w", newline="") as file:
-        rows = csv.DictWriter(file, names)
-        rows.writeheader()
-        rows.writerows(history)
-
-
-def plot_history(history: list[dict[str, float]], path: Path) -> None:
-    """Draw every figure of ``history`` over the steps, one panel each."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    names = [n for n in dict.fromkeys(k for row in history for k in row) if n != "step"]
-    if not names:
-        return
-    figure = Figure(figsize=(8, 2.2 * len(names)), layout="constrained")
-    FigureCanvasAgg(figure)
-    for axes, name in zip(figure.subplots(len(names), squeeze=False)[:, 0], names, strict=True):
-        points = [(row["step"], row[name]) for row in history if name in row]
-        axes.plot(*zip(*points, strict=True), marker="." if len(points) < 30 else None)
-        axes.set(ylabel=name, yscale="log" if min(y for _, y in points) > 0 else "linear")
-        axes.grid(alpha=0.3)
-    axes.set_xlabel("step")
-    with whole_file(path) as partial:
-        figure.savefig(partial, dpi=80, format="png")
 
 
 def write_config(config: TrainConfig) -> None:

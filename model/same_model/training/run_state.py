@@ -21,22 +21,32 @@ _FREE_FIELDS = ("out", "cache", "save_every", "validate_every", "threads", "devi
 _LATER_FIELDS = {"end_to_end": False}
 
 
-def run_digest(config: TrainConfig) -> str:
-    """Changes when a field of ``config`` that shapes the result does."""
+def run_digest(config: TrainConfig, as_spelled: bool = False) -> str:
+    """Changes when a field of ``config`` that shapes the result does.
+
+    Paths count by the place that they lead to; ``as_spelled``: by their text, as in states that
+    were written before.
+    """
+
+    def text(value: object) -> str:
+        return str(value.resolve() if isinstance(value, Path) and not as_spelled else value)
+
     shaping = {
         name: value
         for name, value in asdict(config).items()
         if name not in _FREE_FIELDS and _LATER_FIELDS.get(name, ...) != value
     }
-    return hashlib.sha256(json.dumps(shaping, sort_keys=True, default=str).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(shaping, sort_keys=True, default=text).encode()).hexdigest()
 
 
-def save_state(path: Path, digest: str, state: dict[str, Any]) -> None:
-    """Write ``state`` (tensors and plain values). Raises ``CheckpointError`` and leaves the file
-    that was there when it cannot be written."""
+def save_state(path: Path, config: TrainConfig, state: dict[str, Any]) -> None:
+    """Write ``state`` (tensors and plain values) of the run ``config``.
+
+    Raises ``CheckpointError`` and leaves the file that was there when it cannot be written.
+    """
     # Through memory: PyTorch's own file writer hides why a file cannot be written.
     content = io.BytesIO()
-    torch.save({"format_version": _FORMAT_VERSION, "digest": digest, **state}, content)
+    torch.save({"format_version": _FORMAT_VERSION, "digest": run_digest(config), **state}, content)
     try:
         replace_file(path, content.getbuffer())
     except OSError as error:
@@ -46,7 +56,7 @@ def save_state(path: Path, digest: str, state: dict[str, Any]) -> None:
         ) from error
 
 
-def load_state(path: Path, digest: str) -> dict[str, Any] | None:
+def load_state(path: Path, config: TrainConfig) -> dict[str, Any] | None:
     """What ``save_state`` wrote, or None without a file.
 
     Raises ``CheckpointError`` for a damaged file or one of a run with other settings.
@@ -62,7 +72,7 @@ def load_state(path: Path, digest: str) -> dict[str, Any] | None:
         raise CheckpointError(f"{path}: damaged or not a training state: {cause}") from error
     if not isinstance(state, dict) or state.get("format_version") != _FORMAT_VERSION:
         raise CheckpointError(f"{path}: not a training state of format {_FORMAT_VERSION}")
-    if state["digest"] != digest:
+    if state["digest"] not in (run_digest(config), run_digest(config, as_spelled=True)):
         raise CheckpointError(
             f"{path}: belongs to a run with other settings; give those again or another --out"
         )

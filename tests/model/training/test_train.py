@@ -19,10 +19,13 @@ from same_model.checkpoint import load_checkpoint
 from same_model.data.sequence import open_sequence
 from same_model.network.network import SameModel
 from same_model.training import loop, prepare
+from same_model.training import run as run_module
 from same_model.training.config import InitFrom, OptimConfig, TrainConfig
 from same_model.training.data.dataset import load_frames, split_performers
+from same_model.training.processes import Processes
 from same_model.training.run import train
 from same_model.training.run_state import run_digest
+from same_model.training.stages.inertial import InertialTraining
 from same_runtime.conventions import JOINT_NAMES
 
 SCRIPT = Path(__file__).resolve().parents[2] / "support" / "train_tiny.py"
@@ -304,3 +307,96 @@ def test_two_processes_train_one_model(data, tmp_path):
     fresh = SameModel(TINY).inertial.state_dict()
     assert any(not torch.equal(tensor, fresh[name]) for name, tensor in first["weights"].items())
     assert (tmp_path / "run" / "model.safetensors").is_file()
+
+
+def test_validation_keeps_its_interval(data, tmp_path):
+    """Also where it is no multiple of the steps between two rows of the log."""
+    train(settings("inertial", data, tmp_path, steps=23, validate_every=7))
+    validated = [int(float(r["step"])) for r in history(tmp_path) if r.get("val_mpjpe_mm")]
+    assert validated == [7, 14, 21, 23]
+
+
+class ManyProcesses(Processes):
+    """Stands for ``count`` processes, of which this one runs."""
+
+    def wrap(self, module):
+        return module
+
+    def wait(self):
+        pass
+
+
+def test_a_run_of_another_number_of_processes_is_not_continued(data, tmp_path, monkeypatch):
+    """The number of steps comes from it, and so do the batches of each."""
+    config = settings("inertial", data, tmp_path, steps=None, epochs=6.0)
+    train(config)
+    done = history(tmp_path)
+    monkeypatch.setattr(
+        run_module, "join_processes", lambda *_: ManyProcesses(0, 4, torch.device("cpu"))
+    )
+    with pytest.raises(CheckpointError, match="a run of 1 processes, got 4"):
+        train(config)
+    assert history(tmp_path) == done
+
+
+def test_a_run_on_fewer_data_is_not_continued(data, tmp_path):
+    shutil.copytree(data, tmp_path / "data")
+    config = settings("inertial", tmp_path / "data", tmp_path / "run", steps=None, epochs=6.0)
+    train(config)
+    shutil.rmtree(tmp_path / "data" / "one")
+    with pytest.raises(CheckpointError, match="has changed"):
+        train(config)
+
+
+def test_a_gradient_that_is_not_finite_leaves_the_weights_alone(data, tmp_path, monkeypatch):
+    """Clipping by an infinite norm makes NaN of every gradient, and the loss is still finite."""
+    config = settings("inertial", data, tmp_path, save_every=1)
+    forward = InertialTraining.forward
+
+    def steep(stage, batch):
+        loss, parts = forward(stage, batch)
+        if parts_seen.append(1) or len(parts_seen) == 4:
+            weight = next(stage.parameters())
+            loss = loss + (weight - weight.detach()).abs().sum().sqrt()  # slope without bound at 0
+        return loss, parts
+
+    parts_seen = []
+    monkeypatch.setattr(InertialTraining, "forward", steep)
+    with pytest.raises(DataError, match="step 3: the norm of the gradient is nan"):
+        train(config)
+    state = torch.load(tmp_path / "state.pt", weights_only=True)
+    assert state["step"] == 3
+    assert all(torch.isfinite(t).all() for t in state["stage"].values())
+    assert all(torch.isfinite(t).all() for t in weights(tmp_path).values())
+
+
+def test_a_run_goes_on_by_another_spelling_of_the_same_paths(data, tmp_path, monkeypatch):
+    (tmp_path / "link").symlink_to(data)
+    monkeypatch.chdir(data.parent)
+    init = InitFrom(inertial=tmp_path / "first" / "model.safetensors")
+    train(settings("inertial", data, tmp_path / "first", steps=2))
+    train(settings("inertial", data, tmp_path / "run", init=init))
+    for spelled in (Path(data.name), data / ".." / data.name, tmp_path / "link"):
+        train(settings("inertial", spelled, tmp_path / "run", init=init))
+    with pytest.raises(CheckpointError, match="other settings"):
+        train(settings("inertial", data / "one", tmp_path / "run", init=init, validation=()))
+
+
+def test_runs_whose_state_knows_paths_as_spelled_go_on(data, tmp_path, monkeypatch):
+    monkeypatch.chdir(data.parent)
+    config = settings("inertial", Path(data.name), tmp_path)
+    train(config)
+    state = torch.load(tmp_path / "state.pt", weights_only=True)
+    state["digest"] = run_digest(config, as_spelled=True)
+    assert state["digest"] != run_digest(config)
+    torch.save(state, tmp_path / "state.pt")
+    train(config)
+
+
+def test_a_finished_run_still_tells_its_errors(data, tmp_path, caplog):
+    config = settings("inertial", data, tmp_path)
+    train(config)
+    caplog.clear()
+    with caplog.at_level("INFO", logger="same"):
+        train(config)
+    assert "inertial done: val_mpjpe_mm" in caplog.text
