@@ -400,3 +400,15 @@ def test_a_finished_run_still_tells_its_errors(data, tmp_path, caplog):
     with caplog.at_level("INFO", logger="same"):
         train(config)
     assert "inertial done: val_mpjpe_mm" in caplog.text
+
+
+@pytest.mark.filterwarnings("error")
+def test_figures_of_joints_that_are_nowhere_are_left_out(data, tmp_path):
+    """A mean over no joints is no number, and NumPy warns of it."""
+    shutil.copytree(data, tmp_path / "data")
+    path = tmp_path / "data" / "three" / "visible.npy"
+    np.save(path, np.ones_like(np.load(path)))
+    train(settings("visual", tmp_path / "data", tmp_path / "run", steps=1))
+    last = history(tmp_path / "run")[-1]
+    assert float(last["val_2d_seen_px"]) > 0 and "val_2d_hidden_px" not in last
+    assert all(np.isfinite(float(value)) for value in last.values())

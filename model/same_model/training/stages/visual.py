@@ -60,6 +60,7 @@ class VisualTraining(Stage):
         return total, {"heatmap": heatmap, "place": place, "visibility": seen}
 
     def validate(self) -> dict[str, float]:
+        """Also without a figure of joints that are nowhere, as where none is hidden."""
         held_out = self._held_out
         if held_out is None:
             return {}
@@ -78,9 +79,12 @@ class VisualTraining(Stage):
             visibility.append(out.visibility.float().cpu().numpy())
         distance_px = FEATURE_STRIDE * np.concatenate(error)
         truth, found = np.concatenate(visible), np.concatenate(visibility)
-        return {
-            "val_2d_seen_px": float(distance_px[truth > HIDDEN].mean()),
-            "val_2d_hidden_px": float(distance_px[truth == HIDDEN].mean()),
-            "val_2d_median_px": float(np.median(distance_px[truth > 0])),
-            "val_in_image_accuracy": float(((found > HIDDEN / 2) == (truth > 0)).mean()),
+        places = {
+            "val_2d_seen_px": distance_px[truth > HIDDEN],
+            "val_2d_hidden_px": distance_px[truth == HIDDEN],
         }
+        errors = {name: float(px.mean()) for name, px in places.items() if px.size}
+        if (truth > 0).any():
+            errors["val_2d_median_px"] = float(np.median(distance_px[truth > 0]))
+        errors["val_in_image_accuracy"] = float(((found > HIDDEN / 2) == (truth > 0)).mean())
+        return errors
