@@ -8,9 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from same_engines.errors import InvalidInputError
+from same_engines.json_values import number_array, real_number, whole_number
 from same_runtime.conventions import VIEWS
 
 _NEWTON_STEPS = 20
+_LENS_CHECKS = 1024
+_BISECTIONS = 40
+_LARGEST_SIDE = 16384
+_LARGEST = 1e6
 
 
 @dataclass(frozen=True)
@@ -21,9 +26,9 @@ class FisheyeCamera:
     ``theta + k1 theta^3 + k2 theta^5 + k3 theta^7 + k4 theta^9`` (times the focal length).
     Source: Kannala and Brandt, "A generic camera model and calibration method", 2006.
 
-    Raises ``InvalidInputError`` for non-finite values, non-positive sizes or focal lengths,
-    a lens polynomial that is not increasing up to ``max_incidence``, or a ``T_head_cam`` that
-    is not a rigid transform.
+    Raises ``InvalidInputError`` for values that are no finite numbers, non-positive sizes or focal
+    lengths, a lens polynomial that is not increasing up to ``max_incidence``, or a ``T_head_cam``
+    that is not a rigid transform.
     """
 
     width: int
@@ -46,32 +51,43 @@ class FisheyeCamera:
     """Largest incidence angle the lens images, radians (may exceed pi/2)."""
 
     def __post_init__(self) -> None:
-        T = np.array(self.T_head_cam, dtype=np.float64)
-        if T.shape != (4, 4) or not np.isfinite(T).all():
-            raise InvalidInputError(f"T_head_cam: expected a finite (4, 4) array, got {T.shape}")
-        rotation = T[:3, :3]
-        if (
-            np.abs(rotation @ rotation.T - np.eye(3)).max() > 1e-5
-            or np.linalg.det(rotation) < 0
-            or np.abs(T[3] - (0, 0, 0, 1)).max() > 1e-9
-        ):
+        for name in ("width", "height"):
+            value = whole_number(name, getattr(self, name), 1, _LARGEST_SIDE)
+            object.__setattr__(self, name, value)
+        for name in ("fx", "fy", "cx", "cy", "max_incidence"):
+            object.__setattr__(self, name, real_number(name, getattr(self, name), _LARGEST))
+        k = number_array("k (k1..k4)", self.k, (4,))
+        object.__setattr__(self, "k", tuple(k.tolist()))
+        if min(self.fx, self.fy) <= 0:
             raise InvalidInputError(
-                "T_head_cam: expected a rigid transform (rotation, translation)"
+                f"camera: expected positive fx and fy, got {self.fx} and {self.fy}"
             )
-        T.setflags(write=False)
-        object.__setattr__(self, "T_head_cam", T)
-        object.__setattr__(self, "k", tuple(float(c) for c in self.k))
-        numbers = (self.fx, self.fy, self.cx, self.cy, *self.k, self.max_incidence)
-        if len(self.k) != 4 or not np.isfinite(numbers).all():
-            raise InvalidInputError("camera: expected finite fx, fy, cx, cy, k1..k4, max_incidence")
-        if min(self.width, self.height) < 1 or min(self.fx, self.fy) <= 0:
-            raise InvalidInputError("camera: expected positive width, height, fx and fy")
         if not 0 < self.max_incidence <= np.pi:
             raise InvalidInputError(
                 f"max_incidence: expected radians in (0, pi], got {self.max_incidence}"
             )
-        if (self._slope(np.linspace(0.0, self.max_incidence, 256)) <= 0).any():
-            raise InvalidInputError("k: the lens polynomial must increase up to max_incidence")
+        turn = self._turning_point()
+        if turn is not None:
+            raise InvalidInputError(
+                f"k: the lens polynomial must increase up to max_incidence, "
+                f"{self.max_incidence:.4f} rad, but turns at {turn:.4f} rad "
+                f"({np.rad2deg(turn):.1f} degrees); give a max_incidence below that if the lens "
+                "images no more, or calibrate with points nearer to the image's edge"
+            )
+        object.__setattr__(self, "T_head_cam", _rigid_transform("T_head_cam", self.T_head_cam))
+
+    def _turning_point(self) -> float | None:
+        """The incidence, radians, at which the radius stops increasing; None if that is beyond
+        ``max_incidence``."""
+        theta = np.linspace(0.0, self.max_incidence, _LENS_CHECKS)
+        falling = np.flatnonzero(self._slope(theta) <= 0)
+        if not len(falling):
+            return None
+        low, high = theta[falling[0] - 1], theta[falling[0]]
+        for _ in range(_BISECTIONS):
+            middle = 0.5 * (low + high)
+            low, high = (low, middle) if self._slope(middle) <= 0 else (middle, high)
+        return float(high)
 
     def _radius(self, theta: NDArray[np.float64]) -> NDArray[np.float64]:
         k1, k2, k3, k4 = self.k
@@ -135,6 +151,21 @@ class FisheyeCamera:
         sin = np.sin(theta)
         rays = np.stack([sin * mx / direction, sin * my / direction, np.cos(theta)], axis=-1)
         return rays, radius <= edge
+
+
+def _rigid_transform(name: str, value: object) -> NDArray[np.float64]:
+    T = number_array(name, value, (4, 4))
+    if np.abs(T).max() > _LARGEST:
+        raise InvalidInputError(f"{name}: expected values within +-{_LARGEST:g}")
+    rotation = T[:3, :3]
+    if (
+        np.abs(rotation @ rotation.T - np.eye(3)).max() > 1e-5
+        or np.linalg.det(rotation) < 0
+        or np.abs(T[3] - (0, 0, 0, 1)).max() > 1e-9
+    ):
+        raise InvalidInputError(f"{name}: expected a rigid transform (rotation, translation)")
+    T.setflags(write=False)
+    return T
 
 
 @dataclass(frozen=True)

@@ -98,6 +98,38 @@ def test_bad_calibrations_are_named(change: dict[str, object], message: str) -> 
         FisheyeCamera(**{**good, **change})
 
 
+def test_the_error_of_a_lens_says_where_it_turns() -> None:
+    with pytest.raises(InvalidInputError, match=r"turns at 0\.8165 rad \(46\.8 degrees\)"):
+        FisheyeCamera(64, 48, 20.0, 20.0, 32.0, 24.0, (-0.5, 0, 0, 0), np.eye(4))
+    FisheyeCamera(64, 48, 20.0, 20.0, 32.0, 24.0, (-0.5, 0, 0, 0), np.eye(4), 0.816)
+
+
+@given(st.lists(st.floats(-2, 2), min_size=4, max_size=4), st.floats(0.1, 3.1))
+def test_a_lens_is_accepted_where_its_radius_increases(k: list[float], edge: float) -> None:
+    theta = np.linspace(0.0, edge, 2000)
+    t2 = theta**2
+    slope = 1 + t2 * (3 * k[0] + t2 * (5 * k[1] + t2 * (7 * k[2] + t2 * 9 * k[3])))
+    if abs(slope.min()) < 1e-3:
+        return  # too near to call on this grid
+    try:
+        FisheyeCamera(64, 48, 20.0, 20.0, 32.0, 24.0, tuple(k), np.eye(4), edge)
+        accepted = True
+    except InvalidInputError:
+        accepted = False
+    assert accepted == (slope.min() > 0)
+
+
+@pytest.mark.parametrize("field", ["width", "height", "fx", "cy", "max_incidence"])
+@pytest.mark.parametrize("value", ["64", True, 10**400, [64], None])
+def test_other_types_than_numbers_are_named(field: str, value: object) -> None:
+    good = {
+        "width": 64, "height": 48, "fx": 20.0, "fy": 20.0, "cx": 32.0, "cy": 24.0,
+        "k": (0, 0, 0, 0), "T_head_cam": np.eye(4),
+    }  # fmt: skip
+    with pytest.raises(InvalidInputError, match=field):
+        FisheyeCamera(**{**good, field: value})
+
+
 def test_bad_rig_dictionaries_are_named(small_rig: CameraRig) -> None:
     content = small_rig.to_dict()
     with pytest.raises(InvalidInputError, match="expected cameras"):
