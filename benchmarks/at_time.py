@@ -12,7 +12,7 @@ from pathlib import Path
 from same_bench.prediction import prediction_gain, tracked_gains
 from same_engines import Bundle
 from same_runtime.demo import demo_bundle, demo_recording
-from same_runtime.recording.mcap import Recording
+from same_runtime.recording import Recording
 
 _HORIZONS_MS = (11, 22, 33, 50)
 _NOISES_MM = (0.0, 2.0, 5.0)

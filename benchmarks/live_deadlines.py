@@ -34,7 +34,7 @@ from same_runtime import SamePoseTracker, StereoFrame
 from same_runtime.cli.command import run_command
 from same_runtime.demo import demo_bundle, demo_recording
 from same_runtime.live.worker import LiveOptions
-from same_runtime.recording.mcap import FRAME_STREAM, Recording
+from same_runtime.recording import FRAME_STREAM, Recording
 from same_runtime.stats import RollingFigures
 
 _MIB: Final = 2**20

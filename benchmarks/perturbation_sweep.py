@@ -19,14 +19,14 @@ from same_engines import Bundle
 from same_engines.errors import InvalidInputError
 from same_runtime import PoseStatus, SamePoseTracker, StereoFrame
 from same_runtime.demo import demo_bundle, demo_recording
-from same_runtime.recording.live_player import send
-from same_runtime.recording.mcap import (
+from same_runtime.recording import (
     TRUTH_STREAM,
     RawLegReading,
     RawPose,
     RecordedSample,
     Recording,
 )
+from same_runtime.recording.live_player import send
 
 _RESULT = Path(__file__).parent / "results" / "perturbations.json"
 Perturb = Callable[[RecordedSample, float, np.random.Generator], RecordedSample | None]

@@ -31,7 +31,7 @@ from same_engines.bundle.reader import MANIFEST_NAME, STAGES, sha256_file
 from same_engines.errors import EngineError, InvalidInputError
 from same_runtime.cli.command import run_command
 from same_runtime.demo import demo_bundle, demo_recording
-from same_runtime.recording.mcap import Recording
+from same_runtime.recording import Recording
 
 _ROOT = Path(__file__).resolve().parents[1]
 _FULL_WINDOW_EVERY = 16

@@ -17,7 +17,7 @@ from same_engines import Bundle
 from same_export.qnn.build import build_and_write, count_steps
 from same_runtime.cli.command import run_command
 from same_runtime.demo import demo_bundle, demo_recording
-from same_runtime.recording.mcap import Recording
+from same_runtime.recording import Recording
 
 _RESULTS = Path(__file__).resolve().parent / "results" / "qnn"
 

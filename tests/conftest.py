@@ -59,7 +59,7 @@ def npu_bundle(tiny_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> P
     from same_engines import Bundle
     from same_export.qnn.build import build_and_write
     from same_runtime.demo import demo_recording
-    from same_runtime.recording.mcap import Recording
+    from same_runtime.recording import Recording
 
     folder = tmp_path_factory.mktemp("npu") / "tiny.same"
     shutil.copytree(tiny_bundle, folder)

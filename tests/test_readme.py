@@ -10,7 +10,7 @@ import pytest
 
 from same_runtime.cli.track import TrackCommand, track
 from same_runtime.demo import demo_bundle, demo_recording
-from same_runtime.recording.mcap import FRAME_STREAM, Recording
+from same_runtime.recording import FRAME_STREAM, Recording
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()

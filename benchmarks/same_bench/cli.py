@@ -35,7 +35,7 @@ from same_engines.errors import EngineError, InvalidInputError, RecordingError
 from same_runtime.camera import CameraRig
 from same_runtime.cli.command import run_command
 from same_runtime.demo import demo_bundle, demo_recording
-from same_runtime.recording.mcap import Recording
+from same_runtime.recording import Recording
 from same_runtime.tracker import TrackerOptions
 
 _RATES: Final = ("72", "90", "120", "max")

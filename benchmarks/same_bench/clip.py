@@ -10,7 +10,7 @@ from same_engines.errors import InvalidInputError, RecordingError
 from same_runtime._core import How, Synchroniser
 from same_runtime.camera import CameraRig
 from same_runtime.conventions import DEVICES, LEG_DEVICES, POSE_DEVICES
-from same_runtime.recording.mcap import FRAME_STREAM, TRUTH_STREAM, Recording
+from same_runtime.recording import FRAME_STREAM, TRUTH_STREAM, Recording
 from same_runtime.recording.replay import checked_reading
 from same_runtime.samples import DevicePose, ImuFrame, LegReading, StereoFrame
 

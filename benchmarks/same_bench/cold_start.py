@@ -50,7 +50,7 @@ def _measure(bundle: str, recording: str, backend: str, precision: str, threads:
     started = time.perf_counter()
     from same_engines import Bundle, open_engine
     from same_runtime import SamePoseTracker
-    from same_runtime.recording.mcap import Recording
+    from same_runtime.recording import Recording
 
     imported = time.perf_counter()
     opened = Bundle.open(bundle)
@@ -61,7 +61,7 @@ def _measure(bundle: str, recording: str, backend: str, precision: str, threads:
     tracker = SamePoseTracker(bundle, Recording(recording).rig, engine)
     warm = time.perf_counter()
 
-    from same_runtime.recording.mcap import Recording
+    from same_runtime.recording import Recording
     from same_runtime.recording.replay import Replay
 
     poses = iter(Replay(Recording(recording), tracker))

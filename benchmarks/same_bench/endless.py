@@ -11,7 +11,7 @@ from scipy.spatial.transform import Rotation, Slerp
 from same_engines.errors import RecordingError
 from same_runtime.conventions import DEVICES, LEG_DEVICES
 from same_runtime.ingestion.inputs import Ingest
-from same_runtime.recording.mcap import (
+from same_runtime.recording import (
     FRAME_STREAM,
     RawLegReading,
     RawPose,

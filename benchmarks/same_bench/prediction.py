@@ -16,8 +16,8 @@ from same_runtime.estimation.prediction import VELOCITY_FRAMES, Estimate, contin
 from same_runtime.ingestion.inputs import Ingest
 from same_runtime.ingestion.stereo_pairing import FrameInbox
 from same_runtime.pose import Pose
+from same_runtime.recording import FRAME_STREAM, TRUTH_STREAM, Recording
 from same_runtime.recording.live_player import truth_at
-from same_runtime.recording.mcap import FRAME_STREAM, TRUTH_STREAM, Recording
 from same_runtime.recording.replay import ingest_sample
 
 _Truth = list[tuple[int, NDArray[np.float64]]]

@@ -19,7 +19,7 @@ from same_engines.tensorrt.library import TARGETS, load_tensorrt
 from same_runtime.camera import CameraRig
 from same_runtime.cli.command import run_command
 from same_runtime.demo import demo_recording
-from same_runtime.recording.mcap import Recording
+from same_runtime.recording import Recording
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from same_runtime.cli.track_live import live_track, print_stats
 from same_runtime.demo import demo_bundle, demo_recording
 from same_runtime.options import TrackerOptions
 from same_runtime.pose import Pose, PoseStatus
-from same_runtime.recording.mcap import Recording
+from same_runtime.recording import Recording
 from same_runtime.recording.pose_files import write_csv, write_mcap, write_npz
 from same_runtime.recording.replay import Replay
 from same_runtime.tracker import SamePoseTracker

@@ -10,9 +10,9 @@ from rich.table import Table
 
 from same_runtime.live.worker import LiveOptions
 from same_runtime.pose import Pose, PoseStatus
+from same_runtime.recording import Recording
 from same_runtime.recording.faults import inject
 from same_runtime.recording.live_player import LivePlayer, truth_at
-from same_runtime.recording.mcap import Recording
 from same_runtime.stats import TrackerStats
 from same_runtime.tracker import SamePoseTracker
 

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from same_engines.errors import InvalidInputError
-from same_runtime.recording.mcap import FRAME_STREAM, RawLegReading, RawPose, RecordedSample
+from same_runtime.recording.mcap_format import FRAME_STREAM, RawLegReading, RawPose, RecordedSample
 from same_runtime.samples import StereoFrame
 
 Samples = Iterator[RecordedSample]

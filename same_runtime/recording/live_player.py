@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from same_engines.errors import InvalidInputError
 from same_runtime.ingestion.inputs import Ingest
-from same_runtime.recording.mcap import TRUTH_STREAM, RecordedSample
+from same_runtime.recording.mcap_format import TRUTH_STREAM, RecordedSample
 from same_runtime.recording.replay import ingest_sample
 from same_runtime.samples import StereoFrame
 

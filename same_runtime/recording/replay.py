@@ -12,14 +12,14 @@ from same_runtime.camera import CameraRig
 from same_runtime.conventions import NUM_JOINTS
 from same_runtime.ingestion.inputs import Ingest
 from same_runtime.pose import Pose
-from same_runtime.recording.mcap import (
+from same_runtime.recording.mcap_format import (
     FRAME_STREAM,
     TRUTH_STREAM,
     RawLegReading,
     RawPose,
     RecordedSample,
-    Recording,
 )
+from same_runtime.recording.mcap_reader import Recording
 from same_runtime.samples import DevicePose, LegReading, StereoFrame
 from same_runtime.tracker import SamePoseTracker
 

@@ -10,7 +10,7 @@ from same_bench.clip import Clip, load_clip
 from same_bench.probe import ProbedTracker
 from same_engines import Bundle
 from same_runtime.camera import CameraRig
-from same_runtime.recording.mcap import Recording
+from same_runtime.recording import Recording
 
 
 @pytest.fixture(scope="session")

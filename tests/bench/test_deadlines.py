@@ -8,7 +8,7 @@ import pytest
 from same_bench.deadlines import judge_ticks
 from same_bench.endless import STREAMS, EndlessDevices
 from same_runtime.demo import demo_recording
-from same_runtime.recording.mcap import Recording
+from same_runtime.recording import Recording
 
 MS = 1_000_000
 

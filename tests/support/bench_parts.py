@@ -10,7 +10,7 @@ from same_bench.peers import NamedArrayEngine
 from same_engines import Bundle
 from same_runtime.camera import CameraRig
 from same_runtime.conventions import LEG_DEVICES, POSE_DEVICES
-from same_runtime.recording.mcap import RecordingWriter
+from same_runtime.recording import RecordingWriter
 from same_runtime.samples import DevicePose, LegReading, StereoFrame
 
 FRAMES = 24

@@ -7,7 +7,7 @@ from live_stream import live_events
 
 from same_runtime.camera import CameraRig
 from same_runtime.conventions import NUM_JOINTS
-from same_runtime.recording.mcap import RawLegReading, RawPose, RecordingWriter
+from same_runtime.recording import RawLegReading, RawPose, RecordingWriter
 from same_runtime.samples import StereoFrame
 
 

@@ -32,7 +32,7 @@ from same_export.qnn.report import OutputError, QnnReport, StageReport
 from same_export.qnn.rewrites import layers, prepare, widen
 from same_export.qnn.sensitivity import LayerCost, choose_wide, layer_costs
 from same_export.qnn.sessions import cpu_session, run_all
-from same_runtime.recording.mcap import Recording
+from same_runtime.recording import Recording
 
 WIDE_SHARE: Final = 0.10
 """How many more weight bytes sensitive layers may take, as a share of all weights at 8 bits."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from same_engines.bundle.reader import STAGES, Bundle
 from same_engines.errors import RecordingError
 from same_engines.onnxruntime.engine import OnnxRuntimeEngine
-from same_runtime.recording.mcap import Recording
+from same_runtime.recording import Recording
 from same_runtime.recording.replay import Replay
 from same_runtime.tracker import SamePoseTracker
 

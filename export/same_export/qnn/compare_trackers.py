@@ -11,7 +11,7 @@ from same_engines.qnn.library import is_emulated
 from same_export.qnn.joint_error import distances_mm
 from same_export.qnn.report import TrackerDifference
 from same_runtime.conventions import JOINT_NAMES
-from same_runtime.recording.mcap import Recording
+from same_runtime.recording import Recording
 from same_runtime.recording.replay import Replay
 from same_runtime.tracker import SamePoseTracker
 

@@ -7,7 +7,7 @@ import numpy as np
 from same_model.data.noise import add_sensor_noise
 from same_model.data.sequence import open_sequence
 from same_runtime.conventions import DEVICES
-from same_runtime.recording.mcap import RecordingWriter
+from same_runtime.recording import RecordingWriter
 from same_runtime.samples import DevicePose, LegReading, StereoFrame
 
 

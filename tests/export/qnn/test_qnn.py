@@ -32,7 +32,7 @@ from same_export.qnn.rewrites import layers, prepare, rounded_to_8_bits, widen
 from same_export.qnn.sensitivity import LayerCost, choose_wide
 from same_export.qnn.sessions import cpu_session, run_all
 from same_runtime.demo import demo_bundle, demo_recording
-from same_runtime.recording.mcap import Recording
+from same_runtime.recording import Recording
 
 TARGET = "qnn-xr2gen2"
 XR2_GEN2 = SOCS[TARGET]

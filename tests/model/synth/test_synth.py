@@ -15,7 +15,7 @@ from same_model.synth import synth
 from same_model.synth.config import SynthConfig
 from same_model.synth.synth import Job, plan_jobs, run_job, run_jobs
 from same_runtime.conventions import DEVICES, JOINT_NAMES
-from same_runtime.recording.mcap import Recording
+from same_runtime.recording import Recording
 
 TINY = SynthConfig(width=32, height=24, procedural=1, max_seconds=1.5, seed=1)
 

@@ -11,8 +11,8 @@ from same_runtime import PoseStatus, SamePoseTracker
 from same_runtime.camera import CameraRig
 from same_runtime.cli.track import TrackCommand, track
 from same_runtime.cli.track_live import live_track
+from same_runtime.recording import Recording
 from same_runtime.recording.live_player import LivePlayer, truth_at
-from same_runtime.recording.mcap import Recording
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ import pytest
 
 from same_bench.prediction import prediction_gain, tracked_gains
 from same_runtime.demo import demo_bundle, demo_recording
-from same_runtime.recording.mcap import Recording
+from same_runtime.recording import Recording
 
 MS = 1_000_000
 

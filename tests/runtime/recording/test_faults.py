@@ -16,9 +16,9 @@ from same_engines.errors import InvalidInputError
 from same_runtime import Pose, PoseStatus, Reason, SamePoseTracker, StereoFrame, TrackerOptions
 from same_runtime.camera import CameraRig
 from same_runtime.ingestion.clock_sync import EstimatedClock
+from same_runtime.recording import TRUTH_STREAM, Recording
 from same_runtime.recording.faults import FAULTS, inject
 from same_runtime.recording.live_player import send
-from same_runtime.recording.mcap import TRUTH_STREAM, Recording
 from same_runtime.stats import Health, TrackerStats
 
 SECONDS = 4.0

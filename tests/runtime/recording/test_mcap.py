@@ -10,7 +10,7 @@ from same_engines.errors import InvalidInputError, RecordingError
 from same_runtime import DevicePose, StereoFrame
 from same_runtime.camera import CameraRig
 from same_runtime.conventions import LEG_DEVICES, POSE_DEVICES
-from same_runtime.recording.mcap import (
+from same_runtime.recording import (
     FRAME_STREAM,
     TRUTH_STREAM,
     RawLegReading,

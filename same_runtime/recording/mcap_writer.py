@@ -1,0 +1,190 @@
+"""Write recordings: MCAP files with images, device samples, rig and, if known, the true joints."""
+
+import base64
+import io
+import json
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from mcap.writer import Writer
+from numpy.typing import NDArray
+from PIL import Image
+
+from same_engines.atomic_files import PartialFile
+from same_engines.errors import InvalidInputError, RecordingError
+from same_engines.json_values import number_array
+from same_runtime.camera import CameraRig
+from same_runtime.conventions import LEG_DEVICES, NUM_JOINTS, POSE_DEVICES, VIEWS
+from same_runtime.recording.mcap_format import (
+    DEVICE_TOPICS,
+    FORMAT_VERSION,
+    IMAGE_TOPICS,
+    METADATA_NAME,
+    SCHEMAS,
+    TRUTH_TOPIC,
+    RawLegReading,
+    RawPose,
+)
+from same_runtime.samples import DevicePose, LegReading, StereoFrame, check_timestamp_ns
+
+
+def _time(timestamp_ns: int) -> dict[str, int]:
+    return {"sec": timestamp_ns // 1_000_000_000, "nsec": timestamp_ns % 1_000_000_000}
+
+
+def _axes(name: str, values: object, axes: str) -> dict[str, float]:
+    numbers = number_array(name, values, (len(axes),), finite=False)
+    return dict(zip(axes, numbers.tolist(), strict=True))
+
+
+class RecordingWriter:
+    """Write a recording; the file appears under its name only when ``close`` succeeds.
+
+    ``path``: the MCAP file. ``rig``: the cameras' calibration; None for a recording without
+    cameras. ``jpeg_quality``: None stores images lossless (PNG), 1..95 as JPEG of that quality.
+    Raises ``RecordingError`` if the file cannot be written.
+    """
+
+    def __init__(
+        self, path: str | Path, rig: CameraRig | None, jpeg_quality: int | None = None
+    ) -> None:
+        if jpeg_quality is not None and not 1 <= jpeg_quality <= 95:
+            raise InvalidInputError(f"jpeg_quality: expected 1..95 or None, got {jpeg_quality}")
+        self._path = Path(path)
+        self._written = PartialFile(self._path)
+        self._jpeg_quality = jpeg_quality
+        self._channels: dict[str, int] = {}
+        self._schemas: dict[str, int] = {}
+        try:
+            self._file = self._written.partial.open("wb")
+        except OSError as error:
+            raise RecordingError(f"{self._path}: cannot be written ({error.strerror})") from None
+        self._writer = Writer(self._file)
+        self._guarded(self._writer.start, "", "same-runtime")
+        about = {"format_version": str(FORMAT_VERSION)}
+        if rig is not None:
+            about["rig"] = json.dumps(rig.to_dict())
+        self._guarded(self._writer.add_metadata, METADATA_NAME, about)
+
+    def write_frame(self, frame: StereoFrame, arrival_ns: int | None = None) -> None:
+        """Write the images of a stereo frame; a missing one is left out."""
+        for view in VIEWS:
+            image = getattr(frame, view)
+            if image is None:
+                continue
+            encoded = io.BytesIO()
+            if self._jpeg_quality is None:
+                kind = "png"
+                Image.fromarray(image).save(encoded, kind, compress_level=3)
+            else:
+                kind = "jpeg"
+                Image.fromarray(image).save(encoded, kind, quality=self._jpeg_quality)
+            content = {
+                "frame_id": f"cam_{view}",
+                "data": base64.b64encode(encoded.getvalue()).decode(),
+                "format": kind,
+            }
+            self._write(
+                IMAGE_TOPICS[view], "foxglove.CompressedImage", frame.timestamp_ns, content,
+                arrival_ns,
+            )  # fmt: skip
+
+    def write_pose(
+        self, device: str, timestamp_ns: int, pose: DevicePose | RawPose,
+        arrival_ns: int | None = None,
+    ) -> None:  # fmt: skip
+        """Write a 6DOF sample of ``head``, ``ctrl_left`` or ``ctrl_right`` (world frame)."""
+        if device not in POSE_DEVICES:
+            raise InvalidInputError(f"device: expected one of {POSE_DEVICES}, got {device!r}")
+        content = {
+            "frame_id": "world",
+            "pose": {
+                "position": _axes("position", pose.position, "xyz"),
+                "orientation": _axes("orientation_xyzw", pose.orientation_xyzw, "xyzw"),
+            },
+        }
+        topic = DEVICE_TOPICS[device]
+        self._write(topic, "foxglove.PoseInFrame", timestamp_ns, content, arrival_ns)
+
+    def write_leg(
+        self, device: str, timestamp_ns: int, reading: LegReading | RawLegReading,
+        arrival_ns: int | None = None,
+    ) -> None:  # fmt: skip
+        """Write a 3DOF sample of ``leg_left`` or ``leg_right`` (world frame, m/s^2)."""
+        if device not in LEG_DEVICES:
+            raise InvalidInputError(f"device: expected one of {LEG_DEVICES}, got {device!r}")
+        content = {
+            "orientation": _axes("orientation_xyzw", reading.orientation_xyzw, "xyzw"),
+            "linear_acceleration": _axes("acceleration", reading.acceleration, "xyz"),
+        }
+        topic = DEVICE_TOPICS[device]
+        self._write(topic, "same.LegReading", timestamp_ns, content, arrival_ns)
+
+    def write_truth(self, timestamp_ns: int, joints_world: NDArray[np.float64]) -> None:
+        """Write the true joints, (22, 3) metres in the world frame."""
+        self.write_joints(TRUTH_TOPIC, timestamp_ns, joints_world, "VALID")
+
+    def write_joints(
+        self, topic: str, timestamp_ns: int, joints_world: NDArray[np.float64], status: str
+    ) -> None:
+        """Write joints (22, 3), metres in the world frame, under ``topic``."""
+        joints = number_array("joints_world", joints_world, (NUM_JOINTS, 3), finite=False)
+        content = {"frame_id": "world", "status": status, "positions": joints.tolist()}
+        self._write(topic, "same.Joints", timestamp_ns, content, None)
+
+    def close(self) -> None:
+        """Finish the file and put it under its name."""
+        if self._file.closed:
+            return
+        self._guarded(self._writer.finish)
+        self._guarded(self._file.close)
+        self._guarded(self._written.commit)
+
+    def discard(self) -> None:
+        """Give the recording up; nothing is left on disk."""
+        with suppress(OSError):  # what is still in its buffer may not fit on the disk
+            self._file.close()
+        self._written.discard()
+
+    def __enter__(self) -> "RecordingWriter":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self.discard()
+
+    def _write(
+        self, topic: str, schema: str, timestamp_ns: int, content: dict[str, Any],
+        arrival_ns: int | None,
+    ) -> None:  # fmt: skip
+        timestamp_ns = check_timestamp_ns("timestamp_ns", timestamp_ns)
+        log_time = timestamp_ns
+        if arrival_ns is not None:
+            log_time = check_timestamp_ns("arrival_ns", arrival_ns)
+        if topic not in self._channels:
+            if schema not in self._schemas:
+                data = json.dumps(SCHEMAS[schema]).encode()
+                self._schemas[schema] = self._writer.register_schema(schema, "jsonschema", data)
+            self._channels[topic] = self._writer.register_channel(
+                topic, "json", self._schemas[schema]
+            )
+        data = json.dumps({"timestamp": _time(timestamp_ns), **content}).encode()
+        self._guarded(self._writer.add_message, self._channels[topic], log_time, data, timestamp_ns)
+
+    def _guarded(self, action: Callable[..., Any], *arguments: Any) -> None:
+        try:
+            action(*arguments)
+        except OSError as error:
+            self.discard()
+            raise RecordingError(f"{self._path}: cannot be written ({error.strerror})") from None
