@@ -3,10 +3,10 @@
 import shutil
 from pathlib import Path
 
-import numpy as np
 import pytest
+from small_rig import make_small_rig
 
-from same_runtime.camera import CameraRig, FisheyeCamera
+from same_runtime.camera import CameraRig
 
 REPO_ROOT = Path(__file__).resolve().parents[1]
 
@@ -23,24 +23,19 @@ def shared_data() -> Path:
 @pytest.fixture(scope="session")
 def small_rig() -> CameraRig:
     """A 128x96 rig that looks down and forward."""
-
-    def camera(x: float) -> FisheyeCamera:
-        tilt = np.deg2rad(-40.0)
-        T_head_cam = np.eye(4)
-        T_head_cam[:3, :3] = [
-            [1.0, 0.0, 0.0],
-            [0.0, -np.cos(tilt), np.sin(tilt)],
-            [0.0, -np.sin(tilt), -np.cos(tilt)],
-        ]
-        T_head_cam[:3, 3] = (x, -0.05, -0.07)
-        return FisheyeCamera(128, 96, 46.0, 46.0, 64.1, 48.9, (0.02, -0.01, 0, 0), T_head_cam)
-
-    return CameraRig(camera(-0.1), camera(0.1))
+    return make_small_rig()
 
 
 @pytest.fixture(scope="session")
-def tiny_bundle(tmp_path_factory: pytest.TempPathFactory, small_rig: CameraRig) -> Path:
-    """A bundle of the tiny network with both precisions; copy it before changing it."""
+def tiny_bundle() -> Path:
+    """A bundle of the smallest network with both precisions; copy it before changing it."""
+    return Path(__file__).parent / "fixtures" / "tiny.same"
+
+
+@pytest.fixture(scope="session")
+def exported_bundle(tmp_path_factory: pytest.TempPathFactory, small_rig: CameraRig) -> Path:
+    """What ``same-export`` makes of the tiny network now; copy it before changing it."""
+    pytest.importorskip("torch", reason="needs pip install .[export]")
     from tiny_model import tiny_model
 
     from same_export.write_bundle import write_bundle
@@ -51,8 +46,8 @@ def tiny_bundle(tmp_path_factory: pytest.TempPathFactory, small_rig: CameraRig) 
 
 
 @pytest.fixture(scope="session")
-def npu_bundle(tiny_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The tiny bundle compiled for XR2 Gen 2 with few frames; copy it before changing it."""
+def npu_bundle(exported_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The exported bundle compiled for XR2 Gen 2 with few frames; copy it before changing it."""
     from npu import needs_qnn
 
     needs_qnn()
@@ -62,7 +57,7 @@ def npu_bundle(tiny_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> P
     from same_runtime.recording import Recording
 
     folder = tmp_path_factory.mktemp("npu") / "tiny.same"
-    shutil.copytree(tiny_bundle, folder)
+    shutil.copytree(exported_bundle, folder)
     build_and_write(
         Bundle.open(folder), "qnn-xr2gen2", Recording(demo_recording()),
         check_frames=2, calibration_frames=4,

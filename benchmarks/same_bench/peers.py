@@ -144,8 +144,13 @@ class OpenVinoEngine(NamedArrayEngine):
         except ImportError as error:
             raise EngineError(f"OpenVINO peer: {error}; pip install openvino onnx") from None
         core = openvino.Core()
-        settings = {"INFERENCE_NUM_THREADS": threads, "PERFORMANCE_HINT": "LATENCY",
-                    "INFERENCE_PRECISION_HINT": "f32"}  # fmt: skip
+        settings = {
+            "INFERENCE_NUM_THREADS": threads,
+            "PERFORMANCE_HINT": "LATENCY",
+            "INFERENCE_PRECISION_HINT": "f32",
+            # Its code generator crashes the process on some small networks (2026.4).
+            "SNIPPETS_MODE": "DISABLE",
+        }
         self._requests = {}
         for stage in STAGES:
             graph = onnx.load_from_string(bundle.graph_bytes("fp32", stage))

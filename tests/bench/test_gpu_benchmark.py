@@ -18,7 +18,7 @@ import kernel  # noqa: E402
 import measure_gpu  # noqa: E402
 from deform_attn_reference import deform_attn_reference  # noqa: E402
 from streams import made_up_stream  # noqa: E402
-from tiny_model import tiny_model  # noqa: E402
+from tiny_model import smallest_model  # noqa: E402
 from torch_device import TorchDevice, torch_engine  # noqa: E402
 
 from same_engines import Bundle, open_engine  # noqa: E402
@@ -78,7 +78,7 @@ def test_benchmark_inputs_suit_the_presets(preset: str) -> None:
 
 def test_the_pytorch_peer_is_the_same_network(tiny_bundle: Path) -> None:
     bundle = Bundle.open(tiny_bundle)
-    model = for_precision(tiny_model(), "fp32")
+    model = for_precision(smallest_model(), "fp32")
     engines = (
         open_engine(bundle, "onnxruntime", threads=1),
         torch_engine(bundle, "fp32", model, "eager", TorchDevice("cpu")),

@@ -37,9 +37,10 @@ def test_peers_agree(tiny_bundle: Path, clip: Clip, expected: np.ndarray, peer: 
     if peer == "plain":
         engine = PlainOnnxRuntimeEngine(bundle, 1)
     elif peer == "torch":
-        from tiny_model import tiny_model
+        pytest.importorskip("torch", reason="needs pip install .[export]")
+        from tiny_model import smallest_model
 
-        engine = TorchEngine(bundle, 1, model=tiny_model())
+        engine = TorchEngine(bundle, 1, model=smallest_model())
     else:
         pytest.importorskip("openvino", reason="OpenVINO is not installed")
         engine = OpenVinoEngine(bundle, 1)

@@ -1,6 +1,5 @@
 """ImagePreprocessor against OpenCV's INTER_AREA."""
 
-import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -18,6 +17,7 @@ def run(image: np.ndarray, height: int, width: int) -> np.ndarray:
 
 
 def expected(image: np.ndarray, height: int, width: int) -> np.ndarray:
+    cv2 = pytest.importorskip("cv2", reason="needs OpenCV")
     resized = cv2.resize(
         np.ascontiguousarray(image).astype(np.float64),
         (width, height),

@@ -199,8 +199,7 @@ def test_failures_of_the_gpu_are_one_line_with_a_next_step(raised: Exception, hi
 
 
 def test_a_tensor_on_the_cpu_is_no_array_on_the_gpu(tiny_bundle: Path) -> None:
-    import torch
-
+    torch = pytest.importorskip("torch", reason="needs PyTorch")
     spec = Bundle.open(tiny_bundle).graph("fp32", "visual").inputs[0]
     with pytest.raises(EngineError, match="expected an array on the GPU"):
         foreign_buffer(torch.zeros(spec.shape), spec)

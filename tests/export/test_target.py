@@ -48,11 +48,13 @@ def same_export(*arguments: str, before: str = "") -> subprocess.CompletedProces
     )
 
 
-def test_a_bundle_is_compiled_without_a_gpu_or_pytorch(tiny_bundle: Path, tmp_path: Path) -> None:
+def test_a_bundle_is_compiled_without_a_gpu_or_pytorch(
+    exported_bundle: Path, tmp_path: Path
+) -> None:
     if importlib.util.find_spec("tensorrt_rtx") is None:
         pytest.skip("needs pip install .[rtx]")
     folder = tmp_path / "tiny.same"
-    shutil.copytree(tiny_bundle, folder)
+    shutil.copytree(exported_bundle, folder)
     made = same_export("--bundle", str(folder), "--target", "tensorrt-rtx", "--precision", "fp16")
     assert made.returncode == 0, made.stderr
     assert "plans for every RTX card" in " ".join(made.stdout.split())
@@ -64,17 +66,21 @@ def test_a_bundle_is_compiled_without_a_gpu_or_pytorch(tiny_bundle: Path, tmp_pa
     }
 
 
-def test_ctrl_c_stops_the_compiler_and_leaves_the_bundle(tiny_bundle: Path, tmp_path: Path) -> None:
+def test_ctrl_c_stops_the_compiler_and_leaves_the_bundle(
+    exported_bundle: Path, tmp_path: Path
+) -> None:
     if importlib.util.find_spec("tensorrt_rtx") is None:
         pytest.skip("needs pip install .[rtx]")
     folder = tmp_path / "tiny.same"
-    shutil.copytree(tiny_bundle, folder)
+    shutil.copytree(exported_bundle, folder)
     stopped = same_export(
         "--bundle", str(folder), "--target", "tensorrt-rtx", before=_CTRL_C_WITHIN_FUSION
     )
     assert stopped.returncode == 130, stopped.stderr
     assert "same-export: interrupted" in stopped.stderr
-    assert {file.name for file in folder.iterdir()} == {file.name for file in tiny_bundle.iterdir()}
+    assert {file.name for file in folder.iterdir()} == {
+        file.name for file in exported_bundle.iterdir()
+    }
 
 
 @pytest.mark.parametrize(

@@ -21,9 +21,9 @@ def graph(bundle: Path, precision: str, stage: str) -> onnx.ModelProto:
 
 @pytest.mark.parametrize("precision", ["fp32", "fp16"])
 def test_the_operator_is_one_node_an_iteration_with_a_function_behind_it(
-    tiny_bundle: Path, precision: str
+    exported_bundle: Path, precision: str
 ) -> None:
-    model = graph(tiny_bundle, precision, "fusion")
+    model = graph(exported_bundle, precision, "fusion")
     nodes = [node for node in model.graph.node if (node.domain, node.op_type) == (DOMAIN, NAME)]
     assert len(nodes) == TINY.iterations
     assert [function.name for function in model.functions] == [NAME]
@@ -35,20 +35,20 @@ def test_the_operator_is_one_node_an_iteration_with_a_function_behind_it(
     assert attributes["plugin_namespace"] == b"same"
 
 
-def test_graphs_pass_the_full_check_and_carry_no_machine_paths(tiny_bundle: Path) -> None:
+def test_graphs_pass_the_full_check_and_carry_no_machine_paths(exported_bundle: Path) -> None:
     for precision in ("fp32", "fp16"):
         for stage in STAGES:
-            content = Bundle.open(tiny_bundle).graph_bytes(precision, stage)
+            content = Bundle.open(exported_bundle).graph_bytes(precision, stage)
             onnx.checker.check_model(onnx.load_from_string(content), full_check=True)
             assert b"site-packages" not in content and b'.py"' not in content
             assert b"pkg.torch" not in content
 
 
-def test_half_graphs_compute_in_half_but_keep_coordinates(tiny_bundle: Path) -> None:
-    specs = {s.name: s for s in Bundle.open(tiny_bundle).graph("fp16", "fusion").inputs}
+def test_half_graphs_compute_in_half_but_keep_coordinates(exported_bundle: Path) -> None:
+    specs = {s.name: s for s in Bundle.open(exported_bundle).graph("fp16", "fusion").inputs}
     assert specs["features"].dtype == "float16"
     assert {specs[n].dtype for n in ("joints_2d", "joints_imu", "rays", "origins")} == {"float32"}
-    model = graph(tiny_bundle, "fp16", "visual")
+    model = graph(exported_bundle, "fp16", "visual")
     kinds = {tensor.data_type for tensor in model.graph.initializer if len(tensor.dims) == 4}
     assert kinds == {onnx.TensorProto.FLOAT16}
 

@@ -2,14 +2,15 @@
 
 from contextlib import suppress
 
-import onnx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from onnx import TensorProto, helper
 
 from same_engines.bundle.onnx_guard import refuse_external_data
 from same_engines.errors import BundleError
+
+onnx = pytest.importorskip("onnx", reason="needs pip install .[export]")
+TensorProto, helper = onnx.TensorProto, onnx.helper
 
 
 def external_tensor() -> TensorProto:

@@ -16,6 +16,7 @@ from same_engines.tensorrt.plugin import NAME
 def test_every_stage_of_every_preset_builds_in_both_precisions_and_variants(preset: str) -> None:
     if importlib.util.find_spec("tensorrt_rtx") is None:
         pytest.skip("needs pip install .[rtx]")
+    pytest.importorskip("torch", reason="needs pip install .[export]")
     from same_export.stages import export_stage, for_precision
     from same_model.config import PRESETS
     from same_model.network.network import SameModel

@@ -52,9 +52,9 @@ def close(a: Mapping[str, np.ndarray], b: Mapping[str, np.ndarray], tolerance: f
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_reshaping_a_graph_for_the_npu_does_not_change_what_it_computes(
-    tiny_bundle: Path, stage: str
+    exported_bundle: Path, stage: str
 ) -> None:
-    bundle = Bundle.open(tiny_bundle)
+    bundle = Bundle.open(exported_bundle)
     content = bundle.graph_bytes("fp32", stage)
     model = prepare(content, stage)
     inputs = [random_inputs(bundle, stage)]
@@ -77,14 +77,14 @@ def constant_product(node: ir.Node) -> bool:
     return node.op_type == "MatMul" and node.inputs[1].const_value is not None
 
 
-def test_layers_have_their_names_in_the_network(tiny_bundle: Path) -> None:
-    bundle = Bundle.open(tiny_bundle)
+def test_layers_have_their_names_in_the_network(exported_bundle: Path) -> None:
+    bundle = Bundle.open(exported_bundle)
     named = set(layers(prepare(bundle.graph_bytes("fp32", "inertial"), "inertial")).values())
     assert {"embed", "blocks.0.lstm.hidden_weight", "head.2"} <= named
 
 
-def test_a_wide_layer_rounds_far_less_than_an_8_bit_one(tiny_bundle: Path) -> None:
-    bundle = Bundle.open(tiny_bundle)
+def test_a_wide_layer_rounds_far_less_than_an_8_bit_one(exported_bundle: Path) -> None:
+    bundle = Bundle.open(exported_bundle)
     model = prepare(bundle.graph_bytes("fp32", "inertial"), "inertial")
     inputs = [random_inputs(bundle, "inertial", seed) for seed in range(3)]
     exact = run_all(cpu_session(serialised(model)), inputs)["joints_imu"]
@@ -97,8 +97,8 @@ def test_a_wide_layer_rounds_far_less_than_an_8_bit_one(tiny_bundle: Path) -> No
     assert error(layers(model)) < 0.2 * error({})
 
 
-def test_known_ranges_and_bounds_win_over_what_calibration_saw(tiny_bundle: Path) -> None:
-    bundle = Bundle.open(tiny_bundle)
+def test_known_ranges_and_bounds_win_over_what_calibration_saw(exported_bundle: Path) -> None:
+    bundle = Bundle.open(exported_bundle)
     model = prepare(bundle.graph_bytes("fp32", "fusion"), "fusion")
     ranges = measure_ranges(model, [random_inputs(bundle, "fusion")], {"rays": (-1.0, 1.0)})
     assert ranges.by_tensor["rays"] == (-1.0, 1.0)
@@ -108,8 +108,10 @@ def test_known_ranges_and_bounds_win_over_what_calibration_saw(tiny_bundle: Path
     assert low == 0.0 and high == pytest.approx(0.9 * 1.375, rel=0.05)
 
 
-def test_motion_a_third_larger_than_calibration_saw_does_not_saturate(tiny_bundle: Path) -> None:
-    bundle = Bundle.open(tiny_bundle)
+def test_motion_a_third_larger_than_calibration_saw_does_not_saturate(
+    exported_bundle: Path,
+) -> None:
+    bundle = Bundle.open(exported_bundle)
     model = prepare(bundle.graph_bytes("fp32", "temporal"), "temporal")
     seen = [random_inputs(bundle, "temporal", seed) for seed in range(3)]
     graph = quantise(model, measure_ranges(model, seen, {}))
@@ -195,7 +197,7 @@ def test_a_graph_that_does_not_finalise_names_the_operator() -> None:
 
 
 def test_a_stage_that_does_not_finalise_stays_on_the_cpu_and_the_bundle_still_runs(
-    tiny_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    exported_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     needs_qnn()
 
@@ -206,7 +208,7 @@ def test_a_stage_that_does_not_finalise_stays_on_the_cpu_and_the_bundle_still_ru
 
     monkeypatch.setattr(qnn_build, "compile_context", refuse_fusion)
     folder = tmp_path / "tiny.same"
-    shutil.copytree(tiny_bundle, folder)
+    shutil.copytree(exported_bundle, folder)
     built = qnn_build.build(
         Bundle.open(folder), TARGET, Recording(demo_recording()),
         calibration_frames=2, wide_share=0.0,
@@ -225,11 +227,11 @@ def test_a_stage_that_does_not_finalise_stays_on_the_cpu_and_the_bundle_still_ru
 
 @pytest.mark.parametrize("fails_at", ["visual", "report.md", "plans.json", "manifest.json"])
 def test_a_bundle_that_cannot_be_written_whole_is_the_bundle_it_was(
-    npu_bundle: Path, tiny_bundle: Path, tmp_path: Path, fails_at: str,
+    npu_bundle: Path, exported_bundle: Path, tmp_path: Path, fails_at: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     folder = tmp_path / "tiny.same"
-    shutil.copytree(tiny_bundle, folder)
+    shutil.copytree(exported_bundle, folder)
     compiled = Bundle.open(npu_bundle)
     source = npu_bundle / "targets" / TARGET
     plans = read_plans(compiled, TARGET)
@@ -259,7 +261,7 @@ def test_a_bundle_that_cannot_be_written_whole_is_the_bundle_it_was(
     with pytest.raises(BundleError, match="No space left"):
         qnn_build.write_build(Bundle.open(folder), built)
     left = Bundle.open(folder)
-    assert left.manifest == Bundle.open(tiny_bundle).manifest
+    assert left.manifest == Bundle.open(exported_bundle).manifest
     left.verify()
     with pytest.raises(EngineError, match="has no plan"):
         open_engine(left, TARGET)

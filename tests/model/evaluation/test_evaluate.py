@@ -37,7 +37,7 @@ def checkpoint(tmp_path_factory):
     return path
 
 
-def test_streaming_gives_the_offline_poses(data, tiny_bundle, small_rig):
+def test_streaming_gives_the_offline_poses(data, exported_bundle, small_rig):
     from same_model.data.sequence import open_sequence
 
     sequence = open_sequence(data / "one")
@@ -45,7 +45,7 @@ def test_streaming_gives_the_offline_poses(data, tiny_bundle, small_rig):
     losses = [Loss("left", start, start + 200_000_000), Loss("leg_left", start, start + 10**9)]
     for lost in ([], losses):
         offline = OfflinePredictor(tiny_model())(sequence, lost)
-        streaming = StreamingPredictor(tiny_bundle)(sequence, lost)
+        streaming = StreamingPredictor(exported_bundle)(sequence, lost)
         assert np.array_equal(offline.frames, streaming.frames)
         assert np.abs(offline.joints_world - streaming.joints_world).max() < 1e-4
     clean = OfflinePredictor(tiny_model())(sequence)
@@ -53,10 +53,10 @@ def test_streaming_gives_the_offline_poses(data, tiny_bundle, small_rig):
 
 
 def test_streaming_through_a_bundle_gives_the_offline_metrics(
-    data, checkpoint, tiny_bundle, tmp_path
+    data, checkpoint, exported_bundle, tmp_path
 ):
     """Every metric of same-eval, also under losses, to 0.1 mm."""
-    for source, name in ((checkpoint, "offline"), (tiny_bundle, "streaming")):
+    for source, name in ((checkpoint, "offline"), (exported_bundle, "streaming")):
         run(EvalCommand(source, data, tmp_path / name, losses=True, videos=0))
     assert_same_metrics(tmp_path / "offline", tmp_path / "streaming")
 
