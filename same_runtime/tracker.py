@@ -225,7 +225,7 @@ class SamePoseTracker:
             Reach(options.max_extrapolation_ns, options.max_prediction_ns, options.stale_after_ns),
         )
         latency_ns = time.perf_counter_ns() - started_ns
-        return self.calibration.shown(replace(pose, latency_ns=latency_ns))
+        return self.calibration.in_user_frame(replace(pose, latency_ns=latency_ns))
 
     def start(
         self, options: LiveOptions | None = None, clock: Callable[[], int] = time.monotonic_ns
@@ -384,7 +384,7 @@ class SamePoseTracker:
             return self._headless_pose(timestamp_ns, started_ns)
         self._dropped = dropped
         self._newest, pose = estimate, estimate.pose
-        self._newest_pose = self.calibration.shown(pose)
+        self._newest_pose = self.calibration.in_user_frame(pose)
         self._estimates.add(timestamp_ns, pose.latency_ns)
         self.calibration.update(pose, states)
         if self._options.correct_leg_yaw:
@@ -450,5 +450,5 @@ class SamePoseTracker:
             T_world_cam_left=last.T_world_cam_left,
             latency_ns=time.perf_counter_ns() - started_ns,
         )
-        self._newest_pose = self.calibration.shown(pose)
+        self._newest_pose = self.calibration.in_user_frame(pose)
         return self._newest_pose

@@ -14,7 +14,8 @@ from scipy.spatial.transform import Rotation
 from same_engines.errors import InvalidInputError
 from same_runtime import Pose, SamePoseTracker, TrackerOptions
 from same_runtime._core import DeviceStates, FrameAssembler, Ingestion, Synchroniser
-from same_runtime.calibration.calibration import Calibration, CalibrationState
+from same_runtime.calibration.calibration import Calibration
+from same_runtime.calibration.state import CalibrationState
 from same_runtime.conventions import JOINT_NAMES
 from same_runtime.estimation.leg_yaw import LegYawCorrection
 from same_runtime.skeleton.bone_lengths import bone_lengths, with_bone_lengths

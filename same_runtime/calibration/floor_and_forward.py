@@ -1,0 +1,68 @@
+"""The floor's height, and the user's frame: where forward is and where its origin lies."""
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from same_engines.errors import InvalidInputError
+from same_runtime._core import DeviceStates, FrameAssembler, How, floor_anchor
+from same_runtime.calibration.state import CalibrationState
+from same_runtime.pose import Pose, read_only_copy
+
+
+class Floor:
+    """The floor's height in the world, which counts from the next frame on; metres."""
+
+    def __init__(self, assembler: FrameAssembler) -> None:
+        self._assembler = assembler
+        self.state = CalibrationState.DEFAULT
+
+    def set(self, ground_y_m: float) -> None:
+        """Give the height."""
+        if not abs(ground_y_m) <= 1e3:
+            raise InvalidInputError(f"ground_y_m: expected metres, got {ground_y_m}")
+        self._assembler.ground_y = ground_y_m
+        self.state = CalibrationState.GIVEN
+
+    def from_controller(self, states: DeviceStates) -> float:
+        """Take the lower controller's height in ``states`` and return it. Raises
+        ``InvalidInputError`` when no controller is tracked."""
+        heights = [
+            float(states.position(index)[1]) for index in (1, 2) if states.how[index] != How.MISSING
+        ]
+        if not heights:
+            raise InvalidInputError("floor: no controller is tracked; put one on the floor")
+        self._assembler.ground_y = min(heights)
+        self.state = CalibrationState.DONE
+        return min(heights)
+
+
+class Forward:
+    """The frame that poses come out in: the world until it is recentred (yaw and place)."""
+
+    def __init__(self) -> None:
+        self.state = CalibrationState.DEFAULT
+        self.T_user_world: NDArray[np.float64] = read_only_copy(np.eye(4))
+
+    def recentre(self, states: DeviceStates, keep_place: bool) -> None:
+        """Make the head's heading in ``states`` forward (-z), and unless ``keep_place`` its place
+        on the floor the origin. Raises ``InvalidInputError`` while the head is not tracked."""
+        if states.how[0] == How.MISSING:
+            raise InvalidInputError("recentre: the head is not tracked")
+        T_world_anchor = floor_anchor(states.position(0), states.orientation_xyzw(0), 0.0)
+        if keep_place:
+            T_world_anchor[:3, 3] = 0.0
+        self.T_user_world = read_only_copy(np.asarray(np.linalg.inv(T_world_anchor), np.float64))
+        self.state = CalibrationState.DONE
+
+    def in_user_frame(self, pose: Pose) -> Pose:
+        """``pose``, of the world, in the user's frame."""
+        if self.state is CalibrationState.DEFAULT:
+            return pose
+        T = self.T_user_world
+        return replace(
+            pose,
+            joints_world=pose.joints_world @ T[:3, :3].T + T[:3, 3],
+            T_world_cam_left=T @ pose.T_world_cam_left,
+        )
