@@ -12,6 +12,8 @@ from same_runtime.pose import Pose, PoseStatus, read_only_copy
 from same_runtime.skeleton.bone_lengths import bone_lengths, with_bone_lengths
 
 _SAMPLES: Final = 120
+_SHORTEST_M: Final = 0.01
+_LONGEST_M: Final = 1.0
 
 
 class Bones:
@@ -23,13 +25,14 @@ class Bones:
 
     def set(self, lengths_m: NDArray[np.float64]) -> None:
         """Give the lengths: (22,) from each joint's parent, 0.01..1 m."""
-        lengths = np.array(lengths_m, np.float64)
-        if (
-            lengths.shape != (NUM_JOINTS,)
-            or not ((lengths[1:] >= 0.01) & (lengths[1:] <= 1.0)).all()
-        ):
+        try:
+            lengths = np.array(lengths_m, np.float64)
+        except (TypeError, ValueError):
+            lengths = np.empty(0)
+        if lengths.shape != (NUM_JOINTS,) or not _human(lengths):
             raise InvalidInputError(
-                f"lengths_m: expected ({NUM_JOINTS},) of 0.01..1 metres, got {lengths_m!r}"
+                f"lengths_m: expected ({NUM_JOINTS},) of {_SHORTEST_M:g}..{_LONGEST_M:g} metres, "
+                f"got {lengths_m!r}"
             )
         lengths[0] = 0.0
         self.lengths_m = read_only_copy(lengths)
@@ -38,7 +41,10 @@ class Bones:
         """Take one pose; only VALID ones count."""
         if self.lengths_m is not None or pose.status is not PoseStatus.VALID:
             return
-        self._measured.append(bone_lengths(pose.joints_world))
+        lengths = bone_lengths(pose.joints_world)
+        if not _human(lengths):
+            return
+        self._measured.append(lengths)
         if len(self._measured) >= _SAMPLES:
             self.lengths_m = read_only_copy(np.asarray(np.median(self._measured, axis=0)))
             self._measured.clear()
@@ -55,3 +61,7 @@ class Bones:
             joints_world=joints_world,
             joints_cam_left=(joints_world - T_world_cam[:3, 3]) @ T_world_cam[:3, :3],
         )
+
+
+def _human(lengths_m: NDArray[np.float64]) -> bool:
+    return bool(((lengths_m[1:] >= _SHORTEST_M) & (lengths_m[1:] <= _LONGEST_M)).all())

@@ -1,14 +1,20 @@
 """The floor's height, and the user's frame: where forward is and where its origin lies."""
 
 from dataclasses import replace
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from same_engines.errors import InvalidInputError
+from same_engines.field_checks import checked_number
 from same_runtime._core import DeviceStates, FrameAssembler, How, floor_anchor
 from same_runtime.calibration.state import CalibrationState
 from same_runtime.pose import Pose, read_only_copy
+
+_LOWEST_HEAD_M: Final = 0.3
+_HIGHEST_HEAD_M: Final = 2.5
+"""Where the head of somebody can be who puts a controller on the floor."""
 
 
 class Floor:
@@ -20,22 +26,29 @@ class Floor:
 
     def set(self, ground_y_m: float) -> None:
         """Give the height."""
-        if not abs(ground_y_m) <= 1e3:
-            raise InvalidInputError(f"ground_y_m: expected metres, got {ground_y_m}")
-        self._assembler.ground_y = ground_y_m
+        self._assembler.ground_y = checked_number("ground_y_m", ground_y_m, -1e3, 1e3, "metres")
         self.state = CalibrationState.GIVEN
 
     def from_controller(self, states: DeviceStates) -> float:
         """Take the lower controller's height in ``states`` and return it. Raises
-        ``InvalidInputError`` when no controller is tracked."""
+        ``InvalidInputError`` when no controller is tracked, and when a head above it is where no
+        head is while a hand reaches the floor."""
         heights = [
             float(states.position(index)[1]) for index in (1, 2) if states.how[index] != How.MISSING
         ]
         if not heights:
             raise InvalidInputError("floor: no controller is tracked; put one on the floor")
-        self._assembler.ground_y = min(heights)
+        ground_y_m = min(heights)
+        if states.how[0] != How.MISSING:
+            head_height_m = float(states.position(0)[1]) - ground_y_m
+            if not _LOWEST_HEAD_M <= head_height_m <= _HIGHEST_HEAD_M:
+                raise InvalidInputError(
+                    f"floor: expected the head {_LOWEST_HEAD_M:g}..{_HIGHEST_HEAD_M:g} m above the "
+                    f"lower controller, got {head_height_m:.2f} m; put one on the floor"
+                )
+        self._assembler.ground_y = ground_y_m
         self.state = CalibrationState.DONE
-        return min(heights)
+        return ground_y_m
 
 
 class Forward:

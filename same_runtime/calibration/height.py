@@ -5,12 +5,14 @@ from typing import Final
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from same_engines.errors import InvalidInputError
+from same_engines.field_checks import checked_number
 from same_runtime._core import DeviceStates
 from same_runtime.calibration.state import CalibrationState
 
 EYE_HEIGHT_SHARE: Final = 0.936
 """Height of the eyes over stature (Winter, Biomechanics and Motor Control, 2009, fig. 4.1)."""
+_LOWEST_M: Final = 0.8
+_HIGHEST_M: Final = 2.5
 _UPRIGHT_COS: Final = np.cos(np.deg2rad(20.0))
 _SAMPLES: Final = 120
 
@@ -25,18 +27,24 @@ class Height:
 
     def set(self, height_m: float) -> None:
         """Give the stature, 0.8..2.5 m."""
-        if not 0.8 <= height_m <= 2.5:
-            raise InvalidInputError(f"height_m: expected 0.8..2.5 metres, got {height_m}")
-        self.user_height_m, self.state = float(height_m), CalibrationState.GIVEN
+        height_m = checked_number("height_m", height_m, _LOWEST_M, _HIGHEST_M, "metres")
+        self.user_height_m, self.state = height_m, CalibrationState.GIVEN
 
     def update(self, states: DeviceStates, ground_y_m: float) -> None:
-        """Take the head in ``states``, whose world has its floor at ``ground_y_m``."""
+        """Take the head in ``states``, whose world has its floor at ``ground_y_m``.
+
+        A head where no upright person has it does not count: the headset lies on a table, the
+        floor is not the world's, or another unit came for metres.
+        """
         if self.state is not CalibrationState.COLLECTING:
             return
         up = Rotation.from_quat(states.orientation_xyzw(0)).apply((0.0, 1.0, 0.0))[1]
         if up < _UPRIGHT_COS:
             return
-        self._head_heights.append(float(states.position(0)[1]) - ground_y_m)
+        head_height_m = float(states.position(0)[1]) - ground_y_m
+        if not _LOWEST_M <= head_height_m / EYE_HEIGHT_SHARE <= _HIGHEST_M:
+            return
+        self._head_heights.append(head_height_m)
         if len(self._head_heights) >= _SAMPLES:
             # People stoop more often than they stretch.
             self.user_height_m = float(np.percentile(self._head_heights, 90)) / EYE_HEIGHT_SHARE
