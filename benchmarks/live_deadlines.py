@@ -150,7 +150,7 @@ def run(command: LiveDeadlinesCommand) -> None:
     engine = _TimedEngine(open_engine(bundle, "auto", "fp32", command.threads), poses)
     with SamePoseTracker(bundle.path, recording.rig, engine) as tracker:
         output, estimates = _Noted(poses), _Noted(poses)
-        tracker._estimates = estimates
+        tracker._pipeline.estimates = estimates
         doors = _Series(devices.samples_in(duration_ns), 3)
         calls = _Series(poses, 2)
         memory = _Series(round(60 * command.minutes) + 60, 2)

@@ -36,8 +36,6 @@ class TrackerOptions:
     """Furthest apart in time that a left and a right image are still one stereo pair."""
     clocks: Mapping[str, GivenClock | EstimatedClock] = field(default_factory=dict)
     """Clocks of streams (``conventions.DEVICES``, ``cameras``) that do not share the tracker's."""
-    correct_leg_yaw: bool = False
-    """Let the cameras turn leg sensors whose heading drifts, slowly, while they see the leg."""
     hold_bone_lengths: bool = False
     """Give every pose the bone lengths of ``calibration``, for applications that need a body that
     never stretches. The mean joint error stays as it is."""

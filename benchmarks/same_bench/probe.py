@@ -106,16 +106,20 @@ class ProbedTracker(SamePoseTracker):
 
     def _connect(self, config: Any, options: TrackerOptions) -> None:
         super()._connect(config, options)
-        timed, ingestion = self.probe.timed, self._ingestion
-        synchroniser, estimator = self._synchroniser, self._estimator
+        timed, ingestion, pipeline = self.probe.timed, self._ingestion, self._pipeline
+        synchroniser, estimator = self._synchroniser, pipeline._estimator
         assembler = estimator.assembler
-        self._ingestion = _Proxy(
+        probed_ingestion: Any = _Proxy(
             ingestion,
             admit=timed("synchronise", ingestion.admit),
             push_pose=timed("synchronise", ingestion.push_pose),
             push_leg=timed("synchronise", ingestion.push_leg),
-        )  # type: ignore[assignment]
-        self._synchroniser = _Proxy(synchroniser, lookup=timed("synchronise", synchroniser.lookup))  # type: ignore[assignment]
+        )
+        self._ingestion = pipeline._ingestion = probed_ingestion
+        probed_synchroniser: Any = _Proxy(
+            synchroniser, lookup=timed("synchronise", synchroniser.lookup)
+        )
+        self._synchroniser = pipeline._synchroniser = probed_synchroniser
         estimator.assembler = _Proxy(
             assembler,
             assemble=timed("features", assembler.assemble),

@@ -82,7 +82,9 @@ class Estimator:
         reasons = (*reasons, *self._reasons(images, states.how, relocalised))
         return self._read_out(self.assembler, states, reasons, started_ns)
 
-    def look_ahead(self, base: Estimate, states: DeviceStates, started_ns: int) -> Estimate | None:
+    def predict_without_images(
+        self, base: Estimate, states: DeviceStates, started_ns: int
+    ) -> Estimate | None:
         """The estimate at the later time of ``states``, without images and without a trace in
         the carried state; None without a head. Raises ``EngineError``."""
         self._assembler_ahead.copy_from(self.assembler)

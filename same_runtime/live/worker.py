@@ -56,10 +56,11 @@ class LiveOptions:
 class Tasks:
     """What the threads run; each returns quickly or is the network itself."""
 
-    estimate_newest: Callable[[], bool]
-    """Run the network on the newest frame; False when there is no new one."""
+    estimate_newest: Callable[[threading.Event], bool]
+    """Run the network on the newest frame, not waiting for samples once the event is set; False
+    when there is no new one."""
     estimate_without_images: Callable[[], None]
-    look_ahead: Callable[[], None]
+    predict_without_images: Callable[[], None]
     """Run the network on the newest device samples, without a trace in its state."""
     pose_at: Callable[[int], Pose]
     held_pose: Callable[[], Pose]
@@ -71,13 +72,13 @@ class Worker:
     def __init__(
         self,
         tasks: Tasks,
-        frame_came: threading.Event,
+        frame_arrived: threading.Event,
         feed: PoseFeed,
         options: LiveOptions,
         clock: Callable[[], int],
     ) -> None:
         self._tasks = tasks
-        self._frame_came = frame_came
+        self._frame_arrived = frame_arrived
         self._feed = feed
         self._options = options
         self._clock = clock
@@ -102,7 +103,7 @@ class Worker:
     def stop(self) -> None:
         """End both threads; waits for a running estimate. Safe from a callback and twice."""
         self._stopping.set()
-        self._frame_came.set()
+        self._frame_arrived.set()
         for thread in self._threads:
             if thread is not threading.current_thread():
                 thread.join()
@@ -114,20 +115,20 @@ class Worker:
         last_frame_ns = time.monotonic_ns()
         last_blind_ns = 0
         while not self._stopping.is_set():
-            came = self._frame_came.wait(idle_s)
-            self._frame_came.clear()
+            arrived = self._frame_arrived.wait(idle_s)
+            self._frame_arrived.clear()
             if self._stopping.is_set():
                 return
             now_ns = time.monotonic_ns()
             try:
-                if came and self._tasks.estimate_newest():
+                if arrived and self._tasks.estimate_newest(self._stopping):
                     last_frame_ns = time.monotonic_ns()
                 elif now_ns - last_frame_ns > options.cameras_lost_after_ns:
                     if now_ns - last_blind_ns >= 1e9 / options.lost_rate_hz:
                         last_blind_ns = now_ns
                         self._tasks.estimate_without_images()
                 elif options.between_frames == "image_free":
-                    self._tasks.look_ahead()
+                    self._tasks.predict_without_images()
             except SameError as error:
                 self._note(error)
 

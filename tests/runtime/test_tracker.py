@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from streams import FRAME_NS, START_NS, made_up_stream
 
-from same_engines import Bundle
+from same_engines import Bundle, open_engine
 from same_engines.bundle.reader import MANIFEST_NAME
 from same_engines.errors import (
     BundleError,
@@ -250,3 +250,61 @@ def test_a_closed_tracker_says_so(tiny_bundle: Path) -> None:
     tracker.close()
     with pytest.raises(SameError, match="closed"):
         tracker.push(*next(made_up_stream(tracker.rig, 1)))
+
+
+def test_a_push_that_meets_a_close_says_closed(
+    tracker: SamePoseTracker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream = list(made_up_stream(tracker.rig, 2))
+    tracker.push(*stream[0])
+    check = tracker._inbox.check
+
+    def closing(frame: StereoFrame) -> None:
+        check(frame)
+        tracker.close()  # as another thread may, after the arguments were looked at
+
+    monkeypatch.setattr(tracker._inbox, "check", closing)
+    with pytest.raises(SameError, match="the tracker is closed"):
+        tracker.push(*stream[1])
+    with pytest.raises(SameError, match="the tracker is closed"):
+        tracker.push_frame(stream[1][0])
+    for call in (tracker.step, tracker.reset, tracker.start):
+        with pytest.raises(SameError, match="the tracker is closed"):
+            call()
+
+
+def test_an_engine_that_cannot_be_reset_does_not_hide_its_failure(
+    tracker: SamePoseTracker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream = list(made_up_stream(tracker.rig, 3))
+    fresh = tracker.push(*stream[0]).joints_world
+
+    def failing(stage: str = "") -> None:
+        raise EngineError("out of luck" if stage else "no reset either")
+
+    monkeypatch.setattr(tracker._engine, "run", failing)
+    monkeypatch.setattr(tracker._engine, "reset_state", failing)
+    with pytest.raises(EngineError, match="out of luck"):
+        tracker.push(*stream[1])
+    with pytest.raises(EngineError, match="no reset either"):
+        tracker.push(*stream[2])  # on torn state nothing runs
+    monkeypatch.undo()
+    np.testing.assert_array_equal(tracker.push(*stream[0]).joints_world, fresh)
+    assert tracker.stats().engine_failures == 2
+
+
+def test_a_given_engine_is_closed_when_the_tracker_does_not_open(
+    tiny_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed = []
+    for bundle, rig, options in (
+        (tmp_path / "none.same", None, None),
+        (tiny_bundle, {}, None),
+        (tiny_bundle, None, "fast"),
+    ):
+        engine = open_engine(Bundle.open(tiny_bundle), "onnxruntime")
+        close = engine.close
+        monkeypatch.setattr(engine, "close", lambda close=close: (closed.append(1), close()))
+        with pytest.raises(SameError):
+            SamePoseTracker(bundle, rig, engine, options)  # type: ignore[arg-type]
+    assert len(closed) == 3

@@ -82,15 +82,19 @@ def test_looking_ahead_leaves_no_trace(tiny_bundle: Path) -> None:
                 plain.step()
                 looking.step()
             elif event.stream == "head":
-                looking._look_ahead()
-        assert looking._ahead is not None
-        newest = looking._newest
-        assert newest is not None and plain._newest is not None
-        np.testing.assert_array_equal(newest.pose.joints_world, plain._newest.pose.joints_world)
-        ahead_ns = looking._ahead.pose.timestamp_ns
+                looking._predict_without_images()
+        assert looking._pipeline.predicted is not None
+        newest = looking._pipeline.newest
+        assert newest is not None and plain._pipeline.newest is not None
+        np.testing.assert_array_equal(
+            newest.pose.joints_world, plain._pipeline.newest.pose.joints_world
+        )
+        ahead_ns = looking._pipeline.predicted.pose.timestamp_ns
         assert ahead_ns > newest.pose.timestamp_ns
         np.testing.assert_allclose(
-            looking.at_time(ahead_ns).joints_world, looking._ahead.pose.joints_world, atol=1e-3
+            looking.at_time(ahead_ns).joints_world,
+            looking._pipeline.predicted.pose.joints_world,
+            atol=1e-3,
         )
 
 
@@ -112,7 +116,7 @@ def test_the_newest_frame_wins_under_overload(
     player.play()
     time.sleep(0.3)
     stats = tracker.stats()
-    estimate = tracker._newest
+    estimate = tracker._pipeline.newest
     tracker.stop()
     assert any(Reason.OVERLOADED in pose.reasons for pose in poses)
     assert stats.frames.dropped > 20

@@ -1,0 +1,196 @@
+"""From admitted frames to poses: when the network runs, on what, and what its failure leaves."""
+
+import logging
+import threading
+import time
+from collections.abc import Mapping
+from typing import Any, Final
+
+from same_engines import Engine
+from same_runtime._core import Ingestion, PushStatus, Synchroniser
+from same_runtime.calibration.calibration import Calibration
+from same_runtime.camera import CameraRig
+from same_runtime.conventions import DEVICES
+from same_runtime.estimation.estimator import Estimator, Image
+from same_runtime.estimation.prediction import Estimate
+from same_runtime.ingestion.clock_sync import CAMERAS, STREAMS
+from same_runtime.ingestion.stereo_pairing import FrameInbox
+from same_runtime.ingestion.timestamps import stamp_error
+from same_runtime.options import TrackerOptions
+from same_runtime.pose import Pose, Reason
+from same_runtime.stats import RollingFigures
+
+_log = logging.getLogger("same")
+
+ONE_SECOND_NS: Final = 1_000_000_000
+_SAMPLE_POLL_S: Final = 0.0005
+_CAMERA_STREAM: Final = STREAMS.index(CAMERAS)
+
+
+class Pipeline:
+    """Runs the estimator on frames and keeps the newest estimate.
+
+    Every method but ``await_samples`` needs the tracker's lock; the attributes may be read
+    without it.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        rig: CameraRig,
+        config: Mapping[str, Any],
+        options: TrackerOptions,
+        ingestion: Ingestion,
+        synchroniser: Synchroniser,
+        inbox: FrameInbox,
+    ) -> None:
+        self._estimator = Estimator(engine, rig, config, options.ground_y_m)
+        self._ingestion = ingestion
+        self._synchroniser = synchroniser
+        self._inbox = inbox
+        self._max_gap_ns = options.max_gap_ns
+        self.calibration = Calibration(
+            self._estimator.assembler, ingestion, options.hold_bone_lengths
+        )
+        self.newest_frame_ns: int | None = None
+        self.newest: Estimate | None = None
+        self.predicted: Estimate | None = None
+        """What the network made of newer device samples than the newest frame's."""
+        self.newest_pose: Pose | None = None
+        """Of the newest frame, in the user's frame."""
+        self.estimates = RollingFigures()
+        self.engine_failures = self.frames_too_late = 0
+        self._dropped = 0
+        self._torn = False
+
+    @property
+    def relocalisations(self) -> int:
+        """Times the head jumped and the body was moved along."""
+        return self._estimator.assembler.relocalisations
+
+    def restart(self) -> None:
+        """Forget all samples and carried state, as after opening; counters stay."""
+        self.clear_samples()
+        self._ingestion.reopen(_CAMERA_STREAM)
+        self._inbox.clear()
+        self.forget()
+
+    def clear_samples(self) -> None:
+        """Forget the devices' samples; their streams begin anew."""
+        self._synchroniser.clear()
+        for index in range(len(DEVICES)):
+            self._ingestion.reopen(index)
+
+    def forget(self) -> None:
+        """Drop carried state and the newest estimate."""
+        self.newest_frame_ns = None
+        self.newest = self.predicted = None
+        self.newest_pose = None
+        self._estimator.forget()
+
+    def admit_frame(self, timestamp_ns: int) -> bool:
+        """Take a frame's stamp, or raise with nothing changed. True when time begins anew."""
+        newest_ns = self.newest_frame_ns
+        code, _ = self._ingestion.admit(_CAMERA_STREAM, timestamp_ns, timestamp_ns, True)
+        if code:
+            raise stamp_error("frame", PushStatus(code), newest_ns, timestamp_ns)
+        if newest_ns is not None and timestamp_ns <= newest_ns:
+            self.forget()
+            return True
+        return False
+
+    def estimate(self, timestamp_ns: int, left: Image, right: Image, started_ns: int) -> Pose:
+        """The pose at ``timestamp_ns``, which is after all before; in the user's frame.
+
+        Raises ``EngineError`` if the backend fails; all samples and state are then forgotten.
+        """
+        states = self._synchroniser.lookup(timestamp_ns)
+        self.newest_frame_ns = timestamp_ns
+        self.predicted = None
+        dropped = self._inbox.counts().dropped
+        overloaded = dropped != self._dropped
+        try:
+            if self._torn:
+                self._estimator.forget()
+                self._torn = False
+            estimate = self._estimator.estimate(
+                states, (left, right), (Reason.OVERLOADED,) if overloaded else (), started_ns
+            )
+        except BaseException:
+            self.engine_failures += 1
+            self._restart_torn()
+            raise
+        if estimate is None:
+            return self._headless_pose(timestamp_ns, started_ns)
+        self._dropped = dropped
+        self.newest, pose = estimate, estimate.pose
+        self.newest_pose = self.calibration.in_user_frame(pose)
+        self.estimates.add(timestamp_ns, pose.latency_ns)
+        self.calibration.update(pose, states)
+        return self.newest_pose
+
+    def estimate_frame(self, timestamp_ns: int, left: Image, right: Image) -> bool:
+        """Estimate the pose of a frame from the inbox; False, and counted, when it is too old."""
+        newest_ns = self.newest_frame_ns
+        if newest_ns is not None and timestamp_ns <= newest_ns:
+            # Either the cameras' clock began anew, or image-free estimates went past the frame.
+            if newest_ns - timestamp_ns < ONE_SECOND_NS:
+                self.frames_too_late += 1
+                return False
+            self.forget()
+        self.estimate(timestamp_ns, left, right, self._inbox.newest_came_ns)
+        return True
+
+    def estimate_without_images(self) -> None:
+        """Estimate the pose of the newest head sample."""
+        started_ns = time.perf_counter_ns()
+        head_ns = self._synchroniser.newest_ns(0)
+        if head_ns is not None and head_ns > (self.newest_frame_ns or 0):
+            self.estimate(head_ns, None, None, started_ns)
+
+    def predict_without_images(self) -> None:
+        """Run the network on the newest device samples, without a trace in its state."""
+        started_ns = time.perf_counter_ns()
+        base, head_ns = self.newest, self._synchroniser.newest_ns(0)
+        if base is None or head_ns is None or head_ns <= base.pose.timestamp_ns:
+            return
+        states = self._synchroniser.lookup(head_ns)
+        self.predicted = self._estimator.predict_without_images(base, states, started_ns)
+
+    def await_samples(
+        self, timestamp_ns: int, max_wait_ns: int, stopping: threading.Event | None
+    ) -> None:
+        """Wait until every device that is sending has sent one as new as ``timestamp_ns``, for
+        at most ``max_wait_ns`` and not once ``stopping``."""
+        give_up_ns = time.monotonic_ns() + max_wait_ns
+        while time.monotonic_ns() < give_up_ns:
+            newest = [self._synchroniser.newest_ns(index) for index in range(len(DEVICES))]
+            awaited = (t for t in newest if t is not None and timestamp_ns - t < self._max_gap_ns)
+            if all(t >= timestamp_ns for t in awaited):
+                return
+            if stopping is None:
+                time.sleep(_SAMPLE_POLL_S)
+            elif stopping.wait(_SAMPLE_POLL_S):
+                return
+
+    def _restart_torn(self) -> None:
+        self._torn = True  # by a half-run frame
+        try:
+            self.restart()
+            self._torn = False
+        except Exception:
+            # What is raised is the first failure, not what it led to.
+            _log.exception("the backend could not be reset after it failed")
+
+    def _headless_pose(self, timestamp_ns: int, started_ns: int) -> Pose:
+        last = self.newest.pose if self.newest is not None else Pose()
+        pose = Pose(
+            timestamp_ns=timestamp_ns,
+            reasons=(Reason.HEAD_LOST,),
+            joints_world=last.joints_world,
+            joints_cam_left=last.joints_cam_left,
+            T_world_cam_left=last.T_world_cam_left,
+            latency_ns=time.perf_counter_ns() - started_ns,
+        )
+        self.newest_pose = self.calibration.in_user_frame(pose)
+        return self.newest_pose
