@@ -8,8 +8,8 @@ import numpy as np
 
 from same_runtime._core import Ingestion, Synchroniser
 from same_runtime.camera import CameraRig, FisheyeCamera
+from same_runtime.ingestion.frame_inbox import FrameInbox
 from same_runtime.ingestion.inputs import Ingest
-from same_runtime.ingestion.stereo_pairing import FrameInbox
 
 _CALLS = 20_000
 _REPEATS = 15

@@ -340,13 +340,19 @@ class Ingestion:
     """
     def __init__(self, synchroniser: Synchroniser) -> None:
         ...
-    def admit(self, stream: typing.SupportsInt | typing.SupportsIndex, timestamp_ns: int, arrival_ns: typing.SupportsInt | typing.SupportsIndex | None = None, trusted: bool = False) -> tuple[int, int]:
+    def admit(self, gate: typing.SupportsInt | typing.SupportsIndex, timestamp_ns: int, arrival_ns: typing.SupportsInt | typing.SupportsIndex | None = None, trusted: bool = False) -> tuple[int, int, bool]:
         """
-        Judge a stamp without a sample: (PushStatus as int, time on the tracker's clock).
+        Judge a stamp without a sample: (PushStatus as int, time on the tracker's clock, whether
+        the gate's time line began anew). Gates are the devices' streams, then the left and the
+        right camera; a whole stereo frame passes the left one.
         """
     def clock(self, stream: typing.SupportsInt | typing.SupportsIndex) -> tuple[int, float]:
         """
         (offset ns, drift ppm) that take the stream's newest stamp to the tracker's clock.
+        """
+    def consider(self, gate: typing.SupportsInt | typing.SupportsIndex, timestamp_ns: int, arrival_ns: typing.SupportsInt | typing.SupportsIndex | None = None, trusted: bool = False) -> tuple[int, int, bool]:
+        """
+        What admit would return; nothing changes.
         """
     def count_invalid(self, stream: typing.SupportsInt | typing.SupportsIndex) -> None:
         """
@@ -382,6 +388,10 @@ class Ingestion:
     def reopen(self, stream: typing.SupportsInt | typing.SupportsIndex) -> None:
         """
         Let a stream begin anew; counters and the clock's kind stay.
+        """
+    def restarts(self, stream: typing.SupportsInt | typing.SupportsIndex) -> int:
+        """
+        Times a stream's time line began anew.
         """
     def set_clock_estimated(self, stream: typing.SupportsInt | typing.SupportsIndex, min_latency_ns: typing.SupportsInt | typing.SupportsIndex = 0) -> None:
         """

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from same_runtime._core import Ingestion
 from same_runtime.ingestion.clock_sync import STREAMS
-from same_runtime.ingestion.stereo_pairing import FrameCounts
+from same_runtime.ingestion.frame_inbox import FrameCounts
 from same_runtime.pose import Pose, PoseStatus, Reason
 
 _KEPT = 512

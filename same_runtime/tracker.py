@@ -19,8 +19,8 @@ from same_runtime.conventions import DEVICES, JOINT_NAMES
 from same_runtime.estimation.pipeline import ONE_SECOND_NS, Pipeline
 from same_runtime.estimation.prediction import Reach, pose_at
 from same_runtime.ingestion.clock_sync import set_clock
+from same_runtime.ingestion.frame_inbox import FrameInbox
 from same_runtime.ingestion.inputs import Ingest
-from same_runtime.ingestion.stereo_pairing import FrameInbox
 from same_runtime.ingestion.timestamps import check_follows, check_same_clock, stamp_error
 from same_runtime.live.fork_safety import keep_in_children
 from same_runtime.live.publisher import PoseFeed
@@ -349,12 +349,11 @@ class SamePoseTracker:
         newest = self._inbox.newest()
         if newest is None:
             return False
-        timestamp_ns, left, right = newest
-        if self._pipeline.newest_frame_ns == timestamp_ns:
+        if self._pipeline.newest_frame_ns == newest.timestamp_ns:
             return False
-        self._pipeline.await_samples(timestamp_ns, max_wait_ns, stopping)
+        self._pipeline.await_samples(newest.timestamp_ns, max_wait_ns, stopping)
         with self._running():
-            return self._pipeline.estimate_frame(timestamp_ns, left, right)
+            return self._pipeline.estimate_frame(newest)
 
     def _estimate_without_images(self) -> None:
         with self._running():

@@ -13,8 +13,8 @@ from same_runtime import PoseStatus, SamePoseTracker, StereoFrame
 from same_runtime._core import Ingestion, Synchroniser
 from same_runtime.conventions import NUM_JOINTS
 from same_runtime.estimation.prediction import VELOCITY_FRAMES, Estimate, continued
+from same_runtime.ingestion.frame_inbox import FrameInbox
 from same_runtime.ingestion.inputs import Ingest
-from same_runtime.ingestion.stereo_pairing import FrameInbox
 from same_runtime.pose import Pose
 from same_runtime.recording import FRAME_STREAM, TRUTH_STREAM, Recording
 from same_runtime.recording.live_player import truth_at

@@ -1,10 +1,12 @@
 #include "same/ingestion.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <memory>
 #include <optional>
 #include <string>
+#include <tuple>
 
 #include "bindings.hpp"
 
@@ -84,7 +86,44 @@ int checked_stream(int stream, int begin, int end) {
   return stream;
 }
 int any_stream(int stream) { return checked_stream(stream, 0, kNumStreams); }
+int any_gate(int gate) {
+  if (gate < 0 || gate >= kNumGates)
+    throw py::value_error("gate: expected an index from 0 to " + std::to_string(kNumGates - 1) +
+                          ", got " + std::to_string(gate));
+  return gate;
+}
 int leg_stream(int stream) { return checked_stream(stream, kNumPoseDevices, kNumDevices); }
+
+int64_t checked_arrival(std::optional<int64_t> arrival_ns) {
+  if (!arrival_ns) return steady_ns();
+  if (*arrival_ns < 0 || *arrival_ns >= kMaxTimestampNs)
+    throw py::value_error("arrival_ns: expected 0 <= nanoseconds < 2**62, got " +
+                          std::to_string(*arrival_ns));
+  return *arrival_ns;
+}
+
+std::tuple<int, int64_t, bool> as_tuple(const Admission& admission) {
+  return {static_cast<int>(admission.verdict.status), admission.mapped_ns,
+          admission.verdict.restarted};
+}
+
+// The cameras' gates count together: what was refused at either, what was accepted at one.
+uint64_t total(const Ingestion& ingestion, int stream, PushStatus status) {
+  const uint64_t first = ingestion.gate(stream).count(status);
+  if (stream != kCameraStream) return first;
+  const uint64_t second = ingestion.gate(stream + 1).count(status);
+  return status == PushStatus::ACCEPTED ? std::max(first, second) : first + second;
+}
+
+uint64_t restarts(const Ingestion& ingestion, int stream) {
+  const uint64_t first = ingestion.gate(stream).restarts();
+  return stream != kCameraStream ? first : std::max(first, ingestion.gate(stream + 1).restarts());
+}
+
+double interval_ns(const Ingestion& ingestion, int stream) {
+  const double first = ingestion.gate(stream).interval_ns();
+  return stream == kCameraStream && first <= 0 ? ingestion.gate(stream + 1).interval_ns() : first;
+}
 
 // Counts what makes `read` throw against the stream.
 template <typename Read>
@@ -115,11 +154,12 @@ void bind_ingestion(py::module_& module) {
             checked_stream(device, 0, kNumPoseDevices);
             const PoseSample sample = counted(self.ingestion, device, [&] {
               checked_timestamp(timestamp_ns);
+              checked_arrival(arrival_ns);
               return PoseSample{read_bounded(position, "position", kMaxPositionM),
                                 read_unit(orientation)};
             });
             return static_cast<int>(self.ingestion.push_pose(
-                device, timestamp_ns, arrival_ns ? *arrival_ns : steady_ns(), sample, trusted));
+                device, timestamp_ns, checked_arrival(arrival_ns), sample, trusted));
           },
           py::arg("device"), py::arg("timestamp_ns").noconvert(), py::arg("position"),
           py::arg("orientation_xyzw"), py::arg("arrival_ns") = py::none(),
@@ -134,11 +174,12 @@ void bind_ingestion(py::module_& module) {
             leg_stream(device);
             const LegSample sample = counted(self.ingestion, device, [&] {
               checked_timestamp(timestamp_ns);
+              checked_arrival(arrival_ns);
               return LegSample{read_bounded(acceleration, "acceleration", kMaxAcceleration),
                                read_unit(orientation)};
             });
             return static_cast<int>(self.ingestion.push_leg(
-                device, timestamp_ns, arrival_ns ? *arrival_ns : steady_ns(), sample, trusted));
+                device, timestamp_ns, checked_arrival(arrival_ns), sample, trusted));
           },
           py::arg("device"), py::arg("timestamp_ns").noconvert(), py::arg("orientation_xyzw"),
           py::arg("acceleration"), py::arg("arrival_ns") = py::none(), py::arg("trusted") = false,
@@ -146,17 +187,32 @@ void bind_ingestion(py::module_& module) {
           "removed, of device 3..4; otherwise as push_pose.")
       .def(
           "admit",
-          [](LiveIngestion& self, int stream, int64_t timestamp_ns,
-             std::optional<int64_t> arrival_ns, bool trusted) {
-            any_stream(stream);
-            counted(self.ingestion, stream, [&] { return checked_timestamp(timestamp_ns); });
-            const auto status = self.ingestion.admit(
-                stream, timestamp_ns, arrival_ns ? *arrival_ns : steady_ns(), trusted);
-            return std::make_pair(static_cast<int>(status), timestamp_ns);
+          [](LiveIngestion& self, int gate, int64_t timestamp_ns, std::optional<int64_t> arrival_ns,
+             bool trusted) {
+            any_gate(gate);
+            counted(self.ingestion, stream_of(gate), [&] {
+              checked_timestamp(timestamp_ns);
+              return checked_arrival(arrival_ns);
+            });
+            return as_tuple(
+                self.ingestion.admit(gate, timestamp_ns, checked_arrival(arrival_ns), trusted));
           },
-          py::arg("stream"), py::arg("timestamp_ns").noconvert(),
-          py::arg("arrival_ns") = py::none(), py::arg("trusted") = false,
-          "Judge a stamp without a sample: (PushStatus as int, time on the tracker's clock).")
+          py::arg("gate"), py::arg("timestamp_ns").noconvert(), py::arg("arrival_ns") = py::none(),
+          py::arg("trusted") = false,
+          "Judge a stamp without a sample: (PushStatus as int, time on the tracker's clock, "
+          "whether\n"
+          "the gate's time line began anew). Gates are the devices' streams, then the left and "
+          "the\n"
+          "right camera; a whole stereo frame passes the left one.")
+      .def(
+          "consider",
+          [](const LiveIngestion& self, int gate, int64_t timestamp_ns,
+             std::optional<int64_t> arrival_ns, bool trusted) {
+            return as_tuple(self.ingestion.consider(any_gate(gate), checked_timestamp(timestamp_ns),
+                                                    checked_arrival(arrival_ns), trusted));
+          },
+          py::arg("gate"), py::arg("timestamp_ns").noconvert(), py::arg("arrival_ns") = py::none(),
+          py::arg("trusted") = false, "What admit would return; nothing changes.")
       .def(
           "count_invalid",
           [](LiveIngestion& self, int stream) { self.ingestion.count_invalid(any_stream(stream)); },
@@ -211,18 +267,27 @@ void bind_ingestion(py::module_& module) {
       .def(
           "counts",
           [](const LiveIngestion& self, int stream) {
-            const StreamGate& gate = self.ingestion.gate(any_stream(stream));
-            return std::make_tuple(
-                gate.count(PushStatus::ACCEPTED), gate.count(PushStatus::DUPLICATE),
-                gate.count(PushStatus::BACKWARDS), gate.count(PushStatus::TOO_CLOSE),
-                gate.count(PushStatus::JUMPED), self.ingestion.invalid(stream), gate.restarts());
+            any_stream(stream);
+            const auto count = [&](PushStatus status) {
+              return total(self.ingestion, stream, status);
+            };
+            return std::make_tuple(count(PushStatus::ACCEPTED), count(PushStatus::DUPLICATE),
+                                   count(PushStatus::BACKWARDS), count(PushStatus::TOO_CLOSE),
+                                   count(PushStatus::JUMPED), self.ingestion.invalid(stream),
+                                   restarts(self.ingestion, stream));
           },
           py::arg("stream"),
           "(accepted, duplicate, backwards, too_close, jumped, invalid, restarts) so far.")
       .def(
+          "restarts",
+          [](const LiveIngestion& self, int stream) {
+            return restarts(self.ingestion, any_stream(stream));
+          },
+          py::arg("stream"), "Times a stream's time line began anew.")
+      .def(
           "interval_ns",
           [](const LiveIngestion& self, int stream) {
-            return self.ingestion.gate(any_stream(stream)).interval_ns();
+            return interval_ns(self.ingestion, any_stream(stream));
           },
           py::arg("stream"), "Mean interval of the stream's last samples, ns; 0 before the second.")
       .def(

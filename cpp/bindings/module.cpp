@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "bindings.hpp"
+#include "same/timestamp_gate.hpp"
 
 namespace same::bindings {
 namespace {
@@ -21,7 +22,7 @@ void check_finite(const DoubleArray& array, const char* name) {
 }  // namespace
 
 int64_t checked_timestamp(int64_t timestamp_ns) {
-  if (timestamp_ns < 0 || timestamp_ns >= (int64_t{1} << 62))
+  if (timestamp_ns < 0 || timestamp_ns >= kMaxTimestampNs)
     throw py::value_error("timestamp_ns: expected 0 <= nanoseconds < 2**62, got " +
                           std::to_string(timestamp_ns));
   return timestamp_ns;

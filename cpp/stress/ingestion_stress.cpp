@@ -48,7 +48,7 @@ int main() {
           if (stream < same::kNumDevices)
             return ingestion.push_leg(stream, at_ns, arrival_ns,
                                       {{0, 1, 0}, pose_of(i).orientation});
-          return ingestion.admit(stream, at_ns, arrival_ns);
+          return ingestion.admit(stream, at_ns, arrival_ns).verdict.status;
         };
         SAME_CHECK(push(stamp_ns) == same::PushStatus::ACCEPTED);
         if (i % 10 == 0) SAME_CHECK(push(stamp_ns) == same::PushStatus::DUPLICATE);

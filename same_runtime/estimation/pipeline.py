@@ -14,7 +14,7 @@ from same_runtime.conventions import DEVICES
 from same_runtime.estimation.estimator import Estimator, Image
 from same_runtime.estimation.prediction import Estimate
 from same_runtime.ingestion.clock_sync import CAMERAS, STREAMS
-from same_runtime.ingestion.stereo_pairing import FrameInbox
+from same_runtime.ingestion.frame_inbox import FrameInbox, InboxFrame
 from same_runtime.ingestion.timestamps import stamp_error
 from same_runtime.options import TrackerOptions
 from same_runtime.pose import Pose, Reason
@@ -60,6 +60,8 @@ class Pipeline:
         """Of the newest frame, in the user's frame."""
         self.estimates = RollingFigures()
         self.engine_failures = self.frames_too_late = 0
+        self._frame_restarts = self._head_restarts = 0
+        """How often frames and head had begun anew at the newest estimate."""
         self._dropped = 0
         self._torn = False
 
@@ -91,7 +93,7 @@ class Pipeline:
     def admit_frame(self, timestamp_ns: int) -> bool:
         """Take a frame's stamp, or raise with nothing changed. True when time begins anew."""
         newest_ns = self.newest_frame_ns
-        code, _ = self._ingestion.admit(_CAMERA_STREAM, timestamp_ns, timestamp_ns, True)
+        code, _, _ = self._ingestion.admit(_CAMERA_STREAM, timestamp_ns, timestamp_ns, True)
         if code:
             raise stamp_error("frame", PushStatus(code), newest_ns, timestamp_ns)
         if newest_ns is not None and timestamp_ns <= newest_ns:
@@ -129,24 +131,34 @@ class Pipeline:
         self.calibration.update(pose, states)
         return self.newest_pose
 
-    def estimate_frame(self, timestamp_ns: int, left: Image, right: Image) -> bool:
+    def estimate_frame(self, frame: InboxFrame) -> bool:
         """Estimate the pose of a frame from the inbox; False, and counted, when it is too old."""
-        newest_ns = self.newest_frame_ns
-        if newest_ns is not None and timestamp_ns <= newest_ns:
-            # Either the cameras' clock began anew, or image-free estimates went past the frame.
-            if newest_ns - timestamp_ns < ONE_SECOND_NS:
-                self.frames_too_late += 1
-                return False
-            self.forget()
-        self.estimate(timestamp_ns, left, right, self._inbox.newest_came_ns)
+        head_restarts = self._ingestion.restarts(0)
+        if not self._may_follow(frame.timestamp_ns, frame.restarts, head_restarts):
+            self.frames_too_late += 1  # image-free estimates went past the frame
+            return False
+        self.estimate(frame.timestamp_ns, frame.left, frame.right, frame.came_ns)
         return True
 
     def estimate_without_images(self) -> None:
         """Estimate the pose of the newest head sample."""
         started_ns = time.perf_counter_ns()
+        head_restarts = self._ingestion.restarts(0)
         head_ns = self._synchroniser.newest_ns(0)
-        if head_ns is not None and head_ns > (self.newest_frame_ns or 0):
+        if head_ns is not None and self._may_follow(head_ns, self._frame_restarts, head_restarts):
             self.estimate(head_ns, None, None, started_ns)
+
+    def _may_follow(self, timestamp_ns: int, frame_restarts: int, head_restarts: int) -> bool:
+        """Whether an estimate at ``timestamp_ns`` may be next: it is later than the last one, or
+        the clock that it is from began anew since."""
+        newest_ns = self.newest_frame_ns
+        if newest_ns is not None and timestamp_ns <= newest_ns:
+            if (frame_restarts, head_restarts) == (self._frame_restarts, self._head_restarts):
+                return False
+            if self.newest is not None and timestamp_ns <= self.newest.pose.timestamp_ns:
+                self.forget()
+        self._frame_restarts, self._head_restarts = frame_restarts, head_restarts
+        return True
 
     def predict_without_images(self) -> None:
         """Run the network on the newest device samples, without a trace in its state."""

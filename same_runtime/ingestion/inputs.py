@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from same_engines.errors import InvalidInputError, TimestampError
 from same_runtime._core import Ingestion, PushStatus
 from same_runtime.conventions import DEVICES, POSE_DEVICES
-from same_runtime.ingestion.stereo_pairing import FrameInbox
+from same_runtime.ingestion.frame_inbox import FrameInbox
 from same_runtime.ingestion.timestamps import stamp_error
 from same_runtime.samples import DevicePose, LegReading, StereoFrame, check_timestamp_ns
 

@@ -1,173 +1,177 @@
-"""Camera images on their way in: paired, judged and kept until the tracker takes the newest."""
+"""Left and right images that come one by one: which of them belong together."""
 
-import threading
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections import deque
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from same_engines.errors import InvalidInputError
-from same_runtime._core import ImageRing, Ingestion, PushStatus
-from same_runtime.camera import CameraRig
 from same_runtime.conventions import VIEWS
-from same_runtime.ingestion.clock_sync import CAMERAS, STREAMS
-from same_runtime.ingestion.timestamps import stamp_error
-from same_runtime.samples import StereoFrame, check_timestamp_ns
 
-_SLOTS = 4
-_SILENT_AFTER = 2
+Gray = NDArray[np.uint8]
+
+_MAX_LAG: Final = 3
+"""Most frames that one camera's images may come later than the other's and still be waited for."""
+_SILENT_AFTER: Final = 2
 """Images without partner in a row after which the other camera is not waited for."""
-_CAMERA_STREAM = STREAMS.index(CAMERAS)
+_LAG_MEMORY: Final = 32
+"""Pairs from which it is known how late the other camera's images come."""
 
 
-@dataclass(frozen=True)
-class FrameCounts:
-    """What became of the frames that came in so far."""
+class PairedFrame(NamedTuple):
+    """A frame that need not wait any longer; None where the other camera gave no image."""
 
-    accepted: int
-    dropped: int
-    """Replaced by a newer one before the tracker took them."""
-    unpaired: int
-    """Frames whose second image never came."""
-    late_images: int
-    """Images whose partner had already gone on without them."""
-    view_skew_ns: int
-    """Right image's time minus the left's, newest pair that came as two images."""
+    timestamp_ns: int
+    """Of the left image, or of the only one."""
+    left: Gray | None
+    right: Gray | None
+    skewed: bool
+    """The other camera's image is there, but too far away in time."""
 
 
-class FrameInbox:
-    """Stereo frames between the camera driver and the tracker: bounded, the newest wins.
+class _Waiting(NamedTuple):
+    timestamp_ns: int
+    mapped_ns: int
+    image: Gray
 
-    Images that come one by one are paired when at most ``max_skew_ns`` apart; a pair has its
-    left image's time. ``wake`` is called after each new frame. Any thread may call.
-    """
 
-    def __init__(
-        self, ingestion: Ingestion, rig: CameraRig, max_skew_ns: int, wake: Callable[[], None]
-    ) -> None:
-        self._ingestion = ingestion
-        self._shape = (rig.left.height, rig.left.width)
-        self._ring = ImageRing(_SLOTS, *self._shape)
-        self._max_skew_ns = max_skew_ns
-        self._wake = wake
-        self._lock = threading.Lock()
-        self._waiting = np.zeros(self._shape, np.uint8)
-        self._waiting_view: str | None = None
-        self._waiting_ns = 0
-        self._lone_view: str | None = None
-        self._alone_in_a_row = 0
-        self._gone_ns = -1
-        self._unpaired = self._late_images = self._view_skew_ns = 0
-        self.newest_came_ns = 0
-        """``time.perf_counter_ns`` when the newest frame came in."""
+class _View:
+    """What is known of one camera."""
 
-    def check(self, frame: StereoFrame) -> None:
-        """Raise ``InvalidInputError`` unless ``frame`` is one of the rig's frames."""
-        if not isinstance(frame, StereoFrame):
-            raise InvalidInputError(f"frame: expected a StereoFrame, got {type(frame).__name__}")
-        for view in VIEWS:
-            image = getattr(frame, view)
-            if image is not None and image.shape != self._shape:
-                raise InvalidInputError(
-                    f"frame.{view}: expected the rig's (height, width) {self._shape}, "
-                    f"got {image.shape}"
-                )
+    def __init__(self, shape: tuple[int, int]) -> None:
+        self.waiting: deque[_Waiting] = deque()
+        self.recent_ns: deque[int] = deque(maxlen=_MAX_LAG + 2)
+        """Stamps of the newest images, waiting or gone."""
+        self.lags: deque[int] = deque(maxlen=_LAG_MEMORY)
+        """How many later images came before the partner of each."""
+        self.free = [np.zeros(shape, np.uint8) for _ in range(_MAX_LAG + 2)]
 
-    def put(self, frame: StereoFrame, arrival_ns: int | None) -> None:
-        """Take a stereo frame; its images are copied."""
-        self.check(frame)
-        with self._lock:
-            self._push(frame.timestamp_ns, frame.left, frame.right, arrival_ns)
+    @property
+    def lag(self) -> int:
+        return min(max(self.lags, default=0), _MAX_LAG)
 
-    def put_image(
-        self, view: str, timestamp_ns: int, image: NDArray[np.uint8], arrival_ns: int | None
-    ) -> None:
-        """Take one view's image; it is copied."""
-        if view not in VIEWS:
-            raise InvalidInputError(f"view: expected one of {VIEWS}, got {view!r}")
-        frame = StereoFrame(timestamp_ns, **{"left": None, "right": None, view: image})
-        self.check(frame)
-        timestamp_ns = check_timestamp_ns(f"{view} image", timestamp_ns)
-        with self._lock:
-            self._pair(view, timestamp_ns, image, arrival_ns)
+    def add(self, timestamp_ns: int, mapped_ns: int, image: Gray) -> None:
+        buffer = self.free.pop()
+        np.copyto(buffer, image)
+        self.waiting.append(_Waiting(timestamp_ns, mapped_ns, buffer))
 
-    def newest(
-        self,
-    ) -> tuple[int, NDArray[np.uint8] | None, NDArray[np.uint8] | None] | None:
-        """Time and views of the newest frame, which stay whole while they are held."""
-        return self._ring.newest()
-
-    def counts(self) -> FrameCounts:
-        """Counters since the tracker opened."""
-        return FrameCounts(
-            self._ring.accepted,
-            self._ring.dropped,
-            self._unpaired,
-            self._late_images,
-            self._view_skew_ns,
-        )
+    def take(self, index: int = 0) -> _Waiting:
+        """An image that waits no longer; its pixels stay until the next image is added."""
+        waiting = self.waiting[index]
+        del self.waiting[index]
+        self.free.insert(0, waiting.image)
+        return waiting
 
     def clear(self) -> None:
-        """Forget all frames; the counters stay."""
-        with self._lock:
-            self._ring.clear()
-            self._waiting_view = self._lone_view = None
-            self._gone_ns = -1
+        while self.waiting:
+            self.take()
+        self.recent_ns.clear()
+        self.lags.clear()
 
-    def _pair(
-        self, view: str, timestamp_ns: int, image: NDArray[np.uint8], arrival_ns: int | None
-    ) -> None:
-        if abs(timestamp_ns - self._gone_ns) <= self._max_skew_ns and self._lone_view != view:
-            self._late_images += 1
-            self._alone_in_a_row = 0  # the other camera is back
-            return
-        if self._waiting_view is not None:
-            apart_ns = timestamp_ns - self._waiting_ns
-            if self._waiting_view != view and abs(apart_ns) <= self._max_skew_ns:
-                self._view_skew_ns = apart_ns if view == "right" else -apart_ns
-                pair = {view: image, self._waiting_view: self._waiting}
-                left_ns = timestamp_ns if view == "left" else self._waiting_ns
-                self._waiting_view = self._lone_view = None
-                self._push(left_ns, pair["left"], pair["right"], arrival_ns)
-                return
-            if apart_ns <= 0:
-                self._late_images += 1
-                raise stamp_error(
-                    f"{view} image", PushStatus.BACKWARDS, self._waiting_ns, timestamp_ns
-                )
-            self._send_alone(self._waiting_view, self._waiting_ns, self._waiting, arrival_ns)
-        if self._lone_view == view and self._alone_in_a_row >= _SILENT_AFTER:
-            self._send_alone(view, timestamp_ns, image, arrival_ns)
-            return
-        np.copyto(self._waiting, image)
-        self._waiting_view, self._waiting_ns = view, timestamp_ns
+    def newer_than(self, timestamp_ns: int) -> int:
+        return sum(recent > timestamp_ns for recent in self.recent_ns)
 
-    def _send_alone(
-        self, view: str, timestamp_ns: int, image: NDArray[np.uint8], arrival_ns: int | None
-    ) -> None:
+
+class StereoPairing:
+    """Pairs images that are at most ``max_skew_ns`` apart; a pair has its left image's time.
+
+    An image waits for its partner for as many frames as partners came late before, and goes
+    alone after that. For one thread at a time; memory is bounded.
+    """
+
+    def __init__(self, shape: tuple[int, int], max_skew_ns: int) -> None:
+        self._max_skew_ns = max_skew_ns
+        self._views = {view: _View(shape) for view in VIEWS}
+        self._lone_view: str | None = None
+        self._alone_in_a_row = 0
+        self.unpaired = 0
+        """Images whose partner never came, came too late or is too far away in time."""
+        self.late_images = 0
+        """Images whose partner had already gone on without them."""
+        self.skewed = 0
+        """Images whose partner is there, but too far away in time."""
+        self.view_skew_ns = 0
+        """Right image's time minus the left's, newest two that belong together."""
+
+    def add(self, view: str, timestamp_ns: int, mapped_ns: int, image: Gray) -> list[PairedFrame]:
+        """Take one image, stamped by the cameras' clock and on the tracker's; it is copied.
+
+        Returns the frames that are complete or will never be, in the order of their times; their
+        pixels are valid until the next call. ``timestamp_ns`` must follow the view's last one.
+        """
+        this, other = self._views[view], self._views[_other(view)]
+        this.recent_ns.append(timestamp_ns)
+        partner = self._partner(other, timestamp_ns)
+        if partner is not None:
+            return [self._pair(view, _Waiting(timestamp_ns, mapped_ns, image), partner)]
+        gone_ns = min(other.recent_ns, key=lambda t: abs(t - timestamp_ns), default=None)
+        if gone_ns is not None and abs(gone_ns - timestamp_ns) <= self._max_skew_ns:
+            other.lags.append(other.newer_than(gone_ns))
+            self.late_images += 1
+            self._alone_in_a_row = 0  # this camera is back
+            return []
+        this.add(timestamp_ns, mapped_ns, image)
+        ready = []
+        while this.waiting and (len(this.waiting) > 1 + this.lag or self._goes_alone(view)):
+            ready.append(self._alone(view, this.take()))
+        return ready
+
+    def clear(self, view: str | None = None) -> None:
+        """Forget the images of one view, or of both; the counters stay."""
+        for name in VIEWS if view is None else (view,):
+            self._views[name].clear()
+        self._lone_view = None
+        self._alone_in_a_row = 0
+
+    def _goes_alone(self, view: str) -> bool:
+        return self._lone_view == view and self._alone_in_a_row >= _SILENT_AFTER
+
+    def _partner(self, other: _View, timestamp_ns: int) -> int | None:
+        apart_ns = [abs(waiting.timestamp_ns - timestamp_ns) for waiting in other.waiting]
+        nearest = min(range(len(apart_ns)), key=apart_ns.__getitem__, default=None)
+        return nearest if nearest is not None and apart_ns[nearest] <= self._max_skew_ns else None
+
+    def _pair(self, view: str, image: _Waiting, partner: int) -> PairedFrame:
+        other = self._views[_other(view)]
+        waited = other.take(partner)
+        other.lags.append(other.newer_than(waited.timestamp_ns))
+        self._views[view].lags.append(0)
+        left, right = (image, waited) if view == "left" else (waited, image)
+        self.view_skew_ns = right.timestamp_ns - left.timestamp_ns
+        self._lone_view = None
+        self._drop_older(left.timestamp_ns)
+        return PairedFrame(left.mapped_ns, left.image, right.image, False)
+
+    def _alone(self, view: str, image: _Waiting) -> PairedFrame:
         self._alone_in_a_row = self._alone_in_a_row + 1 if view == self._lone_view else 1
-        self._lone_view, self._waiting_view, self._gone_ns = view, None, timestamp_ns
-        self._unpaired += 1
-        views = {"left": None, "right": None, view: image}
-        self._push(timestamp_ns, views["left"], views["right"], arrival_ns)
+        self._lone_view = view
+        self.unpaired += 1
+        self._drop_older(image.timestamp_ns)
+        skewed = self._is_skewed(view, image.timestamp_ns)
+        views = {"left": None, "right": None, view: image.image}
+        return PairedFrame(image.mapped_ns, views["left"], views["right"], skewed)
 
-    def _push(
-        self,
-        timestamp_ns: int,
-        left: NDArray[np.uint8] | None,
-        right: NDArray[np.uint8] | None,
-        arrival_ns: int | None,
-    ) -> None:
-        newest_ns = self._ingestion.newest_ns(_CAMERA_STREAM)
-        code, mapped_ns = self._ingestion.admit(_CAMERA_STREAM, timestamp_ns, arrival_ns)
-        if code:
-            raise stamp_error("frame", PushStatus(code), newest_ns, timestamp_ns)
-        if newest_ns is not None and mapped_ns <= newest_ns:
-            self._ring.clear()  # the cameras' clock began anew
-        status = self._ring.push(mapped_ns, left, right)
-        if status is not PushStatus.ACCEPTED:
-            raise stamp_error("frame", status, newest_ns, mapped_ns)
-        self.newest_came_ns = time.perf_counter_ns()
-        self._wake()
+    def _is_skewed(self, view: str, timestamp_ns: int) -> bool:
+        """Whether the other camera took an image less than half a frame away."""
+        this, other = self._views[view], self._views[_other(view)]
+        if len(this.recent_ns) < 2 or not other.recent_ns:
+            return False
+        steps_ns = np.diff(np.array(this.recent_ns))
+        nearest_ns = min(other.recent_ns, key=lambda t: abs(t - timestamp_ns))
+        apart_ns = nearest_ns - timestamp_ns
+        if abs(apart_ns) > steps_ns.min() / 2:
+            return False
+        self.skewed += 1
+        self.view_skew_ns = apart_ns if view == "left" else -apart_ns
+        return True
+
+    def _drop_older(self, timestamp_ns: int) -> None:
+        """Frames are given out in the order of time: what is older now has missed its turn."""
+        for view in self._views.values():
+            while view.waiting and view.waiting[0].timestamp_ns < timestamp_ns:
+                view.take()
+                self.unpaired += 1
+
+
+def _other(view: str) -> str:
+    return VIEWS[1 - VIEWS.index(view)]

@@ -14,11 +14,25 @@ namespace same {
 // The worn devices' streams, then the cameras'.
 constexpr int kCameraStream = kNumDevices;
 constexpr int kNumStreams = kNumDevices + 1;
+// Each stream has a gate, the cameras one a view: their images may come apart. A whole stereo frame
+// passes the left one.
+constexpr int kNumViews = 2;
+constexpr int kNumGates = kNumDevices + kNumViews;
+
+constexpr int stream_of(int gate) { return gate < kCameraStream ? gate : kCameraStream; }
 
 // What puts a leg sensor's orientation right: R_world_leg = turn(yaw) * R_world_sensor * mounting.
 struct LegCorrection {
   double yaw = 0.0;     // rad about the world's y
   Quaternion mounting;  // leg to sensor
+};
+
+// What becomes of a stamp at its gate.
+struct Admission {
+  StreamGate::Verdict verdict;
+  int64_t mapped_ns = 0;  // on the tracker's clock, also where the stamp is refused
+
+  bool accepted() const { return verdict.status == PushStatus::ACCEPTED; }
 };
 
 // One producer thread a stream, no locks, no allocation. set_* come from one other thread and
@@ -32,8 +46,11 @@ class Ingestion {
                        const PoseSample& sample, bool trusted = false);
   PushStatus push_leg(int device, int64_t timestamp_ns, int64_t arrival_ns, const LegSample& sample,
                       bool trusted = false);
-  // Judges a stamp of any stream and maps it in place, without storing a sample.
-  PushStatus admit(int stream, int64_t& timestamp_ns, int64_t arrival_ns, bool trusted = false);
+  // Judges a stamp at any gate and maps it, without storing a sample.
+  Admission admit(int gate, int64_t timestamp_ns, int64_t arrival_ns, bool trusted = false);
+  // What admit() would give; changes nothing.
+  Admission consider(int gate, int64_t timestamp_ns, int64_t arrival_ns,
+                     bool trusted = false) const;
   void count_invalid(int stream) { invalid_[stream].fetch_add(1, std::memory_order_relaxed); }
 
   void set_clock(int stream, const ClockMapping& clock) { clocks_[stream] = clock; }
@@ -45,7 +62,7 @@ class Ingestion {
     return corrections_[device - kNumPoseDevices].given;
   }
 
-  const StreamGate& gate(int stream) const { return gates_[stream]; }
+  const StreamGate& gate(int gate) const { return gates_[gate]; }
   uint64_t invalid(int stream) const { return invalid_[stream].load(std::memory_order_relaxed); }
   // Newest accepted stamp on the tracker's clock; kNever before the first.
   int64_t newest_ns(int stream) const { return newest_ns_[stream].load(std::memory_order_relaxed); }
@@ -61,9 +78,11 @@ class Ingestion {
   };
 
   bool witnessed(int stream, int64_t mapped_ns) const;
+  Admission weigh(int gate, int64_t timestamp_ns, int64_t arrival_ns, bool trusted,
+                  ClockMapping& clock) const;
 
   Synchroniser& synchroniser_;
-  std::array<StreamGate, kNumStreams> gates_;
+  std::array<StreamGate, kNumGates> gates_;
   std::array<ClockMapping, kNumStreams> clocks_;
   std::array<LegTurn, kNumLegDevices> corrections_;
   std::array<std::atomic<uint64_t>, kNumStreams> invalid_{};

@@ -7,6 +7,9 @@
 
 namespace same {
 
+// Times lie in [0, kMaxTimestampNs): the difference of any two cannot overflow.
+constexpr int64_t kMaxTimestampNs = int64_t{1} << 62;
+
 enum class PushStatus {
   ACCEPTED = 0,
   DUPLICATE = 1,

@@ -1,5 +1,6 @@
 """Live doors: every bad sample is named, counted and harmless, and clocks are brought together."""
 
+import contextlib
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from streams import START_NS
 
 from same_engines.errors import InvalidInputError, TimestampError
-from same_runtime import SamePoseTracker, TrackerOptions
+from same_runtime import PoseStatus, SamePoseTracker, StereoFrame, TrackerOptions
 from same_runtime._core import Ingestion, PushStatus, Synchroniser
 from same_runtime.ingestion.clock_sync import EstimatedClock, GivenClock
 from same_runtime.stats import Health
@@ -44,7 +45,10 @@ def test_each_bad_stamp_has_its_name_and_counter() -> None:
     assert push(ingestion, START_NS + 10 * MS) is PushStatus.ACCEPTED
 
 
-@pytest.mark.parametrize("shift_ns", [-3600 * SECOND, -2 * SECOND, 60 * SECOND, 86_400 * SECOND])
+@pytest.mark.parametrize(
+    "shift_ns",
+    [-3600 * SECOND, -2 * SECOND, -500 * MS, -200 * MS, 60 * SECOND, 86_400 * SECOND],
+)
 def test_a_stream_whose_clock_restarts_comes_back(shift_ns: int) -> None:
     synchroniser, ingestion = new_ingestion()
     start = 4000 * SECOND
@@ -56,6 +60,57 @@ def test_a_stream_whose_clock_restarts_comes_back(shift_ns: int) -> None:
     assert all(s is PushStatus.ACCEPTED for s in statuses[first:])
     assert synchroniser.newest_ns(0) == start + shift_ns + 110 * MS
     assert ingestion.counts(0)[-1] == 1
+
+
+@pytest.mark.parametrize("ahead_ms", [100, 200, 900, 2000, 60_000])
+def test_one_stamp_ahead_costs_a_few_samples(ahead_ms: int) -> None:
+    synchroniser, ingestion = new_ingestion()
+    refused = 0
+    for i in range(60):
+        for stamp in (START_NS + i * 11 * MS,) * (i != 30) + (
+            (START_NS + i * 11 * MS + ahead_ms * MS,) * (i == 30)
+        ):
+            refused += push(ingestion, stamp) is not PushStatus.ACCEPTED
+    assert refused <= 8
+    assert synchroniser.newest_ns(0) == START_NS + 59 * 11 * MS
+
+
+def test_late_packets_among_newer_ones_do_not_restart_a_stream() -> None:
+    synchroniser, ingestion = new_ingestion()
+    for i in range(0, 400, 8):  # seven of eight samples come after the eighth
+        stamps = [START_NS + (i + k) * 10 * MS for k in range(8)]
+        for stamp in (stamps[-1], *stamps[:-1]):
+            push(ingestion, stamp)
+    counts = ingestion.counts(0)
+    assert counts[0] == 50 and counts[2] == 350 and counts[-1] == 0
+    assert synchroniser.newest_ns(0) == START_NS + 399 * 10 * MS
+
+
+@pytest.mark.parametrize("rate_hz", [2.5, 5, 10, 90, 1000])
+def test_microseconds_are_not_taken_for_nanoseconds(rate_hz: float) -> None:
+    _, ingestion = new_ingestion()
+    statuses = [push(ingestion, 5_000_000 + round(i * 1e6 / rate_hz)) for i in range(200)]
+    assert statuses.count(PushStatus.ACCEPTED) <= 8
+    assert all(status is PushStatus.TOO_CLOSE for status in statuses[-100:])
+    # In the right unit the stream is taken at once.
+    assert all(
+        push(ingestion, START_NS + round(i * 1e9 / rate_hz)) is PushStatus.ACCEPTED
+        for i in range(20)
+    )
+
+
+def test_samples_of_one_radio_packet_may_be_stamped_close_together() -> None:
+    _, ingestion = new_ingestion()
+    for packet in range(50):
+        for k in range(4):
+            assert push(ingestion, START_NS + packet * 40 * MS + k * 200_000) == 0
+
+
+def test_a_gap_does_not_spoil_the_rate() -> None:
+    _, ingestion = new_ingestion()
+    for i in range(100):
+        push(ingestion, START_NS + i * 10 * MS + (4 * SECOND if i >= 90 else 0))
+    assert 1e9 / ingestion.interval_ns(0) > 80
 
 
 def test_a_jump_that_another_device_shares_is_taken_at_once() -> None:
@@ -168,3 +223,28 @@ def test_clocks_are_chosen_by_option(tiny_bundle: Path) -> None:
         assert streams["leg_right"].clock_offset_ns == START_NS + 7 * MS - 1
     with pytest.raises(InvalidInputError, match="clocks: expected names"):
         SamePoseTracker(tiny_bundle, options=TrackerOptions(clocks={"waist": GivenClock(0)}))
+
+
+@pytest.mark.parametrize("back_ms", [300, 500, 3000])
+@pytest.mark.parametrize("images", [True, False])
+def test_all_clocks_set_back_cost_a_few_poses(
+    tiny_bundle: Path, back_ms: int, images: bool
+) -> None:
+    with SamePoseTracker(tiny_bundle) as tracker:
+        image = np.zeros((tracker.rig.left.height, tracker.rig.left.width), np.uint8)
+        for i in range(150):
+            stamp = START_NS + 5 * SECOND + i * 11 * MS - (back_ms * MS if i >= 75 else 0)
+            with contextlib.suppress(TimestampError):
+                tracker.ingest.head(stamp, STANDING, IDENTITY)
+            if not images:
+                tracker._pipeline.estimate_without_images()
+            elif i % 3 == 0:
+                try:
+                    tracker.ingest.frame(StereoFrame(stamp, image, image))
+                except TimestampError:
+                    continue
+                tracker.step()
+        newest = tracker.latest()
+        assert stamp - newest.timestamp_ns < 40 * MS
+        assert newest.status is PoseStatus.LIMITED
+        assert tracker.stats().streams["head"].restarts == 1

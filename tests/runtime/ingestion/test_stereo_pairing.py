@@ -1,5 +1,6 @@
 """Images that come apart are paired, frames that nobody took are dropped and counted."""
 
+import time
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from same_engines.errors import InvalidInputError, TimestampError
 from same_runtime import StereoFrame
 from same_runtime._core import Ingestion, Synchroniser
 from same_runtime.camera import CameraRig
-from same_runtime.ingestion.stereo_pairing import FrameInbox
+from same_runtime.ingestion.frame_inbox import FrameInbox
 
 MS = 1_000_000
 
@@ -32,7 +33,7 @@ class Inbox:
     def newest(self) -> tuple[int, int | None, int | None]:
         found = self.inbox.newest()
         assert found is not None
-        stamp, left, right = found
+        stamp, left, right = found[:3]
         values = [None if image is None else int(image[3, 5]) for image in (left, right)]
         return (stamp - START_NS) // MS, values[0], values[1]
 
@@ -106,3 +107,80 @@ def test_the_tracker_passes_images_on(tiny_bundle: Path) -> None:
         tracker.ingest.image("left", START_NS, image)
         tracker.ingest.image("right", START_NS + 2 * MS, image)
         assert tracker.stats().frames.accepted == 1
+
+
+@pytest.mark.parametrize("late", [1, 2])
+def test_a_camera_whose_images_come_frames_late_is_still_paired(inbox: Inbox, late: int) -> None:
+    lone = []
+    for i in range(60):
+        inbox.image("left", 33 * i, 1)
+        if i >= late:
+            inbox.image("right", 33 * (i - late), 2)
+        if i > 10 and None in inbox.newest():
+            lone.append(i)
+    assert lone == []
+    assert inbox.inbox.counts().accepted >= 60 - 2 * late
+    inbox.image("left", 2000, 1)  # and when it stops, its images are not waited for for ever
+    for i in range(2, 10):
+        inbox.image("left", 2000 + 33 * i, i)
+    assert inbox.newest() == (2297, 9, None)
+
+
+@pytest.mark.parametrize("ahead_ms", [300, 1000, 3000, 1_700_000_000_000])
+def test_one_bad_image_stamp_costs_a_few_images(inbox: Inbox, ahead_ms: int) -> None:
+    refused = 0
+    for i in range(100):
+        for view in ("left", "right"):
+            bad = i == 30 and view == "left"
+            try:
+                inbox.image(view, 33 * i + (ahead_ms if bad else 0), i)
+            except TimestampError:
+                refused += 1
+    assert refused <= 8
+    assert inbox.newest() == (33 * 99, 99, 99)
+    assert inbox.inbox.counts().unpaired <= 9
+
+
+@pytest.mark.parametrize("back_ms", [300, 500, 2000, 4000])
+@pytest.mark.parametrize("whole", [True, False])
+def test_frames_go_on_when_the_cameras_clock_is_set_back(
+    inbox: Inbox, back_ms: int, whole: bool
+) -> None:
+    image, refused = np.zeros(inbox.shape, np.uint8), 0
+    for i in range(100):
+        for view in ("left",) if whole else ("left", "right"):
+            # The clock is set back between a left and a right image.
+            back = back_ms if i > 50 or (i == 50 and view == "right") else 0
+            stamp_ms = 5000 + 33 * i - back
+            try:
+                if whole:
+                    frame = StereoFrame(START_NS + stamp_ms * MS, image, image)
+                    inbox.inbox.put(frame, None)
+                else:
+                    inbox.image(view, stamp_ms, i)
+            except TimestampError:
+                refused += 1
+    assert refused <= (7 if whole else 14)
+    newest = inbox.newest()
+    assert newest[0] == 5000 + 33 * 99 - back_ms and None not in newest
+    assert inbox.inbox.restarts == 1
+
+
+def test_latency_counts_from_the_frame_that_is_estimated(
+    tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from same_runtime import SamePoseTracker
+
+    with SamePoseTracker(tiny_bundle) as tracker:
+        image = np.zeros((tracker.rig.left.height, tracker.rig.left.width), np.uint8)
+
+        def newer_frame_while_waiting(*_: object) -> None:
+            time.sleep(0.1)
+            tracker.ingest.frame(StereoFrame(START_NS + 33 * MS, image, image))
+
+        monkeypatch.setattr(tracker._pipeline, "await_samples", newer_frame_while_waiting)
+        tracker.ingest.head(START_NS, (0.0, 1.6, 0.0), (0.0, 0.0, 0.0, 1.0))
+        tracker.ingest.frame(StereoFrame(START_NS, image, image))
+        pose = tracker.step()
+        assert pose is not None and pose.timestamp_ns == START_NS
+        assert pose.latency_ns >= 100 * MS
