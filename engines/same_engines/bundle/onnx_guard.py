@@ -2,7 +2,8 @@
 
 An ONNX tensor may name an external file, which a hostile model can aim anywhere. The check
 walks the protobuf wire format of the few message types that can hold tensors, so it needs
-neither the ``onnx`` package nor a native parser. Field numbers: onnx.proto3.
+neither the ``onnx`` package nor a native parser. Where parsers are lenient it refuses: what it
+passes must mean the same to all of them. Field numbers: onnx.proto3.
 """
 
 from collections.abc import Iterator
@@ -10,7 +11,9 @@ from collections.abc import Iterator
 from same_engines.errors import BundleError
 
 _MAX_DEPTH = 32
-_EXTERNAL = 1
+_INSIDE = 0
+_MAX_TAG = (1 << 32) - 1
+_MAX_VARINT = (1 << 64) - 1
 
 # message type -> {field number: type of the message it holds}
 _MODEL, _GRAPH, _NODE, _ATTRIBUTE, _TENSOR, _SPARSE, _FUNCTION, _TRAINING = range(8)
@@ -42,7 +45,8 @@ def _walk(message: memoryview, kind: int, depth: int, where: str) -> None:
     for number, value in _fields(message):
         if kind == _TENSOR and (
             number == _TENSOR_EXTERNAL_DATA
-            or (number == _TENSOR_DATA_LOCATION and value == _EXTERNAL)
+            # Parsers keep the lower 32 bits of an enumeration: only 0 is surely 'inside'.
+            or (number == _TENSOR_DATA_LOCATION and value != _INSIDE)
         ):
             raise BundleError(
                 f"{where}: a tensor keeps its data in another file; a bundle's graphs must hold "
@@ -60,7 +64,11 @@ def _fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
     at = 0
     while at < len(message):
         key, at = _varint(message, at)
+        if key > _MAX_TAG:
+            raise ValueError(f"field number {key >> 3} is too large")
         number, wire_type = key >> 3, key & 7
+        if number == 0:
+            raise ValueError("field number 0")
         if wire_type == 0:
             value, at = _varint(message, at)
             yield number, value
@@ -84,5 +92,8 @@ def _varint(message: memoryview, at: int) -> tuple[int, int]:
         at += 1
         value |= (byte & 0x7F) << shift
         if byte < 0x80:
+            # Parsers read over-long numbers as the same number, or cut what is beyond 64 bits.
+            if (byte == 0 and shift > 0) or value > _MAX_VARINT:
+                raise ValueError("a number that is not written in the one canonical way")
             return value, at
     raise ValueError("varint too long")
