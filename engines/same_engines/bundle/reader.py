@@ -177,7 +177,10 @@ def read_inside(folder: Path, relative: str, limit: int) -> bytes:
     for part in pure.parts:
         path = path / part
         if path.is_symlink():
-            raise BundleError(f"{path}: a link; a bundle holds plain files only")
+            raise BundleError(
+                f"{path}: a link; a bundle holds plain files only; if a model hub's cache put it "
+                f"there, copy what it links to: cp -rL {folder} COPY.same"
+            )
     try:
         if not path.is_file():
             raise BundleError(f"{path}: missing from the bundle; export or download it again")
