@@ -135,7 +135,8 @@ class CudaDevice:
         with cuda_errors("opening the device"):
             self._device = Device(0)
             self._device.set_current()
-            self._thread = threading.get_ident()
+            self._current_in = threading.local()
+            self._current_in.this_thread = True
             self.lane = self._device.create_stream()
             self._pinned = LegacyPinnedMemoryResource()
             major, minor = self._device.compute_capability
@@ -144,10 +145,11 @@ class CudaDevice:
             self.driver = _driver_version()
 
     def make_current(self) -> None:
-        if threading.get_ident() != self._thread:
+        # Not by the thread's number, which a new thread gets once its owner has ended.
+        if not hasattr(self._current_in, "this_thread"):
             with cuda_errors("opening the device in another thread"):
                 self._device.set_current()
-            self._thread = threading.get_ident()
+            self._current_in.this_thread = True
 
     def empty(self, spec: TensorSpec) -> _DeviceBuffer:
         nbytes = _nbytes(spec)
