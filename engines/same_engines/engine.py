@@ -32,7 +32,8 @@ class Engine(ABC):
 
     @abstractmethod
     def host_output(self, name: str) -> np.ndarray:
-        """Host view of a stage's output, valid until that stage runs again."""
+        """Host view of a stage's output, valid until that stage runs again. The array of an
+        output that is carried on (``X_next``) may be another one after every run."""
 
     @abstractmethod
     def run(self, stage: str) -> None:

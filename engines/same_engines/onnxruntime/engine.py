@@ -43,10 +43,11 @@ class OnnxRuntimeEngine(Engine):
                 first, second = self._buffers[state][0], self._buffers[name][0]
                 self._buffers[state] = (first, second)
                 self._buffers[name] = (second, first)
-        self._computed = {
-            spec.name for stage in STAGES for spec in bundle.graph(precision, stage).outputs
+        self._writer = {
+            spec.name: stage for stage in STAGES for spec in bundle.graph(precision, stage).outputs
         }
         self._turn = dict.fromkeys(STAGES, 0)
+        self._last_turn = dict.fromkeys(STAGES, 0)
         self._stages = {
             stage: self._open_stage(bundle, stage, threads if stage == "visual" else 1)
             for stage in STAGES
@@ -86,14 +87,15 @@ class OnnxRuntimeEngine(Engine):
         return binding
 
     def host_input(self, name: str) -> np.ndarray:
-        if name not in self._tensors or name in self._computed:
+        if name not in self._tensors or name in self._writer:
             raise EngineError(f"{name!r} is not a host input of this bundle")
         return self._buffers[name][0]
 
     def host_output(self, name: str) -> np.ndarray:
-        if name not in self._computed:
+        if name not in self._writer:
             raise EngineError(f"{name!r} is not an output of this bundle")
-        return self._buffers[name][0]
+        buffers = self._buffers[name]
+        return buffers[self._last_turn[self._writer[name]] % len(buffers)]
 
     def run(self, stage: str) -> None:
         self.peek(stage)
@@ -108,6 +110,7 @@ class OnnxRuntimeEngine(Engine):
             opened.session.run_with_iobinding(opened.bindings[self._turn[stage]])
         except Exception as error:  # any backend failure is one kind of error to the caller
             raise EngineError(f"ONNX Runtime failed in stage {stage}: {error}") from None
+        self._last_turn[stage] = self._turn[stage]
 
     def next_inputs(self, stage: str) -> dict[str, np.ndarray]:
         """Copies of what the next run of ``stage`` will read, by tensor name."""
@@ -121,6 +124,7 @@ class OnnxRuntimeEngine(Engine):
                 for buffer in self._buffers[name]:
                     buffer.fill(0)
         self._turn = dict.fromkeys(STAGES, 0)
+        self._last_turn = dict.fromkeys(STAGES, 0)
 
     def close(self) -> None:
         self._stages = {}

@@ -9,6 +9,7 @@ from engine_inputs import fill_inputs
 from same_engines import Bundle, open_engine
 from same_engines.bundle.reader import STAGES
 from same_engines.errors import BundleError, EngineError
+from same_engines.onnxruntime.engine import OnnxRuntimeEngine
 
 
 def run_frames(engine, frames: int) -> list[np.ndarray]:
@@ -32,6 +33,28 @@ def test_reset_starts_the_stream_again_bit_for_bit(tiny_bundle: Path, precision:
     np.testing.assert_array_equal(first, again)
     assert np.abs(np.array(carried) - first).max() > 1e-6, "state is not carried"
     assert np.isfinite(first).all()
+
+
+def test_carried_outputs_are_those_of_the_last_run(tiny_bundle: Path) -> None:
+    bundle = Bundle.open(tiny_bundle)
+    states = [t.name for t in bundle.graph("fp32", "inertial").outputs if t.name.endswith("_next")]
+    assert states
+    with open_engine(bundle, "onnxruntime", threads=1) as engine:
+        assert isinstance(engine, OnnxRuntimeEngine)
+        for frame in range(5):
+            fill_inputs(engine, frame)
+            engine.run("inertial")
+            carried = engine.next_inputs("inertial")
+            for name in states:
+                expected = carried[name.removesuffix("_next")]
+                np.testing.assert_array_equal(engine.host_output(name), expected)
+                assert expected.any()
+        fill_inputs(engine, 5)
+        engine.peek("inertial")
+        peeked = {name: engine.host_output(name).copy() for name in states}
+        engine.run("inertial")
+        for name in states:
+            np.testing.assert_array_equal(engine.host_output(name), peeked[name])
 
 
 def test_threads_do_not_change_the_result(tiny_bundle: Path) -> None:
