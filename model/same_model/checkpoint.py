@@ -22,6 +22,8 @@ _SUFFIXES: Final = (".pt", ".safetensors")
 _CONFIG_KEY: Final = "same_config"
 _VERSION_KEY: Final = "same_format_version"
 _WEIGHTS_KEY: Final = "state_dict"
+_WRAPPERS: Final = {"module": "DistributedDataParallel", "_orig_mod": "torch.compile"}
+"""What wrappers of a model or of a part of it put into the names of its weights."""
 
 
 def _check_suffix(path: Path) -> None:
@@ -140,6 +142,20 @@ def _names(names: set[str]) -> str:
     return ", ".join(shown[:3]) + (f" and {len(shown) - 3} more" if len(shown) > 3 else "")
 
 
+def _wrapper_hint(expected: Mapping[str, Tensor], weights: Mapping[Any, Tensor]) -> str:
+    """What to do about weights that were saved from a wrapper of the model; else nothing."""
+    parts = {part for name in weights for part in str(name).split(".")}
+    found = [wrapper for wrapper in _WRAPPERS if wrapper in parts]
+    plain = {
+        ".".join(part for part in str(name).split(".") if part not in found) for name in weights
+    }
+    if plain != expected.keys():
+        return ""
+    causes = " and ".join(f"{wrapper!r} in them is from {_WRAPPERS[wrapper]}" for wrapper in found)
+    inner = "".join(f".{wrapper}" for wrapper in found)
+    return f"; {causes}: save the model inside, save_checkpoint(path, wrapper{inner})"
+
+
 def _checked_weights(
     path: Path, expected: Mapping[str, Tensor], weights: object
 ) -> dict[str, Tensor]:
@@ -152,7 +168,9 @@ def _checked_weights(
         ("unexpected", weights.keys() - expected.keys()),
     ):
         if names:
-            raise CheckpointError(f"{path}: {problem} weights: {_names(names)}")
+            raise CheckpointError(
+                f"{path}: {problem} weights: {_names(names)}{_wrapper_hint(expected, weights)}"
+            )
     for name, wanted in expected.items():
         came = weights[name]
         if not isinstance(came, Tensor) or came.layout != torch.strided or came.is_quantized:

@@ -47,6 +47,24 @@ def test_round_trip(checkpoint: Path) -> None:
     assert [file.name for file in checkpoint.parent.iterdir()] == [checkpoint.name]
 
 
+@pytest.mark.parametrize(
+    ("prefix", "said"),
+    [
+        ("module.", r"'module' in them is from DistributedDataParallel: .*wrapper\.module\)"),
+        ("_orig_mod.", r"'_orig_mod' in them is from torch.compile: .*wrapper\._orig_mod\)"),
+        ("module._orig_mod.", r"Parallel and '_orig_mod' .*wrapper\.module\._orig_mod\)"),
+    ],
+)
+def test_weights_of_a_wrapper_get_a_hint(checkpoint: Path, prefix: str, said: str) -> None:
+    def wrap(config: dict[str, Any], weights: dict[str, torch.Tensor]) -> None:
+        for name in list(weights):
+            weights[prefix + name] = weights.pop(name)
+
+    rewrite(checkpoint, wrap)
+    with pytest.raises(CheckpointError, match=said):
+        load_checkpoint(checkpoint)
+
+
 def test_another_preset_is_named(checkpoint: Path) -> None:
     with pytest.raises(CheckpointError, match="expected preset 'lite', got 'tiny'"):
         load_checkpoint(checkpoint, preset="lite")
