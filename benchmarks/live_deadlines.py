@@ -156,8 +156,7 @@ def run(command: LiveDeadlinesCommand) -> None:
         memory = _Series(round(60 * command.minutes) + 60, 2)
         watch = QuietWatch()
         tracker.start(options)
-        assert tracker._worker is not None
-        tracker._worker.output = output
+        tracker._live_figures.output = output
         began_ns = time.monotonic_ns()
         feeder = threading.Thread(
             target=_feed, args=(tracker, devices, duration_ns, began_ns, doors), name="devices"

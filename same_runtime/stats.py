@@ -114,7 +114,10 @@ class TrackerStats:
     relocalisations: int
     """Times the head jumped and the body was moved along."""
     engine_failures: int
+    worker_errors: int
+    """Errors that the live threads caught and went on after, engine failures among them."""
     callback_errors: int
+    """What the application's pose callbacks and its clock raised."""
 
 
 def stream_stats(ingestion: Ingestion, lost_after_ns: int) -> dict[str, StreamStats]:

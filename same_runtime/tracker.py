@@ -23,13 +23,12 @@ from same_runtime.ingestion.frame_inbox import FrameInbox
 from same_runtime.ingestion.inputs import Ingest
 from same_runtime.ingestion.timestamps import check_follows, check_same_clock, stamp_error
 from same_runtime.live.fork_safety import keep_in_children
-from same_runtime.live.publisher import PoseFeed
-from same_runtime.live.worker import LiveOptions, Tasks, Worker
+from same_runtime.live.publisher import Publisher
+from same_runtime.live.worker import LiveFigures, LiveOptions, Tasks, Worker
 from same_runtime.options import TrackerOptions
 from same_runtime.pose import Pose, Reason
 from same_runtime.samples import DevicePose, ImuFrame, LegReading, StereoFrame, check_timestamp_ns
 from same_runtime.stats import (
-    RollingFigures,
     TrackerStats,
     newest_status,
     stream_stats,
@@ -121,7 +120,9 @@ class SamePoseTracker:
         self._closed = False
         self._process_id = os.getpid()
         self._lock = threading.Lock()
-        self._feed = PoseFeed()
+        self._publisher = Publisher()
+        self._live_figures = LiveFigures()
+        self._live_lock = threading.Lock()  # of whether a worker runs; never held while one ends
         self._worker: Worker | None = None
 
     @property
@@ -229,50 +230,64 @@ class SamePoseTracker:
     ) -> None:
         """Track in the background until ``stop``: the network on each newest frame of
         ``ingest.frame``, a pose at display rate. ``clock``: now on the tracker's clock, ns.
-        Raises ``SameError`` when already started or closed. ``push`` is closed meanwhile.
+        Raises ``SameError`` when already started or closed, ``InvalidInputError`` for a wrong
+        type. ``push`` is closed meanwhile.
         """
+        if options is not None and not isinstance(options, LiveOptions):
+            raise InvalidInputError(f"options: expected LiveOptions, got {type(options).__name__}")
+        if not callable(clock):
+            raise InvalidInputError(f"clock: expected a function, got {type(clock).__name__}")
+        live_options = options or LiveOptions()
+        tasks = Tasks(
+            lambda stopping: self._estimate_newest(live_options.max_wait_ns, stopping),
+            self._estimate_without_images,
+            self._predict_without_images,
+            self.at_time,
+            self._held_pose,
+        )
         self._check_open()
-        with self._lock:
+        with self._live_lock:
+            self._check_open()
             self._check_not_started()
-            options = options or LiveOptions()
-            tasks = Tasks(
-                lambda stopping: self._estimate_newest(options.max_wait_ns, stopping),
-                self._estimate_without_images,
-                self._predict_without_images,
-                self.at_time,
-                self._held_pose,
+            worker = Worker(
+                tasks, self._frame_arrived, self._publisher, self._live_figures, live_options, clock
             )
-            self._worker = Worker(tasks, self._frame_arrived, self._feed, options, clock)
-            self._worker.start()
-        # The worker's threads must be gone before the interpreter takes its modules apart.
-        atexit.register(self.stop)
+            worker.start()
+            self._worker = worker
+            # The worker's threads must be gone before the interpreter takes its modules apart.
+            atexit.register(self.stop)
 
     def stop(self) -> None:
         """End what ``start`` began, after the running estimate. Safe to call at any time."""
-        worker, self._worker = self._worker, None
-        if worker is not None and os.getpid() == self._process_id:
+        if os.getpid() != self._process_id:
+            self._worker = None  # its threads did not come along through the fork
+            return
+        with self._live_lock:
+            worker, self._worker = self._worker, None
             atexit.unregister(self.stop)
+        if worker is not None:
             worker.stop()
+        else:
+            self._publisher.end()
 
     def latest(self) -> Pose:
         """The newest pose: the worker's while started, else the newest estimate; INVALID before
         the first. Never waits."""
-        pose = self._feed.newest if self._worker is not None else self._pipeline.newest_pose
+        pose = self._publisher.newest if self._worker is not None else self._pipeline.newest_pose
         return pose or Pose()
 
     def on_pose(self, callback: Callable[[Pose], None]) -> Callable[[], None]:
         """Call ``callback`` with each pose that the worker gives out, in the worker's thread: it
         must be quick. What it raises is logged and counted. Returns what ends the calls."""
-        return self._feed.listen(callback)
+        return self._publisher.listen(callback)
 
     def poses(self) -> AsyncIterator[Pose]:
         """``async for pose in tracker.poses()``: the newest pose each time there is one, until
         ``stop``. A slow reader misses poses; nothing queues up."""
-        return self._feed.poses()
+        return self._publisher.poses()
 
     def stats(self) -> TrackerStats:
         """Health, counters, rates and latencies since the tracker opened."""
-        worker = self._worker
         status, reasons, joint_confidence = newest_status(self._pipeline.newest_pose)
         return TrackerStats(
             status=status,
@@ -281,25 +296,30 @@ class SamePoseTracker:
             streams=stream_stats(self._ingestion, self._options.max_gap_ns),
             frames=self._inbox.counts(),
             estimates=self._pipeline.estimates.figures(),
-            output=worker.output.figures() if worker else RollingFigures().figures(),
-            deadlines_missed=worker.deadlines_missed if worker else 0,
+            output=self._live_figures.output.figures(),
+            deadlines_missed=self._live_figures.deadlines_missed,
             frames_too_late=self._pipeline.frames_too_late,
             relocalisations=self._pipeline.relocalisations,
             engine_failures=self._pipeline.engine_failures,
-            callback_errors=self._feed.callback_errors,
+            worker_errors=self._live_figures.errors,
+            callback_errors=self._publisher.callback_errors,
         )
 
     def reset(self) -> None:
         """Forget all samples and carried state, as after opening; counters stay."""
         with self._running():
             self._pipeline.restart()
+            self._publisher.clear()
 
     def close(self) -> None:
         """Release the engine. Safe to call twice."""
         if os.getpid() == self._process_id:
+            with self._live_lock:
+                if self._worker is not None:
+                    self._worker.request_stop()
+                self._closed = True
             self.stop()
             with self._lock:
-                self._closed = True
                 self._engine.close()
 
     def __enter__(self) -> "SamePoseTracker":
@@ -316,6 +336,7 @@ class SamePoseTracker:
     @contextmanager
     def _running(self) -> Iterator[None]:
         """Hold the lock under which the network runs; raises ``SameError`` when closed."""
+        self._check_open()  # a forked child may have inherited the lock as it was held
         with self._lock:
             self._check_open()
             yield
@@ -363,5 +384,5 @@ class SamePoseTracker:
         with self._running():
             self._pipeline.predict_without_images()
 
-    def _held_pose(self) -> Pose:
+    def _held_pose(self, now_ns: int) -> Pose:
         return self._pipeline.newest_pose or Pose(reasons=(Reason.WARMING_UP,))

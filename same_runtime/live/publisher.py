@@ -4,33 +4,66 @@ import asyncio
 import logging
 import threading
 from collections.abc import AsyncIterator, Callable
+from typing import Final
 
 from same_runtime.pose import Pose
 
 _log = logging.getLogger("same")
 
+_END: Final = None
+"""What listeners are given when no more poses will come."""
 
-class PoseFeed:
-    """One publisher, any number of readers; a slow reader misses poses, nothing queues up."""
+
+class Publisher:
+    """One session after another gives poses out to any number of readers; a slow reader misses
+    poses, nothing queues up."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._listeners: tuple[Callable[[Pose | None], None], ...] = ()
+        self._session = 0
+        self._ended = False
         self.newest: Pose | None = None
+        """Of the running session."""
         self.callback_errors = 0
 
-    def publish(self, pose: Pose | None) -> None:
-        """Pass ``pose`` on; None says that no more will come. A listener that raises is logged
-        and counted, and hears the next pose all the same."""
-        if pose is not None:
+    def begin(self) -> int:
+        """Begin a session; its poses are published with the number that this returns."""
+        with self._lock:
+            self._session += 1
+            self._ended = False
+            self.newest = None
+            return self._session
+
+    def end(self) -> None:
+        """End the session, if one runs: iterators end, and its late poses go nowhere."""
+        with self._lock:
+            self._session += 1
+            self._ended = True
+            listeners = self._listeners
+        for listener in listeners:
+            self._call(listener, _END)
+
+    def clear(self) -> None:
+        """Forget the newest pose."""
+        self.newest = None
+
+    def publish(self, session: int, pose: Pose) -> None:
+        """Pass ``pose`` on unless ``session`` is over. A listener that raises is logged and
+        counted, and gets the next pose all the same."""
+        with self._lock:
+            if session != self._session:
+                return
             self.newest = pose
-        for listener in self._listeners:
-            try:
-                listener(pose)
-            except Exception:
-                self.callback_errors += 1
-                if self.callback_errors == 1:
-                    _log.exception("a pose callback raised; further errors are only counted")
+            listeners = self._listeners
+        for listener in listeners:
+            self._call(listener, pose)
+
+    def count_error(self, what: str) -> None:
+        """Count, inside ``except``, an error of the application's code; the first is logged."""
+        self.callback_errors += 1
+        if self.callback_errors == 1:
+            _log.exception("%s raised; further errors are only counted", what)
 
     def listen(self, callback: Callable[[Pose], None]) -> Callable[[], None]:
         """Call ``callback`` with every pose, in the publisher's thread; returns what ends it."""
@@ -39,30 +72,34 @@ class PoseFeed:
             if pose is not None:
                 callback(pose)
 
-        return self._add(listener)
+        remove, _ = self._add(listener)
+        return remove
 
     async def poses(self) -> AsyncIterator[Pose]:
-        """The newest pose each time there is one, until the publisher stops."""
+        """The newest pose each time there is one, until the session ends; ends at once when it
+        has ended already, and waits for the first session."""
         loop = asyncio.get_running_loop()
-        came = asyncio.Event()
+        arrived = asyncio.Event()
         latest: list[Pose | None] = []
         scheduled = threading.Event()  # at most one wake-up waits in the loop, however slow it is
 
         def wake() -> None:
             scheduled.clear()
-            came.set()
+            arrived.set()
 
         def listener(pose: Pose | None) -> None:
+            if latest == [_END]:
+                return  # a session that began meanwhile is not this iterator's
             latest[:] = [pose]
             if not scheduled.is_set():
                 scheduled.set()
                 loop.call_soon_threadsafe(wake)
 
-        remove = self._add(listener)
+        remove, ended = self._add(listener)
         try:
-            while True:
-                await came.wait()
-                came.clear()
+            while not ended:
+                await arrived.wait()
+                arrived.clear()
                 pose = latest[0]
                 if pose is None:
                     return
@@ -70,12 +107,20 @@ class PoseFeed:
         finally:
             remove()
 
-    def _add(self, listener: Callable[[Pose | None], None]) -> Callable[[], None]:
+    def _call(self, listener: Callable[[Pose | None], None], pose: Pose | None) -> None:
+        try:
+            listener(pose)
+        except BaseException:  # sys.exit() in a callback would end the thread for everybody
+            self.count_error("a pose callback")
+
+    def _add(self, listener: Callable[[Pose | None], None]) -> tuple[Callable[[], None], bool]:
+        """What ends ``listener``, and whether no session runs any more."""
         with self._lock:
             self._listeners = (*self._listeners, listener)
+            ended = self._ended
 
         def remove() -> None:
             with self._lock:
                 self._listeners = tuple(x for x in self._listeners if x is not listener)
 
-        return remove
+        return remove, ended

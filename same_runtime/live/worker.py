@@ -7,8 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from same_engines.errors import InvalidInputError, SameError
-from same_runtime.live.publisher import PoseFeed
+from same_engines.errors import SameError
+from same_engines.field_checks import checked_choice, checked_number
+from same_runtime.live.publisher import Publisher
 from same_runtime.pose import Pose
 from same_runtime.samples import check_timestamp_ns
 from same_runtime.stats import RollingFigures
@@ -20,10 +21,10 @@ BETWEEN_FRAMES: Final = ("reanchor", "image_free", "hold")
 
 @dataclass(frozen=True)
 class LiveOptions:
-    """How a started tracker schedules its work."""
+    """How a started tracker schedules its work. Raises ``InvalidInputError`` naming the field."""
 
     display_rate_hz: float = 90.0
-    """Poses given out a second."""
+    """Poses given out a second, 1..1000."""
     lead_ns: int = 0
     """How far ahead of now each pose is for: the time until its frame is seen."""
     between_frames: Literal["reanchor", "image_free", "hold"] = "reanchor"
@@ -33,23 +34,18 @@ class LiveOptions:
     cameras_lost_after_ns: int = 100_000_000
     """Without a frame for this long, the network goes on without images, at ``lost_rate_hz``."""
     lost_rate_hz: float = 30.0
-    """Estimates a second while the cameras are lost."""
+    """Estimates a second while the cameras are lost, 1..240."""
     max_wait_ns: int = 5_000_000
     """How long a frame waits for device samples as new as itself, so that they need not be
     extrapolated."""
 
     def __post_init__(self) -> None:
-        if self.between_frames not in BETWEEN_FRAMES:
-            raise InvalidInputError(
-                f"between_frames: expected one of {BETWEEN_FRAMES}, got {self.between_frames!r}"
-            )
+        checked_choice("between_frames", self.between_frames, BETWEEN_FRAMES)
         for name, highest in (("display_rate_hz", 1000.0), ("lost_rate_hz", 240.0)):
-            if not 1.0 <= getattr(self, name) <= highest:
-                raise InvalidInputError(
-                    f"{name}: expected 1..{highest:g} Hz, got {getattr(self, name)}"
-                )
+            rate_hz = checked_number(name, getattr(self, name), 1.0, highest, "Hz")
+            object.__setattr__(self, name, rate_hz)
         for name in ("lead_ns", "cameras_lost_after_ns", "max_wait_ns"):
-            check_timestamp_ns(name, getattr(self, name))
+            object.__setattr__(self, name, check_timestamp_ns(name, getattr(self, name)))
 
 
 @dataclass(frozen=True)
@@ -63,29 +59,40 @@ class Tasks:
     predict_without_images: Callable[[], None]
     """Run the network on the newest device samples, without a trace in its state."""
     pose_at: Callable[[int], Pose]
-    held_pose: Callable[[], Pose]
+    held_pose: Callable[[int], Pose]
+    """The newest estimate as it is to be judged at a time."""
+
+
+class LiveFigures:
+    """What the worker counts; a tracker's sessions share one."""
+
+    def __init__(self) -> None:
+        self.output = RollingFigures()
+        self.deadlines_missed = 0
+        self.errors = 0
 
 
 class Worker:
-    """Runs until ``stop``; an error in a task or callback is logged and counted, never fatal."""
+    """Runs until ``stop``. Whatever a task, a callback or the clock raises is counted, its first
+    time logged, and never ends a thread."""
 
     def __init__(
         self,
         tasks: Tasks,
         frame_arrived: threading.Event,
-        feed: PoseFeed,
+        publisher: Publisher,
+        figures: LiveFigures,
         options: LiveOptions,
         clock: Callable[[], int],
     ) -> None:
         self._tasks = tasks
         self._frame_arrived = frame_arrived
-        self._feed = feed
+        self._publisher = publisher
+        self._figures = figures
         self._options = options
         self._clock = clock
+        self._session = 0
         self._stopping = threading.Event()
-        self.output = RollingFigures()
-        self.deadlines_missed = 0
-        self.failures = 0
         # Daemons: a process that forgets to stop its tracker can still end.
         self._threads = [
             threading.Thread(target=target, name=name, daemon=True)
@@ -96,69 +103,95 @@ class Worker:
         ]
 
     def start(self) -> None:
-        """Begin."""
-        for thread in self._threads:
-            thread.start()
+        """Begin. Raises ``SameError`` when the system gives no more threads."""
+        self._session = self._publisher.begin()
+        try:
+            for thread in self._threads:
+                thread.start()
+        except RuntimeError as error:
+            self.stop()
+            raise SameError(f"the tracker cannot be started: {error}") from None
+
+    def request_stop(self) -> None:
+        """Let both threads end after what they are at."""
+        self._stopping.set()
+        self._frame_arrived.set()
 
     def stop(self) -> None:
         """End both threads; waits for a running estimate. Safe from a callback and twice."""
-        self._stopping.set()
-        self._frame_arrived.set()
+        self.request_stop()
+        self._publisher.end()
         for thread in self._threads:
-            if thread is not threading.current_thread():
+            if thread.ident is not None and thread is not threading.current_thread():
                 thread.join()
-        self._feed.publish(None)
+
+    def now_ns(self) -> int | None:
+        """The application's clock; None, and counted, when it raises or gives no nanoseconds."""
+        try:
+            return check_timestamp_ns("clock()", self._clock())
+        except BaseException:
+            self._publisher.count_error("the clock")
+            return None
 
     def _run_network(self) -> None:
-        options = self._options
-        idle_s = 1.0 / options.display_rate_hz
+        idle_s = 1.0 / self._options.display_rate_hz
         last_frame_ns = time.monotonic_ns()
         last_blind_ns = 0
-        while not self._stopping.is_set():
+        while True:
             arrived = self._frame_arrived.wait(idle_s)
-            self._frame_arrived.clear()
             if self._stopping.is_set():
-                return
-            now_ns = time.monotonic_ns()
+                return  # the event may be the next worker's
+            self._frame_arrived.clear()
             try:
+                now_ns = time.monotonic_ns()
                 if arrived and self._tasks.estimate_newest(self._stopping):
                     last_frame_ns = time.monotonic_ns()
-                elif now_ns - last_frame_ns > options.cameras_lost_after_ns:
-                    if now_ns - last_blind_ns >= 1e9 / options.lost_rate_hz:
+                elif now_ns - last_frame_ns > self._options.cameras_lost_after_ns:
+                    if now_ns - last_blind_ns >= 1e9 / self._options.lost_rate_hz:
                         last_blind_ns = now_ns
                         self._tasks.estimate_without_images()
-                elif options.between_frames == "image_free":
+                elif self._options.between_frames == "image_free":
                     self._tasks.predict_without_images()
-            except SameError as error:
-                self._note(error)
+            except BaseException as error:
+                self._count(error)
 
     def _run_display(self) -> None:
-        options = self._options
-        period_ns = round(1e9 / options.display_rate_hz)
+        period_ns = round(1e9 / self._options.display_rate_hz)
         due_ns = time.monotonic_ns()
-        while not self._stopping.is_set():
+        while True:
             due_ns += period_ns
             behind_ns = time.monotonic_ns() - due_ns
             if behind_ns > period_ns:
                 skipped = behind_ns // period_ns
-                self.deadlines_missed += skipped
+                self._figures.deadlines_missed += skipped
                 due_ns += skipped * period_ns
             if self._stopping.wait(max(0.0, 1e-9 * (due_ns - time.monotonic_ns()))):
                 return
             try:
-                if options.between_frames == "hold":
-                    pose = self._tasks.held_pose()
-                else:
-                    pose = self._tasks.pose_at(self._clock() + options.lead_ns)
-            except SameError as error:
-                self._note(error)
-                continue
-            ready_ns = time.monotonic_ns()
-            self.output.add(ready_ns, ready_ns - due_ns)
-            self.deadlines_missed += ready_ns - due_ns > period_ns
-            self._feed.publish(pose)
+                self._give_out(due_ns, period_ns)
+            except BaseException as error:
+                self._count(error)
 
-    def _note(self, error: SameError) -> None:
-        self.failures += 1
-        if self.failures == 1:
-            _log.error("the live tracker goes on after: %s; further errors are counted", error)
+    def _give_out(self, due_ns: int, period_ns: int) -> None:
+        now_ns = self.now_ns()
+        if now_ns is None:
+            return
+        if self._options.between_frames == "hold":
+            pose = self._tasks.held_pose(now_ns)
+        else:
+            pose = self._tasks.pose_at(now_ns + self._options.lead_ns)
+        ready_ns = time.monotonic_ns()
+        self._figures.output.add(ready_ns, ready_ns - due_ns)
+        self._figures.deadlines_missed += ready_ns - due_ns > period_ns
+        self._publisher.publish(self._session, pose)
+
+    def _count(self, error: BaseException) -> None:
+        if self._stopping.is_set() and isinstance(error, SameError):
+            return  # the tracker is being closed
+        self._figures.errors += 1
+        if self._figures.errors == 1:
+            _log.error(
+                "the live tracker goes on after: %s; further errors are counted",
+                error,
+                exc_info=None if isinstance(error, SameError) else error,
+            )

@@ -7,7 +7,6 @@ from same_engines.errors import InvalidInputError
 from same_engines.field_checks import (
     checked_choice,
     checked_flag,
-    checked_integer,
     checked_number,
 )
 
@@ -22,13 +21,6 @@ def test_numbers_come_back_as_floats(good: float) -> None:
 def test_what_is_no_number_in_the_range_is_named(bad: object) -> None:
     with pytest.raises(InvalidInputError, match=r"rate: expected a number in 0..2 Hz, got"):
         checked_number("rate", bad, 0.0, 2.0, "Hz")
-
-
-@pytest.mark.parametrize("bad", ["1", None, True, 2.0, 2.5, -1, 2**70])
-def test_what_is_no_integer_in_the_range_is_named(bad: object) -> None:
-    assert type(checked_integer("size", np.int32(3), 0, 9, "samples")) is int
-    with pytest.raises(InvalidInputError, match=r"size: expected an integer in 0..9 samples, got"):
-        checked_integer("size", bad, 0, 9, "samples")
 
 
 def test_flags_and_choices_are_exact() -> None:

@@ -7,7 +7,7 @@ import sys
 import textwrap
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -211,10 +211,170 @@ def test_push_and_start_exclude_each_other(tracker: SamePoseTracker) -> None:
     tracker.push_frame(StereoFrame(START_NS, None, None))
 
 
-@pytest.mark.parametrize("bad", [{"between_frames": "guess"}, {"display_rate_hz": 0.0}])
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"between_frames": "guess"}, {"between_frames": None}, {"display_rate_hz": 0.0},
+        {"display_rate_hz": "90"}, {"display_rate_hz": None}, {"lost_rate_hz": np.nan},
+        {"lead_ns": 0.5}, {"max_wait_ns": -1}, {"cameras_lost_after_ns": "1"},
+    ],
+)  # fmt: skip
 def test_bad_options_are_named(bad: dict) -> None:
     with pytest.raises(InvalidInputError, match=next(iter(bad))):
         LiveOptions(**bad)
+
+
+def test_what_cannot_be_started_is_named_and_starts_nothing(tracker: SamePoseTracker) -> None:
+    with pytest.raises(InvalidInputError, match="options: expected LiveOptions, got str"):
+        tracker.start("x")  # type: ignore[arg-type]
+    with pytest.raises(InvalidInputError, match="clock: expected a function, got int"):
+        tracker.start(clock=5)  # type: ignore[arg-type]
+    assert live_threads() == []
+    tracker.push_frame(StereoFrame(START_NS, None, None))
+
+
+def live_threads() -> list[str]:
+    return [t.name for t in threading.enumerate() if t.name in ("same-network", "same-display")]
+
+
+def wait_until(done: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 20.0
+    while not done():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("raised", [OSError("TimeInvalid"), SystemExit(1), "soon", -5, 1.5])
+def test_a_clock_that_fails_once_costs_one_pose(tracker: SamePoseTracker, raised: object) -> None:
+    calls = 0
+
+    def clock() -> int:
+        nonlocal calls
+        calls += 1
+        if calls == 3:
+            if isinstance(raised, BaseException):
+                raise raised
+            return raised  # type: ignore[return-value]
+        return time.monotonic_ns()
+
+    poses: list[Pose] = []
+    tracker.on_pose(poses.append)
+    tracker.start(clock=clock)
+    wait_until(lambda: len(poses) >= 10)
+    assert sorted(live_threads()) == ["same-display", "same-network"]
+    assert tracker.stats().callback_errors == 1
+    tracker.stop()
+    assert tracker.stats().callback_errors == 1 and tracker.stats().worker_errors == 0
+
+
+def test_no_kind_of_error_ends_a_live_thread(
+    tracker: SamePoseTracker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, at_time = tracker._engine.run, tracker.at_time
+    failures, stale = iter((MemoryError("full"), KeyError("images"))), iter((ValueError("odd"),))
+
+    def failing(stage: str) -> None:
+        if stage == "visual" and (error := next(failures, None)) is not None:
+            raise error
+        run(stage)
+
+    def odd(timestamp_ns: int) -> Pose:
+        if (error := next(stale, None)) is not None:
+            raise error
+        return at_time(timestamp_ns)
+
+    monkeypatch.setattr(tracker._engine, "run", failing)
+    monkeypatch.setattr(tracker, "at_time", odd)
+    received: list[Pose] = []
+
+    def leave(pose: Pose) -> None:
+        received.append(pose)
+        if len(received) == 1:
+            sys.exit(3)
+
+    tracker.on_pose(leave)
+    player = Player(tracker, 1.0)
+    tracker.start(LiveOptions(), player.now_ns)
+    player.play()
+    wait_until(lambda: received and received[-1].status is not PoseStatus.INVALID)
+    tracker.stop()
+    stats = tracker.stats()
+    assert (stats.engine_failures, stats.worker_errors, stats.callback_errors) == (2, 3, 1)
+
+
+def test_an_hour_of_waiting_does_not_hold_up_a_stop(tracker: SamePoseTracker) -> None:
+    def wait_with_a_frame() -> None:
+        tracker.ingest.head(START_NS, (0.0, 1.6, 0.0), (0.0, 0.0, 0.0, 1.0))
+        tracker.ingest.frame(StereoFrame(START_NS + 20 * MS, None, None))
+        time.sleep(0.2)
+
+    tracker.start(LiveOptions(max_wait_ns=3600 * SECOND))
+    wait_with_a_frame()
+    stopper = threading.Thread(target=tracker.stop, daemon=True)
+    stopper.start()
+    stopper.join(20.0)
+    assert not stopper.is_alive() and live_threads() == []
+
+
+def test_starts_and_stops_from_many_threads_leave_no_thread_behind(
+    tracker: SamePoseTracker,
+) -> None:
+    wrong: list[BaseException] = []
+
+    def toggle(action: Callable[[], None]) -> None:
+        for _ in range(30):
+            try:
+                action()
+            except SameError:
+                pass
+            except BaseException as error:
+                wrong.append(error)
+
+    threads = [
+        threading.Thread(target=toggle, args=(action,))
+        for action in (tracker.start, tracker.start, tracker.stop, tracker.stop)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    tracker.stop()
+    wait_until(lambda: not live_threads())
+    assert wrong == []
+    tracker.push_frame(StereoFrame(START_NS, None, None))
+
+
+async def collected(tracker: SamePoseTracker) -> list[Pose]:
+    return [pose async for pose in tracker.poses()]
+
+
+def test_the_poses_of_a_stopped_tracker_end(tracker: SamePoseTracker) -> None:
+    async def never_started() -> list[Pose]:
+        task = asyncio.ensure_future(collected(tracker))
+        await asyncio.sleep(0.05)
+        assert not task.done()  # it may still be started
+        tracker.stop()
+        return await asyncio.wait_for(task, 10.0)
+
+    assert asyncio.run(never_started()) == []
+    assert asyncio.run(asyncio.wait_for(collected(tracker), 10.0)) == []
+    tracker.start()
+    tracker.stop()
+    assert asyncio.run(asyncio.wait_for(collected(tracker), 10.0)) == []
+    tracker.start()
+    tracker.close()
+    assert asyncio.run(asyncio.wait_for(collected(tracker), 10.0)) == []
+
+
+def test_a_session_shows_nothing_of_the_one_before(tracker: SamePoseTracker) -> None:
+    player = Player(tracker, 0.5)
+    tracker.start(LiveOptions(), player.now_ns)
+    player.play()
+    wait_until(lambda: tracker.latest().status is not PoseStatus.INVALID)
+    tracker.stop()
+    tracker.start(LiveOptions(display_rate_hz=1.0), player.now_ns)
+    assert tracker.latest().timestamp_ns == 0
+    assert tracker.latest().status is PoseStatus.INVALID
 
 
 def run_program(bundle: Path, body: str) -> subprocess.CompletedProcess[str]:
