@@ -462,9 +462,11 @@ def test_two_threads_push_and_one_reads(tracker: SamePoseTracker) -> None:
             event.send(tracker.ingest)
     results: list[tuple[Pose, np.ndarray]] = []
     refused = [0, 0]
+    together = threading.Barrier(2)  # a thread frames behind would be a clock that began anew
 
     def push(which: int) -> None:
         for event in frames:
+            together.wait(20.0)
             try:
                 pose = tracker.push_frame(StereoFrame(event.timestamp_ns, None, None))
             except SameError:
