@@ -1,6 +1,7 @@
 """Fixtures that several test folders share."""
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,14 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip("no shared data beside this checkout")
     return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compiled_files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep what the engines compile out of the user's cache folder."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SAME_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 @pytest.fixture(scope="session")

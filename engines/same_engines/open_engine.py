@@ -9,14 +9,19 @@ from same_engines.engine import Engine
 from same_engines.errors import EngineError
 from same_engines.gpu.cuda_device import find_driver
 from same_engines.onnxruntime.engine import OnnxRuntimeEngine
+from same_engines.openvino.library import is_x86
 from same_engines.qnn.library import SOCS, TARGET_PREFIX, is_emulated
 
-BACKENDS = ("tensorrt", "tensorrt-rtx", "onnxruntime-cuda", "onnxruntime")
+BACKENDS = ("tensorrt", "tensorrt-rtx", "onnxruntime-cuda", "openvino", "onnxruntime")
 """From the fastest to the one that runs everywhere: the order in which ``auto`` tries them."""
+OPENVINO_DEVICES = ("openvino-gpu", "openvino-npu")
+"""Intel's GPUs and NPUs, for the visual stage. ``auto`` never takes them: what they win depends
+on the laptop."""
 NPU_BACKENDS = ("qnn", *SOCS)
 """Qualcomm's NPU: ``qnn`` takes the target that the bundle was compiled for. ``auto`` tries it
 first on a device that has one, and never its emulation."""
 
+_GPU_BACKENDS = ("tensorrt", "tensorrt-rtx", "onnxruntime-cuda")
 _MAX_DEFAULT_THREADS = 4
 
 _log = logging.getLogger("same")
@@ -27,14 +32,15 @@ def open_engine(
 ) -> Engine:
     """Open ``bundle`` on a backend, all buffers allocated.
 
-    ``backend``: one of ``BACKENDS`` or ``NPU_BACKENDS``, or ``auto`` for the first that works
-    here; what it picked and why is logged. ``precision``: ``fp32`` or ``fp16`` graphs (the NPU's
-    are quantised from ``fp32``). ``threads``: CPU threads for the visual stage; None takes the
-    processors this process may use, four at most.
+    ``backend``: one of ``BACKENDS``, ``OPENVINO_DEVICES`` or ``NPU_BACKENDS``, or ``auto`` for the
+    first of ``BACKENDS`` that works here; what it picked and why is logged. ``precision``: ``fp32``
+    or ``fp16`` graphs (the NPU's are quantised from ``fp32``). ``threads``: CPU threads for the
+    visual stage; None takes the processors this process may use, four at most.
     Raises ``EngineError`` for an unknown or unusable backend, ``BundleError`` for a bad bundle.
     """
-    if backend not in ("auto", *BACKENDS, *NPU_BACKENDS):
-        expected = ", ".join((*BACKENDS, *NPU_BACKENDS))
+    known = (*BACKENDS, *OPENVINO_DEVICES, *NPU_BACKENDS)
+    if backend not in ("auto", *known):
+        expected = ", ".join(known)
         raise EngineError(f"backend: expected auto, {expected}; got {backend!r}")
     if threads is not None and not 1 <= threads <= 256:
         raise EngineError(f"threads: expected 1..256, got {threads}")
@@ -48,6 +54,7 @@ def open_engine(
         "tensorrt": lambda: _open_tensorrt(bundle, "tensorrt", precision),
         "tensorrt-rtx": lambda: _open_tensorrt(bundle, "tensorrt-rtx", precision),
         "onnxruntime-cuda": lambda: _open_onnxruntime_cuda(bundle, precision),
+        "openvino": lambda: _open_openvino(bundle, "openvino", precision, threads),
         "onnxruntime": lambda: OnnxRuntimeEngine(bundle, precision, threads),
     }
     if backend == "auto":
@@ -58,7 +65,10 @@ def open_engine(
             except EngineError as error:
                 reasons.append(str(error))
         return _open_first(openers, threads, reasons)
-    engine = openers[backend]()
+    if backend in OPENVINO_DEVICES:
+        engine = _open_openvino(bundle, backend, precision, threads)
+    else:
+        engine = openers[backend]()
     _log.info("backend %s, as asked", engine.backend)
     return engine
 
@@ -66,23 +76,27 @@ def open_engine(
 def _open_first(
     openers: dict[str, Callable[[], Engine]], threads: int, reasons: list[str]
 ) -> Engine:
+    untried: set[str] = set()
     missing = find_driver()
     if missing is not None:  # spares importing libraries that could not run
         reasons.append(missing)
-        openers = {"onnxruntime": openers["onnxruntime"]}
-    for backend, opener in openers.items():
-        if backend == "onnxruntime":
-            break
+        untried.update(_GPU_BACKENDS)
+    if not is_x86():  # elsewhere ONNX Runtime has the better kernels
+        untried.add("openvino")
+    for backend in BACKENDS:
+        if backend in untried:
+            continue
         try:
-            engine = opener()
+            engine = openers[backend]()
         except EngineError as error:
+            if backend == BACKENDS[-1]:
+                raise
             reasons.append(str(error))
             continue
-        _log.info("backend auto: %s%s", backend, _because(reasons))
+        on = "" if backend in _GPU_BACKENDS else f" on {threads} CPU threads"
+        _log.info("backend auto: %s%s%s", backend, on, _because(reasons))
         return engine
-    engine = openers["onnxruntime"]()
-    _log.info("backend auto: onnxruntime on %d CPU threads%s", threads, _because(reasons))
-    return engine
+    raise AssertionError("the last backend opens or raises")
 
 
 def _because(reasons: list[str]) -> str:
@@ -94,6 +108,12 @@ def _open_tensorrt(bundle: Bundle, target: str, precision: str) -> Engine:
     from same_engines.tensorrt.engine import open_tensorrt_engine
 
     return open_tensorrt_engine(bundle, target, precision)
+
+
+def _open_openvino(bundle: Bundle, backend: str, precision: str, threads: int) -> Engine:
+    from same_engines.openvino.engine import OpenVinoEngine
+
+    return OpenVinoEngine(bundle, backend, precision, threads)
 
 
 def _open_qnn(bundle: Bundle, backend: str, threads: int) -> Engine:

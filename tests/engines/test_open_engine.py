@@ -53,8 +53,9 @@ class StageWithKernels(CpuStage):
 
 @pytest.fixture
 def with_driver(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine that has a driver, and a device made of host memory."""
+    """A machine that has a driver, a device made of host memory and no use for OpenVINO."""
     monkeypatch.setattr(sys.modules["same_engines.open_engine"], "find_driver", lambda: None)
+    monkeypatch.setattr(sys.modules["same_engines.open_engine"], "is_x86", lambda: False)
     monkeypatch.setattr(tensorrt_engine, "CudaDevice", CudaLikeDevice)
 
 

@@ -9,7 +9,7 @@ from engine_inputs import fill_inputs
 from same_engines import Bundle, open_engine
 from same_engines.bundle.reader import STAGES
 from same_engines.errors import BundleError, EngineError
-from same_engines.onnxruntime.engine import OnnxRuntimeEngine
+from same_engines.host_engine import HostEngine
 
 
 def run_frames(engine, frames: int) -> list[np.ndarray]:
@@ -35,12 +35,15 @@ def test_reset_starts_the_stream_again_bit_for_bit(tiny_bundle: Path, precision:
     assert np.isfinite(first).all()
 
 
-def test_carried_outputs_are_those_of_the_last_run(tiny_bundle: Path) -> None:
+@pytest.mark.parametrize("backend", ["onnxruntime", "openvino"])
+def test_carried_outputs_are_those_of_the_last_run(tiny_bundle: Path, backend: str) -> None:
+    if backend == "openvino":
+        pytest.importorskip("openvino")
     bundle = Bundle.open(tiny_bundle)
     states = [t.name for t in bundle.graph("fp32", "inertial").outputs if t.name.endswith("_next")]
     assert states
-    with open_engine(bundle, "onnxruntime", threads=1) as engine:
-        assert isinstance(engine, OnnxRuntimeEngine)
+    with open_engine(bundle, backend, threads=1) as engine:
+        assert isinstance(engine, HostEngine)
         for frame in range(5):
             fill_inputs(engine, frame)
             engine.run("inertial")

@@ -1,0 +1,163 @@
+"""OpenVINO on the CPU, or with the visual stage on an Intel GPU or NPU."""
+
+import io
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from same_engines.bundle.reader import Bundle, GraphSpec
+from same_engines.compiled_files import CompiledFile, cache_folder
+from same_engines.errors import BundleError, EngineError
+from same_engines.host_engine import HostEngine
+from same_engines.onnxruntime.inline import inlined
+from same_engines.openvino.library import CPU, OpenVino, find_device, load_openvino
+
+KIND: Final = "openvino"
+"""Suffix of kept graphs in the cache folder."""
+
+_DEVICE_STAGE: Final = "visual"
+"""What a GPU or NPU computes: the way to it costs more than the other stages do on the CPU."""
+
+_log = logging.getLogger("same")
+
+
+@dataclass(frozen=True)
+class GraphKey:
+    """What a graph compiled by OpenVINO is good for."""
+
+    graph_sha256: str
+    library_version: str
+    device: str
+    settings: str
+
+
+class OpenVinoEngine(HostEngine):
+    """Stage graphs on OpenVINO, compiled once for this machine and kept.
+
+    ``backend``: one of ``library.DEVICES``. ``threads``: threads for the visual stage; the small
+    stages run on one. All threads are of one pool that waits without spinning.
+    Raises ``EngineError`` when OpenVINO or its device is missing or the device refuses a graph,
+    ``BundleError`` for a bad bundle.
+    """
+
+    def __init__(self, bundle: Bundle, backend: str, precision: str, threads: int) -> None:
+        self.backend = backend
+        self._threads = threads
+        self._openvino = load_openvino()
+        self._device = find_device(self._openvino, backend)
+        super().__init__(bundle, precision)
+
+    def _open_stage(
+        self, stage: str, spec: GraphSpec, arrays: Sequence[Mapping[str, np.ndarray]]
+    ) -> tuple[Callable[[], None], ...]:
+        device = self._device if stage == _DEVICE_STAGE else CPU
+        threads = self._threads if stage == _DEVICE_STAGE else 1
+        where = str(self._bundle.path / spec.path)
+        content = self._bundle.graph_bytes(self.precision, stage)
+        settings = _settings(device, threads, self.precision)
+        compiled = _compile(self._openvino, content, spec, device, settings, where)
+        _check_signature(compiled, spec, where)
+        return tuple(
+            _bind(self._openvino.module, compiled, f"{self.backend} failed in stage {stage}", held)
+            for held in arrays
+        )
+
+
+def _settings(device: str, threads: int, precision: str) -> dict[str, Any]:
+    settings: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "NUM_STREAMS": 1}
+    if device == CPU:
+        # Half precisions only where asked for, though the processor may have them; and no
+        # pinning, which would hold the application's own thread to a core.
+        settings |= {
+            "INFERENCE_NUM_THREADS": threads,
+            "INFERENCE_PRECISION_HINT": "f32",
+            "ENABLE_CPU_PINNING": False,
+            # OpenVINO's generated kernels win nothing here, and its generator has crashed the
+            # process on a small attention block (2026.4).
+            "SNIPPETS_MODE": "DISABLE",
+        }
+    elif device == "GPU":
+        settings["INFERENCE_PRECISION_HINT"] = "f16" if precision == "fp16" else "f32"
+    else:  # an NPU computes in half precision and takes no hint
+        del settings["NUM_STREAMS"]
+    return settings
+
+
+def _compile(
+    openvino: OpenVino,
+    content: bytes,
+    spec: GraphSpec,
+    device: str,
+    settings: Mapping[str, Any],
+    where: str,
+) -> Any:
+    """The compiled graph, from the kept file where there is a good one."""
+    described = openvino.describe(device)
+    key = GraphKey(spec.sha256, openvino.version, described, repr(sorted(settings.items())))
+    kept = CompiledFile(cache_folder(), key, KIND)
+    blob = kept.read()
+    if blob is not None:
+        try:
+            return openvino.core.import_model(io.BytesIO(blob), device, dict(settings))
+        except Exception as error:  # whatever it dislikes, it can be compiled again
+            kept.ignore(_one_line(error))
+    graph = inlined(content, where)
+    try:
+        model = openvino.core.read_model(graph)
+        compiled = openvino.core.compile_model(model, device, dict(settings))
+    except Exception as error:  # OpenVINO raises RuntimeError for everything
+        raise EngineError(
+            f"OpenVINO {openvino.version} refuses {where} on {device}: {_one_line(error)}; use "
+            "backend onnxruntime"
+        ) from None
+    try:
+        kept.write(compiled.export_model().getvalue())
+    except RuntimeError as error:  # a device that cannot hand out what it compiled
+        _log.info("openvino: %s keeps no compiled graphs: %s", device, _one_line(error))
+    return compiled
+
+
+def _bind(
+    module: Any, compiled: Any, failed: str, arrays: Mapping[str, np.ndarray]
+) -> Callable[[], None]:
+    request = compiled.create_infer_request()
+    for name, array in arrays.items():
+        request.set_tensor(name, module.Tensor(array, shared_memory=True))
+
+    def run() -> None:
+        try:
+            request.infer(share_outputs=True)
+        except Exception as error:  # any backend failure is one kind of error to the caller
+            raise EngineError(f"{failed}: {_one_line(error)}") from None
+
+    return run
+
+
+def _check_signature(compiled: Any, spec: GraphSpec, where: str) -> None:
+    for kind, actual, expected in (
+        ("inputs", compiled.inputs, spec.inputs),
+        ("outputs", compiled.outputs, spec.outputs),
+    ):
+        # A port has several names where OpenVINO did away with what lay between them.
+        came = {name: port for port in actual for name in port.names}
+        strange = [
+            tensor.name
+            for tensor in expected
+            if tensor.name not in came or _form(came[tensor.name]) != (tensor.shape, tensor.dtype)
+        ]
+        if strange or len(actual) != len(expected):
+            forms = {"/".join(sorted(port.names)): _form(port) for port in actual}
+            raise BundleError(
+                f"{where}: its {kind} are not the manifest's: expected {expected}, got {forms}"
+            )
+
+
+def _form(port: Any) -> tuple[tuple[int, ...], str]:
+    return tuple(port.shape), str(port.element_type.to_dtype())
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]
