@@ -72,7 +72,9 @@ std::optional<size_t> ImageRing::acquire_newest() {
            !slots_[slot].pins.compare_exchange_weak(pins, pins + 1, std::memory_order_acquire,
                                                     std::memory_order_relaxed)) {
     }
-    if (pins == kWriting) continue;  // the producer took it and is about to publish a newer one
+    // The producer has just taken it for a newer frame and says so once that one is there. It may
+    // be off the processor meanwhile, for long: nobody waits for it here.
+    if (pins == kWriting) return std::nullopt;
     // Held now, so it stays complete; it may have been refilled or forgotten in between.
     if (newest_.load(std::memory_order_acquire) == newest) {
       slots_[slot].read.store(true, std::memory_order_relaxed);

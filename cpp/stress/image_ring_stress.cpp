@@ -7,6 +7,17 @@
 #include "check.hpp"
 #include "same/image_ring.hpp"
 
+namespace same {
+
+struct ImageRingStress {
+  // A producer that was taken off the processor after it claimed the newest slot.
+  static void stop_while_writing(ImageRing& ring) {
+    SAME_CHECK(ring.claim(static_cast<size_t>(ring.newest_.load())));
+  }
+};
+
+}  // namespace same
+
 namespace {
 
 constexpr int kHeight = 24, kWidth = 32;
@@ -24,9 +35,18 @@ void check_whole(const same::ImageRing& ring, size_t slot) {
   }
 }
 
+void check_that_no_reader_waits() {
+  same::ImageRing ring(2, kHeight, kWidth);
+  const std::vector<uint8_t> pixels(kHeight * kWidth);
+  SAME_CHECK(ring.push(1, {pixels.data(), kWidth}, {}) == same::PushStatus::ACCEPTED);
+  same::ImageRingStress::stop_while_writing(ring);
+  SAME_CHECK(!ring.acquire_newest());
+}
+
 }  // namespace
 
 int main() {
+  check_that_no_reader_waits();
   same::ImageRing ring(4, kHeight, kWidth);
   std::atomic<bool> done{false};
   std::thread producer([&] {

@@ -30,7 +30,8 @@ class ImageRing {
   // Producer only: copies the frame in. FULL when the consumer holds every slot.
   PushStatus push(int64_t timestamp_ns, const GrayImage& left, const GrayImage& right);
 
-  // Consumer only: holds the newest frame's slot until release(); nullopt when empty.
+  // Consumer only: holds the newest frame's slot until release(); nullopt when empty or when the
+  // producer is just replacing the only frame there is. Never waits for the producer.
   std::optional<size_t> acquire_newest();
   // Holds a slot that is held already once more.
   void acquire_again(size_t slot) { slots_[slot].pins.fetch_add(1, std::memory_order_relaxed); }
@@ -64,6 +65,8 @@ class ImageRing {
     int64_t timestamp_ns = 0;
     std::array<bool, 2> present{};
   };
+
+  friend struct ImageRingStress;  // stops a producer between two of its steps
 
   bool claim(size_t slot);
   int64_t claim_any();
