@@ -22,7 +22,8 @@ class PushStatus(enum.IntEnum):
     """
     What became of a sample. DUPLICATE and BACKWARDS judge its timestamp,
     FULL means that views of every image slot are held; live streams also
-    refuse stamps TOO_CLOSE to be nanoseconds or JUMPED far ahead.
+    refuse stamps TOO_CLOSE to be nanoseconds, JUMPED far ahead, or
+    OUT_OF_RANGE on the tracker's clock.
     """
     ACCEPTED = 0
     DUPLICATE = 1
@@ -30,6 +31,7 @@ class PushStatus(enum.IntEnum):
     FULL = 3
     TOO_CLOSE = 4
     JUMPED = 5
+    OUT_OF_RANGE = 6
 class PoseRing:
     """
     History of one device's 6DOF poses for one producer and one
@@ -374,6 +376,11 @@ class Ingestion:
         """
         Newest accepted time on the tracker's clock, ns; None before.
         """
+    def off_clock(self, now_ns: typing.SupportsInt | typing.SupportsIndex | None = None) -> tuple[bool, bool, bool, bool, bool, bool]:
+        """
+        For each stream whether another clock stamps it than the reference stream, or it lies
+        over two seconds ahead of now_ns.
+        """
     def push_leg(self, device: typing.SupportsInt | typing.SupportsIndex, timestamp_ns: int, orientation_xyzw: typing.Any, acceleration: typing.Any, arrival_ns: typing.SupportsInt | typing.SupportsIndex | None = None, trusted: bool = False) -> int:
         """
         orientation (4,) sensor to world and acceleration (3,) m/s^2, world frame, gravity
@@ -404,6 +411,11 @@ class Ingestion:
     def set_leg_correction(self, device: typing.SupportsInt | typing.SupportsIndex, yaw_rad: typing.SupportsFloat | typing.SupportsIndex, mounting_xyzw: typing.Any) -> None:
         """
         From now on R_world_leg = turn(yaw about y) R_world_sensor mounting; device 3..4.
+        """
+    @property
+    def reference_stream(self) -> int:
+        """
+        The stream that most others agree with in time; the head's where several are equal.
         """
 class ImagePreprocessor:
     """

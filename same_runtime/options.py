@@ -3,10 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from same_engines.errors import InvalidInputError
-from same_runtime.ingestion.clock_sync import EstimatedClock, GivenClock
+from same_engines.json_values import real_number, whole_number
+from same_runtime.ingestion.clock_sync import EstimatedClock, GivenClock, check_clocks
 from same_runtime.samples import check_timestamp_ns
 
 
@@ -41,16 +40,14 @@ class TrackerOptions:
     never stretches. The mean joint error stays as it is."""
 
     def __post_init__(self) -> None:
-        if not np.isfinite(self.ground_y_m):
-            raise InvalidInputError(f"ground_y_m: expected metres, got {self.ground_y_m}")
-        if not 2 <= self.ring_capacity <= 1 << 20:
-            raise InvalidInputError(
-                f"ring_capacity: expected 2..{1 << 20}, got {self.ring_capacity}"
-            )
-        if self.ring_seconds is not None and not 0.01 <= self.ring_seconds <= 600.0:
-            raise InvalidInputError(
-                f"ring_seconds: expected 0.01..600 seconds, got {self.ring_seconds}"
-            )
+        real_number("ground_y_m", self.ground_y_m)
+        capacity = whole_number("ring_capacity", self.ring_capacity, 2, 1 << 20)
+        object.__setattr__(self, "ring_capacity", capacity)
+        if self.ring_seconds is not None:
+            seconds = real_number("ring_seconds", self.ring_seconds)
+            if not 0.01 <= seconds <= 600.0:
+                raise InvalidInputError(f"ring_seconds: expected 0.01..600 seconds, got {seconds}")
+        check_clocks(self.clocks)
         for name in (
             "max_gap_ns", "max_extrapolation_ns", "max_prediction_ns", "stale_after_ns",
             "max_view_skew_ns",

@@ -185,8 +185,10 @@ class SamePoseTracker:
         return self.calibration.floor_from_controller(self._newest_states())
 
     def _newest_states(self) -> DeviceStates:
-        newest = [self._synchroniser.newest_ns(index) or 0 for index in range(len(DEVICES))]
-        return self._synchroniser.lookup(newest[0] or max(newest))
+        newest = [self._synchroniser.newest_ns(index) for index in range(len(DEVICES))]
+        if newest[0] is not None:
+            return self._synchroniser.lookup(newest[0])
+        return self._synchroniser.lookup(max((t for t in newest if t is not None), default=0))
 
     def step(self) -> Pose | None:
         """Estimate the pose for the newest frame of ``ingest.frame`` or ``ingest.image`` now, in

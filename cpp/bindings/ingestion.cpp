@@ -273,11 +273,25 @@ void bind_ingestion(py::module_& module) {
             };
             return std::make_tuple(count(PushStatus::ACCEPTED), count(PushStatus::DUPLICATE),
                                    count(PushStatus::BACKWARDS), count(PushStatus::TOO_CLOSE),
-                                   count(PushStatus::JUMPED), self.ingestion.invalid(stream),
+                                   count(PushStatus::JUMPED),
+                                   self.ingestion.invalid(stream) + count(PushStatus::OUT_OF_RANGE),
                                    restarts(self.ingestion, stream));
           },
           py::arg("stream"),
           "(accepted, duplicate, backwards, too_close, jumped, invalid, restarts) so far.")
+      .def_property_readonly(
+          "reference_stream",
+          [](const LiveIngestion& self) { return self.ingestion.reference_stream(); },
+          "The stream that most others agree with in time; the head's where several are equal.")
+      .def(
+          "off_clock",
+          [](const LiveIngestion& self, std::optional<int64_t> now_ns) {
+            if (now_ns) checked_timestamp(*now_ns);
+            return std::tuple_cat(self.ingestion.off_clock(now_ns));
+          },
+          py::arg("now_ns") = py::none(),
+          "For each stream whether another clock stamps it than the reference stream, or it lies\n"
+          "over two seconds ahead of now_ns.")
       .def(
           "restarts",
           [](const LiveIngestion& self, int stream) {

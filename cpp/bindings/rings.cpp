@@ -86,13 +86,15 @@ void bind_rings(py::module_& module) {
       module, "PushStatus", "enum.IntEnum",
       "What became of a sample. DUPLICATE and BACKWARDS judge its timestamp,\n"
       "FULL means that views of every image slot are held; live streams also\n"
-      "refuse stamps TOO_CLOSE to be nanoseconds or JUMPED far ahead.")
+      "refuse stamps TOO_CLOSE to be nanoseconds, JUMPED far ahead, or\n"
+      "OUT_OF_RANGE on the tracker's clock.")
       .value("ACCEPTED", PushStatus::ACCEPTED)
       .value("DUPLICATE", PushStatus::DUPLICATE)
       .value("BACKWARDS", PushStatus::BACKWARDS)
       .value("FULL", PushStatus::FULL)
       .value("TOO_CLOSE", PushStatus::TOO_CLOSE)
       .value("JUMPED", PushStatus::JUMPED)
+      .value("OUT_OF_RANGE", PushStatus::OUT_OF_RANGE)
       .finalize();
 
   py::class_<PoseRing> pose_ring(module, "PoseRing",

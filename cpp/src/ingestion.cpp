@@ -5,6 +5,10 @@
 
 namespace same {
 
+Ingestion::Ingestion(Synchroniser& synchroniser) : synchroniser_(synchroniser) {
+  for (int stream = 0; stream < kNumStreams; ++stream) reopen(stream);
+}
+
 bool Ingestion::witnessed(int stream, int64_t mapped_ns) const {
   for (int other = 0; other < kNumStreams; ++other) {
     const int64_t newest = newest_ns(other);
@@ -28,6 +32,8 @@ Admission Ingestion::weigh(int gate, int64_t timestamp_ns, int64_t arrival_ns, b
   }
   if (admission.verdict.restarted) clock.restart();
   admission.mapped_ns = clock.map(timestamp_ns, arrival_ns);
+  if (admission.mapped_ns < 0 || admission.mapped_ns >= kMaxTimestampNs)
+    admission.verdict = {PushStatus::OUT_OF_RANGE};
   return admission;
 }
 
@@ -39,18 +45,69 @@ Admission Ingestion::consider(int gate, int64_t timestamp_ns, int64_t arrival_ns
 
 Admission Ingestion::admit(int gate, int64_t timestamp_ns, int64_t arrival_ns, bool trusted) {
   const int stream = stream_of(gate);
-  Admission admission = weigh(gate, timestamp_ns, arrival_ns, trusted, clocks_[stream]);
+  const uint64_t breaks = clocks_[stream].breaks();
+  const int64_t device_step_ns = timestamp_ns - gates_[gate].newest_ns();
+  const Admission admission = weigh(gate, timestamp_ns, arrival_ns, trusted, clocks_[stream]);
   gates_[gate].record(timestamp_ns, admission.verdict);
   if (!admission.accepted()) return admission;
-  if (admission.verdict.restarted) {
-    if (stream < kNumDevices) synchroniser_.clear(stream);
-    newest_ns_[stream].store(kNever, std::memory_order_relaxed);
-  }
+  const bool restarted = admission.verdict.restarted;
+  const bool clock_broke = clocks_[stream].breaks() != breaks;
+  if (clock_broke && !restarted) gates_[gate].count_restart();
   const int64_t newest = newest_ns(stream);
-  if (stream < kNumDevices && newest != kNever && admission.mapped_ns <= newest)
-    admission.mapped_ns = newest + kMinSpacingNs;
-  newest_ns_[stream].store(std::max(newest, admission.mapped_ns), std::memory_order_relaxed);
+  if (stream == kCameraStream) {
+    // The other view's image may be the newer one.
+    note_newest(stream, restarted ? admission.mapped_ns : std::max(newest, admission.mapped_ns));
+    return admission;
+  }
+  // An estimated clock that turns out to be earlier than was believed has put the samples so far
+  // too late. They are forgotten: squeezed together they would show a motion that never was.
+  const bool were_late =
+      newest != kNever && 2 * (admission.mapped_ns - newest) < device_step_ns && !restarted;
+  if (restarted || clock_broke || were_late) synchroniser_.clear(stream);
+  note_newest(stream, admission.mapped_ns);
   return admission;
+}
+
+void Ingestion::note_newest(int stream, int64_t mapped_ns) {
+  newest_ns_[stream].store(mapped_ns, std::memory_order_relaxed);
+  for (int other = 0; other < kNumStreams; ++other)
+    seen_ns_[stream][other].store(newest_ns(other), std::memory_order_relaxed);
+}
+
+// Two streams on one clock were close together at the newest sample of the one or of the other,
+// unless one of them had stopped before the other began, which says nothing.
+bool Ingestion::apart(int a, int b) const {
+  const int64_t newest_a = newest_ns(a), newest_b = newest_ns(b);
+  const int64_t b_at_a = seen_ns_[a][b].load(std::memory_order_relaxed);
+  const int64_t a_at_b = seen_ns_[b][a].load(std::memory_order_relaxed);
+  if (newest_a == kNever || newest_b == kNever || b_at_a == kNever || a_at_b == kNever)
+    return false;
+  return std::abs(newest_a - b_at_a) > kMaxClockGapNs &&
+         std::abs(newest_b - a_at_b) > kMaxClockGapNs;
+}
+
+int Ingestion::reference_stream() const {
+  int reference = kHead, most = 0;
+  for (int stream = 0; stream < kNumStreams; ++stream) {
+    if (newest_ns(stream) == kNever) continue;
+    int agreeing = 0;
+    for (int other = 0; other < kNumStreams; ++other)
+      agreeing += newest_ns(other) != kNever && !apart(stream, other);
+    if (agreeing > most) {
+      most = agreeing;
+      reference = stream;
+    }
+  }
+  return reference;
+}
+
+std::array<bool, kNumStreams> Ingestion::off_clock(std::optional<int64_t> now_ns) const {
+  const int reference = reference_stream();
+  std::array<bool, kNumStreams> off{};
+  for (int stream = 0; stream < kNumStreams; ++stream)
+    off[static_cast<size_t>(stream)] =
+        apart(stream, reference) || (now_ns && newest_ns(stream) - *now_ns > kMaxClockGapNs);
+  return off;
 }
 
 PushStatus Ingestion::push_pose(int device, int64_t timestamp_ns, int64_t arrival_ns,
@@ -76,6 +133,10 @@ void Ingestion::reopen(int stream) {
     for (int view = 1; view < kNumViews; ++view) gates_[stream + view].reopen();
   clocks_[stream].restart();
   newest_ns_[stream].store(kNever, std::memory_order_relaxed);
+  for (int other = 0; other < kNumStreams; ++other) {
+    seen_ns_[stream][other].store(kNever, std::memory_order_relaxed);
+    seen_ns_[other][stream].store(kNever, std::memory_order_relaxed);
+  }
 }
 
 }  // namespace same

@@ -1,16 +1,22 @@
 """How a device's timestamps come onto the tracker's clock."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-
-import numpy as np
+from typing import Final
 
 from same_engines.errors import InvalidInputError
+from same_engines.json_values import real_number, whole_number
 from same_runtime._core import Ingestion
 from same_runtime.conventions import DEVICES
 
 CAMERAS = "cameras"
 """Name of the cameras' stream, beside the names in ``conventions.DEVICES``."""
 STREAMS = (*DEVICES, CAMERAS)
+
+_MAX_OFFSET_NS: Final = 2**61
+_MAX_DRIFT_PPM: Final = 10_000.0
+"""A hundred times what crystals are off by."""
+_MAX_LATENCY_NS: Final = 10_000_000_000
 
 
 @dataclass(frozen=True)
@@ -22,8 +28,10 @@ class GivenClock:
     """How much faster the tracker's clock runs, parts per million."""
 
     def __post_init__(self) -> None:
-        if not abs(self.offset_ns) < 2**62 or not np.isfinite(self.drift_ppm):
-            raise InvalidInputError(f"clock: expected finite offset and drift, got {self}")
+        offset_ns = whole_number("offset_ns", self.offset_ns, -_MAX_OFFSET_NS, _MAX_OFFSET_NS)
+        object.__setattr__(self, "offset_ns", offset_ns)
+        drift_ppm = real_number("drift_ppm", self.drift_ppm, _MAX_DRIFT_PPM)
+        object.__setattr__(self, "drift_ppm", drift_ppm)
 
 
 @dataclass(frozen=True)
@@ -35,21 +43,31 @@ class EstimatedClock:
     """Shortest time from measurement to arrival; arrivals cannot reveal it."""
 
     def __post_init__(self) -> None:
-        if not 0 <= self.min_latency_ns < 10_000_000_000:
+        latency_ns = whole_number("min_latency_ns", self.min_latency_ns, 0, _MAX_LATENCY_NS)
+        object.__setattr__(self, "min_latency_ns", latency_ns)
+
+
+Clock = GivenClock | EstimatedClock
+
+
+def check_clocks(clocks: object) -> None:
+    """Raise ``InvalidInputError`` unless ``clocks`` maps names of ``STREAMS`` to clocks."""
+    if not isinstance(clocks, Mapping):
+        raise InvalidInputError(
+            f"clocks: expected a mapping of stream names to clocks, got {type(clocks).__name__}"
+        )
+    for stream, clock in clocks.items():
+        if stream not in STREAMS:
+            raise InvalidInputError(f"clocks: expected names of {STREAMS}, got {stream!r}")
+        if not isinstance(clock, Clock):
             raise InvalidInputError(
-                f"min_latency_ns: expected nanoseconds below 10 s, got {self.min_latency_ns}"
+                f"clocks[{stream!r}]: expected a GivenClock or an EstimatedClock, got {clock!r}"
             )
 
 
-def set_clock(ingestion: Ingestion, stream: str, clock: GivenClock | EstimatedClock) -> None:
+def set_clock(ingestion: Ingestion, stream: str, clock: Clock) -> None:
     """Choose the clock of one stream of ``STREAMS``; streams without one share the tracker's."""
-    if stream not in STREAMS:
-        raise InvalidInputError(f"clocks: expected names of {STREAMS}, got {stream!r}")
     if isinstance(clock, GivenClock):
         ingestion.set_clock_given(STREAMS.index(stream), clock.offset_ns, clock.drift_ppm)
-    elif isinstance(clock, EstimatedClock):
-        ingestion.set_clock_estimated(STREAMS.index(stream), clock.min_latency_ns)
     else:
-        raise InvalidInputError(
-            f"clocks[{stream!r}]: expected a GivenClock or an EstimatedClock, got {clock!r}"
-        )
+        ingestion.set_clock_estimated(STREAMS.index(stream), clock.min_latency_ns)

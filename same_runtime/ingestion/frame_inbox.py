@@ -137,6 +137,8 @@ class FrameInbox:
 
     def _admit(self, name: str, view: str, timestamp_ns: int, arrival_ns: int | None) -> int:
         """The stamp on the tracker's clock, or raise with nothing changed but the counters."""
+        if arrival_ns is not None:
+            arrival_ns = check_timestamp_ns("arrival_ns", arrival_ns)
         newest_ns = self._ingestion.newest_ns(_CAMERA_STREAM)
         code, mapped_ns, restarted = self._ingestion.admit(_GATES[view], timestamp_ns, arrival_ns)
         if code:

@@ -17,6 +17,12 @@ _CONTROLLERS = {side: DEVICES.index(f"ctrl_{side}") for side in _SIDES}
 _LEGS = {side: DEVICES.index(f"leg_{side}") for side in _SIDES}
 
 
+def _device(devices: dict[str, int], side: object) -> int:
+    if not isinstance(side, str) or side not in devices:
+        raise InvalidInputError(f"side: expected one of {_SIDES}, got {side!r}")
+    return devices[side]
+
+
 class Ingest:
     """Takes samples as devices deliver them; each call costs about a microsecond and never waits.
 
@@ -53,10 +59,9 @@ class Ingest:
         arrival_ns: int | None = None,
     ) -> None:
         """A controller's pose; ``side``: ``left`` or ``right``; otherwise as ``head``."""
-        device = _CONTROLLERS.get(side)
-        if device is None:
-            raise InvalidInputError(f"side: expected one of {_SIDES}, got {side!r}")
-        self._pose(device, timestamp_ns, position, orientation_xyzw, arrival_ns)
+        self._pose(
+            _device(_CONTROLLERS, side), timestamp_ns, position, orientation_xyzw, arrival_ns
+        )
 
     def leg(
         self,
@@ -68,10 +73,7 @@ class Ingest:
     ) -> None:
         """A leg IMU's reading: (4,) unit quaternion, sensor to world, and (3,) m/s^2, world
         frame, gravity removed (``LegReading.from_specific_force`` converts raw ones)."""
-        device = _LEGS.get(side)
-        if device is None:
-            raise InvalidInputError(f"side: expected one of {_SIDES}, got {side!r}")
-        self._leg(device, timestamp_ns, orientation_xyzw, acceleration, arrival_ns)
+        self._leg(_device(_LEGS, side), timestamp_ns, orientation_xyzw, acceleration, arrival_ns)
 
     def sample(
         self,
@@ -124,7 +126,7 @@ class Ingest:
         try:
             code = self._push_pose(device, timestamp_ns, position, orientation_xyzw, arrival_ns)
         except (TypeError, ValueError) as error:
-            self._bad_value(device, timestamp_ns, error)
+            self._bad_value(device, timestamp_ns, arrival_ns, error)
         if code:
             self._bad_stamp(device, timestamp_ns, code)
 
@@ -139,15 +141,19 @@ class Ingest:
         try:
             code = self._push_leg(device, timestamp_ns, orientation_xyzw, acceleration, arrival_ns)
         except (TypeError, ValueError) as error:
-            self._bad_value(device, timestamp_ns, error)
+            self._bad_value(device, timestamp_ns, arrival_ns, error)
         if code:
             self._bad_stamp(device, timestamp_ns, code)
 
-    def _bad_value(self, device: int, timestamp_ns: object, error: Exception) -> NoReturn:
+    def _bad_value(
+        self, device: int, timestamp_ns: object, arrival_ns: object, error: Exception
+    ) -> NoReturn:
         name = DEVICES[device]
         if isinstance(error, TypeError):  # the core counts its own refusals, not wrong types
             self._ingestion.count_invalid(device)
         check_timestamp_ns(f"{name} timestamp_ns", timestamp_ns)
+        if arrival_ns is not None:
+            check_timestamp_ns(f"{name} arrival_ns", arrival_ns)
         raise InvalidInputError(f"{name}: {error}") from None
 
     def _bad_stamp(self, device: int, timestamp_ns: int, code: int) -> NoReturn:

@@ -27,6 +27,11 @@ def stamp_error(
                 f"timestamp {timestamp_ns} ns is seconds ahead of the newest, {newest_ns} ns, and "
                 f"of all other streams; sample refused until a second one agrees; {_UNITS_HINT}"
             )
+        case PushStatus.OUT_OF_RANGE:
+            why = (
+                f"timestamp {timestamp_ns} ns is not within 0..2**62 ns on the tracker's clock, "
+                "where TrackerOptions.clocks brings it; sample refused"
+            )
         case _:
             why = f"sample at {timestamp_ns} ns refused: {status.name}"
     return TimestampError(f"{name}: {why}")

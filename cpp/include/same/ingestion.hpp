@@ -4,6 +4,7 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <optional>
 
 #include "same/clock_mapping.hpp"
 #include "same/stream_gate.hpp"
@@ -18,6 +19,9 @@ constexpr int kNumStreams = kNumDevices + 1;
 // passes the left one.
 constexpr int kNumViews = 2;
 constexpr int kNumGates = kNumDevices + kNumViews;
+
+// Streams on one clock are never this far apart while they both go on.
+constexpr int64_t kMaxClockGapNs = 2'000'000'000;
 
 constexpr int stream_of(int gate) { return gate < kCameraStream ? gate : kCameraStream; }
 
@@ -39,7 +43,7 @@ struct Admission {
 // never while a producer of that stream is inside a push.
 class Ingestion {
  public:
-  explicit Ingestion(Synchroniser& synchroniser) : synchroniser_(synchroniser) {}
+  explicit Ingestion(Synchroniser& synchroniser);
 
   // `trusted`: the stamp is corroborated by the caller, so it may lie far ahead of its stream.
   PushStatus push_pose(int device, int64_t timestamp_ns, int64_t arrival_ns,
@@ -68,6 +72,12 @@ class Ingestion {
   int64_t newest_ns(int stream) const { return newest_ns_[stream].load(std::memory_order_relaxed); }
   static constexpr int64_t kNever = -1;
 
+  // The stream that most others agree with in time; the head where several are equal.
+  int reference_stream() const;
+  // Which streams are stamped by another clock than the reference stream, or lie ahead of now on
+  // the tracker's clock.
+  std::array<bool, kNumStreams> off_clock(std::optional<int64_t> now_ns = {}) const;
+
   // The stream begins anew; counters and the clock's kind stay.
   void reopen(int stream);
 
@@ -78,6 +88,8 @@ class Ingestion {
   };
 
   bool witnessed(int stream, int64_t mapped_ns) const;
+  bool apart(int a, int b) const;
+  void note_newest(int stream, int64_t mapped_ns);
   Admission weigh(int gate, int64_t timestamp_ns, int64_t arrival_ns, bool trusted,
                   ClockMapping& clock) const;
 
@@ -86,8 +98,9 @@ class Ingestion {
   std::array<ClockMapping, kNumStreams> clocks_;
   std::array<LegTurn, kNumLegDevices> corrections_;
   std::array<std::atomic<uint64_t>, kNumStreams> invalid_{};
-  std::array<std::atomic<int64_t>, kNumStreams> newest_ns_{kNever, kNever, kNever,
-                                                           kNever, kNever, kNever};
+  std::array<std::atomic<int64_t>, kNumStreams> newest_ns_{};
+  // [a][b]: b's newest time when a's newest sample came.
+  std::array<std::array<std::atomic<int64_t>, kNumStreams>, kNumStreams> seen_ns_{};
 };
 
 }  // namespace same

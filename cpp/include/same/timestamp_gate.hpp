@@ -14,11 +14,12 @@ enum class PushStatus {
   ACCEPTED = 0,
   DUPLICATE = 1,
   BACKWARDS = 2,
-  FULL = 3,       // image rings only: the consumer holds views of every slot
-  TOO_CLOSE = 4,  // live streams only: closer than any sensor samples, so in another unit
-  JUMPED = 5,     // live streams only: far ahead of its stream, with no second witness yet
+  FULL = 3,          // image rings only: the consumer holds views of every slot
+  TOO_CLOSE = 4,     // live streams only: closer than any sensor samples, so in another unit
+  JUMPED = 5,        // live streams only: far ahead of its stream, with no second witness yet
+  OUT_OF_RANGE = 6,  // live streams only: its clock maps it outside [0, kMaxTimestampNs)
 };
-constexpr size_t kNumPushStatuses = 6;
+constexpr size_t kNumPushStatuses = 7;
 
 // The producer checks and counts; any thread may read the counters.
 class TimestampGate {
