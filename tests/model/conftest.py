@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from same_model.synth.config import SynthConfig
-from same_model.synth.synth import plan_jobs, run_jobs
+from same_model.synth.plan import plan_jobs
+from same_model.synth.synth import run_jobs
 
 _SMALL = SynthConfig(width=64, height=48, procedural=1, max_seconds=2.0, depth=True, seed=7)
 
@@ -17,7 +18,7 @@ _SMALL = SynthConfig(width=64, height=48, procedural=1, max_seconds=2.0, depth=T
 def small_dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Procedural sequences of every split: 64x48, a few seconds each. Do not change it."""
     out = tmp_path_factory.mktemp("dataset")
-    jobs = [j for j in plan_jobs(_SMALL, None) if j.action in ("sit", "reach", "lunge")]
+    jobs = [j for j in plan_jobs(_SMALL) if j.action in ("sit", "reach", "lunge")]
     for _ in run_jobs(_SMALL, jobs, out, workers=1):
         pass
     return out

@@ -1,6 +1,7 @@
 """The command ``same-data``: make, inspect, convert and look at data sets."""
 
 import os
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,14 +28,20 @@ class Synth:
 
     out: Path
     """Folder of the data set."""
-    motion_dir: Path | None = None
-    """Folder of CMU `.bvh` / `.bvh.xz` clips; without it only procedural motion is made."""
+    motion_dir: tuple[Path, ...] = ()
+    """Folders of BVH or AMC clips, packed with xz or not, searched with their subfolders; without
+    any only procedural motion is made."""
     clips: tuple[str, ...] = ()
-    """Only these clips, such as 07_01 13_30 (no procedural motion then)."""
-    split: Literal["train", "protocol1", "protocol2", "all"] = "all"
-    """Which split to make."""
+    """Only these clips or patterns, such as 07_01 '13_*', also your own that no split lists (no
+    procedural motion then)."""
+    joint_map: Path | None = None
+    """JSON file that names the joints of a skeleton of your own, such as {"left_hip": "ThighL"}."""
+    credit: str = ""
+    """Whose the clips are that no split lists, and their licence; goes into each recording."""
+    split: Literal["train", "validation", "protocol1", "protocol2", "withheld", "all"] = "all"
+    """Which split to make; `all` leaves out `withheld`, which shows protocol 2's actions."""
     split_file: Path | None = None
-    """Another split file than the shipped one."""
+    """Another split than the latest: a file, or a shipped one such as `cmu-v1`."""
     workers: int = field(default_factory=lambda: os.cpu_count() or 1)
     """Processes."""
     mcap: bool = False
@@ -42,12 +49,21 @@ class Synth:
     config: Annotated[SynthConfig, tyro.conf.arg(name="")] = field(default_factory=SynthConfig)
 
     def run(self) -> int:
+        from same_model.synth.motion.capture.joint_names import read_joint_map
         from same_model.synth.motion.splits import SPLITS, load_split
-        from same_model.synth.synth import plan_jobs, run_jobs, write_summary
+        from same_model.synth.plan import UNSTATED, plan_jobs
+        from same_model.synth.synth import run_jobs, write_summary
 
         split = load_split(self.split_file)
         wanted = SPLITS if self.split == "all" else (self.split,)
-        jobs = plan_jobs(self.config, self.motion_dir, wanted, self.clips, split)
+        joint_map = read_joint_map(self.joint_map) if self.joint_map else None
+        jobs = plan_jobs(
+            self.config, self.motion_dir, wanted, self.clips, split, self.credit, joint_map
+        )
+        unstated = sorted({job.name for job in jobs if job.credit == UNSTATED})
+        if unstated:
+            names = ", ".join(unstated[:8]) + (" and more" if len(unstated) > 8 else "")
+            print(f"same-data: licence not stated (say it by --credit): {names}", file=sys.stderr)
         made = found = 0
         reports = []
         with _progress() as progress:
@@ -56,12 +72,16 @@ class Synth:
                 made, found = made + result.made, found + result.found
                 reports.append(result.report)
                 progress.update(task, advance=1, note=f"{made} stereo frames")
-        write_summary(self.out, self.config, split, reports)
+        if made + found:
+            write_summary(self.out, self.config, split, reports)
         for report in reports:
             if report.notable:
                 print(report)
         print(f"{self.out}: {made} stereo frames made, {found} were there already")
-        return 0
+        faults = sorted({report.fault for report in reports if report.fault})
+        for fault in faults:
+            print(f"same-data: left out: {fault}", file=sys.stderr)
+        return 2 if faults else 0
 
 
 @dataclass(frozen=True)

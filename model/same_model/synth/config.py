@@ -27,6 +27,8 @@ class SynthConfig:
     """Recordings of procedural motion per split and action."""
     max_seconds: float = 60.0
     """Longer stretches of motion are cut."""
+    scatter: bool = False
+    """Cut ``max_seconds`` from anywhere in a longer stretch, not its beginning."""
     restyle: float = 0.0
     """How far poses and tempo of training clips are varied; 1: some 18 degrees at the hips."""
     rig_spread: float = 1.0
@@ -54,4 +56,6 @@ class SynthConfig:
     def digest(self) -> str:
         """Changes when any field that shapes a recording changes."""
         shaping = {k: v for k, v in asdict(self).items() if k not in ("variants", "procedural")}
+        if not self.scatter:  # younger than data sets that are to be gone on with
+            del shaping["scatter"]
         return hashlib.sha256(json.dumps(shaping, sort_keys=True).encode()).hexdigest()[:16]

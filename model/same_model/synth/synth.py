@@ -3,10 +3,9 @@
 import json
 import signal
 import threading
-import zlib
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,19 +20,12 @@ from same_engines.errors import DataError
 from same_model.data.export_mcap import export_mcap
 from same_model.data.sequence import SequenceWriter, open_sequence
 from same_model.synth import sensors
-from same_model.synth.body.body import joint_matrices, load_body_model, make_body, pose_joints
+from same_model.synth.body.body import joint_matrices, make_body, pose_joints
 from same_model.synth.config import SynthConfig
-from same_model.synth.motion import procedural
-from same_model.synth.motion.clip import (
-    Motion,
-    MotionReport,
-    interpolate_rotations,
-    load_clip,
-    rotated,
-)
-from same_model.synth.motion.restyle import restyled
+from same_model.synth.motion.clip import Motion, MotionReport, interpolate_rotations, rotated
 from same_model.synth.motion.retarget import BodyMotion, retarget
-from same_model.synth.motion.splits import SPLITS, SplitFile, load_split
+from same_model.synth.motion.splits import SplitFile
+from same_model.synth.plan import Job, job_motions, performer_shape, seeded
 from same_model.synth.render import scene
 from same_model.synth.render.rig import miscalibrated, random_rig
 from same_runtime.conventions import DEVICES, JOINT_NAMES, JOINT_PARENTS
@@ -43,117 +35,6 @@ if TYPE_CHECKING:  # numba takes seconds to import
 
 _SEAT_CLEARANCE_M = 0.10
 _TARGET_BRIGHTNESS = 0.42
-LICENCE = {
-    "cmu": "Motion: CMU Graphics Lab Motion Capture Database (mocap.cs.cmu.edu), free to use, "
-    "created with funding from NSF EIA-0196217; BVH conversion by B. Hahne. "
-    "Body: CC0. Images and sensor readings: synthetic.",
-    "procedural": "Motion: procedural, Apache-2.0. Body: CC0. Images and sensor readings: "
-    "synthetic.",
-}
-
-
-@dataclass(frozen=True)
-class Job:
-    """One clip or procedural action, in one variant."""
-
-    split: str
-    split_label: str
-    action: str
-    performer: str
-    variant: int
-    clip: Path | None
-    """None: procedural."""
-
-    @property
-    def name(self) -> str:
-        stem = self.clip.name.split(".")[0] if self.clip else f"{self.performer}_{self.action}"
-        return f"{stem}_v{self.variant}"
-
-
-def plan_jobs(
-    config: SynthConfig,
-    motion_dir: Path | None,
-    wanted_splits: tuple[str, ...] = SPLITS,
-    wanted_clips: tuple[str, ...] = (),
-    split: SplitFile | None = None,
-) -> list[Job]:
-    """The jobs of a data set.
-
-    ``motion_dir``: folder of ``.bvh`` or ``.bvh.xz`` clips; None for procedural motion alone.
-    ``wanted_clips``: only these (also ones that the split excludes); empty for all of the split.
-    Raises ``DataError`` for a folder without clips or a clip that is not in it.
-    """
-    split = split or load_split()
-    jobs: list[Job] = []
-    if motion_dir is not None:
-        files = {p.name.split(".")[0]: p for p in sorted(Path(motion_dir).glob("*.bvh*"))}
-        if not files:
-            raise DataError(f"{motion_dir}: no .bvh or .bvh.xz files in it")
-        absent = sorted(set(wanted_clips) - set(files))
-        if absent:
-            raise DataError(f"{motion_dir}: no clip {', '.join(absent)}")
-        listed = {c.clip: (c.split, c.action, c.subject) for c in split.clips}
-        for clip in wanted_clips:
-            listed.setdefault(clip, ("train", "unlisted", clip.split("_")[0]))
-        for name, path in files.items():
-            if name not in listed or (wanted_clips and name not in wanted_clips):
-                continue
-            where, action, subject = listed[name]
-            if where in wanted_splits:
-                jobs += [
-                    Job(where, split.label, action, f"cmu{subject}-{v}", v, path)
-                    for v in range(config.variants)
-                ]
-    if not wanted_clips:
-        for where in wanted_splits:
-            for action in split.procedural.get(where, ()):
-                jobs += [
-                    Job(where, split.label, action, f"proc-{where}-{v}", v, None)
-                    for v in range(config.procedural)
-                ]
-    if not jobs:
-        raise DataError("nothing to make: no clip of the wanted splits, and no procedural motion")
-    return jobs
-
-
-def _rng(*parts: object) -> np.random.Generator:
-    return np.random.default_rng([zlib.crc32(str(p).encode()) for p in parts])
-
-
-def performer_shape(seed: int, performer: str) -> NDArray[np.float64]:
-    """Body shape coefficients (K,) of a performer; a performer never has two shapes."""
-    size = load_body_model().shape_size
-    return _rng(seed, "shape", performer).normal(0.0, 0.9, size).clip(-1.7, 1.7)
-
-
-def job_motions(config: SynthConfig, job: Job) -> tuple[list[Motion], MotionReport]:
-    """The usable stretches of a job's motion, at its source's rate, and what was dropped."""
-    if job.clip is None:
-        made = procedural.make_motion(_rng(config.seed, "motion", job.name), job.action)
-        motions, clip = [made], made.name
-        report = MotionReport(job.name, made.frames, made.frames, 1)
-    else:
-        motions, report = load_clip(job.clip, job.action)
-        clip = job.clip.name.split(".")[0]
-    out = []
-    for motion in motions:
-        if job.variant % 2:
-            motion = motion.mirrored()
-        if config.restyle > 0 and job.split == "train":
-            motion = restyled(_rng(config.seed, "style", job.name), motion, config.restyle)
-        keep = min(motion.frames, int(config.max_seconds * motion.fps) + 1)
-        first = motion.source_frames[0]
-        out.append(
-            replace(
-                motion,
-                name=job.name + motion.name.removeprefix(clip).removesuffix("~mirrored"),
-                hips_m=motion.hips_m[:keep],
-                rotations_xyzw=motion.rotations_xyzw[:keep],
-                source_frames=(first, first + keep),
-            )
-        )
-    report.dropped["over max_seconds"] = report.kept_frames - sum(m.frames for m in out)
-    return out, report
 
 
 @dataclass(frozen=True)
@@ -220,7 +101,7 @@ def make_sequence(config: SynthConfig, job: Job, motion: Motion, path: Path) -> 
     """Render and sense one stretch of motion into ``path``; returns its frames."""
     from same_model.synth.render.renderer import ImageLook, Renderer
 
-    rng = _rng(config.seed, "take", motion.name)
+    rng = seeded(config.seed, "take", motion.name)
     take = stage_take(rng, motion, performer_shape(config.seed, job.performer))
     rig = random_rig(rng, config.width, config.height, config.rig_spread)
     look = ImageLook(
@@ -291,7 +172,8 @@ def make_sequence(config: SynthConfig, job: Job, motion: Motion, path: Path) -> 
                     "config": asdict(config),
                     "config_digest": config.digest,
                     "frames": T,
-                    "licence": LICENCE["cmu" if job.clip else "procedural"],
+                    "licence": f"Motion: {job.credit}. Body: CC0. Images and sensor readings: "
+                    "synthetic.",
                 },
                 "rig": miscalibrated(rng, rig).to_dict(),
                 "rig_true": rig.to_dict(),
@@ -369,15 +251,20 @@ class JobResult:
     found: int
     """Stereo frames that were there already."""
     report: MotionReport
+    """What was dropped; or why there is nothing, for a clip that cannot be used."""
 
 
 def run_job(config: SynthConfig, job: Job, out: Path, mcap: bool = False) -> JobResult:
     """Make all sequences of a job that are not there yet.
 
-    Raises ``DataError`` for a damaged clip, a full disk, or a sequence made with other settings.
+    A clip that cannot be used makes none, and its report says why. Raises ``DataError`` for a full
+    disk or a sequence made with other settings.
     """
     made = found = 0
-    motions, report = job_motions(config, job)
+    try:
+        motions, report = job_motions(config, job)
+    except DataError as error:
+        return JobResult(job.name, 0, 0, MotionReport(job.name, 0, fault=str(error)))
     for motion in motions:
         path = out / job.split / motion.name
         if path.exists():

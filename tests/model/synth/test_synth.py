@@ -1,4 +1,5 @@
 import errno
+import lzma
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -11,9 +12,10 @@ from same_engines.errors import DataError
 from same_model.cli import data as cli
 from same_model.data import sequence
 from same_model.data.sequence import find_sequences, open_sequence
-from same_model.synth import synth
+from same_model.synth import plan
 from same_model.synth.config import SynthConfig
-from same_model.synth.synth import Job, plan_jobs, run_job, run_jobs
+from same_model.synth.plan import Job, plan_jobs
+from same_model.synth.synth import run_job, run_jobs
 from same_runtime.conventions import DEVICES, JOINT_NAMES
 from same_runtime.recording import Recording
 
@@ -21,14 +23,14 @@ TINY = SynthConfig(width=32, height=24, procedural=1, max_seconds=1.5, seed=1)
 
 
 def _one_job(action: str = "squat") -> Job:
-    return next(j for j in plan_jobs(TINY, None) if j.action == action)
+    return next(j for j in plan_jobs(TINY) if j.action == action)
 
 
 @pytest.fixture
 def short_motion(monkeypatch: pytest.MonkeyPatch) -> None:
     """Procedural takes of 1.5 s."""
-    make = synth.procedural.make_motion
-    monkeypatch.setattr(synth.procedural, "make_motion", lambda rng, action: make(rng, action, 1.5))
+    make = plan.procedural.make_motion
+    monkeypatch.setattr(plan.procedural, "make_motion", lambda rng, action: make(rng, action, 1.5))
 
 
 def test_without_rendering_motion_and_sensors_are_the_same(
@@ -95,7 +97,7 @@ def test_meta_tells_origin_split_seed_and_licence(small_dataset: Path) -> None:
     for path in find_sequences(small_dataset):
         meta = open_sequence(path).meta
         assert meta["split"] == path.parent.name
-        assert meta["seed"] == meta["config"]["seed"] == 7 and meta["split_version"] == "cmu-v1"
+        assert meta["seed"] == meta["config"]["seed"] == 7 and meta["split_version"] == "motion-v2"
         assert meta["licence"] and meta["action"] and meta["performer"] and meta["source"]
 
 
@@ -172,7 +174,7 @@ def test_a_full_disk_is_one_clear_error(
 
 
 def test_workers_make_what_one_process_makes(tmp_path: Path) -> None:
-    jobs = [j for j in plan_jobs(TINY, None) if j.action in ("kneel", "lunge")]
+    jobs = [j for j in plan_jobs(TINY) if j.action in ("kneel", "lunge")]
     made = {}
     for workers in (1, 2):
         out = tmp_path / str(workers)
@@ -274,10 +276,58 @@ def test_mistakes_end_in_one_line_and_exit_code_2(
     assert message in error and error.count("\n") == 0
 
 
-def test_a_broken_clip_stops_the_run_and_is_named(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_a_broken_clip_is_named_and_does_not_stop_the_others(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], shared_data: Path
 ) -> None:
-    (tmp_path / "07_01.bvh").write_text("HIERARCHY\nnonsense")
-    arguments = ["synth", "--out", str(tmp_path / "o"), "--motion-dir", str(tmp_path)]
-    assert cli.main([*arguments, "--clips", "07_01", "--workers", "1"]) == 2
-    assert "07_01.bvh" in capsys.readouterr().err
+    good = (shared_data / "cmu-mocap" / "07_01.bvh.xz").read_bytes()
+    (tmp_path / "07_01.bvh.xz").write_bytes(good)
+    (tmp_path / "06_01.bvh").write_text("HIERARCHY\nnonsense")
+    (tmp_path / "07_02.bvh").write_text(lzma.decompress(good).decode().split("MOTION")[0])
+    out = tmp_path / "o"
+    arguments = ["synth", "--out", str(out), "--motion-dir", str(tmp_path), "--workers", "1"]
+    arguments += ["--no-render", "--max-seconds", "1.5", "--clips", "0*"]
+    assert cli.main(arguments) == 2
+    said = capsys.readouterr().err.strip().splitlines()
+    assert [line for line in said if "left out" in line and "06_01.bvh" in line]
+    assert [
+        line for line in said if "left out" in line and "07_02.bvh" in line and "MOTION" in line
+    ]
+    assert [p.name for p in find_sequences(out)] == ["07_01_v0"]
+    assert "CMU Graphics Lab" in open_sequence(find_sequences(out)[0]).meta["licence"]
+    assert "06_01.bvh" in (out / "dataset.json").read_text()
+    assert cli.main([*arguments[:-1], "06_*", "--out", str(tmp_path / "none")]) == 2
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_clip_of_ones_own_needs_a_name_and_has_a_credit(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], shared_data: Path
+) -> None:
+    folder, out = tmp_path / "mine", tmp_path / "o"
+    folder.mkdir()
+    good = shared_data / "cmu-mocap" / "07_01.bvh.xz"
+    (folder / "walk.bvh").write_bytes(
+        lzma.decompress(good.read_bytes()).replace(b"lThigh", b"Upper")
+    )
+    base = ["synth", "--motion-dir", str(folder), "--workers", "1", "--no-render"]
+    base += ["--max-seconds", "1.5", "--out", str(out)]
+    assert cli.main(base) == 2
+    assert "--clips" in capsys.readouterr().err
+    assert cli.main([*base, "--clips", "*"]) == 2
+    said = capsys.readouterr().err
+    assert "licence not stated" in said and "left_hip" in said and "--joint-map" in said
+    named = tmp_path / "map.json"
+    named.write_text('{"left_hip": "Upper"}')
+    mine = [*base, "--clips", "walk", "--joint-map", str(named), "--credit", "mine, CC BY 4.0"]
+    assert cli.main(mine) == 0
+    assert "licence not stated" not in capsys.readouterr().err
+    assert "mine, CC BY 4.0" in open_sequence(find_sequences(out)[0]).meta["licence"]
+
+
+def test_scattered_stretches_come_from_anywhere_in_a_clip() -> None:
+    jobs = [Job("train", "x", "squat", "p", v, None) for v in range(6)]
+    config = replace(TINY, scatter=True)
+    firsts = [plan.job_motions(config, job)[0][0].source_frames[0] for job in jobs]
+    assert len(set(firsts)) > 3 and max(firsts) > 60
+    again = [plan.job_motions(config, job)[0][0].source_frames[0] for job in jobs]
+    assert firsts == again
+    assert replace(TINY, scatter=True).digest != TINY.digest

@@ -4,6 +4,7 @@ A ``Motion`` is independent of any body: joint rotations relative to an ideal T-
 y up, left arm along +x) and the path of the hip midpoint. ``retarget`` puts it on a body.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -13,7 +14,11 @@ from scipy.signal import butter, sosfiltfilt
 from scipy.spatial.transform import Rotation, Slerp
 
 from same_engines.errors import DataError
-from same_model.synth.motion.bvh import BvhClip, read_bvh
+from same_model.synth.motion.capture.asf_amc import read_amc
+from same_model.synth.motion.capture.bvh import read_bvh
+from same_model.synth.motion.capture.joint_names import SourceJoints, find_joints
+from same_model.synth.motion.capture.skeleton import SkeletonClip
+from same_model.synth.motion.capture.tpose_motion import to_tpose
 from same_runtime.conventions import JOINT_NAMES
 
 LOW_PASS_HZ = 6.0
@@ -29,25 +34,13 @@ JUMP_MARGIN_S = 0.04
 LEAD_IN_S = 0.06
 """Clips start with a rest pose and a few frames that blend out of it."""
 MIN_SEGMENT_S = 1.0
+SEATED_WORDS = ("sit on", "sit down", "drive")
+"""Actions with these words have a seat under the performer."""
 
 REFERENCE_LEG_M = 0.86
 REFERENCE_ARM_M = 0.58
 """Hip to ankle and shoulder to wrist of a 1.75 m adult (0.491 H and 0.332 H): Drillis and
 Contini, "Body segment parameters", 1966. They set the scale of clips in unknown units."""
-
-# Source joint of each SMPL joint in the 'Daz-friendly' CMU skeleton.
-_SOURCE_JOINTS = (
-    "hip", "lThigh", "rThigh", "abdomen", "lShin", "rShin", "abdomen", "lFoot", "rFoot", "chest",
-    "lFoot", "rFoot", "neck", "lCollar", "rCollar", "head", "lShldr", "rShldr", "lForeArm",
-    "rForeArm", "lHand", "rHand",
-)  # fmt: skip
-T_POSE_DIRECTIONS = {
-    "left_hip": (0, -1, 0), "right_hip": (0, -1, 0), "left_knee": (0, -1, 0),
-    "right_knee": (0, -1, 0), "left_collar": (1, 0, 0), "right_collar": (-1, 0, 0),
-    "left_shoulder": (1, 0, 0), "right_shoulder": (-1, 0, 0), "left_elbow": (1, 0, 0),
-    "right_elbow": (-1, 0, 0),
-}  # fmt: skip
-"""Where each limb bone points in the ideal T-pose; other joints keep the rest axes."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +90,8 @@ class MotionReport:
     segments: int = 0
     dropped: dict[str, int] = field(default_factory=dict)
     """Frames dropped, by reason."""
+    fault: str = ""
+    """Why the clip cannot be used at all; empty when it can."""
 
     @property
     def notable(self) -> bool:
@@ -104,6 +99,8 @@ class MotionReport:
         return self.source_frames - self.kept_frames > 12
 
     def __str__(self) -> str:
+        if self.fault:
+            return self.fault
         reasons = ", ".join(f"{n} {why}" for why, n in self.dropped.items() if n)
         return (
             f"{self.name}: kept {self.kept_frames} of {self.source_frames} frames in "
@@ -117,19 +114,6 @@ def _other_side(name: str) -> str:
     if name.startswith("right_"):
         return "left_" + name[6:]
     return name
-
-
-def rotation_between(source: NDArray[np.float64], target: NDArray[np.float64]) -> Rotation:
-    """The smallest rotation that turns direction ``source`` (3,) into ``target`` (3,)."""
-    a = np.asarray(source, float) / np.linalg.norm(source)
-    b = np.asarray(target, float) / np.linalg.norm(target)
-    axis = np.cross(a, b)
-    sine, cosine = float(np.linalg.norm(axis)), float(a @ b)
-    if sine < 1e-9:
-        if cosine > 0:
-            return Rotation.identity()
-        axis, sine = np.cross(a, np.eye(3)[np.abs(a).argmin()]), 0.0
-    return Rotation.from_rotvec(axis / np.linalg.norm(axis) * np.arctan2(sine, cosine))
 
 
 def low_pass(values: NDArray[np.float64], fps: float, cutoff_hz: float) -> NDArray[np.float64]:
@@ -197,90 +181,50 @@ def rotated(motion: Motion, yaw: float, look_down: float = 0.0) -> Motion:
     return replace(motion, hips_m=turn.apply(motion.hips_m), rotations_xyzw=rotations)
 
 
-def load_clip(path: Path, action: str = "") -> tuple[list[Motion], MotionReport]:
-    """Read a CMU clip and return its usable stretches, at the file's rate, and the report.
+def read_skeleton(path: Path) -> SkeletonClip:
+    """Read a BVH or AMC file, plain or packed with xz. Raises ``DataError``."""
+    name = Path(path).name.lower().removesuffix(".xz")
+    if name.endswith(".bvh"):
+        return read_bvh(path)
+    if name.endswith(".amc"):
+        return read_amc(path)
+    raise DataError(f"{path}: expected a .bvh or .amc file, or one packed as .xz")
 
-    Raises ``DataError`` for a file that is no BVH file or has another skeleton.
+
+def load_clip(
+    path: Path, action: str = "", joint_map: Mapping[str, str] | None = None
+) -> tuple[list[Motion], MotionReport]:
+    """Read a clip and return its usable stretches, at the file's rate, and the report.
+
+    ``joint_map``: our joint names to the file's, for what no name table finds. Raises
+    ``DataError``, naming the file, when it is damaged or its skeleton lacks some of our joints.
     """
     path = Path(path)
-    name = path.name.split(".")[0]
-    clip = read_bvh(path)
-    missing = sorted(set(_SOURCE_JOINTS) - set(clip.names))
-    if missing:
-        raise DataError(
-            f"{path}: expected the 'Daz-friendly' CMU skeleton; it lacks {', '.join(missing)}"
-        )
-    return _clean(clip, name, action)
+    clip = read_skeleton(path)
+    try:
+        return clean(clip, find_joints(clip, joint_map), path.name.split(".")[0], action)
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from None
 
 
-def _limb_directions(clip: BvhClip) -> dict[str, NDArray[np.float64]]:
-    ends = {
-        "left_hip": "lShin", "right_hip": "rShin", "left_knee": "lFoot", "right_knee": "rFoot",
-        "left_collar": "lShldr", "right_collar": "rShldr", "left_shoulder": "lForeArm",
-        "right_shoulder": "rForeArm", "left_elbow": "lHand", "right_elbow": "rHand",
-    }  # fmt: skip
-    return {joint: clip.offsets[clip.names.index(end)] for joint, end in ends.items()}
-
-
-def _clean(clip: BvhClip, name: str, action: str) -> tuple[list[Motion], MotionReport]:
-    fps = clip.fps
-    where = {n: i for i, n in enumerate(clip.names)}
-    directions = _limb_directions(clip)
-    length = {joint: float(np.linalg.norm(d)) for joint, d in directions.items()}
-    leg = length["left_hip"] + length["left_knee"]
-    arm = length["left_shoulder"] + length["left_elbow"]
+def clean(
+    clip: SkeletonClip, joints: SourceJoints, name: str, action: str
+) -> tuple[list[Motion], MotionReport]:
+    """The usable stretches of ``clip`` and what was dropped. Raises ``DataError``."""
+    fps, report = clip.fps, MotionReport(name, clip.frames)
+    if clip.frames < MIN_SEGMENT_S * fps:
+        report.dropped["too short"] = clip.frames
+        return [], report
+    pose = to_tpose(clip, joints)
+    leg = pose.lengths["left_hip"] + pose.lengths["left_knee"]
+    arm = pose.lengths["left_shoulder"] + pose.lengths["left_elbow"]
     metres_per_unit = (REFERENCE_LEG_M + REFERENCE_ARM_M) / (leg + arm)
+    hips = (pose.positions["left_hip"] + pose.positions["right_hip"]) / 2 * metres_per_unit
+    rotations = pose.rotations_xyzw
 
-    turned = clip.global_rotations()
-    rotations = np.stack([turned[:, where[n]] for n in _SOURCE_JOINTS], axis=1)
-    # The capture bends its back in two places, the body in three.
-    pelvis, abdomen = rotations[:, 0], rotations[:, 6]
-    mixed = pelvis + abdomen * np.sign((pelvis * abdomen).sum(-1, keepdims=True))
-    rotations[:, 3] = mixed / np.linalg.norm(mixed, axis=-1, keepdims=True)
-    for joint, direction in directions.items():
-        j = JOINT_NAMES.index(joint)
-        align = rotation_between(np.array(T_POSE_DIRECTIONS[joint], float), direction)
-        rotations[:, j] = (Rotation.from_quat(rotations[:, j]) * align).as_quat()
-
-    def rest_position(joint: str) -> NDArray[np.float64]:
-        i, total = where[joint], np.zeros(3)
-        while i > 0:
-            total += clip.offsets[i]
-            i = clip.parents[i]
-        return total
-
-    hip_offset = (rest_position("lThigh") + rest_position("rThigh")) / 2
-    hips = clip.root_positions + Rotation.from_quat(turned[:, 0]).apply(hip_offset)
-    hips = hips * metres_per_unit
-
-    bad: dict[str, NDArray[np.bool_]] = {}
-    lead_in = np.arange(len(hips)) < max(1, round(LEAD_IN_S * fps))
-    bad["lead-in"] = lead_in
-    used = [where[n] for n in dict.fromkeys(_SOURCE_JOINTS)]
-    local = clip.rotations_xyzw[:, used]
-    cosine = np.abs((local[1:] * local[:-1]).sum(-1)).clip(0, 1)
-    speed = np.rad2deg(2 * np.arccos(cosine)).max(axis=1) * fps
-    bad["rotation jump"] = np.concatenate([[False], speed > MAX_JOINT_SPEED_DEG_S])
-    start = int(lead_in.sum())
-    residual = np.zeros(len(hips))
-    residual[start:] = np.linalg.norm(
-        hips[start:] - low_pass(hips[start:], fps, LOW_PASS_HZ), axis=1
-    )
-    bad["root lost"] = residual > MAX_ROOT_RESIDUAL_M
-    knee = np.zeros(len(hips), bool)
-    for side in ("left", "right"):
-        thigh = Rotation.from_quat(rotations[:, JOINT_NAMES.index(f"{side}_hip")])
-        shin = Rotation.from_quat(rotations[:, JOINT_NAMES.index(f"{side}_knee")])
-        relative = thigh.inv() * shin
-        down = relative.apply([0.0, -1.0, 0.0])
-        knee |= np.abs(down[:, 0]) > MAX_KNEE_SIDEWAYS
-        knee |= (down[:, 2] > MAX_KNEE_HYPEREXTENSION) & (down[:, 1] < 0)
-    bad["impossible knee"] = knee
-
+    usable = np.ones(clip.frames, bool)
     margin = max(1, round(JUMP_MARGIN_S * fps))
-    usable = np.ones(len(hips), bool)
-    report = MotionReport(name, len(hips))
-    for reason, mask in bad.items():
+    for reason, mask in _faults(clip, joints, hips, rotations).items():
         wide = mask
         if reason != "lead-in":
             wide = np.convolve(mask, np.ones(2 * margin + 1), "same") > 0.5
@@ -302,10 +246,42 @@ def _clean(clip: BvhClip, name: str, action: str) -> tuple[list[Motion], MotionR
                 low_pass_rotations(rotations[first:end], fps, LOW_PASS_HZ),
                 leg * metres_per_unit,
                 action,
-                "sit" in action,
+                any(word in action for word in SEATED_WORDS),
                 (int(first), int(end)),
             )
         )
     report.segments = len(segments)
     report.kept_frames = sum(m.frames for m in segments)
     return segments, report
+
+
+def _faults(
+    clip: SkeletonClip,
+    joints: SourceJoints,
+    hips: NDArray[np.float64],
+    rotations: NDArray[np.float64],
+) -> dict[str, NDArray[np.bool_]]:
+    """Reason to the frames (frames,) that cannot be used for it."""
+    fps = clip.fps
+    lead_in = np.arange(len(hips)) < max(1, round(LEAD_IN_S * fps))
+    local = clip.rotations_xyzw[:, joints.used]
+    cosine = np.abs((local[1:] * local[:-1]).sum(-1)).clip(0, 1)
+    speed = np.rad2deg(2 * np.arccos(cosine)).max(axis=1) * fps
+    start = int(lead_in.sum())
+    residual = np.zeros(len(hips))
+    residual[start:] = np.linalg.norm(
+        hips[start:] - low_pass(hips[start:], fps, LOW_PASS_HZ), axis=1
+    )
+    knee = np.zeros(len(hips), bool)
+    for side in ("left", "right"):
+        thigh = Rotation.from_quat(rotations[:, JOINT_NAMES.index(f"{side}_hip")])
+        shin = Rotation.from_quat(rotations[:, JOINT_NAMES.index(f"{side}_knee")])
+        down = (thigh.inv() * shin).apply([0.0, -1.0, 0.0])
+        knee |= np.abs(down[:, 0]) > MAX_KNEE_SIDEWAYS
+        knee |= (down[:, 2] > MAX_KNEE_HYPEREXTENSION) & (down[:, 1] < 0)
+    return {
+        "lead-in": lead_in,
+        "rotation jump": np.concatenate([[False], speed > MAX_JOINT_SPEED_DEG_S]),
+        "root lost": residual > MAX_ROOT_RESIDUAL_M,
+        "impossible knee": knee,
+    }

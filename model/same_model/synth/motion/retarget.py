@@ -8,15 +8,10 @@ from scipy.ndimage import maximum_filter1d, uniform_filter1d
 from scipy.spatial.transform import Rotation
 
 from same_model.synth.body.body import Body, joint_matrices, pose_joints, skin
-from same_model.synth.motion.clip import T_POSE_DIRECTIONS, Motion, low_pass, rotation_between
+from same_model.synth.motion.capture.tpose import LIMB_ENDS, T_POSE_DIRECTIONS, rotation_between
+from same_model.synth.motion.clip import Motion, low_pass
 from same_runtime.conventions import JOINT_NAMES, JOINT_PARENTS
 
-_CHILD = {
-    "left_hip": "left_knee", "right_hip": "right_knee", "left_knee": "left_ankle",
-    "right_knee": "right_ankle", "left_collar": "left_shoulder",
-    "right_collar": "right_shoulder", "left_shoulder": "left_elbow",
-    "right_shoulder": "right_elbow", "left_elbow": "left_wrist", "right_elbow": "right_wrist",
-}  # fmt: skip
 _FEET = tuple(
     JOINT_NAMES.index(n) for n in ("left_ankle", "right_ankle", "left_foot", "right_foot")
 )
@@ -25,6 +20,9 @@ _LIFT_WINDOW_S = 0.1
 _SETTLE_HZ = 4.0
 _MAX_FLOAT_M = 0.06
 _JUMP_M = 0.12
+_NEAR_FLOOR_M = 0.25
+_MAX_SUNK_M = 0.015
+_EVERY_VERTEX = 11
 _MAX_FOOT_TILT = np.deg2rad(15.0)
 
 
@@ -53,7 +51,7 @@ def rest_alignment(body: Body) -> NDArray[np.float64]:
     what hangs on it without a bone of its own (hands) follows its parent.
     """
     out = np.tile([0.0, 0.0, 0.0, 1.0], (len(JOINT_NAMES), 1))
-    for name, child in _CHILD.items():
+    for name, child in LIMB_ENDS.items():
         j, c = JOINT_NAMES.index(name), JOINT_NAMES.index(child)
         target = np.array(T_POSE_DIRECTIONS[name], float)
         out[j] = rotation_between(body.joints[c] - body.joints[j], target).as_quat()
@@ -94,6 +92,7 @@ def retarget(motion: Motion, body: Body, sole_thickness_m: float = 0.0) -> BodyM
     matrices = joint_matrices(body, joints, rotations)
     lowest = _heights(body, soles, matrices).min(axis=1) - sole_thickness_m
     shift = _grounding(lowest, motion.fps)
+    shift += _lifted(_sunk(body, joints, matrices, shift), motion.fps)
     joints[..., 1] += shift[:, None]
     matrices[..., 1, 3] += shift[:, None]
     start = joints[0, 0] * (1, 0, 1)
@@ -147,8 +146,27 @@ def _grounding(lowest: NDArray[np.float64], fps: float) -> NDArray[np.float64]:
     # Walking bodies do not float: a small gap is the capture's error, a large one is a jump.
     share = np.clip((_JUMP_M - above) / (_JUMP_M - _MAX_FLOAT_M), 0.0, 1.0)
     settle = low_pass(np.maximum(above, 0.0) * share, fps, _SETTLE_HZ)
-    sunk = np.maximum(settle - above, 0.0)
+    return np.asarray(_lifted(np.maximum(settle - above, 0.0), fps) - floor - settle)
+
+
+def _lifted(sunk: NDArray[np.float64], fps: float) -> NDArray[np.float64]:
+    """The smooth lift (frames,) that is nowhere less than how deep the body is sunk (frames,)."""
     window = max(3, round(_LIFT_WINDOW_S * fps))
     # The maximum first, over a window as wide as the smoother's, so that smoothing never sinks.
-    lift = uniform_filter1d(maximum_filter1d(sunk, window), window)
-    return np.asarray(lift - floor - settle)
+    return np.asarray(uniform_filter1d(maximum_filter1d(sunk, window), window))
+
+
+def _sunk(
+    body: Body,
+    joints: NDArray[np.float64],
+    matrices: NDArray[np.float64],
+    shift: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """How deep (frames,) anything but the soles would be in the floor: hands, knees, a back."""
+    others = [j for j in range(len(JOINT_NAMES)) if j not in _FEET]
+    near = joints[:, others, 1].min(axis=1) + shift < _NEAR_FLOOR_M
+    sunk = np.zeros(len(joints))
+    if near.any():
+        sample = np.arange(0, len(body.vertices), _EVERY_VERTEX)
+        sunk[near] = -(_heights(body, sample, matrices[near]).min(axis=1) + shift[near])
+    return np.where(sunk > _MAX_SUNK_M, sunk, 0.0)

@@ -1,4 +1,4 @@
-"""The versioned split of the motion sources: train, Protocol 1, Protocol 2."""
+"""The versioned split of the motion sources: train, validation, Protocol 1, Protocol 2."""
 
 import json
 from collections.abc import Mapping
@@ -9,7 +9,15 @@ from typing import Any
 
 from same_engines.errors import DataError
 
-SPLITS = ("train", "protocol1", "protocol2")
+SPLITS = ("train", "validation", "protocol1", "protocol2")
+WITHHELD = "withheld"
+"""Clips that show Protocol 2's actions: made only when asked for by name."""
+_LATEST = "motion-v2"
+_CMU = "cmu-mocap"
+_CMU_CREDIT = (
+    "CMU Graphics Lab Motion Capture Database (mocap.cs.cmu.edu), free to use, created with "
+    "funding from NSF EIA-0196217; BVH conversion by B. Hahne"
+)
 
 
 @dataclass(frozen=True)
@@ -17,12 +25,12 @@ class SplitClip:
     """One motion capture clip and where it belongs."""
 
     clip: str
+    """File name without folder and endings."""
     action: str
     split: str
-
-    @property
-    def subject(self) -> str:
-        return self.clip.split("_")[0]
+    source: str
+    """Whose motion it is: a key of the split's ``sources``, and the name of its folder."""
+    performer: str
 
 
 @dataclass(frozen=True)
@@ -33,6 +41,8 @@ class SplitFile:
     version: int
     confounds: tuple[str, ...]
     """What the split cannot tell apart, in sentences."""
+    sources: Mapping[str, str]
+    """Source to its credit and licence, which go into every recording made of it."""
     clips: tuple[SplitClip, ...]
     excluded: Mapping[str, str]
     """Clip to the reason it is in no split."""
@@ -45,35 +55,51 @@ class SplitFile:
 
 
 def load_split(path: Path | None = None) -> SplitFile:
-    """Read a split file; without a path the shipped one of the CMU clips.
+    """Read a split file, or a shipped one by its label; without a path the latest shipped one.
 
     Raises ``DataError`` for a missing or malformed file, a clip listed twice, or an action that
-    Protocol 2 shares with train.
+    Protocol 2 shares with what is trained or validated on.
     """
-    source = (
-        path
-        if path is not None
-        else files("same_model.synth.motion").joinpath("splits/cmu-v1.json")
-    )
+    shipped = files("same_model.synth.motion").joinpath("splits")
+    label = _LATEST if path is None else str(path)
+    source = shipped.joinpath(f"{label}.json")
+    if path is not None and not source.is_file():
+        source = Path(path)
     try:
-        data: dict[str, Any] = json.loads(source.read_text())
-        split = SplitFile(
-            str(data["name"]),
-            int(data["version"]),
-            tuple(str(c) for c in data["confounds"]),
-            tuple(SplitClip(c["clip"], c["action"], c["split"]) for c in data["clips"]),
-            {c["clip"]: c["reason"] for c in data["excluded"]},
-            {k: tuple(v) for k, v in data["procedural"].items()},
-        )
+        split = _read(json.loads(source.read_text(encoding="utf-8")))
     except (OSError, json.JSONDecodeError, KeyError, TypeError, ValueError) as error:
         raise DataError(f"{source}: not a split file ({error!r})") from None
     names = [c.clip for c in split.clips]
     if len(set(names)) != len(names):
         raise DataError(f"{source}: a clip is listed twice")
-    unknown = {c.split for c in split.clips} | set(split.procedural)
-    if unknown - set(SPLITS):
-        raise DataError(f"{source}: unknown split {sorted(unknown - set(SPLITS))}")
+    unknown = ({c.split for c in split.clips} | set(split.procedural)) - {*SPLITS, WITHHELD}
+    if unknown:
+        raise DataError(f"{source}: unknown split {sorted(unknown)}")
+    uncredited = {c.source for c in split.clips} - set(split.sources)
+    if uncredited:
+        raise DataError(f"{source}: no credit for the source {sorted(uncredited)}")
     actions = {s: {c.action for c in split.clips if c.split == s} for s in SPLITS}
-    if actions["train"] & actions["protocol2"]:
+    if (actions["train"] | actions["validation"]) & actions["protocol2"]:
         raise DataError(f"{source}: train and protocol2 share actions")
     return split
+
+
+def _read(data: dict[str, Any]) -> SplitFile:
+    return SplitFile(
+        str(data["name"]),
+        int(data["version"]),
+        tuple(str(c) for c in data["confounds"]),
+        dict(data.get("sources", {_CMU: _CMU_CREDIT})),
+        tuple(
+            SplitClip(
+                c["clip"],
+                c["action"],
+                c["split"],
+                c.get("source", _CMU),
+                c.get("performer", f"cmu{c['clip'].split('_')[0]}"),
+            )
+            for c in data["clips"]
+        ),
+        {c["clip"]: c["reason"] for c in data["excluded"]},
+        {k: tuple(v) for k, v in data["procedural"].items()},
+    )

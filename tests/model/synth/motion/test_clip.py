@@ -9,7 +9,9 @@ from same_engines.errors import DataError
 from same_model.synth.body.body import make_body, skin
 from same_model.synth.motion import clip as motion
 from same_model.synth.motion import procedural
-from same_model.synth.motion.bvh import read_bvh
+from same_model.synth.motion.capture.bvh import read_bvh
+from same_model.synth.motion.capture.joint_names import find_joints
+from same_model.synth.motion.capture.tpose import T_POSE_DIRECTIONS
 from same_model.synth.motion.retarget import retarget, sole_vertices
 from same_runtime.conventions import JOINT_NAMES, JOINT_PARENTS
 
@@ -36,7 +38,9 @@ def test_flipped_stretches_are_cut_out_and_counted(shared_data: Path) -> None:
     flipped = clip.rotations_xyzw.copy()
     half_turn = Rotation.from_euler("y", 180, degrees=True)
     flipped[300:340, shin] = (Rotation.from_quat(flipped[300:340, shin]) * half_turn).as_quat()
-    segments, report = motion._clean(replace(clip, rotations_xyzw=flipped), "x", "")
+    segments, report = motion.clean(
+        replace(clip, rotations_xyzw=flipped), find_joints(clip), "x", ""
+    )
     assert report.dropped["rotation jump"] > 2
     for segment in segments:
         first, end = segment.source_frames
@@ -52,13 +56,29 @@ def test_a_shaken_root_track_is_dropped(shared_data: Path) -> None:
     assert "07_12" in str(report) and "root lost" in str(report)
 
 
-def test_another_skeleton_is_refused(tmp_path: Path) -> None:
+def test_a_skeleton_without_our_joints_is_refused_with_the_next_step(tmp_path: Path) -> None:
     from bvh_text import BVH
 
     path = tmp_path / "other.bvh"
-    path.write_text(BVH)
-    with pytest.raises(DataError, match="skeleton"):
+    path.write_text(BVH.replace("Frames: 2", "Frames: 200") + "1 2 3 10 20 30 40 50 60\n" * 198)
+    with pytest.raises(DataError, match=r"other.bvh.*left_ankle.*--joint-map"):
         motion.load_clip(path)
+    (tmp_path / "other.fbx").write_text("")
+    with pytest.raises(DataError, match="bvh or .amc"):
+        motion.load_clip(tmp_path / "other.fbx")
+
+
+@pytest.mark.parametrize("frames", [1, 2, 10, 11, 12, 119])
+def test_a_clip_under_a_second_is_dropped_as_too_short(shared_data: Path, frames: int) -> None:
+    clip = read_bvh(shared_data / "cmu-mocap" / "07_01.bvh.xz")
+    short = replace(
+        clip,
+        root_positions=clip.root_positions[:frames],
+        rotations_xyzw=clip.rotations_xyzw[:frames],
+    )
+    segments, report = motion.clean(short, find_joints(short), "short", "")
+    assert segments == [] and report.dropped == {"too short": frames}
+    assert report.source_frames == frames and report.kept_frames == 0
 
 
 @pytest.mark.parametrize("fps", [30.0, 60.0, 90.0])
@@ -105,7 +125,7 @@ def test_retargeting_keeps_directions_and_bone_lengths(
         bone = worn.joints[:, c] - worn.joints[:, j]
         bone /= np.linalg.norm(bone, axis=1, keepdims=True)
         source = Rotation.from_quat(walk.rotations_xyzw[:, j])
-        wanted = source.apply(np.array(motion.T_POSE_DIRECTIONS[joint], float))
+        wanted = source.apply(np.array(T_POSE_DIRECTIONS[joint], float))
         np.testing.assert_allclose(bone, wanted, atol=1e-6)
 
 

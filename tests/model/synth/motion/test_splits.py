@@ -8,33 +8,70 @@ from same_engines.errors import DataError
 from same_model.synth.config import SynthConfig
 from same_model.synth.motion import procedural
 from same_model.synth.motion.splits import SPLITS, load_split
-from same_model.synth.synth import performer_shape, plan_jobs
+from same_model.synth.plan import performer_shape, plan_jobs
 
 
-def test_protocols_mean_what_they_say() -> None:
-    split = load_split()
+@pytest.mark.parametrize("label", ["cmu-v1", "motion-v2"])
+def test_protocols_mean_what_they_say(label: str) -> None:
+    split = load_split(Path(label))
     by = {s: [c for c in split.clips if c.split == s] for s in SPLITS}
-    subjects = {s: {c.subject for c in by[s]} for s in SPLITS}
+    performers = {s: {c.performer for c in by[s]} for s in SPLITS}
     actions = {s: {c.action for c in by[s]} for s in SPLITS}
-    assert not subjects["train"] & subjects["protocol1"]
+    assert not (performers["train"] | performers["validation"]) & performers["protocol1"]
     assert actions["protocol1"] <= actions["train"]
-    assert not actions["protocol2"] & actions["train"]
+    assert not actions["protocol2"] & (actions["train"] | actions["validation"])
     assert not set(split.procedural["train"]) & set(split.procedural["protocol2"])
     assert {a for names in split.procedural.values() for a in names} <= set(procedural.ACTIONS)
     assert len(split.confounds) >= 4
-    assert split.label == "cmu-v1"
+    assert split.label == label
+
+
+def test_the_latest_split_keeps_the_protocols_of_the_first() -> None:
+    first, latest = load_split(Path("cmu-v1")), load_split()
+    assert latest.label == "motion-v2"
+    for protocol in ("protocol1", "protocol2"):
+        was, now = (
+            {(c.clip, c.action, c.performer) for c in s.clips if c.split == protocol}
+            for s in (first, latest)
+        )
+        assert was == now and first.procedural[protocol] == latest.procedural[protocol]
+
+
+def test_validation_holds_out_two_performers_and_three_actions() -> None:
+    split = load_split()
+    held = [c for c in split.clips if c.split == "validation"]
+    train = [c for c in split.clips if c.split == "train"]
+    performers = {c.performer for c in held} - {c.performer for c in train} - {"cmu135"}
+    assert performers == {"cmu69", "accad-female1"}
+    actions = {c.action for c in held if c.performer not in performers}
+    assert actions == {"motorcycle", "duck", "basketball signals"}
+    assert not actions & {c.action for c in train}
 
 
 def test_every_clip_is_in_a_split_or_excluded_with_a_reason(shared_data: Path) -> None:
     split = load_split()
-    listed = {c.clip for c in split.clips}
-    assert not listed & set(split.excluded)
-    present = {p.name.split(".")[0] for p in (shared_data / "cmu-mocap").glob("*.bvh.xz")}
-    assert listed | set(split.excluded) == present
+    listed = {c.clip: c.source for c in split.clips}
+    assert not set(listed) & set(split.excluded) and all(split.excluded.values())
+    present: dict[str, str] = {}
+    for folder in ("cmu-mocap", "motion"):
+        for path in (shared_data / folder).rglob("*.xz"):
+            if ".asf" not in path.name:
+                present[path.name.split(".")[0]] = path.as_posix()
+    assert set(listed) | set(split.excluded) == set(present)
+    assert all(f"/{source}/" in present[clip] for clip, source in listed.items())
+
+
+def test_every_source_has_its_credit() -> None:
+    credits = load_split().sources
+    assert "NSF EIA-0196217" in credits["cmu-amc"] and "CC BY 3.0" in credits["accad"]
+    assert "CC0" in credits["mesh2motion"] and "MIT" in credits["animated-drawings"]
+    notice = (Path(__file__).parents[4] / "NOTICE").read_text()
+    for word in ("EIA-0196217", "ACCAD", "mesh2motion", "Animated Drawings"):
+        assert word in notice
 
 
 def test_bodies_of_train_and_protocol1_differ(shared_data: Path) -> None:
-    jobs = plan_jobs(SynthConfig(variants=2), shared_data / "cmu-mocap")
+    jobs = plan_jobs(SynthConfig(variants=2), [shared_data / "cmu-mocap"])
     of = {s: {j.performer for j in jobs if j.split == s} for s in SPLITS}
     assert not of["train"] & of["protocol1"]
     assert (performer_shape(0, "cmu07-0") == performer_shape(0, "cmu07-0")).all()
@@ -49,6 +86,7 @@ def test_bodies_of_train_and_protocol1_differ(shared_data: Path) -> None:
         (lambda d: d["clips"][0].update(split="holdout"), "holdout"),
         (lambda d: d["clips"].append({"clip": "x", "action": "dance", "split": "train"}), "share"),
         (lambda d: d.pop("confounds"), "confounds"),
+        (lambda d: d["clips"][0].update(source="elsewhere"), "credit"),
     ],
 )
 def test_a_wrong_split_file_is_refused(tmp_path: Path, change, message: str) -> None:  # type: ignore[no-untyped-def]

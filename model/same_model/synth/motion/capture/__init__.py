@@ -1,0 +1,1 @@
+"""Reading anybody's motion capture: files, joint names, axes, into the T-pose's terms."""

@@ -1,0 +1,182 @@
+"""Which recordings a data set is made of: clips and procedural actions, performers, stretches."""
+
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from fnmatch import fnmatch
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from same_engines.errors import DataError
+from same_model.synth.body.body import load_body_model
+from same_model.synth.config import SynthConfig
+from same_model.synth.motion import procedural
+from same_model.synth.motion.clip import Motion, MotionReport, load_clip
+from same_model.synth.motion.restyle import restyled
+from same_model.synth.motion.splits import SPLITS, WITHHELD, SplitClip, SplitFile, load_split
+
+UNSTATED = "a clip whose licence nobody stated: find it out before you use or share what it made"
+"""Credit of clips that neither the split nor the user credits."""
+_PROCEDURAL_CREDIT = "procedural, Apache-2.0"
+_ENDINGS = (".bvh", ".bvh.xz", ".amc", ".amc.xz")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One clip or procedural action, in one variant."""
+
+    split: str
+    split_label: str
+    action: str
+    performer: str
+    variant: int
+    clip: Path | None
+    """None: procedural."""
+    credit: str = _PROCEDURAL_CREDIT
+    """Whose motion it is and under which licence."""
+    joint_map: Mapping[str, str] = field(default_factory=dict)
+    """Our joint names to the clip's, for skeletons that no name table knows."""
+
+    @property
+    def name(self) -> str:
+        stem = _stem(self.clip) if self.clip else f"{self.performer}_{self.action}"
+        return f"{stem}_v{self.variant}"
+
+
+def _stem(path: Path) -> str:
+    return path.name.split(".")[0]
+
+
+def plan_jobs(
+    config: SynthConfig,
+    motion_dirs: Sequence[Path] = (),
+    wanted_splits: tuple[str, ...] = SPLITS,
+    wanted_clips: tuple[str, ...] = (),
+    split: SplitFile | None = None,
+    credit: str = "",
+    joint_map: Mapping[str, str] | None = None,
+) -> list[Job]:
+    """The jobs of a data set.
+
+    ``motion_dirs``: folders of BVH and AMC clips, searched with their subfolders; none for
+    procedural motion alone. ``wanted_clips``: only clips of these names or patterns (also ones
+    that no split lists, as training data); empty for all of the split. ``credit``: whose the clips
+    are that no split lists. Raises ``DataError`` for a folder without clips, or an absent clip.
+    """
+    split = split or load_split()
+    jobs: list[Job] = []
+    if motion_dirs:
+        for clip, path in _chosen(motion_dirs, wanted_clips, split):
+            if clip.split in wanted_splits:
+                whose = split.sources.get(clip.source) or credit or UNSTATED
+                jobs += [
+                    Job(
+                        clip.split,
+                        split.label,
+                        clip.action,
+                        f"{clip.performer}-{v}",
+                        v,
+                        path,
+                        whose,
+                        joint_map or {},
+                    )
+                    for v in range(config.variants)
+                ]
+    if not wanted_clips:
+        for where in wanted_splits:
+            for action in split.procedural.get(where, ()):
+                jobs += [
+                    Job(where, split.label, action, f"proc-{where}-{v}", v, None)
+                    for v in range(config.procedural)
+                ]
+    if not jobs:
+        raise DataError("nothing to make: no clip of the wanted splits, and no procedural motion")
+    return jobs
+
+
+def _chosen(
+    motion_dirs: Sequence[Path], wanted: tuple[str, ...], split: SplitFile
+) -> list[tuple[SplitClip, Path]]:
+    """The clips to make and their files, by name."""
+    folders = ", ".join(str(folder) for folder in motion_dirs)
+    found: dict[str, list[Path]] = {}
+    for folder in motion_dirs:
+        for path in sorted(Path(folder).rglob("*")):
+            if path.name.lower().endswith(_ENDINGS):
+                found.setdefault(_stem(path), []).append(path)
+    if not found:
+        raise DataError(f"{folders}: no .bvh or .amc files in it, packed with xz or not")
+    absent = [w for w in wanted if not any(fnmatch(name, w) for name in found)]
+    if absent:
+        raise DataError(f"{folders}: no clip {', '.join(absent)}")
+    listed = {c.clip: c for c in split.clips}
+    chosen: list[tuple[SplitClip, Path]] = []
+    for name, paths in sorted(found.items()):
+        if wanted and not any(fnmatch(name, w) for w in wanted):
+            continue
+        if name not in listed and not wanted:
+            continue
+        clip = listed.get(name, SplitClip(name, "unlisted", "train", "", name))
+        named = [p for p in paths if clip.source in p.parts] or paths
+        if len(named) > 1:
+            raise DataError(f"two clips of one name: {named[0]} and {named[1]}")
+        chosen.append((clip, named[0]))
+    if not chosen:
+        raise DataError(
+            f"{folders}: no clip that the split {split.label} lists; name your own by --clips "
+            "(or all by --clips '*'), or give a split of your own by --split-file"
+        )
+    return chosen
+
+
+def seeded(*parts: object) -> np.random.Generator:
+    """A generator that ``parts`` decide."""
+    return np.random.default_rng([zlib.crc32(str(p).encode()) for p in parts])
+
+
+def performer_shape(seed: int, performer: str) -> NDArray[np.float64]:
+    """Body shape coefficients (K,) of a performer; a performer never has two shapes."""
+    size = load_body_model().shape_size
+    return seeded(seed, "shape", performer).normal(0.0, 0.9, size).clip(-1.7, 1.7)
+
+
+def job_motions(config: SynthConfig, job: Job) -> tuple[list[Motion], MotionReport]:
+    """The usable stretches of a job's motion, at its source's rate, and what was dropped.
+
+    Raises ``DataError`` for a clip that cannot be read or has another skeleton.
+    """
+    if job.clip is None:
+        made = procedural.make_motion(seeded(config.seed, "motion", job.name), job.action)
+        motions, clip = [made], made.name
+        report = MotionReport(job.name, made.frames, made.frames, 1)
+    else:
+        motions, report = load_clip(job.clip, job.action, job.joint_map)
+        clip = _stem(job.clip)
+    out = []
+    for motion in motions:
+        if job.variant % 2:
+            motion = motion.mirrored()
+        if config.restyle > 0 and job.split in ("train", WITHHELD):
+            motion = restyled(seeded(config.seed, "style", job.name), motion, config.restyle)
+        name = job.name + motion.name.removeprefix(clip).removesuffix("~mirrored")
+        out.append(_stretch(config, replace(motion, name=name)))
+    report.dropped["over max_seconds"] = report.kept_frames - sum(m.frames for m in out)
+    return out, report
+
+
+def _stretch(config: SynthConfig, motion: Motion) -> Motion:
+    """``max_seconds`` of ``motion``: its beginning, or any part of it where so configured."""
+    keep = min(motion.frames, int(config.max_seconds * motion.fps) + 1)
+    skip = 0
+    if config.scatter and keep < motion.frames:
+        rng = seeded(config.seed, "stretch", motion.name)
+        skip = int(rng.integers(0, motion.frames - keep + 1))
+    first = motion.source_frames[0] + skip
+    return replace(
+        motion,
+        hips_m=motion.hips_m[skip : skip + keep],
+        rotations_xyzw=motion.rotations_xyzw[skip : skip + keep],
+        source_frames=(first, first + keep),
+    )
