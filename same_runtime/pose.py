@@ -35,6 +35,8 @@ class Reason(Enum):
     CONTROLLER_LOST = "a controller has no pose at the frame's time"
     LEG_TRACKER_LOST = "a leg tracker has no reading at the frame's time"
     STALE = "the newest estimate is too old: frames or device samples have stopped coming"
+    OTHER_CLOCK = "a stream's timestamps are on another clock than the others': see stats().streams"
+    VIEW_SKEW = "left and right images come, but too far apart in time to be a stereo pair"
 
 
 _ARRAYS: Final = ("joints_world", "joints_cam_left", "joint_confidence", "T_world_cam_left")

@@ -1,5 +1,6 @@
 """What ``tracker.stats()`` reports: health, counters, rates and latencies."""
 
+from collections.abc import Container
 from dataclasses import dataclass
 from enum import Enum
 
@@ -20,6 +21,7 @@ class Health(Enum):
     NEVER = "no sample yet"
     OK = "samples keep coming"
     LOST = "no sample for longer than may be bridged"
+    OTHER_CLOCK = "samples come, but stamped by another clock than the others'"
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,9 @@ class StreamStats:
 
     health: Health
     age_ns: int | None
-    """Time since its newest sample, against the newest of all streams; None before the first."""
+    """Time since its newest sample: until now on the tracker's clock while the tracker is
+    started, else until the newest sample of all streams. None before the first, and for a stream
+    on another clock."""
     rate_hz: float
     """Of the last samples; 0 before the second."""
     accepted: int
@@ -39,9 +43,10 @@ class StreamStats:
     jumped: int
     """Stamps seconds ahead that no other stamp confirmed."""
     invalid: int
-    """Samples with a wrong type, shape or value, such as a zero quaternion."""
+    """Samples with a wrong type, shape or value, such as a zero quaternion, or with a time that
+    the stream's clock maps out of range."""
     restarts: int
-    """Times the stream's clock began anew."""
+    """Times the stream's clock began anew or stepped."""
     clock_offset_ns: int
     """Added to the newest device stamp to bring it onto the tracker's clock."""
     clock_drift_ppm: float
@@ -120,17 +125,27 @@ class TrackerStats:
     """What the application's pose callbacks and its clock raised."""
 
 
-def stream_stats(ingestion: Ingestion, lost_after_ns: int) -> dict[str, StreamStats]:
-    """The state of every stream of ``clocks.STREAMS``."""
-    newest = [ingestion.newest_ns(i) for i in range(len(STREAMS))]
-    now_ns = max((t for t in newest if t is not None), default=0)
+def stream_stats(
+    ingestion: Ingestion, lost_after_ns: int, off_clock: Container[str], now_ns: int | None
+) -> dict[str, StreamStats]:
+    """The state of every stream of ``clock_sync.STREAMS``.
+
+    ``off_clock``: names of those on another clock. ``now_ns``: now on the tracker's clock; None
+    takes the time of the newest sample.
+    """
+    newest = {name: ingestion.newest_ns(index) for index, name in enumerate(STREAMS)}
+    on_clock = [t for name, t in newest.items() if t is not None and name not in off_clock]
+    if now_ns is None:
+        now_ns = max(on_clock, default=0)
     found = {}
-    for index, name in enumerate(STREAMS):
-        newest_ns = newest[index]
-        age_ns = None if newest_ns is None else now_ns - newest_ns
-        if age_ns is None:
+    for index, (name, newest_ns) in enumerate(newest.items()):
+        age_ns = None
+        if newest_ns is None:
             health = Health.NEVER
+        elif name in off_clock:
+            health = Health.OTHER_CLOCK
         else:
+            age_ns = max(0, now_ns - newest_ns)
             health = Health.OK if age_ns <= lost_after_ns else Health.LOST
         interval_ns = ingestion.interval_ns(index)
         offset_ns, drift_ppm = ingestion.clock(index)

@@ -211,7 +211,9 @@ class SamePoseTracker:
         timestamp_ns = check_timestamp_ns("timestamp_ns", timestamp_ns)
         newest = self._pipeline.predicted or self._pipeline.newest
         if newest is None:
-            return Pose(timestamp_ns=timestamp_ns, reasons=(Reason.WARMING_UP,))
+            failed = self._pipeline.newest_pose
+            reasons = (Reason.WARMING_UP,) if failed is None else failed.reasons
+            return Pose(timestamp_ns=timestamp_ns, reasons=reasons)
         check_same_clock(
             "timestamp_ns", timestamp_ns, "the newest estimate", newest.pose.timestamp_ns,
             _ONE_HOUR_NS,
@@ -290,12 +292,15 @@ class SamePoseTracker:
 
     def stats(self) -> TrackerStats:
         """Health, counters, rates and latencies since the tracker opened."""
-        status, reasons, joint_confidence = newest_status(self._pipeline.newest_pose)
+        worker = self._worker
+        now_ns = worker.now_ns() if worker is not None else None
+        off_clock = self._pipeline.clock_watch.off_clock(now_ns)
+        status, reasons, joint_confidence = newest_status(self.latest())
         return TrackerStats(
             status=status,
             reasons=reasons,
             joint_confidence=joint_confidence,
-            streams=stream_stats(self._ingestion, self._options.max_gap_ns),
+            streams=stream_stats(self._ingestion, self._options.max_gap_ns, off_clock, now_ns),
             frames=self._inbox.counts(),
             estimates=self._pipeline.estimates.figures(),
             output=self._live_figures.output.figures(),

@@ -14,6 +14,7 @@ from same_runtime.conventions import DEVICES
 from same_runtime.estimation.estimator import Estimator, Image
 from same_runtime.estimation.prediction import Estimate
 from same_runtime.ingestion.clock_sync import CAMERAS, STREAMS
+from same_runtime.ingestion.clock_watch import ClockWatch
 from same_runtime.ingestion.frame_inbox import FrameInbox, InboxFrame
 from same_runtime.ingestion.timestamps import stamp_error
 from same_runtime.options import TrackerOptions
@@ -49,6 +50,7 @@ class Pipeline:
         self._synchroniser = synchroniser
         self._inbox = inbox
         self._max_gap_ns = options.max_gap_ns
+        self.clock_watch = ClockWatch(ingestion)
         self.calibration = Calibration(
             self._estimator.assembler, ingestion, options.hold_bone_lengths
         )
@@ -101,8 +103,12 @@ class Pipeline:
             return True
         return False
 
-    def estimate(self, timestamp_ns: int, left: Image, right: Image, started_ns: int) -> Pose:
+    def estimate(
+        self, timestamp_ns: int, left: Image, right: Image, started_ns: int, skewed: bool = False
+    ) -> Pose:
         """The pose at ``timestamp_ns``, which is after all before; in the user's frame.
+
+        ``skewed``: the missing image is there, but from another time.
 
         Raises ``EngineError`` if the backend fails; all samples and state are then forgotten.
         """
@@ -110,20 +116,18 @@ class Pipeline:
         self.newest_frame_ns = timestamp_ns
         self.predicted = None
         dropped = self._inbox.counts().dropped
-        overloaded = dropped != self._dropped
+        reasons = self._input_reasons(dropped != self._dropped, skewed)
         try:
             if self._torn:
                 self._estimator.forget()
                 self._torn = False
-            estimate = self._estimator.estimate(
-                states, (left, right), (Reason.OVERLOADED,) if overloaded else (), started_ns
-            )
+            estimate = self._estimator.estimate(states, (left, right), reasons, started_ns)
         except BaseException:
             self.engine_failures += 1
             self._restart_torn()
             raise
         if estimate is None:
-            return self._headless_pose(timestamp_ns, started_ns)
+            return self._headless_pose(timestamp_ns, started_ns, reasons)
         self._dropped = dropped
         self.newest, pose = estimate, estimate.pose
         self.newest_pose = self.calibration.in_user_frame(pose)
@@ -137,7 +141,7 @@ class Pipeline:
         if not self._may_follow(frame.timestamp_ns, frame.restarts, head_restarts):
             self.frames_too_late += 1  # image-free estimates went past the frame
             return False
-        self.estimate(frame.timestamp_ns, frame.left, frame.right, frame.came_ns)
+        self.estimate(frame.timestamp_ns, frame.left, frame.right, frame.came_ns, frame.skewed)
         return True
 
     def estimate_without_images(self) -> None:
@@ -194,11 +198,21 @@ class Pipeline:
             # What is raised is the first failure, not what it led to.
             _log.exception("the backend could not be reset after it failed")
 
-    def _headless_pose(self, timestamp_ns: int, started_ns: int) -> Pose:
+    def _input_reasons(self, overloaded: bool, skewed: bool) -> tuple[Reason, ...]:
+        found = (
+            (Reason.OVERLOADED, overloaded),
+            (Reason.OTHER_CLOCK, bool(self.clock_watch.off_clock())),
+            (Reason.VIEW_SKEW, skewed),
+        )
+        return tuple(reason for reason, applies in found if applies)
+
+    def _headless_pose(
+        self, timestamp_ns: int, started_ns: int, reasons: tuple[Reason, ...]
+    ) -> Pose:
         last = self.newest.pose if self.newest is not None else Pose()
         pose = Pose(
             timestamp_ns=timestamp_ns,
-            reasons=(Reason.HEAD_LOST,),
+            reasons=(Reason.HEAD_LOST, *reasons),
             joints_world=last.joints_world,
             joints_cam_left=last.joints_cam_left,
             T_world_cam_left=last.T_world_cam_left,

@@ -1,5 +1,6 @@
 """Camera images on their way in: judged, paired and kept until the tracker takes the newest."""
 
+import logging
 import threading
 import time
 from collections import deque
@@ -15,6 +16,8 @@ from same_runtime.ingestion.clock_sync import CAMERAS, STREAMS
 from same_runtime.ingestion.stereo_pairing import Gray, StereoPairing
 from same_runtime.ingestion.timestamps import stamp_error
 from same_runtime.samples import StereoFrame, check_timestamp_ns
+
+_log = logging.getLogger("same")
 
 _SLOTS = 4
 _CAMERA_STREAM = STREAMS.index(CAMERAS)
@@ -32,6 +35,8 @@ class FrameCounts:
     """Images whose partner never came, came too late or is too far away in time."""
     late_images: int
     """Images whose partner had already gone on without them."""
+    skewed: int
+    """Images whose partner is there, but too far away in time (``max_view_skew_ns``)."""
     view_skew_ns: int
     """Right image's time minus the left's, newest two that belong together."""
 
@@ -47,6 +52,8 @@ class InboxFrame(NamedTuple):
     """``time.perf_counter_ns`` when it came in."""
     restarts: int
     """Times the frames had begun anew from an earlier time when it came in."""
+    skewed: bool
+    """The missing image is there, but too far away in time."""
 
 
 class FrameInbox:
@@ -68,6 +75,7 @@ class FrameInbox:
         self._lock = threading.Lock()
         self._newest_ns: int | None = None
         self._notes: deque[InboxFrame] = deque(maxlen=2 * _SLOTS)
+        self._skew_named = False
         self._images = 0
         self._last_image = dict.fromkeys(VIEWS, 0)
         self._last_restart = dict.fromkeys(VIEWS, 0)
@@ -103,7 +111,8 @@ class FrameInbox:
         with self._lock:
             mapped_ns = self._admit(f"{view} image", view, timestamp_ns, arrival_ns)
             for ready in self._pairing.add(view, timestamp_ns, mapped_ns, image):
-                self._push(ready.timestamp_ns, ready.left, ready.right)
+                self._name_skew()
+                self._push(ready.timestamp_ns, ready.left, ready.right, ready.skewed)
 
     def newest(self) -> InboxFrame | None:
         """The newest frame; its images stay whole while they are held."""
@@ -122,6 +131,7 @@ class FrameInbox:
             self._ring.dropped,
             pairing.unpaired,
             pairing.late_images,
+            pairing.skewed,
             pairing.view_skew_ns,
         )
 
@@ -160,8 +170,21 @@ class FrameInbox:
             self._begin_anew()
             self.restarts += 1
 
-    def _push(self, timestamp_ns: int, left: Gray | None, right: Gray | None) -> None:
-        note = InboxFrame(timestamp_ns, None, None, time.perf_counter_ns(), self.restarts)
+    def _name_skew(self) -> None:
+        if self._pairing.skewed and not self._skew_named:
+            self._skew_named = True
+            _log.warning(
+                "cameras: the right image is stamped %+.3g ms after the left one, too far apart "
+                "for a stereo pair; each goes on alone. Synchronise the cameras, correct their "
+                "stamps, or allow it by TrackerOptions.max_view_skew_ns",
+                1e-6 * self._pairing.view_skew_ns,
+            )
+
+    def _push(
+        self, timestamp_ns: int, left: Gray | None, right: Gray | None, skewed: bool = False
+    ) -> None:
+        came_ns = time.perf_counter_ns()
+        note = InboxFrame(timestamp_ns, None, None, came_ns, self.restarts, skewed)
         self._notes.append(note)
         status = self._ring.push(timestamp_ns, left, right)
         if status is not PushStatus.ACCEPTED:
