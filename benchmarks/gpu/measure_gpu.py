@@ -209,7 +209,7 @@ def _model(command: MeasureGpuCommand, preset: str) -> tuple[Any, str]:
 
     from same_model.checkpoint import load_checkpoint
     from same_model.config import PRESETS
-    from same_model.network.network import SameModel
+    from same_model.same_network import SameModel
 
     for path in command.ckpt:
         model = load_checkpoint(path)

@@ -13,7 +13,7 @@ from same_engines.bundle.reader import STAGES, TensorSpec
 from same_engines.gpu.deform_attn_cuda import DeformAttnShape
 from same_engines.gpu.engine import GpuEngine
 from same_export.stages import FusionFrame, InertialFrame, TemporalFrame, VisualFrame
-from same_model.network.network import SameModel
+from same_model.same_network import SameModel
 
 _FRAMES = {
     "visual": VisualFrame,

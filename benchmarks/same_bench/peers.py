@@ -80,7 +80,7 @@ class TorchEngine(NamedArrayEngine):
                 VisualFrame,
             )
             from same_model.config import ModelConfig
-            from same_model.network.network import SameModel
+            from same_model.same_network import SameModel
         except ImportError as error:
             raise EngineError(
                 f"PyTorch peers: {error}; pip install 'same-runtime[export]'"

@@ -16,7 +16,7 @@ from same_engines import Bundle, open_engine
 from same_engines.bundle.reader import STAGES
 from same_engines.errors import ExportError
 from same_export.stages import FusionFrame, InertialFrame, TemporalFrame, VisualFrame
-from same_model.network.network import SameModel
+from same_model.same_network import SameModel
 from same_runtime.camera import CameraRig
 
 STREAM_FRAMES: Final = 40

@@ -21,8 +21,8 @@ from same_export.operator.node import (
 )
 from same_model.config import ModelConfig
 from same_model.network.inertial import LstmState
-from same_model.network.network import SameModel
 from same_model.network.temporal import shift_window
+from same_model.same_network import SameModel
 from same_runtime.conventions import FEATURE_DIM, NUM_DEVICES, NUM_JOINTS, NUM_VIEWS
 
 

@@ -19,7 +19,7 @@ from same_engines.bundle.reader import (
 from same_engines.errors import ExportError
 from same_export.parity import Parity, check_parity
 from same_export.stages import export_stage, for_precision
-from same_model.network.network import SameModel
+from same_model.same_network import SameModel
 from same_runtime.camera import CameraRig
 from same_runtime.conventions import JOINT_NAMES
 

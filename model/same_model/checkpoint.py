@@ -15,7 +15,7 @@ from torch import Tensor
 from same_engines.atomic_files import replace_file
 from same_engines.errors import CheckpointError
 from same_model.config import ModelConfig
-from same_model.network.network import SameModel
+from same_model.same_network import SameModel
 
 FORMAT_VERSION: Final = 2
 _SUFFIXES: Final = (".pt", ".safetensors")
@@ -94,18 +94,6 @@ def load_checkpoint(path: str | os.PathLike[str], preset: str | None = None) -> 
     model = SameModel(config)
     model.load_state_dict(model_weights)
     return model.eval()
-
-
-def read_tensors(path: str | os.PathLike[str]) -> dict[str, Tensor]:
-    """The tensors of a plain ``.safetensors`` file or of a ``.pt``/``.pth`` state dict.
-
-    Raises ``CheckpointError`` when the file cannot be read or holds anything else.
-    """
-    path = Path(path)
-    contents, _ = _read(path)
-    if not all(isinstance(n, str) and isinstance(t, Tensor) for n, t in contents.items()):
-        raise CheckpointError(f"{path}: expected a flat mapping of names to tensors")
-    return contents
 
 
 def _read(path: Path) -> tuple[dict[Any, Any], dict[str, str]]:

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from same_model.network.network import WindowOutput
+from same_model.same_network import WindowOutput
 
 ErrorForm = Literal["squared", "distance"]
 _ROUNDED_M = 0.005

@@ -4,7 +4,7 @@ import pytest
 
 from same_engines.errors import CheckpointError, InvalidInputError
 from same_model.config import PRESETS, ModelConfig
-from same_model.network.network import SameModel
+from same_model.same_network import SameModel
 
 
 def test_presets_are_those_of_the_design() -> None:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from same_model.config import ModelConfig
-from same_model.network.network import SameModel
+from same_model.same_network import SameModel
 
 TINY = ModelConfig(
     preset="tiny",

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from same_engines.errors import DataError
 from same_model.data.recorded_inputs import Loss, kept_streams, lost_views, read_images, read_inputs
 from same_model.data.sequence import SequenceReader
-from same_model.network.network import SameModel
+from same_model.same_network import SameModel
 from same_runtime.conventions import DEVICES, JOINT_NAMES, POSE_DEVICES
 from same_runtime.pose import PoseStatus
 from same_runtime.samples import DevicePose, LegReading, StereoFrame

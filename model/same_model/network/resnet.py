@@ -1,6 +1,6 @@
 """ResNet backbone for gray images (He et al., 2016).
 
-Parameter names are torchvision's, so that its ImageNet weights load (``imagenet.py``).
+Parameter names are torchvision's, so that its ImageNet weights load.
 """
 
 from torch import Tensor, nn

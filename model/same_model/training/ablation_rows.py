@@ -10,7 +10,7 @@ import tyro
 from same_engines.errors import DataError, InvalidInputError
 from same_model.checkpoint import save_checkpoint
 from same_model.losses import LossConfig
-from same_model.network.network import SameModel
+from same_model.same_network import SameModel
 from same_model.training.config import (
     ABLATIONS,
     AugmentConfig,

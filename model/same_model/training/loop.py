@@ -18,7 +18,7 @@ from torch import Tensor
 from same_engines.atomic_files import whole_file
 from same_engines.errors import CheckpointError, DataError
 from same_model.checkpoint import save_checkpoint
-from same_model.network.network import SameModel
+from same_model.same_network import SameModel
 from same_model.training.config import OptimConfig, TrainConfig
 from same_model.training.history import History
 from same_model.training.processes import Processes

@@ -9,7 +9,7 @@ from same_engines.errors import CheckpointError, InvalidInputError
 from same_model.checkpoint import load_checkpoint
 from same_model.config import PRESETS, ModelConfig
 from same_model.data.sequence import SequenceReader
-from same_model.network.network import SameModel
+from same_model.same_network import SameModel
 from same_model.training.config import TrainConfig
 from same_model.training.data.dataset import Frames, load_frames, load_images, split_performers
 from same_model.training.data.fusion_inputs import BackboneCache

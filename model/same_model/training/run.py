@@ -7,7 +7,7 @@ import torch
 
 from same_engines.atomic_files import remove_partial_files
 from same_engines.errors import DataError
-from same_model.network.network import SameModel
+from same_model.same_network import SameModel
 from same_model.training.config import TrainConfig
 from same_model.training.loop import TrainingRun, write_config
 from same_model.training.prepare import BackboneCaches, initial_model, make_stage

@@ -19,7 +19,7 @@ def test_every_stage_of_every_preset_builds_in_both_precisions_and_variants(pres
     pytest.importorskip("torch", reason="needs pip install .[export]")
     from same_export.stages import export_stage, for_precision
     from same_model.config import PRESETS
-    from same_model.network.network import SameModel
+    from same_model.same_network import SameModel
 
     rtx = load_tensorrt("tensorrt-rtx")
     config = PRESETS[preset]

@@ -289,7 +289,7 @@ def test_visual_of_base_compiles_and_runs(tmp_path: Path) -> None:
 
     from same_export.stages import export_stage, for_precision
     from same_model.config import PRESETS
-    from same_model.network.network import SameModel
+    from same_model.same_network import SameModel
 
     torch.manual_seed(0)
     model = SameModel(PRESETS["base"])

@@ -17,7 +17,7 @@ import same_model.config
 from same_engines.errors import CheckpointError, DataError, InvalidInputError
 from same_model.checkpoint import load_checkpoint
 from same_model.data.sequence import open_sequence
-from same_model.network.network import SameModel
+from same_model.same_network import SameModel
 from same_model.training import loop, prepare
 from same_model.training import run as run_module
 from same_model.training.config import InitFrom, OptimConfig, TrainConfig

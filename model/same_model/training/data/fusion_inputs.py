@@ -9,7 +9,7 @@ from torch import Tensor
 
 from same_engines.errors import InvalidInputError
 from same_model.network.fusion import FusionOutput, FusionStage
-from same_model.network.network import SameModel
+from same_model.same_network import SameModel
 from same_model.training.data.augment import jitter_rays
 from same_model.training.data.dataset import Frames
 from same_model.training.data.visual_cache import VisualCache

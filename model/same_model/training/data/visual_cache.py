@@ -17,7 +17,7 @@ from rich.progress import track
 
 from same_engines.errors import DataError
 from same_model.data.sequence import SequenceReader
-from same_model.network.network import SameModel
+from same_model.same_network import SameModel
 from same_model.training.data.dataset import Frames, normalised
 from same_runtime.conventions import NUM_JOINTS
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from same_model.losses import LossConfig, same_loss
-from same_model.network.network import WindowOutput
+from same_model.same_network import WindowOutput
 from same_model.training.data.dataset import Frames
 from same_model.training.data.fusion_inputs import mean_error_mm
 from same_model.training.stages.stage import Batch

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from same_model.baselines.concat_fusion import ConcatFusion, features_at_joints
 from same_model.losses import LossConfig, inertial_loss
-from same_model.network.network import SameModel
+from same_model.same_network import SameModel
 from same_model.training.config import AugmentConfig
 from same_model.training.data.augment import drop_views
 from same_model.training.data.fusion_inputs import BackboneCache, mean_error_mm

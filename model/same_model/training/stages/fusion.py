@@ -8,7 +8,7 @@ import numpy as np
 from torch import Tensor
 
 from same_model.losses import LossConfig, joint_error
-from same_model.network.network import SameModel
+from same_model.same_network import SameModel
 from same_model.training.config import AugmentConfig
 from same_model.training.data.augment import drop_views
 from same_model.training.data.fusion_inputs import (

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from same_model.losses import LossConfig
-from same_model.network.network import SameModel
+from same_model.same_network import SameModel
 from same_model.training.config import AugmentConfig
 from same_model.training.data.augment import drop_views
 from same_model.training.data.dataset import Frames

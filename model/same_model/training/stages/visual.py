@@ -6,7 +6,7 @@ from torch import Tensor
 
 from same_model.config import FEATURE_STRIDE
 from same_model.losses import heatmap_loss, soft_argmax_loss, visibility_loss
-from same_model.network.network import SameModel
+from same_model.same_network import SameModel
 from same_model.training.config import AugmentConfig
 from same_model.training.data.augment import mirror, photometric
 from same_model.training.data.dataset import HIDDEN, Frames, normalised

@@ -1,4 +1,4 @@
-"""The whole network: training on windows, offline passes over sequences, streaming."""
+"""All of SAME, stage after stage: training on windows, offline passes over sequences, streaming."""
 
 from collections.abc import Iterator
 from typing import NamedTuple

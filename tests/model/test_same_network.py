@@ -4,8 +4,8 @@ from tiny_model import TINY, fusion_inputs, sequence_inputs, tiny_model, window_
 
 from same_model.config import PRESETS
 from same_model.losses import LossConfig, same_loss
-from same_model.network.network import SameModel
 from same_model.network.standing_pose import standing_joints_cam_left
+from same_model.same_network import SameModel
 
 PER_FRAME = (
     "images", "view_valid", "imu_features", "T_anchor_cam", "time_offset_s", "window_valid",
