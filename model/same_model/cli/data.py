@@ -135,7 +135,8 @@ class ConvertEmhi:
     """JSON: {"train": [...], "protocol1": [...], "protocol2": [...]} of subject names."""
 
     def run(self) -> int:
-        from same_model.data.emhi import convert_emhi, find_subjects
+        from same_model.data.emhi.annotations import find_subjects
+        from same_model.data.emhi.convert import convert_emhi
 
         with _progress() as progress:
             subjects = find_subjects(self.emhi)

@@ -8,7 +8,9 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from same_engines.errors import DataError
-from same_model.data.emhi import inspect_emhi, is_emhi
+from same_model.data.emhi.annotations import is_emhi
+from same_model.data.emhi.inspect import inspect_emhi
+from same_model.data.quaternion_order import order_spreads_deg
 from same_model.data.sequence import SequenceReader, find_sequences, open_sequence
 from same_runtime.conventions import DEVICES, JOINT_NAMES
 
@@ -26,25 +28,6 @@ def inspect(path: Path, max_frames: int = 20000) -> str:
     if is_emhi(path):
         return inspect_emhi(path, max_frames)
     return inspect_sequences([open_sequence(p) for p in find_sequences(path)], max_frames)
-
-
-def rotation_spread_deg(rotations: Rotation) -> float:
-    """Median angle in degrees between the rotations and their mean."""
-    return float(np.rad2deg(np.median((rotations.mean().inv() * rotations).magnitude())))
-
-
-def order_spreads_deg(
-    quaternions: NDArray[np.float64], T_world_cam: NDArray[np.float64]
-) -> tuple[float, float]:
-    """How constant headset and camera are to each other, reading quaternions xyzw and wxyz.
-
-    ``quaternions``: (n, 4); ``T_world_cam``: (n, 4, 4). The right order gives the smaller
-    spread: the camera is bolted to the headset, whatever axes either uses.
-    """
-    camera = Rotation.from_matrix(T_world_cam[:, :3, :3])
-    xyzw = Rotation.from_quat(quaternions)
-    wxyz = Rotation.from_quat(quaternions[:, [1, 2, 3, 0]])
-    return rotation_spread_deg(xyzw.inv() * camera), rotation_spread_deg(wxyz.inv() * camera)
 
 
 def _direction_spread_deg(directions: NDArray[np.float64]) -> float:
@@ -91,7 +74,15 @@ def _duplicates(sequence: SequenceReader) -> list[str]:
 
 
 def _look(sequence: SequenceReader, chosen: NDArray[np.int64], tally: _Tally) -> None:
-    meta, name = sequence.meta, sequence.path.name
+    for look in (_look_at_time, _look_at_joints, _look_at_images, _look_at_devices):
+        look(sequence, chosen, tally)
+    for duplicate in _duplicates(sequence):
+        tally.problems.append(f"{sequence.path.name}: duplicate field {duplicate}")
+    for key in ("split", "performer", "action", "split_version"):
+        tally.totals[f"{key}: {sequence.meta.get(key, 'unknown')}"] += sequence.frames
+
+
+def _look_at_time(sequence: SequenceReader, _: NDArray[np.int64], tally: _Tally) -> None:
     frames = sequence.frames
     tally.totals["sequences"] += 1
     tally.totals["frames"] += frames
@@ -101,11 +92,11 @@ def _look(sequence: SequenceReader, chosen: NDArray[np.int64], tally: _Tally) ->
     if frames > 1:
         tally.add("fps", 1e9 / step)
         if (np.diff(stamps) <= 0).any():
-            tally.problems.append(f"{name}: time runs backwards")
+            tally.problems.append(f"{sequence.path.name}: time runs backwards")
         tally.totals["gaps"] += int((np.diff(stamps) > 1.5 * step).sum())
-    for duplicate in _duplicates(sequence):
-        tally.problems.append(f"{name}: duplicate field {duplicate}")
 
+
+def _look_at_joints(sequence: SequenceReader, chosen: NDArray[np.int64], tally: _Tally) -> None:
     joints = sequence.joints_world[chosen].astype(np.float64)
     truth_2d = sequence.joints_2d[chosen].astype(np.float64)
     visible = sequence.visible[chosen]
@@ -130,11 +121,15 @@ def _look(sequence: SequenceReader, chosen: NDArray[np.int64], tally: _Tally) ->
         if len(flat):
             tally.add(f"reprojection {label}", float(flat.mean()))
             # Real data has no true cameras, only fitted ones.
-            if label == "true" and "seed" in meta and flat.max() > _MAX_REPROJECTION_PX:
+            if label == "true" and "seed" in sequence.meta and flat.max() > _MAX_REPROJECTION_PX:
+                name = sequence.path.name
                 tally.problems.append(f"{name}: 2D joints do not agree with the true cameras")
     tally.add("visible", float(visible.mean()))
     tally.add("seen by either", float(visible.any(axis=1).mean()))
+    tally.add("floor", float(np.median(joints[..., 1].min(axis=1))))
 
+
+def _look_at_images(sequence: SequenceReader, chosen: NDArray[np.int64], tally: _Tally) -> None:
     images = sequence.images[chosen[:: max(1, len(chosen) // 8)]]
     h, w = images.shape[-2:]
     tally.add("grey", float(images.mean()))
@@ -142,6 +137,11 @@ def _look(sequence: SequenceReader, chosen: NDArray[np.int64], tally: _Tally) ->
     tally.add("corner grey", float(np.mean([c.mean() for c in corners])))
     tally.totals[f"size {w}x{h}"] += 1
 
+
+def _look_at_devices(sequence: SequenceReader, chosen: NDArray[np.int64], tally: _Tally) -> None:
+    name = sequence.path.name
+    joints = sequence.joints_world[chosen].astype(np.float64)
+    T_left = np.asarray(sequence.T_world_cam_left[chosen])
     valid = sequence.sensed_valid[chosen].astype(bool)
     for d, device in enumerate(DEVICES):
         tally.add(f"missing {device}", float(1 - valid[:, d].mean()))
@@ -168,9 +168,6 @@ def _look(sequence: SequenceReader, chosen: NDArray[np.int64], tally: _Tally) ->
                 tally.problems.append(f"{name}: head quaternions look like wxyz, not xyzw")
     if np.abs(np.mean(tally.lists.get("leg acceleration up", [0.0])[-2:])) > 5:
         tally.problems.append(f"{name}: leg acceleration seems to contain gravity")
-    tally.add("floor", float(np.median(joints[..., 1].min(axis=1))))
-    for key in ("split", "performer", "action", "split_version"):
-        tally.totals[f"{key}: {meta.get(key, 'unknown')}"] += frames
 
 
 def _index(joint: str) -> int:
@@ -187,7 +184,12 @@ def inspect_sequences(sequences: list[SequenceReader], max_frames: int) -> str:
         chosen = np.linspace(0, sequence.frames - 1, min(sequence.frames, share))
         _look(sequence, chosen.astype(np.int64), tally)
 
-    totals = tally.totals
+    problems = [f"PROBLEM {p}" for p in tally.problems] or ["no problems found"]
+    parts = (_size(tally.totals), _comparison(tally), _joints(tally), problems)
+    return "\n\n".join("\n".join(lines) for lines in parts)
+
+
+def _size(totals: Counter[str]) -> list[str]:
     hours = totals["duration_ns"] / 3.6e12
     sizes = ", ".join(k[5:] for k in totals if k.startswith("size "))
 
@@ -198,15 +200,19 @@ def inspect_sequences(sequences: list[SequenceReader], max_frames: int) -> str:
     def count(kind: str) -> int:
         return sum(k.startswith(f"{kind}: ") for k in totals)
 
-    expected_order = "as expected" if tally.mean("order xyzw") < tally.mean("order wxyz") else "NOT"
-    lines = [
-        f"sequences {totals['sequences']}, frames {totals['frames']}, {hours:.3f} h, "
-        f"{tally.mean('fps'):.2f} fps, images {sizes} ({totals['gaps']} gaps in time)",
+    images = f"images {sizes} ({totals['gaps']} gaps in time)"
+    return [
+        f"sequences {totals['sequences']}, frames {totals['frames']}, {hours:.3f} h, {images}",
         f"performers {count('performer')}, actions {count('action')}, "
         f"split file {listed('split_version')}",
         f"  splits   {listed('split')}",
         f"  actions  {listed('action')}",
-        "",
+    ]
+
+
+def _comparison(tally: _Tally) -> list[str]:
+    expected_order = "as expected" if tally.mean("order xyzw") < tally.mean("order wxyz") else "NOT"
+    return [
         "                                        here     EMHI",
         f"joints with z > 0 in their camera      {tally.mean('z>0'):6.1%}     82%",
         f"joints inside the image                {tally.mean('inside'):6.1%}     70%",
@@ -228,15 +234,17 @@ def inspect_sequences(sequences: list[SequenceReader], max_frames: int) -> str:
         + ", ".join(f"{d} {tally.mean(f'missing {d}'):.2%}" for d in DEVICES),
         f"quaternion order xyzw                  {expected_order} (headset to camera constant to "
         f"{tally.mean('order xyzw'):.2f} deg; read as wxyz {tally.mean('order wxyz'):.1f} deg)",
+        f"frames a second                        {tally.mean('fps'):6.2f}",
         f"lowest joint above the floor           {tally.mean('floor') * 100:.1f} cm (median)",
-        "",
+    ]
+
+
+def _joints(tally: _Tally) -> list[str]:
+    return [
         "joint            inside  visible",
         *(
             f"{joint:15s}  {tally.mean(f'inside {joint}'):6.1%}  "
             f"{tally.mean(f'visible {joint}'):6.1%}"
             for joint in JOINT_NAMES
         ),
-        "",
     ]
-    lines += [f"PROBLEM {p}" for p in tally.problems] or ["no problems found"]
-    return "\n".join(lines)

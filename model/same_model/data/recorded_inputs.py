@@ -114,6 +114,31 @@ def check_finite(sequence: SequenceReader) -> None:
             raise DataError(f"{sequence.path / name}.npy: row {bad} is not finite")
 
 
+class _Feeder:
+    """Hands device streams to a synchroniser as time goes on."""
+
+    def __init__(self, streams: dict[str, DeviceStream], synchroniser: Synchroniser) -> None:
+        self._streams, self._synchroniser = streams, synchroniser
+        self._done = dict.fromkeys(DEVICES, 0)
+
+    def push_until(self, stamp_ns: int) -> None:
+        """Push every sample up to ``stamp_ns`` that was not pushed before."""
+        for device, name in enumerate(DEVICES):
+            stream = self._streams[name]
+            end = int(np.searchsorted(stream.timestamp_ns, stamp_ns, "right"))
+            for i in range(self._done[name], end):
+                sample_ns, orientation = int(stream.timestamp_ns[i]), stream.orientation_xyzw[i]
+                if name in POSE_DEVICES:
+                    assert stream.position is not None
+                    self._synchroniser.push_pose(device, sample_ns, stream.position[i], orientation)
+                else:
+                    assert stream.acceleration is not None
+                    self._synchroniser.push_leg(
+                        device, sample_ns, orientation, stream.acceleration[i]
+                    )
+            self._done[name] = max(self._done[name], end)
+
+
 def read_inputs(
     sequence: SequenceReader, config: ModelConfig, losses: Sequence[Loss] = ()
 ) -> RecordedInputs:
@@ -123,7 +148,6 @@ def read_inputs(
     finite or that the core refuses, and for a sequence without a usable head pose.
     """
     check_finite(sequence)
-    streams = kept_streams(sequence, losses)
     count, window = sequence.frames, config.window
     imu_features = np.zeros((count, NUM_DEVICES, FEATURE_DIM), np.float32)
     T_anchor_cam = np.zeros((count, window, 4, 4), np.float32)
@@ -132,27 +156,12 @@ def read_inputs(
     T_world_anchor = np.zeros((count, 4, 4))
     known = np.zeros(count, bool)
     synchroniser = Synchroniser()
+    feeder = _Feeder(kept_streams(sequence, losses), synchroniser)
     assembler = FrameAssembler(sequence.rig.left.T_head_cam, 0.0, window)
     stamps = np.asarray(sequence.timestamps_ns)
-    ends = {name: np.searchsorted(streams[name].timestamp_ns, stamps, "right") for name in DEVICES}
-    done = dict.fromkeys(DEVICES, 0)
     try:
         for frame, stamp in enumerate(stamps.tolist()):
-            for device, name in enumerate(DEVICES):
-                stream = streams[name]
-                for i in range(done[name], ends[name][frame]):
-                    sample_ns = int(stream.timestamp_ns[i])
-                    orientation = stream.orientation_xyzw[i]
-                    if name in POSE_DEVICES:
-                        synchroniser.push_pose(device, sample_ns, stream.position[i], orientation)  # type: ignore[index]
-                    else:
-                        synchroniser.push_leg(
-                            device,
-                            sample_ns,
-                            orientation,
-                            stream.acceleration[i],  # type: ignore[index]
-                        )
-                done[name] = max(done[name], int(ends[name][frame]))
+            feeder.push_until(stamp)
             known[frame] = assembler.assemble(
                 stamp, synchroniser.lookup(stamp), imu_features[frame], T_anchor_cam[frame],
                 time_offset_s[frame], window_valid[frame],

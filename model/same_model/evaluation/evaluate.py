@@ -131,15 +131,22 @@ def evaluate(
         result.truth[protocol] = {
             name: true_scores[name] for name in ("ground", "penetration", "jitter")
         }
-    for kind, rows in during.items():
-        means = np.mean(rows, axis=0)
-        result.losses[kind] = {
-            "before": float(means[0]), "during": float(means[1]),
-            "during_without_loss": float(means[2]), "after": float(means[3]),
-            "after_without_loss": float(means[4]), "worst_frame": float(np.max(rows, axis=0)[5]),
-            "sequences": float(len(rows)),
-        }  # fmt: skip
+    result.losses.update({kind: _loss_figures(rows) for kind, rows in during.items()})
     return result
+
+
+def _loss_figures(rows: list[tuple[float, ...]]) -> dict[str, float]:
+    """The figures of ``_under_losses``, averaged over the sequences."""
+    means = np.mean(rows, axis=0)
+    return {
+        "before": float(means[0]),
+        "during": float(means[1]),
+        "during_without_loss": float(means[2]),
+        "after": float(means[3]),
+        "after_without_loss": float(means[4]),
+        "worst_frame": float(np.max(rows, axis=0)[5]),
+        "sequences": float(len(rows)),
+    }
 
 
 def _under_losses(

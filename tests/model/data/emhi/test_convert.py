@@ -14,11 +14,12 @@ from scipy.spatial.transform import Rotation
 
 from same_engines.errors import DataError
 from same_model.cli import data as cli
-from same_model.data import emhi
+from same_model.data.emhi.annotations import read_annotation
+from same_model.data.emhi.convert import EmhiReport, convert_emhi, read_split_file, read_subject
+from same_model.data.emhi.smpl import load_smpl
+from same_model.data.emhi.unpickle import load_object_array
 from same_model.data.inspect import inspect
 from same_model.data.sequence import find_sequences, open_sequence
-from same_model.data.smpl import load_smpl
-from same_model.data.unpickle import load_object_array
 from same_model.synth.render.rig import emhi_like_rig
 from same_runtime.conventions import JOINT_PARENTS
 
@@ -109,8 +110,8 @@ def split_file(tmp_path: Path) -> Path:
     return path
 
 
-def _convert(release: Path, out: Path, smpl: Path, split: Path) -> dict[str, emhi.EmhiReport]:
-    return {r.subject: r for r in emhi.convert_emhi(release, out, smpl, split)}
+def _convert(release: Path, out: Path, smpl: Path, split: Path) -> dict[str, EmhiReport]:
+    return {r.subject: r for r in convert_emhi(release, out, smpl, split)}
 
 
 def test_conversion_keeps_truth_and_reports_every_known_defect(
@@ -244,9 +245,9 @@ def test_an_unusable_annotation_is_named_and_skipped(release: Path, spoil) -> No
     path = release / "P01" / "annots" / "000004.npy"
     np.save(path, np.array(record, dtype=object), allow_pickle=True)
     with pytest.raises(DataError, match=r"000004\.npy"):
-        emhi.read_annotation(path, Counter())
-    report = emhi.EmhiReport("P01")
-    runs = emhi.read_subject(release / "P01", report)
+        read_annotation(path, Counter())
+    report = EmhiReport("P01")
+    runs = read_subject(release / "P01", report)
     assert [f.frame_id for r in runs for f in r] == [9, 10, 11, 12]
     assert any("unusable frame" in d for d in report.defects)
 
@@ -255,8 +256,8 @@ def test_truncated_files_and_lost_images_are_survived(release: Path) -> None:
     path = release / "P01" / "annots" / "000010.npy"
     path.write_bytes(path.read_bytes()[:400])
     (release / "P01" / "camera" / "cam1" / "000004.png").unlink()
-    report = emhi.EmhiReport("P01")
-    runs = emhi.read_subject(release / "P01", report)
+    report = EmhiReport("P01")
+    runs = read_subject(release / "P01", report)
     assert [[f.frame_id for f in r] for r in runs] == [[11, 12]]
     assert sum(v for k, v in report.defects.items() if "unusable" in k) == 2
 
@@ -267,7 +268,7 @@ def test_a_lost_device_is_missing_not_wrong(release: Path) -> None:
     path = release / "P01" / "annots" / "000004.npy"
     np.save(path, np.array(record, dtype=object), allow_pickle=True)
     defects: Counter[str] = Counter()
-    frame = emhi.read_annotation(path, defects)
+    frame = read_annotation(path, defects)
     assert not frame.orientations_xyzw[1].any() and "left_hand_rot" in str(defects)
 
 
@@ -312,4 +313,4 @@ def test_a_wrong_split_file_is_refused(tmp_path: Path, content: str) -> None:
     path = tmp_path / "split.json"
     path.write_text(content)
     with pytest.raises(DataError, match=r"split\.json"):
-        emhi.read_split_file(path)
+        read_split_file(path)

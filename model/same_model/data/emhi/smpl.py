@@ -10,7 +10,7 @@ from scipy.sparse import csc_matrix
 from scipy.spatial.transform import Rotation
 
 from same_engines.errors import DataError
-from same_model.data.unpickle import InertObject, load_pickle
+from same_model.data.emhi.unpickle import InertObject, load_pickle
 from same_runtime.conventions import JOINT_PARENTS, NUM_JOINTS
 
 _INERT = frozenset(

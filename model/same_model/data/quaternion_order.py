@@ -1,0 +1,24 @@
+"""In which order a data set writes quaternions, told from the data."""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
+
+
+def rotation_spread_deg(rotations: Rotation) -> float:
+    """Median angle in degrees between the rotations and their mean."""
+    return float(np.rad2deg(np.median((rotations.mean().inv() * rotations).magnitude())))
+
+
+def order_spreads_deg(
+    quaternions: NDArray[np.float64], T_world_cam: NDArray[np.float64]
+) -> tuple[float, float]:
+    """How constant headset and camera are to each other, reading quaternions xyzw and wxyz.
+
+    ``quaternions``: (n, 4); ``T_world_cam``: (n, 4, 4). The right order gives the smaller
+    spread: the camera is bolted to the headset, whatever axes either uses.
+    """
+    camera = Rotation.from_matrix(T_world_cam[:, :3, :3])
+    xyzw = Rotation.from_quat(quaternions)
+    wxyz = Rotation.from_quat(quaternions[:, [1, 2, 3, 0]])
+    return rotation_spread_deg(xyzw.inv() * camera), rotation_spread_deg(wxyz.inv() * camera)
