@@ -180,7 +180,7 @@ def _measure_preset(
     keep: Callable[[], None],
 ) -> None:
     from same_export.write_bundle import write_bundle
-    from same_model.synth.render.rig import emhi_like_rig
+    from same_model.data.rig import emhi_like_rig
 
     model, weights = _model(command, preset)
     console.print(f"exporting {preset}")

@@ -85,7 +85,7 @@ def _export_checkpoint(command: ExportCommand, ckpt: Path) -> Path:
     from same_engines.bundle.reader import sha256_file
     from same_export.write_bundle import count_steps, write_bundle
     from same_model.checkpoint import load_checkpoint
-    from same_model.synth.render.rig import emhi_like_rig
+    from same_model.data.rig import emhi_like_rig
 
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     model = load_checkpoint(ckpt, command.preset)

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from same_model.data.device_stream import DeviceStream
 from same_model.data.sequence import SequenceReader, SequenceWriter, open_sequence
 from same_model.network.standing_pose import _STANDING_WORLD
-from same_model.synth.sensors import DeviceStream
 from same_runtime.camera import CameraRig
 from same_runtime.conventions import DEVICES, JOINT_NAMES, LEG_DEVICES, NUM_JOINTS
 

@@ -12,7 +12,7 @@ _FLOAT = onnx.TensorProto.FLOAT
 
 
 @script(SAME_OPSET, default_opset=op)
-def SpatialAwareDeformAttn(
+def SpatialAwareDeformAttn(  # long: a function of a graph calls no other
     features,
     rays,
     origins,

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from same_engines.errors import DataError
 from same_model.config import ModelConfig
+from same_model.data.device_stream import DeviceStream
 from same_model.data.sequence import SequenceReader
-from same_model.synth.sensors import DeviceStream
 from same_runtime._core import FrameAssembler, ImagePreprocessor, Synchroniser
 from same_runtime.conventions import (
     DEVICES,

@@ -38,8 +38,8 @@ from numpy.typing import NDArray
 
 from same_engines.atomic_files import PartialFolder, is_temporary
 from same_engines.errors import DataError
-from same_model.synth.render.rig import read_rig
-from same_model.synth.sensors import DeviceStream
+from same_model.data.device_stream import DeviceStream
+from same_model.data.rig import read_rig
 from same_runtime.camera import CameraRig
 from same_runtime.conventions import DEVICES, NUM_JOINTS
 

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
 from scipy.spatial.transform import Rotation, Slerp
 
+from same_model.data.device_stream import DeviceStream
 from same_model.synth.motion.retarget import BodyMotion
 from same_runtime.conventions import DEVICES, JOINT_NAMES, LEG_DEVICES, POSE_DEVICES
 
@@ -178,20 +179,6 @@ def true_tracks(motion: BodyMotion, mounting: Mounting) -> DeviceTracks:
     return DeviceTracks(
         np.arange(motion.frames) / motion.fps, np.stack(positions), np.stack(orientations)
     )
-
-
-@dataclass(frozen=True)
-class DeviceStream:
-    """What one device reported, in order of time."""
-
-    timestamp_ns: NDArray[np.int64]
-    """(n,) on the application's clock, with the errors of its alignment."""
-    orientation_xyzw: NDArray[np.float64]
-    """(n, 4) device to world."""
-    position: NDArray[np.float64] | None
-    """(n, 3) metres, world; None for leg sensors."""
-    acceleration: NDArray[np.float64] | None
-    """(n, 3) m/s^2, world, gravity removed; None for 6DOF devices."""
 
 
 def _sample_times(

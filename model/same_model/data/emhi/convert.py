@@ -14,6 +14,7 @@ from scipy.spatial.transform import Rotation
 
 from same_engines.atomic_files import remove_partial_files
 from same_engines.errors import DataError
+from same_model.data.device_stream import DeviceStream
 from same_model.data.emhi.annotations import (
     FPS,
     EmhiFrame,
@@ -22,10 +23,9 @@ from same_model.data.emhi.annotations import (
     read_annotation,
 )
 from same_model.data.emhi.smpl import SmplSkeleton, load_smpl
+from same_model.data.rig import emhi_like_rig
 from same_model.data.sequence import SequenceWriter
 from same_model.synth.motion.splits import SPLITS
-from same_model.synth.render.rig import emhi_like_rig
-from same_model.synth.sensors import DeviceStream
 from same_runtime.camera import CameraRig, FisheyeCamera
 from same_runtime.conventions import DEVICES
 

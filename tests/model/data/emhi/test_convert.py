@@ -19,8 +19,8 @@ from same_model.data.emhi.convert import EmhiReport, convert_emhi, read_split_fi
 from same_model.data.emhi.smpl import load_smpl
 from same_model.data.emhi.unpickle import load_object_array
 from same_model.data.inspect import inspect
+from same_model.data.rig import emhi_like_rig
 from same_model.data.sequence import find_sequences, open_sequence
-from same_model.synth.render.rig import emhi_like_rig
 from same_runtime.conventions import JOINT_PARENTS
 
 VERTICES = 60

@@ -5,13 +5,8 @@ import numpy as np
 import pytest
 
 from same_engines.errors import DataError
-from same_model.synth.render.rig import (
-    emhi_like_rig,
-    miscalibrated,
-    random_rig,
-    read_rig,
-    scaled_rig,
-)
+from same_model.data.rig import emhi_like_rig, read_rig
+from same_model.synth.render.rig import miscalibrated, random_rig
 
 
 def test_the_nominal_rig_has_emhis_published_figures() -> None:
@@ -38,9 +33,6 @@ def test_small_images_show_the_same_view() -> None:
     fine, _ = large.left.project(point)
     coarse, _ = small.left.project(point)
     np.testing.assert_allclose((fine + 0.5) / 4, coarse + 0.5, atol=1e-9)
-    np.testing.assert_allclose(
-        scaled_rig(large, 160, 120).left.project(point)[0], coarse, atol=1e-9
-    )
 
 
 def test_random_rigs_vary_around_the_nominal_one(rng: np.random.Generator) -> None:
