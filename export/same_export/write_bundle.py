@@ -1,13 +1,14 @@
 """Write a bundle: export every stage, check parity, and only then put it under its name."""
 
 import platform
-import shutil
-import tempfile
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
 
+from same_engines.atomic_files import whole_folder
+from same_engines.bundle.plans import carry_plans
 from same_engines.bundle.reader import (
     FORMAT_VERSION,
     MANIFEST_NAME,
@@ -15,8 +16,9 @@ from same_engines.bundle.reader import (
     Bundle,
     GraphSpec,
     Manifest,
+    write_manifest,
 )
-from same_engines.errors import ExportError
+from same_engines.errors import BundleError, ExportError
 from same_export.parity import Parity, check_parity
 from same_export.stages import export_stage, for_precision
 from same_model.same_network import SameModel
@@ -39,9 +41,10 @@ def write_bundle(
     """Export ``model`` as the bundle folder ``out`` and return the parity of each precision.
 
     ``rig``: default cameras of the bundle. ``progress`` hears the name of each step before it
-    runs (see ``count_steps``). An existing bundle at ``out`` is replaced; anything else there is
-    refused. Raises ``ExportError`` when a graph cannot be exported, differs from PyTorch by
-    more than the tolerance, or cannot be written; nothing is left behind then.
+    runs (see ``count_steps``). An existing bundle at ``out`` is replaced once the new one is
+    complete, and its compiled plans of unchanged graphs are kept; anything else there is refused.
+    Raises ``ExportError`` when a graph cannot be exported, differs from PyTorch by more than the
+    tolerance, or cannot be written; nothing is left behind then.
     """
     if model.config.fusion_kind != "same":
         raise ExportError(
@@ -51,50 +54,62 @@ def write_bundle(
     if out.exists() and not (out / MANIFEST_NAME).is_file():
         raise ExportError(f"{out}: exists and is not a bundle; choose another --out")
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        work = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
+        with whole_folder(out) as work:
+            parity = _fill(model, checkpoint_sha256, rig, work, precisions, progress)
+            if out.exists():
+                _carry_targets(out, work)
     except OSError as error:
         raise ExportError(f"{out}: cannot be written ({error.strerror})") from None
-    try:
-        graphs = _write_graphs(model, work, precisions, progress)
-        manifest = Manifest(
-            format_version=FORMAT_VERSION,
-            preset=model.config.preset,
-            config=model.config.to_dict(),
-            joint_names=JOINT_NAMES,
-            rig=rig.to_dict(),
-            graphs=graphs,
-            checkpoint_sha256=checkpoint_sha256,
-            tools={"python": platform.python_version(), **{tool: version(tool) for tool in _TOOLS}},
-            parity={},
-        )
-        (work / MANIFEST_NAME).write_bytes(manifest.to_json())
-        parity = {}
-        for precision in precisions:
-            progress(f"parity {precision}")
-            parity[precision] = check_parity(Bundle.open(work), model, rig, precision)
-        checked = Manifest(
-            **{
-                **vars(manifest),
-                "parity": {name: result.to_dict() for name, result in parity.items()},
-            }
-        )
-        (work / MANIFEST_NAME).write_bytes(checked.to_json())
-        Bundle.open(work).verify()
-        if out.exists():
-            shutil.rmtree(out)
-        work.chmod(0o755)
-        work.rename(out)
-    except OSError as error:
-        raise ExportError(f"{out}: cannot be written ({error.strerror})") from None
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
     return parity
 
 
 def count_steps(precisions: Sequence[str]) -> int:
     """How many times ``write_bundle`` reports progress."""
     return len(STAGES) * len(precisions) + len(precisions)
+
+
+def _fill(
+    model: SameModel,
+    checkpoint_sha256: str,
+    rig: CameraRig,
+    work: Path,
+    precisions: Sequence[str],
+    progress: Callable[[str], None],
+) -> dict[str, Parity]:
+    """Make the empty folder ``work`` a bundle and check it against PyTorch."""
+    graphs = _write_graphs(model, work, precisions, progress)
+    manifest = Manifest(
+        format_version=FORMAT_VERSION,
+        preset=model.config.preset,
+        config=model.config.to_dict(),
+        joint_names=JOINT_NAMES,
+        rig=rig.to_dict(),
+        graphs=graphs,
+        checkpoint_sha256=checkpoint_sha256,
+        tools={"python": platform.python_version(), **{tool: version(tool) for tool in _TOOLS}},
+        parity={},
+    )
+    (work / MANIFEST_NAME).write_bytes(manifest.to_json())
+    parity = {}
+    for precision in precisions:
+        progress(f"parity {precision}")
+        parity[precision] = check_parity(Bundle.open(work), model, rig, precision)
+    said = {name: result.to_dict() for name, result in parity.items()}
+    (work / MANIFEST_NAME).write_bytes(replace(manifest, parity=said).to_json())
+    Bundle.open(work).verify()
+    return parity
+
+
+def _carry_targets(old: Path, work: Path) -> None:
+    """Keep the old bundle's compiled plans of graphs that came out the same."""
+    try:
+        former, bundle = Bundle.open(old), Bundle.open(work)
+    except BundleError:  # what is being replaced need not be good
+        return
+    whole = carry_plans(former, bundle)
+    placed = {target: plan for target, plan in former.manifest.targets.items() if target in whole}
+    if placed:
+        write_manifest(bundle, replace(bundle.manifest, targets=placed))
 
 
 def _write_graphs(

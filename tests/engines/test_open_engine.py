@@ -173,11 +173,11 @@ def test_auto_announces_out_of_device_memory_and_runs_on_the_cpu(
     assert "CUDA_ERROR_OUT_OF_MEMORY" in caplog.text
 
 
-def test_auto_does_not_step_over_a_tampered_plan(
+def test_auto_does_not_step_over_a_bad_bundle(
     tiny_bundle: Path, fake_tensorrt: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def tampered(*_: object) -> None:
-        raise BundleError("fusion.plan: was changed")
+        raise BundleError("fusion.onnx: was changed")
 
     monkeypatch.setattr(tensorrt_engine, "DeformAttnKernel", WorkingKernel)
     monkeypatch.setattr(tensorrt_engine, "usable_plans", tampered)

@@ -1,14 +1,25 @@
 """Exported bundles: structure, parity, and nothing left behind when an export fails."""
 
+import os
+from hashlib import sha256
 from pathlib import Path
 
 import onnx
 import pytest
 import torch
-from tiny_model import TINY, tiny_model
+from tiny_model import TINY, smallest_model, tiny_model
 
 from same_engines import Bundle
-from same_engines.bundle.reader import STAGES
+from same_engines.bundle.plans import (
+    PORTABLE,
+    PlanKey,
+    Plans,
+    PlanSpec,
+    plan_path,
+    read_plans,
+    write_plans,
+)
+from same_engines.bundle.reader import MANIFEST_NAME, STAGES
 from same_engines.errors import ExportError
 from same_export import parity, write_bundle
 from same_export.operator.node import DOMAIN, NAME
@@ -98,6 +109,40 @@ def test_a_folder_that_is_no_bundle_is_never_replaced(tmp_path: Path, small_rig:
     with pytest.raises(ExportError, match="not a bundle"):
         write_bundle.write_bundle(tiny_model(), "0" * 64, small_rig, out)
     assert (out / "chapter1.txt").read_text() == "precious"
+
+
+def test_the_old_bundle_stays_until_the_new_one_is_in_place(
+    tmp_path: Path, small_rig: CameraRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "b.same"
+    model = smallest_model()
+    write_bundle.write_bundle(model, "0" * 64, small_rig, out, ["fp32"])
+    old = Bundle.open(out)
+    content = b"hours of building"
+    path = plan_path("visual", "plugin", content)
+    spec = PlanSpec(
+        "fp32", "plugin", "visual", old.graph("fp32", "visual").sha256, 0, path,
+        sha256(content).hexdigest(),
+    )  # fmt: skip
+    plans = Plans(PlanKey("tensorrt-rtx", "1.4", PORTABLE), (spec,))
+    write_plans(old, plans, {path: content})
+    rename = os.rename
+
+    def full_disk(source: Path, target: Path) -> None:
+        if target == out and (Path(source) / MANIFEST_NAME).exists() and ".partial" in str(source):
+            raise OSError(28, "No space left on device")
+        rename(source, target)
+
+    monkeypatch.setattr(os, "rename", full_disk)
+    with pytest.raises(ExportError, match="No space left"):
+        write_bundle.write_bundle(model, "1" * 64, small_rig, out, ["fp32"])
+    assert Bundle.open(out).manifest == old.manifest
+    assert read_plans(old, "tensorrt-rtx") == plans
+    monkeypatch.undo()
+    write_bundle.write_bundle(model, "1" * 64, small_rig, out, ["fp32"])
+    assert Bundle.open(out).manifest.checkpoint_sha256 == "1" * 64
+    assert read_plans(Bundle.open(out), "tensorrt-rtx") == plans, "plans of the same graph are kept"
+    assert list(tmp_path.iterdir()) == [out]
 
 
 def test_the_concatenating_baseline_is_refused(tmp_path: Path, small_rig: CameraRig) -> None:

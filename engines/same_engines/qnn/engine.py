@@ -6,7 +6,7 @@ import onnxruntime as ort
 
 from same_engines.bundle.plans import PlanKey, plan_bytes, read_plans, why_stale
 from same_engines.bundle.reader import Bundle
-from same_engines.errors import EngineError
+from same_engines.errors import BundleError, EngineError
 from same_engines.onnxruntime.engine import OnnxRuntimeEngine
 from same_engines.qnn.library import (
     SOCS,
@@ -53,7 +53,7 @@ def open_qnn_engine(bundle: Bundle, backend: str, threads: int) -> QnnEngine:
     that the bundle was compiled for.
 
     Raises ``EngineError`` when onnxruntime-qnn is missing, the SoC is unknown or the bundle has
-    no plan for it that this library can run; ``BundleError`` for a plan that was tampered with.
+    no plan for it that this library can run; ``BundleError`` for a bad graph.
     Contexts are never built here: quantising needs a recording.
     """
     target = _only_target(bundle) if backend == "qnn" else backend
@@ -100,12 +100,15 @@ def _only_target(bundle: Bundle) -> str:
 
 
 def _context(bundle: Bundle, key: PlanKey, stage: str) -> bytes:
-    plans = read_plans(bundle, key.target)
-    reason = why_stale(plans, bundle, key, "fp32", VARIANT, stage)
-    plan = plans.find("fp32", VARIANT, stage) if plans is not None else None
-    if reason is not None or plan is None:
-        raise EngineError(
-            f"{key.target}: the {stage} plan cannot be used: {reason}; "
-            f"{compile_hint(bundle, key.target)}"
-        )
-    return plan_bytes(bundle, key.target, plan)
+    try:
+        plans = read_plans(bundle, key.target)
+        reason = why_stale(plans, bundle, key, "fp32", VARIANT, stage)
+        plan = plans.find("fp32", VARIANT, stage) if plans is not None else None
+        if reason is None and plan is not None:
+            return plan_bytes(bundle, key.target, plan)
+    except BundleError as error:
+        reason = str(error)
+    raise EngineError(
+        f"{key.target}: the {stage} plan cannot be used: {reason}; "
+        f"{compile_hint(bundle, key.target)}"
+    )

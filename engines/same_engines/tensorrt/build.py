@@ -11,12 +11,10 @@ from same_engines.bundle.plans import (
     Plans,
     PlanSpec,
     plan_path,
-    read_plans,
-    why_stale,
 )
 from same_engines.bundle.reader import STAGES, Bundle
 from same_engines.deferred_sigint import held_interrupts
-from same_engines.errors import BundleError, EngineError
+from same_engines.errors import EngineError
 from same_engines.gpu.cuda_device import find_driver
 from same_engines.tensorrt.library import TensorRt, load_tensorrt
 from same_engines.tensorrt.plugin import NAME, NAMESPACE, VERSION, plugin_registered
@@ -130,14 +128,14 @@ def build_plans(
 ) -> tuple[Plans, dict[str, bytes]]:
     """Build the plans of all stages; ``write_plans`` puts what this returns into the bundle.
 
-    Returns the index, which keeps the bundle's other plans unless they are stale, and the new
-    files by path. ``gpu``: name of the device, None without one. Ctrl-C raises
-    ``KeyboardInterrupt``; nothing is written by then. Raises ``EngineError`` when the library
-    refuses a graph, ``BundleError`` for a bad bundle.
+    Returns the index of the new plans and their files by path. ``gpu``: name of the device, None
+    without one. Ctrl-C raises ``KeyboardInterrupt``; nothing is written by then. Raises
+    ``EngineError`` when the library refuses a graph, ``BundleError`` for a bad bundle.
     """
     tensorrt = load_tensorrt(target)
     key = plan_key(tensorrt, gpu)
-    built: dict[str, BuiltStage] = {}
+    built: dict[tuple[str, str, str], BuiltStage] = {}
+    contents: dict[str, bytes] = {}
     specs: list[PlanSpec] = []
     for precision in precisions:
         for variant in variants:
@@ -148,38 +146,24 @@ def build_plans(
                 content = bundle.graph_bytes(precision, stage)
                 # Without the operator in it, a graph has one plan for both variants.
                 form = variant if NAME.encode() in content else "plain"
-                path = plan_path(stage, graph.sha256, form)
-                if path not in built:
+                plan = built.get((stage, graph.sha256, form))
+                if plan is None:
                     where = str(bundle.path / graph.path)
-                    built[path] = build_stage(
+                    plan = build_stage(
                         tensorrt, content, where, variant, _within(progress, name, done)
                     )
+                    built[stage, graph.sha256, form] = plan
+                path = plan_path(stage, form, plan.content)
+                contents[path] = plan.content
+                digest = hashlib.sha256(plan.content).hexdigest()
                 specs.append(
                     PlanSpec(
-                        precision, variant, stage, graph.sha256, built[path].plugin_layers, path,
-                        hashlib.sha256(built[path].content).hexdigest(),
+                        precision, variant, stage, graph.sha256, plan.plugin_layers, path, digest
                     )
-                )  # fmt: skip
+                )
                 progress(name, len(specs))
-    old = _readable_plans(bundle, target)
-    asked = {(spec.precision, spec.variant) for spec in specs}
-    if old is not None:
-        specs += [
-            plan
-            for plan in old.plans
-            if (plan.precision, plan.variant) not in asked
-            and plan.precision in bundle.precisions()
-            and why_stale(old, bundle, key, plan.precision, plan.variant, plan.stage) is None
-        ]
-    return Plans(key, tuple(specs)), {path: stage.content for path, stage in built.items()}
+    return Plans(key, tuple(specs)), contents
 
 
 def _within(progress: Progress, name: str, done: int) -> Share:
     return lambda share: progress(name, done + share)
-
-
-def _readable_plans(bundle: Bundle, target: str) -> Plans | None:
-    try:
-        return read_plans(bundle, target)
-    except BundleError:  # what is being replaced need not be good
-        return None

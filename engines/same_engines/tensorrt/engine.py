@@ -11,6 +11,7 @@ from same_engines.bundle.plans import (
     PORTABLE,
     PlanKey,
     plan_bytes,
+    plans_lock,
     read_plans,
     why_stale,
     write_plans,
@@ -35,8 +36,7 @@ def open_tensorrt_engine(
 
     ``variant`` ``plugin`` runs the operator as one kernel; where that kernel cannot be compiled,
     the standard layers take over, and a warning says so. Raises ``EngineError`` when there is
-    no driver, library or memory or the library refuses the GPU; ``BundleError`` for a plan that
-    was tampered with.
+    no driver, library or memory or the library refuses the GPU; ``BundleError`` for a bad graph.
     """
     device = CudaDevice()
     try:
@@ -70,21 +70,35 @@ def usable_plans(bundle: Bundle, key: PlanKey, precision: str, variant: str) -> 
     """The verified plan of every stage, built now where the bundle's are missing or stale.
 
     Plans that cannot be kept, because the bundle is read-only, serve this once. Raises
-    ``BundleError`` for a tampered plan, ``EngineError`` when one cannot be built.
+    ``BundleError`` for a bad graph, ``EngineError`` when a plan cannot be built.
     """
-    plans = read_plans(bundle, key.target)
-    for stage in STAGES:
-        reason = why_stale(plans, bundle, key, precision, variant, stage)
-        if reason is not None:
-            _log.warning("%s: building plans, which takes a while: %s", key.target, reason)
-            return _build_now(bundle, key, precision, variant)
-    assert plans is not None
-    found = {stage: plans.find(precision, variant, stage) for stage in STAGES}
-    return {
-        stage: plan_bytes(bundle, key.target, plan)
-        for stage, plan in found.items()
-        if plan is not None
-    }
+    kept, _ = _kept_plans(bundle, key, precision, variant)
+    if kept is not None:
+        return kept
+    with plans_lock(bundle, key.target):
+        kept, reason = _kept_plans(bundle, key, precision, variant)  # another may have built them
+        if kept is not None:
+            return kept
+        _log.warning("%s: building plans, which takes a while: %s", key.target, reason)
+        return _build_now(bundle, key, precision, variant)
+
+
+def _kept_plans(
+    bundle: Bundle, key: PlanKey, precision: str, variant: str
+) -> tuple[dict[str, bytes] | None, str]:
+    """The bundle's verified plans of every stage, or why they cannot be used."""
+    try:
+        plans = read_plans(bundle, key.target)
+        kept = {}
+        for stage in STAGES:
+            reason = why_stale(plans, bundle, key, precision, variant, stage)
+            plan = plans.find(precision, variant, stage) if plans is not None else None
+            if reason is not None or plan is None:
+                return None, reason or "the bundle has no plans"
+            kept[stage] = plan_bytes(bundle, key.target, plan)
+        return kept, ""
+    except BundleError as error:  # what is made from the graphs can be made again
+        return None, str(error)
 
 
 def _build_now(bundle: Bundle, key: PlanKey, precision: str, variant: str) -> dict[str, bytes]:

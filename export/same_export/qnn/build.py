@@ -246,7 +246,7 @@ def _collect(
     specs = []
     for stage, content in contexts.items():
         sha256 = bundle.graph("fp32", stage).sha256
-        path = plan_path(stage, sha256, VARIANT)
+        path = plan_path(stage, VARIANT, content)
         contents[path] = content
         digest = hashlib.sha256(content).hexdigest()
         specs.append(PlanSpec("fp32", VARIANT, stage, sha256, 0, path, digest))
