@@ -29,7 +29,7 @@ class Reason(Enum):
     HEAD_LOST = "no head pose at the frame's time: nothing can be placed in the world"
     RELOCALISED = "the head jumped as no head can; the body was moved along with it"
     OVERLOADED = "frames came faster than the network takes them; older ones were dropped"
-    WARMING_UP = "fewer frames than the temporal window have passed since start or reset"
+    WARMING_UP = "fewer frames than the temporal window holds since start, reset or a long gap"
     NO_IMAGES = "no camera gave an image"
     CAMERA_LOST = "one camera gave no image"
     CONTROLLER_LOST = "a controller has no pose at the frame's time"

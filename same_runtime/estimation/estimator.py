@@ -17,6 +17,9 @@ from same_runtime.pose import Pose, PoseStatus, Reason
 
 Image = NDArray[np.uint8] | None
 
+MAX_FRAME_GAP_NS: Final = 1_000_000_000
+"""Longest time between two frames that the carried state bridges: the time that a window of the
+training's spans. Beyond it every row that the window holds is older than any that training saw."""
 _BLIND_STAGES: Final = ("inertial", "fusion", "temporal")
 
 
@@ -61,6 +64,7 @@ class Estimator:
             FrameAssembler(camera.T_head_cam, ground_y_m, self._window, True) for _ in range(2)
         )
         """Remembers the previous frames' devices and camera poses."""
+        self._newest_ns = 0
 
     def estimate(
         self,
@@ -71,12 +75,18 @@ class Estimator:
     ) -> Estimate | None:
         """The estimate at ``states.timestamp_ns``; None, and nothing changed, without a head.
 
+        After a gap of more than ``MAX_FRAME_GAP_NS`` window and recurrent state start anew.
         ``reasons``: why it is not VALID as far as the caller knows. Raises ``EngineError`` if
         the backend fails; the carried state is then torn: ``forget`` it.
         """
+        if states.how[0] == How.MISSING:
+            return None
+        if self.assembler.frames and self._too_late(states):
+            self.forget()
         relocalisations = self.assembler.relocalisations
         if not self._assemble(self.assembler, states):
             return None
+        self._newest_ns = states.timestamp_ns
         self._run_network(images)
         relocalised = self.assembler.relocalisations != relocalisations
         reasons = (*reasons, *self._reasons(images, states.how, relocalised))
@@ -86,7 +96,9 @@ class Estimator:
         self, base: Estimate, states: DeviceStates, started_ns: int
     ) -> Estimate | None:
         """The estimate at the later time of ``states``, without images and without a trace in
-        the carried state; None without a head. Raises ``EngineError``."""
+        the carried state; None without a head or after too long a gap. Raises ``EngineError``."""
+        if self._too_late(states):
+            return None
         self._assembler_ahead.copy_from(self.assembler)
         if not self._assemble(self._assembler_ahead, states):
             return None
@@ -101,6 +113,9 @@ class Estimator:
         """Drop all carried state, as after opening."""
         self._engine.reset_state()
         self.assembler.reset()
+
+    def _too_late(self, states: DeviceStates) -> bool:
+        return states.timestamp_ns - self._newest_ns > MAX_FRAME_GAP_NS
 
     def _assemble(self, assembler: FrameAssembler, states: DeviceStates) -> bool:
         return assembler.assemble(

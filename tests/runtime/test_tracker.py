@@ -81,7 +81,9 @@ def test_missing_modalities_are_named_and_the_pose_goes_on(tracker: SamePoseTrac
         StereoFrame(frame.timestamp_ns, None, None), replace(imu, ctrl_right=None, leg_left=None)
     )
     assert pose.status is PoseStatus.LIMITED
-    assert pose.reasons == (Reason.NO_IMAGES, Reason.CONTROLLER_LOST, Reason.LEG_TRACKER_LOST)
+    assert pose.reasons == (
+        Reason.WARMING_UP, Reason.NO_IMAGES, Reason.CONTROLLER_LOST, Reason.LEG_TRACKER_LOST,
+    )  # fmt: skip
     assert np.isfinite(pose.joints_world).all()
     assert (pose.joint_confidence == 0).all()
     frame, imu = stream[11]
@@ -89,7 +91,7 @@ def test_missing_modalities_are_named_and_the_pose_goes_on(tracker: SamePoseTrac
         StereoFrame(frame.timestamp_ns + gap_ns, frame.left, None),
         replace(imu, timestamp_ns=imu.timestamp_ns + gap_ns),
     )
-    assert pose.reasons == (Reason.CAMERA_LOST,)
+    assert pose.reasons == (Reason.WARMING_UP, Reason.CAMERA_LOST)
 
 
 def test_a_lost_head_is_invalid_and_recovers(tracker: SamePoseTracker) -> None:
