@@ -13,21 +13,23 @@ from typing import Any
 
 from same_engines import Bundle, Engine, open_engine
 from same_engines.errors import BundleError, InvalidInputError, SameError
-from same_runtime._core import DeviceStates, Ingestion, PushStatus, Synchroniser
+from same_engines.field_checks import checked_flag
+from same_runtime._core import DeviceStates, Ingestion, Synchroniser
+from same_runtime.calibration.recent_states import recent_states
 from same_runtime.camera import CameraRig
 from same_runtime.conventions import DEVICES, JOINT_NAMES
 from same_runtime.estimation.pipeline import ONE_SECOND_NS, Pipeline
-from same_runtime.estimation.prediction import Reach, pose_at
+from same_runtime.estimation.prediction import Reach, judged, pose_at
 from same_runtime.ingestion.clock_sync import set_clock
 from same_runtime.ingestion.frame_inbox import FrameInbox
 from same_runtime.ingestion.inputs import Ingest
-from same_runtime.ingestion.timestamps import check_follows, check_same_clock, stamp_error
+from same_runtime.ingestion.timestamps import check_follows, check_same_clock
 from same_runtime.live.fork_safety import keep_in_children
 from same_runtime.live.publisher import Publisher
 from same_runtime.live.worker import LiveFigures, LiveOptions, Tasks, Worker
 from same_runtime.options import TrackerOptions
 from same_runtime.pose import Pose, Reason
-from same_runtime.samples import DevicePose, ImuFrame, LegReading, StereoFrame, check_timestamp_ns
+from same_runtime.samples import ImuFrame, StereoFrame, check_timestamp_ns
 from same_runtime.stats import (
     TrackerStats,
     newest_status,
@@ -102,6 +104,9 @@ class SamePoseTracker:
             options.ring_samples, options.max_gap_ns, options.max_extrapolation_ns, False
         )
         self._options = options
+        self._reach = Reach(
+            options.max_extrapolation_ns, options.max_prediction_ns, options.stale_after_ns
+        )
         self._ingestion = Ingestion(self._synchroniser)
         for stream, clock in options.clocks.items():
             set_clock(self._ingestion, stream, clock)
@@ -159,7 +164,7 @@ class SamePoseTracker:
             if self._pipeline.admit_frame(frame.timestamp_ns):
                 self._pipeline.clear_samples()
             for index, reading in readings:
-                self._store(index, imu.timestamp_ns, reading)
+                self._pipeline.store(index, imu.timestamp_ns, reading)
             return self._pipeline.estimate(frame.timestamp_ns, frame.left, frame.right, started_ns)
 
     def push_frame(self, frame: StereoFrame) -> Pose:
@@ -176,19 +181,33 @@ class SamePoseTracker:
     def recentre(self, keep_place: bool = False) -> None:
         """Make where the head looks now forward (-z) and its place on the floor the origin of
         the poses that come out; ``keep_place`` resets the heading only. Raises
-        ``InvalidInputError`` while the head is not tracked."""
-        self.calibration.recentre(self._newest_states(), keep_place)
+        ``InvalidInputError`` unless the head was tracked within the last second."""
+        keep_place = checked_flag("keep_place", keep_place)
+        self.calibration.recentre(self._recent_states("recentre", "head"), keep_place)
 
     def floor_from_controller(self) -> float:
         """Take the lower controller's height now as the floor's, and return it, metres. Raises
-        ``InvalidInputError`` when no controller is tracked."""
-        return self.calibration.floor_from_controller(self._newest_states())
+        ``InvalidInputError`` unless a controller was tracked within the last second, and for a
+        height that is no floor's under the head."""
+        states = self._recent_states("floor", "ctrl_left", "ctrl_right")
+        return self.calibration.floor_from_controller(states)
 
-    def _newest_states(self) -> DeviceStates:
-        newest = [self._synchroniser.newest_ns(index) for index in range(len(DEVICES))]
-        if newest[0] is not None:
-            return self._synchroniser.lookup(newest[0])
-        return self._synchroniser.lookup(max((t for t in newest if t is not None), default=0))
+    def _recent_states(self, asked: str, *devices: str) -> DeviceStates:
+        return recent_states(asked, devices, self._synchroniser, self._now_ns())
+
+    def _now_ns(self) -> int:
+        """Now, by the clock while started, else by the newest sample of any stream and by how
+        long ago the newest frame was tracked."""
+        now_ns = self._clock_now_ns()
+        if now_ns is not None:
+            return now_ns
+        tracked_ns = self._pipeline.tracked_ns
+        idle_ns = 0 if tracked_ns is None else time.monotonic_ns() - tracked_ns
+        return self._pipeline.clock_watch.newest_ns() + idle_ns
+
+    def _clock_now_ns(self) -> int | None:
+        worker = self._worker
+        return worker.now_ns() if worker is not None else None
 
     def step(self) -> Pose | None:
         """Estimate the pose for the newest frame of ``ingest.frame`` or ``ingest.image`` now, in
@@ -203,7 +222,8 @@ class SamePoseTracker:
 
         The newest estimate is carried on at its joints' velocity for at most
         ``max_prediction_ns`` and tied to the head and controller poses known for that time.
-        Never waits for the network. INVALID before the first estimate. Raises
+        Never waits for the network. LIMITED (STALE) more than ``stale_after_ns`` before or after
+        the newest estimate, INVALID where no head is known and before the first estimate. Raises
         ``TimestampError`` for a time that is not integer nanoseconds or over an hour away.
         """
         started_ns = time.perf_counter_ns()
@@ -211,21 +231,15 @@ class SamePoseTracker:
         timestamp_ns = check_timestamp_ns("timestamp_ns", timestamp_ns)
         newest = self._pipeline.predicted or self._pipeline.newest
         if newest is None:
-            failed = self._pipeline.newest_pose
-            reasons = (Reason.WARMING_UP,) if failed is None else failed.reasons
+            tried = self._pipeline.newest_pose  # without a head, as it is for every frame so far
+            reasons = tried.reasons if tried is not None else (Reason.WARMING_UP,)
             return Pose(timestamp_ns=timestamp_ns, reasons=reasons)
         check_same_clock(
             "timestamp_ns", timestamp_ns, "the newest estimate", newest.pose.timestamp_ns,
             _ONE_HOUR_NS,
         )  # fmt: skip
-        options = self._options
-        pose = pose_at(
-            timestamp_ns,
-            newest,
-            self._synchroniser,
-            self.rig.left.T_head_cam,
-            Reach(options.max_extrapolation_ns, options.max_prediction_ns, options.stale_after_ns),
-        )
+        T_head_cam = self.rig.left.T_head_cam
+        pose = pose_at(timestamp_ns, newest, self._synchroniser, T_head_cam, self._reach)
         latency_ns = time.perf_counter_ns() - started_ns
         return self.calibration.in_user_frame(replace(pose, latency_ns=latency_ns))
 
@@ -292,8 +306,7 @@ class SamePoseTracker:
 
     def stats(self) -> TrackerStats:
         """Health, counters, rates and latencies since the tracker opened."""
-        worker = self._worker
-        now_ns = worker.now_ns() if worker is not None else None
+        now_ns = self._clock_now_ns()
         off_clock = self._pipeline.clock_watch.off_clock(now_ns)
         status, reasons, joint_confidence = newest_status(self.latest())
         return TrackerStats(
@@ -359,20 +372,6 @@ class SamePoseTracker:
         if self._worker is not None:
             raise SameError("the tracker is started: give frames to ingest.frame, or stop it first")
 
-    def _store(self, index: int, timestamp_ns: int, reading: DevicePose | LegReading) -> None:
-        if isinstance(reading, DevicePose):
-            code = self._ingestion.push_pose(
-                index, timestamp_ns, reading.position, reading.orientation_xyzw, timestamp_ns, True
-            )
-        else:
-            code = self._ingestion.push_leg(
-                index, timestamp_ns, reading.orientation_xyzw, reading.acceleration, timestamp_ns,
-                True,
-            )  # fmt: skip
-        if code:
-            newest_ns = self._ingestion.newest_ns(index)
-            raise stamp_error(DEVICES[index], PushStatus(code), newest_ns, timestamp_ns)
-
     def _estimate_newest(self, max_wait_ns: int, stopping: threading.Event | None) -> bool:
         newest = self._inbox.newest()
         if newest is None:
@@ -392,4 +391,8 @@ class SamePoseTracker:
             self._pipeline.predict_without_images()
 
     def _held_pose(self, now_ns: int) -> Pose:
-        return self._pipeline.newest_pose or Pose(reasons=(Reason.WARMING_UP,))
+        pose = self._pipeline.newest_pose
+        if pose is None:
+            return Pose(reasons=(Reason.WARMING_UP,))
+        status, reasons = judged(pose, now_ns, self._synchroniser.newest_ns(0), self._reach)
+        return replace(pose, status=status, reasons=reasons)

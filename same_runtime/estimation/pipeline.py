@@ -19,6 +19,7 @@ from same_runtime.ingestion.frame_inbox import FrameInbox, InboxFrame
 from same_runtime.ingestion.timestamps import stamp_error
 from same_runtime.options import TrackerOptions
 from same_runtime.pose import Pose, Reason
+from same_runtime.samples import DevicePose, LegReading
 from same_runtime.stats import RollingFigures
 
 _log = logging.getLogger("same")
@@ -55,6 +56,8 @@ class Pipeline:
             self._estimator.assembler, ingestion, options.hold_bone_lengths
         )
         self.newest_frame_ns: int | None = None
+        self.tracked_ns: int | None = None
+        """``time.monotonic_ns`` when the newest frame was taken."""
         self.newest: Estimate | None = None
         self.predicted: Estimate | None = None
         """What the network made of newer device samples than the newest frame's."""
@@ -87,7 +90,7 @@ class Pipeline:
 
     def forget(self) -> None:
         """Drop carried state and the newest estimate."""
-        self.newest_frame_ns = None
+        self.newest_frame_ns = self.tracked_ns = None
         self.newest = self.predicted = None
         self.newest_pose = None
         self._estimator.forget()
@@ -103,6 +106,21 @@ class Pipeline:
             return True
         return False
 
+    def store(self, index: int, timestamp_ns: int, reading: DevicePose | LegReading) -> None:
+        """Take a device's checked reading. Raises ``TimestampError``."""
+        if isinstance(reading, DevicePose):
+            code = self._ingestion.push_pose(
+                index, timestamp_ns, reading.position, reading.orientation_xyzw, timestamp_ns, True
+            )
+        else:
+            code = self._ingestion.push_leg(
+                index, timestamp_ns, reading.orientation_xyzw, reading.acceleration, timestamp_ns,
+                True,
+            )  # fmt: skip
+        if code:
+            newest_ns = self._ingestion.newest_ns(index)
+            raise stamp_error(DEVICES[index], PushStatus(code), newest_ns, timestamp_ns)
+
     def estimate(
         self, timestamp_ns: int, left: Image, right: Image, started_ns: int, skewed: bool = False
     ) -> Pose:
@@ -113,7 +131,7 @@ class Pipeline:
         Raises ``EngineError`` if the backend fails; all samples and state are then forgotten.
         """
         states = self._synchroniser.lookup(timestamp_ns)
-        self.newest_frame_ns = timestamp_ns
+        self.newest_frame_ns, self.tracked_ns = timestamp_ns, time.monotonic_ns()
         self.predicted = None
         dropped = self._inbox.counts().dropped
         reasons = self._input_reasons(dropped != self._dropped, skewed)

@@ -95,22 +95,18 @@ def pose_at(
     last_ns = timestamp_ns if head_ns is None else head_ns + reach.max_extrapolation_ns
     states = synchroniser.lookup(min(timestamp_ns, last_ns))
     pose = estimate.pose
-    joints_world = continued(
-        estimate,
-        states,
-        1e-9 * (states.timestamp_ns - pose.timestamp_ns),
-        1e-9 * reach.max_prediction_ns,
-    )
+    horizon_ns = states.timestamp_ns - pose.timestamp_ns
+    joints_world = continued(estimate, states, 1e-9 * horizon_ns, 1e-9 * reach.max_prediction_ns)
     T_world_cam_left = pose.T_world_cam_left
-    if states.how[0] != How.MISSING:
+    if states.how[0] == How.MISSING:
+        head_ns = None
+    else:
         T_world_cam_left = states.T_world_device(0) @ T_head_cam_left
-    reasons, status = pose.reasons, pose.status
-    if timestamp_ns - pose.timestamp_ns > reach.stale_after_ns:
-        reasons = (*reasons, Reason.STALE)
-        status = PoseStatus.LIMITED
-    if head_ns is None or timestamp_ns - head_ns > reach.stale_after_ns:
-        reasons = (Reason.HEAD_LOST, *reasons)
-        status = PoseStatus.INVALID
+        whole = _whole_body_share(horizon_ns, reach)
+        if whole > 0:
+            along = _relocated(pose.joints_world, estimate.states, states)
+            joints_world = joints_world + whole * (along - joints_world)
+    status, reasons = judged(pose, timestamp_ns, head_ns, reach)
     return Pose(
         timestamp_ns=timestamp_ns,
         status=status,
@@ -120,6 +116,31 @@ def pose_at(
         joint_confidence=pose.joint_confidence,
         T_world_cam_left=T_world_cam_left,
     )
+
+
+def judged(
+    pose: Pose, timestamp_ns: int, head_ns: int | None, reach: Reach
+) -> tuple[PoseStatus, tuple[Reason, ...]]:
+    """Status and reasons of ``pose`` when it is given out for ``timestamp_ns``, before or after
+    its own time. ``head_ns``: when the head was last seen; None: not known at that time."""
+    status, reasons = pose.status, pose.reasons
+    if abs(timestamp_ns - pose.timestamp_ns) > reach.stale_after_ns:
+        reasons = (*reasons, Reason.STALE)
+        status = PoseStatus.LIMITED if status is PoseStatus.VALID else status
+    if head_ns is None or timestamp_ns - head_ns > reach.stale_after_ns:
+        if Reason.HEAD_LOST not in reasons:
+            reasons = (Reason.HEAD_LOST, *reasons)
+        status = PoseStatus.INVALID
+    return status, reasons
+
+
+def _whole_body_share(horizon_ns: int, reach: Reach) -> float:
+    """How far the whole body goes along with the head, 0..1: feet stay planted as long as the
+    estimate is fresh; later nobody knows where they are, and a head that walks on or back would
+    pull the body apart."""
+    if reach.stale_after_ns == 0:
+        return float(horizon_ns != 0)
+    return min(1.0, max(0.0, abs(horizon_ns) / reach.stale_after_ns - 1.0))
 
 
 def continued(

@@ -28,6 +28,16 @@ class ClockWatch:
                 self._log(name, now_ns)
         return found
 
+    def newest_ns(self) -> int:
+        """Time of the newest sample of all streams on the tracker's clock; 0 before the first."""
+        off_clock = self.off_clock()
+        newest = (
+            self._ingestion.newest_ns(index)
+            for index, name in enumerate(STREAMS)
+            if name not in off_clock
+        )
+        return max((t for t in newest if t is not None), default=0)
+
     def _log(self, name: str, now_ns: int | None) -> None:
         reference = self._ingestion.reference_stream
         newest_ns = self._ingestion.newest_ns(STREAMS.index(name)) or 0

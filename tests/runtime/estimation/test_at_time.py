@@ -9,13 +9,25 @@ from live_stream import SECOND, START_NS, live_events
 from scipy.spatial.transform import Rotation
 
 from same_engines.errors import TimestampError
-from same_runtime import Pose, PoseStatus, Reason, SamePoseTracker
+from same_runtime import (
+    DevicePose,
+    ImuFrame,
+    LegReading,
+    Pose,
+    PoseStatus,
+    Reason,
+    SamePoseTracker,
+    StereoFrame,
+)
 from same_runtime._core import Synchroniser
 from same_runtime.conventions import JOINT_NAMES
 from same_runtime.estimation.prediction import Estimate, continued
 from same_runtime.ingestion.inputs import Ingest
+from same_runtime.skeleton.bone_lengths import bone_lengths
 
 MS = 1_000_000
+ONE = (0.0, 0.0, 0.0, 1.0)
+STILL = LegReading(ONE, (0.0, 0.0, 0.0))
 FRAME_S = 0.033
 HEAD, LEFT_WRIST, LEFT_FOOT = (JOINT_NAMES.index(n) for n in ("head", "left_wrist", "left_foot"))
 
@@ -61,6 +73,63 @@ def test_far_ahead_it_stays_near_and_says_stale(tracker: SamePoseTracker) -> Non
     assert np.isfinite(far.joints_world).all()
     cap_m = 12.0 * 0.1 + 0.5
     assert np.abs(far.joints_world - tracker.at_time(newest_ns).joints_world).max() < cap_m
+
+
+def walked(tracker: SamePoseTracker, seconds: float) -> int:
+    """Push a body that walks along x at 0.9 m/s; returns its last frame's time."""
+    for index in range(int(30 * seconds)):
+        timestamp_ns = START_NS + index * 33 * MS
+        x = 0.03 * index
+        hands = [DevicePose((x + side, 1.0, -0.3), ONE) for side in (-0.3, 0.3)]
+        imu = ImuFrame(timestamp_ns, DevicePose((x, 1.6, 0.0), ONE), *hands, STILL, STILL)
+        tracker.push(StereoFrame(timestamp_ns, None, None), imu)
+    return timestamp_ns
+
+
+@pytest.mark.parametrize("back_ns", [0, 100 * MS, 250 * MS, SECOND, 3 * SECOND])
+def test_long_before_the_newest_estimate_it_says_stale_and_stays_whole(
+    tracker: SamePoseTracker, back_ns: int
+) -> None:
+    newest_ns = walked(tracker, 6.0)
+    now, then = tracker.at_time(newest_ns), tracker.at_time(newest_ns - back_ns)
+    stale = back_ns > 200 * MS
+    assert then.status is not PoseStatus.INVALID
+    assert (Reason.STALE in then.reasons) == stale
+    bones_now, bones_then = bone_lengths(now.joints_world), bone_lengths(then.joints_world)
+    if back_ns >= SECOND:
+        np.testing.assert_allclose(bones_then, bones_now, atol=1e-6)
+    moved = then.joints_world[HEAD, 0] - now.joints_world[HEAD, 0]
+    assert moved == pytest.approx(-0.03 / (33 * MS) * back_ns, abs=0.02)
+    feet = then.joints_world[LEFT_FOOT, 0] - now.joints_world[LEFT_FOOT, 0]
+    assert abs(feet - moved) <= 0.4  # never left behind by more than a step
+
+
+def test_where_no_head_is_known_it_is_invalid(tracker: SamePoseTracker) -> None:
+    newest_ns = walked(tracker, 12.0)
+    for timestamp_ns in (0, START_NS, newest_ns - 10 * SECOND):  # older than the rings reach
+        pose = tracker.at_time(timestamp_ns)
+        assert pose.status is PoseStatus.INVALID and pose.reason is Reason.HEAD_LOST
+        assert Reason.STALE in pose.reasons
+
+
+def test_an_old_estimate_does_not_hold_the_feet_of_a_head_that_walks_on(
+    tracker: SamePoseTracker,
+) -> None:
+    newest_ns = walked(tracker, 2.0)
+    for step in range(1, 120):  # the head walks on, no frame comes
+        x = 0.03 * 59 + 0.01 * step
+        tracker.ingest.head(newest_ns + step * 11 * MS, (x, 1.6, 0.0), ONE)
+    later = tracker.at_time(newest_ns + 119 * 11 * MS)
+    assert (later.status, Reason.STALE in later.reasons) == (PoseStatus.LIMITED, True)
+    bones = bone_lengths(tracker.at_time(newest_ns).joints_world)
+    np.testing.assert_allclose(bone_lengths(later.joints_world), bones, atol=1e-6)
+
+
+def test_without_any_head_the_reason_is_the_head(tracker: SamePoseTracker) -> None:
+    for index in range(3):
+        tracker.push_frame(StereoFrame(START_NS + index * 33 * MS, None, None))
+    pose = tracker.at_time(START_NS + 99 * MS)
+    assert (pose.status, pose.reasons) == (PoseStatus.INVALID, (Reason.HEAD_LOST,))
 
 
 def test_bad_times_are_named(tracker: SamePoseTracker) -> None:

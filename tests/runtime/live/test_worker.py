@@ -146,6 +146,53 @@ def test_when_everything_stops_the_pose_says_so(tracker: SamePoseTracker) -> Non
     assert Reason.STALE in pose.reasons
 
 
+def test_a_held_pose_grows_old_too(tracker: SamePoseTracker) -> None:
+    player = Player(tracker, 0.5)
+    tracker.start(LiveOptions(between_frames="hold"), player.real_ns)
+    player.play()
+    wait_until(lambda: tracker.latest().timestamp_ns > 0)
+    wait_until(lambda: Reason.STALE in tracker.latest().reasons)
+    wait_until(lambda: tracker.latest().status is PoseStatus.INVALID)
+    assert tracker.latest().reason is Reason.HEAD_LOST
+    tracker.stop()
+
+
+def test_a_head_seen_long_ago_is_no_forward(
+    tracker: SamePoseTracker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now_ns = [START_NS]
+    tracker.start(clock=lambda: now_ns[0])
+    for step in range(3):
+        tracker.ingest.head(START_NS + step * 11 * MS, (0.0, 1.6, 0.0), (0.0, 0.0, 0.0, 1.0))
+        tracker.ingest.controller(
+            "left", START_NS + step * 11 * MS, (0.3, 0.1, 0.0), (0.0, 0.0, 0.0, 1.0)
+        )
+    tracker.recentre()
+    assert tracker.floor_from_controller() == pytest.approx(0.1)
+    now_ns[0] += 180 * SECOND
+    for ask in (tracker.recentre, tracker.floor_from_controller):
+        with pytest.raises(InvalidInputError, match=r"is not tracked; last seen \d+.\d s ago"):
+            ask()
+    tracker.stop()
+    # Not started, the newest sample of any stream tells the time.
+    tracker.reset()
+    tracker.ingest.head(START_NS, (0.0, 1.6, 0.0), (0.0, 0.0, 0.0, 1.0))
+    for step in range(1, 226):
+        t = START_NS + step * 400 * MS
+        tracker.ingest.leg("left", t, (0.0, 0.0, 0.0, 1.0), (0.0, 0.0, 0.0))
+    with pytest.raises(InvalidInputError, match="recentre: head is not tracked; last seen 90.0 s"):
+        tracker.recentre()
+    # And when nothing at all comes any more, how long ago the last frame was tracked.
+    tracker.reset()
+    tracker.ingest.head(START_NS, (0.0, 1.6, 0.0), (0.0, 0.0, 0.0, 1.0))
+    tracker.push_frame(StereoFrame(START_NS, None, None))
+    tracker.recentre()
+    monotonic_ns = time.monotonic_ns
+    monkeypatch.setattr(time, "monotonic_ns", lambda: monotonic_ns() + 300 * SECOND)
+    with pytest.raises(InvalidInputError, match="last seen 300.. s ago"):
+        tracker.recentre()
+
+
 def test_a_failing_engine_or_callback_does_not_end_the_stream(
     tracker: SamePoseTracker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
