@@ -83,6 +83,8 @@ class AugmentConfig:
     """Chance that a window loses one view for a span; as often it loses both."""
     device_dropout: float = 0.3
     """Chance that a device is lost for a span of a stretch of some seconds."""
+    true_windows: float = 0.2
+    """Temporal stage: chance that a window holds the true poses, which it must leave alone."""
 
 
 @dataclass(frozen=True)
@@ -130,7 +132,8 @@ class TrainConfig:
     """Inertial stage, fusion of the row meposer and end-to-end training: longest run of frames
     over which the recurrent state is carried."""
     validation: tuple[str, ...] = ()
-    """Performers held out for validation, as file name patterns, such as ``cmu10-*``."""
+    """Performers held out for validation, as file name patterns, such as ``cmu10-*``, beside the
+    sequences of the split's own validation part."""
     versions: int = 6
     """Stage 2: versions of the frozen inertial stage's outputs, the first as recorded, the others
     with augmented inputs."""

@@ -20,7 +20,7 @@ from same_model.data.sequence import open_sequence
 from same_model.same_network import SameModel
 from same_model.training import loop, prepare
 from same_model.training import run as run_module
-from same_model.training.config import InitFrom, OptimConfig, TrainConfig
+from same_model.training.config import AugmentConfig, InitFrom, OptimConfig, TrainConfig
 from same_model.training.data.dataset import load_frames, split_performers
 from same_model.training.processes import Processes
 from same_model.training.run import train
@@ -222,7 +222,7 @@ def test_bad_settings_are_named(data, tmp_path):
         settings("inertial", data, tmp_path, steps=0)
     with pytest.raises(DataError, match="no performer matches"):
         train(settings("inertial", data, tmp_path, validation=("carol",)))
-    with pytest.raises(DataError, match="every performer"):
+    with pytest.raises(DataError, match="every sequence"):
         train(settings("inertial", data, tmp_path, validation=("*",)))
 
 
@@ -412,3 +412,22 @@ def test_figures_of_joints_that_are_nowhere_are_left_out(data, tmp_path):
     last = history(tmp_path / "run")[-1]
     assert float(last["val_2d_seen_px"]) > 0 and "val_2d_hidden_px" not in last
     assert all(np.isfinite(float(value)) for value in last.values())
+
+
+def test_the_splits_own_validation_is_held_out(data, tmp_path, small_rig):
+    shutil.copytree(data, tmp_path / "data")
+    write_sequence(tmp_path / "data" / "four", small_rig, 20, seed=4, split="validation")
+    train_set, held_out = split_performers(tmp_path / "data", ())
+    assert [sequence.meta["split"] for sequence in held_out] == ["validation"]
+    assert len(train_set) == 3
+    with pytest.raises(DataError, match="no performer matches"):
+        split_performers(tmp_path / "data", ("carol",))
+
+
+def test_true_poses_are_among_what_the_temporal_network_must_leave_alone(data, tmp_path):
+    config = settings("temporal", data, tmp_path, augment=AugmentConfig(true_windows=1.0))
+    stage = prepare.make_stage(config, prepare.initial_model(config))
+    batch = stage.make_batch(np.random.default_rng(0))
+    assert torch.equal(batch["joints_local"], batch["truth_local"])
+    errors = stage.validate()
+    assert errors["val_true_pose_mpjpe_mm"] < errors["val_mpjpe_mm"], "a fresh one moves nothing"

@@ -96,7 +96,8 @@ class Frames:
 def split_performers(
     root: Path, patterns: tuple[str, ...]
 ) -> tuple[list[SequenceReader], list[SequenceReader]]:
-    """Sequences under ``root`` for training and, by performer, for validation.
+    """Sequences under ``root`` for training and for validation: those of the split's own
+    validation part, and those whose performer matches one of ``patterns``.
 
     Raises ``DataError`` when either side of an asked-for split is empty, or when a held-out
     performer's motion clip is also in training.
@@ -104,13 +105,15 @@ def split_performers(
     sequences = [open_sequence(path) for path in find_sequences(root)]
     train: list[SequenceReader] = []
     held_out: list[SequenceReader] = []
+    matched = False
     for sequence in sequences:
         performer = str(sequence.meta.get("performer", ""))
-        chosen = held_out if any(fnmatch(performer, p) for p in patterns) else train
-        chosen.append(sequence)
+        matched |= (named := any(fnmatch(performer, pattern) for pattern in patterns))
+        is_validation = named or sequence.meta.get("split") == "validation"
+        (held_out if is_validation else train).append(sequence)
     if not train:
-        raise DataError(f"{root}: every performer is held out for validation")
-    if patterns and not held_out:
+        raise DataError(f"{root}: every sequence is held out for validation")
+    if patterns and not matched:
         raise DataError(f"{root}: no performer matches {', '.join(patterns)}")
     return train, held_out
 

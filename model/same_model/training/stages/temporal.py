@@ -44,6 +44,7 @@ class TemporalTraining(Stage):
         self.temporal = model.temporal
         self._frames, self._loss = cache.frames, loss
         self._window, self._batch = model.config.window, batch
+        self._true_windows = augment.true_windows
         self.frames_per_step, self.frames_in_total = batch, len(cache.frames)
         rng = np.random.default_rng([seed, 1])
         clean = np.ones((len(cache.frames), 2), np.float32)
@@ -68,8 +69,11 @@ class TemporalTraining(Stage):
         last = rng.integers(len(frames), size=self._batch)
         rows = frames.window_rows(last, self._window)
         version = rng.integers(len(self._joints), size=self._batch)
-        joints = torch.from_numpy(self._joints[version[:, None], rows])
-        return {"joints_local": joints, **window_batch(frames, last, rows, rng)}
+        joints = self._joints[version[:, None], rows]
+        true = rng.random(self._batch) < self._true_windows
+        joints[true] = frames.joints_local[rows[true]]
+        batch = {"joints_local": torch.from_numpy(joints)}
+        return {**batch, **window_batch(frames, last, rows, rng)}
 
     def forward(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         joints_anchor = run_temporal(self.temporal, batch["joints_local"], batch)
@@ -78,4 +82,7 @@ class TemporalTraining(Stage):
     def validate(self) -> dict[str, float]:
         if self._held_out is None:
             return {}
-        return window_errors(self.temporal, self._held_out, self._held_out_joints, self._window)
+        held_out, window = self._held_out, self._window
+        errors = window_errors(self.temporal, held_out, self._held_out_joints, window)
+        of_truth = window_errors(self.temporal, held_out, held_out.joints_local, window)
+        return {**errors, "val_true_pose_mpjpe_mm": of_truth["val_mpjpe_mm"]}
