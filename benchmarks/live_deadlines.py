@@ -28,7 +28,8 @@ from same_bench.deadlines import Ticks, judge_ticks
 from same_bench.endless import STREAMS, EndlessDevices, send
 from same_bench.machine import QuietWatch, machine_facts, thread_settings, versions
 from same_engines import Bundle, Engine, open_engine
-from same_engines.bundle.reader import MANIFEST_NAME, sha256_file
+from same_engines.bundle.manifest import MANIFEST_NAME
+from same_engines.bundle.reader import sha256_file
 from same_engines.errors import InvalidInputError
 from same_runtime import SamePoseTracker, StereoFrame
 from same_runtime.cli.command import run_command

@@ -27,7 +27,8 @@ from same_bench.peers import PEERS
 from same_bench.probe import ProbedTracker, probe_cost_ns
 from same_bench.stats import summarise
 from same_engines import Bundle, open_engine
-from same_engines.bundle.reader import MANIFEST_NAME, STAGES, sha256_file
+from same_engines.bundle.manifest import MANIFEST_NAME, STAGES
+from same_engines.bundle.reader import sha256_file
 from same_engines.errors import EngineError, InvalidInputError
 from same_runtime.cli.command import run_command
 from same_runtime.demo import demo_bundle, demo_recording

@@ -4,14 +4,14 @@ import atexit
 import os
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 from same_engines import Bundle, Engine, open_engine
+from same_engines.bundle.config import BundleConfig
 from same_engines.errors import BundleError, InvalidInputError, SameError
 from same_engines.field_checks import checked_flag
 from same_runtime._core import DeviceStates, Ingestion, Synchroniser
@@ -99,7 +99,7 @@ class SamePoseTracker:
             raise
         keep_in_children(self._engine)
 
-    def _connect(self, config: Mapping[str, Any], options: TrackerOptions) -> None:
+    def _connect(self, config: BundleConfig, options: TrackerOptions) -> None:
         self._synchroniser = Synchroniser(
             options.ring_samples, options.max_gap_ns, options.max_extrapolation_ns, False
         )

@@ -28,7 +28,7 @@ for _folder in ("benchmarks/gpu", "tests/support"):
 from same_bench.machine import machine_facts, versions  # noqa: E402
 from same_bench.stats import summarise  # noqa: E402
 from same_engines import Bundle, Engine, open_engine  # noqa: E402
-from same_engines.bundle.reader import STAGES  # noqa: E402
+from same_engines.bundle.manifest import STAGES  # noqa: E402
 from same_engines.errors import EngineError, SameError  # noqa: E402
 from same_engines.gpu.cuda_device import CudaDevice, find_driver  # noqa: E402
 from same_runtime.cli.command import run_command  # noqa: E402

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from same_engines import Bundle
-from same_engines.bundle.reader import STAGES, TensorSpec
+from same_engines.bundle.manifest import STAGES, TensorSpec
 from same_engines.gpu.deform_attn_cuda import DeformAttnShape
 from same_engines.gpu.engine import GpuEngine
 from same_export.stages import FusionFrame, InertialFrame, TemporalFrame, VisualFrame

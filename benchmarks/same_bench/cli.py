@@ -30,7 +30,8 @@ from same_bench.report import Report, Run, Twin, to_json, write_whole
 from same_bench.tables import all_tables, describe
 from same_bench.twins import time_twins
 from same_engines import BACKENDS, Bundle, open_engine
-from same_engines.bundle.reader import MANIFEST_NAME, sha256_file
+from same_engines.bundle.manifest import MANIFEST_NAME
+from same_engines.bundle.reader import sha256_file
 from same_engines.errors import EngineError, InvalidInputError, RecordingError
 from same_runtime.camera import CameraRig
 from same_runtime.cli.command import run_command
@@ -253,7 +254,7 @@ def _measure_peers(
                 trackers, clip, command.peer_rounds, SystemClock(),
                 every={"full-window": _FULL_WINDOW_EVERY},
                 # The recomputed window must be full before it is measured.
-                warm_up_frames=int(bundle.manifest.config["window"]),
+                warm_up_frames=bundle.manifest.config.window,
                 after_round=lambda _: progress.advance(task),
             )  # fmt: skip
         quiet = watch.report()
@@ -266,8 +267,8 @@ def _measure_peers(
 def _twins(bundle: Bundle, clip: Clip) -> tuple[Twin, ...]:
     config = bundle.manifest.config
     return time_twins(
-        clip, config["input_height"], config["input_width"],
-        config["image_mean"], config["image_std"],
+        clip, config.input_height, config.input_width,
+        config.image_mean, config.image_std,
     )  # fmt: skip
 
 

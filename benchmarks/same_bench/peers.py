@@ -13,7 +13,7 @@ import numpy as np
 import onnxruntime as ort
 
 from same_engines import Bundle, Engine, open_engine
-from same_engines.bundle.reader import STAGES, STATE_SUFFIX
+from same_engines.bundle.manifest import STAGES, STATE_SUFFIX
 from same_engines.engine import collect_tensors
 from same_engines.errors import EngineError
 
@@ -90,7 +90,7 @@ class TorchEngine(NamedArrayEngine):
         torch.set_num_threads(threads)
         if model is None:
             torch.manual_seed(0)
-            model = SameModel(ModelConfig.from_dict(dict(bundle.manifest.config)))
+            model = SameModel(ModelConfig.from_dict(dict(bundle.manifest.config.network)))
         model = model.eval()
         modules: dict[str, Any] = {
             "visual": VisualFrame(model),

@@ -12,7 +12,7 @@ import numpy as np
 
 from same_bench.clock import Clock, SystemClock
 from same_engines import Engine
-from same_engines.bundle.reader import STAGES
+from same_engines.bundle.manifest import STAGES
 from same_runtime.camera import CameraRig
 from same_runtime.tracker import SamePoseTracker, TrackerOptions
 

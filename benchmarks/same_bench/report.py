@@ -22,7 +22,7 @@ from same_bench.stats import (
     summarise,
 )
 from same_engines.atomic_files import replace_file
-from same_engines.bundle.reader import STAGES
+from same_engines.bundle.manifest import STAGES
 from same_engines.errors import RecordingError
 
 SCHEMA: Final = "same-bench/1"

@@ -1,6 +1,7 @@
 """Engines: open a bundle and run its stage graphs on a backend. No PyTorch."""
 
-from same_engines.bundle.reader import Bundle, GraphSpec, Manifest, TensorSpec
+from same_engines.bundle.manifest import GraphSpec, Manifest, TensorSpec
+from same_engines.bundle.reader import Bundle
 from same_engines.engine import Engine
 from same_engines.open_engine import BACKENDS, open_engine
 

@@ -5,7 +5,8 @@ from types import TracebackType
 
 import numpy as np
 
-from same_engines.bundle.reader import STAGES, STATE_SUFFIX, Bundle, TensorSpec
+from same_engines.bundle.manifest import STAGES, STATE_SUFFIX, TensorSpec
+from same_engines.bundle.reader import Bundle
 from same_engines.errors import BundleError, EngineError
 
 

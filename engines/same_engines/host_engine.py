@@ -5,7 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from same_engines.bundle.reader import STAGES, STATE_SUFFIX, Bundle, GraphSpec
+from same_engines.bundle.manifest import STAGES, STATE_SUFFIX, GraphSpec
+from same_engines.bundle.reader import Bundle
 from same_engines.engine import Engine, collect_tensors
 from same_engines.errors import EngineError
 

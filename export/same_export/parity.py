@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from same_engines import Bundle, open_engine
-from same_engines.bundle.reader import STAGES
+from same_engines.bundle.manifest import STAGES
 from same_engines.errors import ExportError
 from same_export.stages import FusionFrame, InertialFrame, TemporalFrame, VisualFrame
 from same_model.same_network import SameModel

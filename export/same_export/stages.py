@@ -11,7 +11,7 @@ import onnx.shape_inference
 import torch
 from torch import Tensor, nn
 
-from same_engines.bundle.reader import TensorSpec
+from same_engines.bundle.manifest import TensorSpec
 from same_engines.errors import ExportError
 from same_export.operator.node import (
     OPSET_VERSION,

@@ -8,16 +8,10 @@ from importlib.metadata import version
 from pathlib import Path
 
 from same_engines.atomic_files import whole_folder
+from same_engines.bundle.config import BundleConfig
+from same_engines.bundle.manifest import FORMAT_VERSION, MANIFEST_NAME, STAGES, GraphSpec, Manifest
 from same_engines.bundle.plans import carry_plans
-from same_engines.bundle.reader import (
-    FORMAT_VERSION,
-    MANIFEST_NAME,
-    STAGES,
-    Bundle,
-    GraphSpec,
-    Manifest,
-    write_manifest,
-)
+from same_engines.bundle.reader import Bundle, write_manifest
 from same_engines.errors import BundleError, ExportError
 from same_export.parity import Parity, check_parity
 from same_export.stages import export_stage, for_precision
@@ -81,7 +75,7 @@ def _fill(
     manifest = Manifest(
         format_version=FORMAT_VERSION,
         preset=model.config.preset,
-        config=model.config.to_dict(),
+        config=BundleConfig.from_dict(model.config.to_dict()),
         joint_names=JOINT_NAMES,
         rig=rig.to_dict(),
         graphs=graphs,

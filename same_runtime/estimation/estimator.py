@@ -1,14 +1,14 @@
 """From one frame to one estimate: the network's inputs, its run, its carried state, the pose."""
 
 import time
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from same_engines import Engine
+from same_engines.bundle.config import BundleConfig
 from same_engines.errors import InvalidInputError
 from same_runtime._core import DeviceStates, FrameAssembler, How, ImagePreprocessor
 from same_runtime.camera import CameraRig
@@ -31,7 +31,7 @@ class Estimator:
     """
 
     def __init__(
-        self, engine: Engine, rig: CameraRig, config: Mapping[str, Any], ground_y_m: float
+        self, engine: Engine, rig: CameraRig, config: BundleConfig, ground_y_m: float
     ) -> None:
         self._engine = engine
         self._images = engine.host_input("images")
@@ -44,10 +44,10 @@ class Estimator:
         self._joint_confidence = engine.host_output("joint_confidence")
         self._window = len(self._time_offset_s)
         feature_height, feature_width = engine.host_input("rays").shape[-2:]
-        rays, origins, axes = rig.ray_map(feature_width, feature_height, config["depth_mode"])
+        rays, origins, axes = rig.ray_map(feature_width, feature_height, config.depth_mode)
         engine.host_input("rays")[:] = rays
         engine.host_input("origins")[:] = origins
-        if config["depth_mode"] == "z":
+        if config.depth_mode == "z":
             engine.host_input("axes")[:] = axes
         height, width = self._images.shape[-2:]
         camera = rig.left
@@ -58,7 +58,7 @@ class Estimator:
             )
         self.preprocess = ImagePreprocessor(
             camera.height, camera.width, height, width,
-            config["image_mean"], config["image_std"],
+            config.image_mean, config.image_std,
         )  # fmt: skip
         self.assembler, self._assembler_ahead = (
             FrameAssembler(camera.T_head_cam, ground_y_m, self._window, True) for _ in range(2)

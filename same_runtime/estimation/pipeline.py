@@ -3,10 +3,10 @@
 import logging
 import threading
 import time
-from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 from same_engines import Engine
+from same_engines.bundle.config import BundleConfig
 from same_runtime._core import Ingestion, PushStatus, Synchroniser
 from same_runtime.calibration.calibration import Calibration
 from same_runtime.camera import CameraRig
@@ -40,7 +40,7 @@ class Pipeline:
         self,
         engine: Engine,
         rig: CameraRig,
-        config: Mapping[str, Any],
+        config: BundleConfig,
         options: TrackerOptions,
         ingestion: Ingestion,
         synchroniser: Synchroniser,

@@ -9,8 +9,8 @@ import pytest
 from cpu_device import CpuBuffer, CpuDevice, CpuStage
 
 from same_engines import Bundle, open_engine
+from same_engines.bundle.manifest import STAGES, TensorSpec
 from same_engines.bundle.plans import PlanKey
-from same_engines.bundle.reader import STAGES, TensorSpec
 from same_engines.errors import BundleError, EngineError
 from same_engines.gpu.cuda_device import cuda_errors, foreign_buffer
 from same_engines.tensorrt import engine as tensorrt_engine

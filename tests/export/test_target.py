@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from same_engines import Bundle
+from same_engines.bundle.manifest import STAGES
 from same_engines.bundle.plans import read_plans
-from same_engines.bundle.reader import STAGES
 
 _WITHOUT_TORCH = """
 import sys

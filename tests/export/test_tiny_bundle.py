@@ -7,7 +7,7 @@ from streams import made_up_stream
 from tiny_model import smallest_model
 
 from same_engines import Bundle
-from same_engines.bundle.reader import STAGES
+from same_engines.bundle.manifest import STAGES
 from same_export.parity import check_parity
 from same_export.stages import export_stage, for_precision
 from same_runtime import SamePoseTracker

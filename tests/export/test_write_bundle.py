@@ -10,6 +10,7 @@ import torch
 from tiny_model import TINY, smallest_model, tiny_model
 
 from same_engines import Bundle
+from same_engines.bundle.manifest import MANIFEST_NAME, STAGES
 from same_engines.bundle.plans import (
     PORTABLE,
     PlanKey,
@@ -19,7 +20,6 @@ from same_engines.bundle.plans import (
     read_plans,
     write_plans,
 )
-from same_engines.bundle.reader import MANIFEST_NAME, STAGES
 from same_engines.errors import ExportError
 from same_export import parity, write_bundle
 from same_export.operator.node import DOMAIN, NAME

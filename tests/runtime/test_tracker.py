@@ -10,7 +10,7 @@ import pytest
 from streams import FRAME_NS, START_NS, made_up_stream
 
 from same_engines import Bundle, open_engine
-from same_engines.bundle.reader import MANIFEST_NAME
+from same_engines.bundle.manifest import MANIFEST_NAME
 from same_engines.errors import (
     BundleError,
     EngineError,

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import onnxruntime as ort
 
-from same_engines.bundle.reader import STAGES, Bundle, TensorSpec
+from same_engines.bundle.manifest import STAGES, TensorSpec
+from same_engines.bundle.reader import Bundle
 from same_engines.errors import EngineError
 from same_engines.gpu.engine import GpuEngine
 

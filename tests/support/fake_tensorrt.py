@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from same_engines.bundle.reader import GraphSpec
+from same_engines.bundle.manifest import GraphSpec
 from same_engines.tensorrt.library import TensorRt
 
 

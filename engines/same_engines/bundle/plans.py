@@ -17,7 +17,8 @@ from typing import Final
 from filelock import FileLock, Timeout
 
 from same_engines.atomic_files import replace_file
-from same_engines.bundle.reader import Bundle, canonical_sha256, read_inside
+from same_engines.bundle.manifest import canonical_sha256
+from same_engines.bundle.reader import Bundle, read_inside
 from same_engines.deferred_sigint import held_interrupts
 from same_engines.errors import BundleError
 

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from same_engines.bundle.reader import TensorSpec
+from same_engines.bundle.manifest import TensorSpec
 from same_engines.errors import EngineError
 
 

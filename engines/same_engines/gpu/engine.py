@@ -6,7 +6,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from same_engines.bundle.reader import STAGES, STATE_SUFFIX, Bundle
+from same_engines.bundle.manifest import STAGES, STATE_SUFFIX
+from same_engines.bundle.reader import Bundle
 from same_engines.engine import Engine, collect_tensors
 from same_engines.errors import EngineError
 from same_engines.gpu.cuda_device import Buffer, Device, HostBuffer, foreign_buffer

@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 import onnxruntime as ort
 
-from same_engines.bundle.reader import STAGES, Bundle, GraphSpec
+from same_engines.bundle.manifest import STAGES, GraphSpec
+from same_engines.bundle.reader import Bundle
 from same_engines.errors import EngineError
 from same_engines.gpu.cuda_device import CudaDevice, cuda_errors, stream_handle
 from same_engines.gpu.engine import GpuEngine

@@ -5,7 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import onnxruntime as ort
 
-from same_engines.bundle.reader import Bundle, GraphSpec
+from same_engines.bundle.manifest import GraphSpec
+from same_engines.bundle.reader import Bundle
 from same_engines.errors import BundleError, EngineError
 from same_engines.host_engine import HostEngine
 

@@ -8,7 +8,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from same_engines.bundle.reader import Bundle, GraphSpec
+from same_engines.bundle.manifest import GraphSpec
+from same_engines.bundle.reader import Bundle
 from same_engines.compiled_files import CompiledFile, cache_folder
 from same_engines.errors import BundleError, EngineError
 from same_engines.host_engine import HostEngine

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from same_engines.bundle.manifest import STAGES
 from same_engines.bundle.plans import (
     PORTABLE,
     PlanKey,
@@ -12,7 +13,7 @@ from same_engines.bundle.plans import (
     PlanSpec,
     plan_path,
 )
-from same_engines.bundle.reader import STAGES, Bundle
+from same_engines.bundle.reader import Bundle
 from same_engines.deferred_sigint import held_interrupts
 from same_engines.errors import EngineError
 from same_engines.gpu.cuda_device import find_driver

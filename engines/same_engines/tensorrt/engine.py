@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from same_engines.bundle.manifest import STAGES, GraphSpec
 from same_engines.bundle.plans import (
     PORTABLE,
     PlanKey,
@@ -16,7 +17,7 @@ from same_engines.bundle.plans import (
     why_stale,
     write_plans,
 )
-from same_engines.bundle.reader import STAGES, Bundle, GraphSpec
+from same_engines.bundle.reader import Bundle
 from same_engines.compiled_files import CompiledFile, KernelKey, cache_folder
 from same_engines.errors import BundleError, EngineError
 from same_engines.gpu.cuda_device import CudaDevice, cuda_errors, stream_handle

@@ -9,8 +9,9 @@ import numpy as np
 import onnx
 import onnx_ir as ir
 
+from same_engines.bundle.manifest import STAGES, Manifest
 from same_engines.bundle.plans import Plans, PlanSpec, plan_path, write_plans
-from same_engines.bundle.reader import STAGES, Bundle, Manifest, write_manifest
+from same_engines.bundle.reader import Bundle, write_manifest
 from same_engines.errors import ExportError
 from same_engines.qnn.engine import CPU, NPU, VARIANT, key_of
 from same_engines.qnn.library import (
@@ -175,7 +176,7 @@ def write_build(bundle: Bundle, built: QnnBuild) -> None:
 def _known_ranges(bundle: Bundle) -> dict[str, Range]:
     """Ranges that follow from what an input means, whatever a recording shows of it."""
     config = bundle.manifest.config
-    mean, deviation = config["image_mean"], config["image_std"]
+    mean, deviation = config.image_mean, config.image_std
     known: dict[str, Range] = {
         name: (0.0, 1.0) for name in ("visibility", "view_valid", "window_valid")
     }

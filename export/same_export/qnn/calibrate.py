@@ -7,7 +7,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from same_engines.bundle.reader import STAGES, Bundle
+from same_engines.bundle.manifest import STAGES
+from same_engines.bundle.reader import Bundle
 from same_engines.errors import RecordingError
 from same_engines.onnxruntime.engine import OnnxRuntimeEngine
 from same_runtime.recording import Recording

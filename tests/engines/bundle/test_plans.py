@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from same_engines import Bundle
+from same_engines.bundle.manifest import STAGES
 from same_engines.bundle.plans import (
     PORTABLE,
     PlanKey,
@@ -24,7 +25,6 @@ from same_engines.bundle.plans import (
     read_plans,
     write_plans,
 )
-from same_engines.bundle.reader import STAGES
 from same_engines.errors import BundleError
 from same_engines.tensorrt import engine as tensorrt_engine
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from same_engines import Bundle, open_engine
-from same_engines.bundle.reader import MANIFEST_NAME, canonical_sha256
+from same_engines.bundle.manifest import MANIFEST_NAME, canonical_sha256
 from same_engines.errors import BundleError
 
 

@@ -10,7 +10,7 @@ import pytest
 from engine_inputs import fill_inputs
 
 from same_engines import Bundle, Engine, open_engine
-from same_engines.bundle.reader import STAGES
+from same_engines.bundle.manifest import STAGES
 from same_engines.compiled_files import CompiledFile
 from same_engines.errors import BundleError, EngineError
 from same_engines.openvino import engine as openvino_engine

@@ -11,8 +11,9 @@ import pytest
 from npu import needs_qnn
 
 from same_engines import Bundle, open_engine
+from same_engines.bundle.manifest import STAGES, canonical_sha256
 from same_engines.bundle.plans import plan_bytes, read_plans
-from same_engines.bundle.reader import STAGES, canonical_sha256, write_manifest
+from same_engines.bundle.reader import write_manifest
 from same_engines.errors import BundleError, EngineError
 from same_engines.qnn import library as qnn_library
 from same_engines.qnn.library import SOCS, load_qnn

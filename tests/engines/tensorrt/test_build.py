@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from same_engines import Bundle, open_engine
+from same_engines.bundle.manifest import STAGES
 from same_engines.bundle.plans import (
     VARIANTS,
     Plans,
@@ -19,7 +20,6 @@ from same_engines.bundle.plans import (
     why_stale,
     write_plans,
 )
-from same_engines.bundle.reader import STAGES
 from same_engines.errors import BundleError, EngineError
 from same_engines.gpu.cuda_device import find_driver
 from same_engines.gpu.deform_attn_cuda import compile_kernel
@@ -120,7 +120,7 @@ def test_fields_survive_serialisation(rtx) -> None:
 
 @pytest.mark.parametrize("precision", ["fp32", "fp16"])
 def test_the_plans_hold_the_fields_of_the_graph(rtx, built: Bundle, precision: str) -> None:
-    config = built.manifest.config
+    config = built.manifest.config.network
     shell = np.int32(config["shell_points"]).tobytes()
     delta = np.float32(config["shell_half_depth_m"]).tobytes()
     pe_sum = np.int32(config["pe_weighting"] == "sum").tobytes()

@@ -4,8 +4,8 @@ import importlib.util
 
 import pytest
 
+from same_engines.bundle.manifest import PRECISIONS, STAGES
 from same_engines.bundle.plans import VARIANTS
-from same_engines.bundle.reader import PRECISIONS, STAGES
 from same_engines.tensorrt.build import build_stage
 from same_engines.tensorrt.library import load_tensorrt
 from same_engines.tensorrt.plugin import NAME

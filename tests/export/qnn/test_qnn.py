@@ -15,8 +15,8 @@ from npu import needs_qnn
 from onnx import TensorProto, helper
 
 from same_engines import Bundle, open_engine
+from same_engines.bundle.manifest import STAGES
 from same_engines.bundle.plans import read_plans
-from same_engines.bundle.reader import STAGES
 from same_engines.errors import BundleError, EngineError
 from same_engines.qnn.library import (
     SOCS,

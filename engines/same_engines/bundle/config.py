@@ -1,0 +1,62 @@
+"""What the runtime needs to know of a bundle's network, checked and typed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from same_engines.errors import InvalidInputError
+from same_engines.json_values import real_number, whole_number
+
+_DEPTH_MODES: Final = ("range", "z")
+_LARGEST: Final = 8192
+_LARGEST_IMAGE_NUMBER: Final = 1e3
+
+
+@dataclass(frozen=True)
+class BundleConfig:
+    """The settings of a bundle's network that whoever feeds it needs.
+
+    ``from_dict`` reads them. Raises ``InvalidInputError`` that names the field for a value of
+    another type or out of range.
+    """
+
+    input_width: int
+    """Width of one eye's network input, pixels."""
+    input_height: int
+    """Height of one eye's network input, pixels."""
+    image_mean: float
+    """Subtracted from pixel / 255."""
+    image_std: float
+    """Divides the centred pixel; more than 0."""
+    depth_mode: str
+    """``range``: distance along unit rays; ``z``: along the optical axis."""
+    window: int
+    """Frames that the temporal stage looks at."""
+    network: Mapping[str, Any]
+    """Every hyper-parameter, these among them, as the network's own configuration reads them."""
+
+    def __post_init__(self) -> None:
+        for name in ("input_width", "input_height", "window"):
+            object.__setattr__(
+                self, name, whole_number(f"config.{name}", getattr(self, name), 1, _LARGEST)
+            )
+        for name in ("image_mean", "image_std"):
+            value = real_number(f"config.{name}", getattr(self, name), _LARGEST_IMAGE_NUMBER)
+            object.__setattr__(self, name, value)
+        if self.image_std <= 0:
+            raise InvalidInputError(f"config.image_std: expected more than 0, got {self.image_std}")
+        if self.depth_mode not in _DEPTH_MODES:
+            raise InvalidInputError(
+                f"config.depth_mode: expected one of {_DEPTH_MODES}, got {self.depth_mode!r:.40}"
+            )
+
+    @classmethod
+    def from_dict(cls, network: object) -> "BundleConfig":
+        """Read the settings out of every hyper-parameter. Raises ``InvalidInputError``."""
+        if not isinstance(network, dict):
+            raise InvalidInputError(f"config: expected an object, got {type(network).__name__}")
+        names = cls.__dataclass_fields__.keys() - {"network"}
+        missing = sorted(names - network.keys())
+        if missing:
+            raise InvalidInputError(f"config: missing fields {missing}")
+        return cls(**{name: network[name] for name in names}, network=network)
