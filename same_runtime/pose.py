@@ -1,5 +1,6 @@
 """What comes out: one full-body pose with its status."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final, TypeVar
@@ -16,7 +17,7 @@ class PoseStatus(Enum):
     """How far a pose can be trusted (the levels of OpenXR's ``XR_BD_body_tracking``)."""
 
     INVALID = "INVALID"
-    """Do not use: the joints are the last known ones, or zeros."""
+    """Do not use: the joints are the last known ones, zeros, or made from nonsense."""
     LIMITED = "LIMITED"
     """Usable, but something is missing: see the reasons."""
     VALID = "VALID"
@@ -37,6 +38,28 @@ class Reason(Enum):
     STALE = "the newest estimate is too old: frames or device samples have stopped coming"
     OTHER_CLOCK = "a stream's timestamps are on another clock than the others': see stats().streams"
     VIEW_SKEW = "left and right images come, but too far apart in time to be a stereo pair"
+    CAMERAS_COVERED = "a camera's images are dark or flat: covered, off, or the room is too dark"
+    CAMERAS_SATURATED = "a camera's images are white: too much light, or a wrong exposure"
+    NOT_WORN = "the head lies still and the cameras see nobody: the headset is not worn"
+    IMPLAUSIBLE_HEAD = "the head is where, or as, no head can be: a wrong unit, frame or order"
+    IMPLAUSIBLE_CONTROLLER = "a controller is out of an arm's reach of the head"
+    IMPLAUSIBLE_LEG = "a leg tracker turns or accelerates as no leg does"
+
+
+_NO_BODY: Final = frozenset({Reason.HEAD_LOST, Reason.NOT_WORN, Reason.IMPLAUSIBLE_HEAD})
+
+
+def status_of(reasons: Iterable[Reason]) -> PoseStatus:
+    """The status of a pose with these reasons."""
+    reasons = frozenset(reasons)
+    if reasons & _NO_BODY:
+        return PoseStatus.INVALID
+    return PoseStatus.LIMITED if reasons else PoseStatus.VALID
+
+
+def gravest_first(reasons: Iterable[Reason]) -> tuple[Reason, ...]:
+    """The reasons that make a pose INVALID before the others."""
+    return tuple(sorted(reasons, key=lambda reason: reason not in _NO_BODY))
 
 
 _ARRAYS: Final = ("joints_world", "joints_cam_left", "joint_confidence", "T_world_cam_left")

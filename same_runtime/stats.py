@@ -123,6 +123,8 @@ class TrackerStats:
     """Errors that the live threads caught and went on after, engine failures among them."""
     callback_errors: int
     """What the application's pose callbacks and its clock raised."""
+    hints: tuple[str, ...] = ()
+    """The likely mistake behind each kind of implausible input since the tracker opened."""
 
 
 def stream_stats(

@@ -323,6 +323,7 @@ class SamePoseTracker:
             engine_failures=self._pipeline.engine_failures,
             worker_errors=self._live_figures.errors,
             callback_errors=self._publisher.callback_errors,
+            hints=self._pipeline.hints,
         )
 
     def reset(self) -> None:

@@ -12,8 +12,9 @@ from same_engines.bundle.config import BundleConfig
 from same_engines.errors import InvalidInputError
 from same_runtime._core import DeviceStates, FrameAssembler, How, ImagePreprocessor
 from same_runtime.camera import CameraRig
+from same_runtime.estimation.plausibility import Plausibility
 from same_runtime.estimation.prediction import VELOCITY_FRAMES, Estimate
-from same_runtime.pose import Pose, PoseStatus, Reason
+from same_runtime.pose import Pose, Reason, gravest_first, status_of
 
 Image = NDArray[np.uint8] | None
 
@@ -65,6 +66,7 @@ class Estimator:
         )
         """Remembers the previous frames' devices and camera poses."""
         self._newest_ns = 0
+        self.plausibility = Plausibility(config.image_mean, config.image_std)
 
     def estimate(
         self,
@@ -87,10 +89,12 @@ class Estimator:
         if not self._assemble(self.assembler, states):
             return None
         self._newest_ns = states.timestamp_ns
-        self._run_network(images)
+        reasons += self.plausibility.of_devices(states, self.assembler.ground_y)
+        reasons += self._run_network(images)
         relocalised = self.assembler.relocalisations != relocalisations
-        reasons = (*reasons, *self._reasons(images, states.how, relocalised))
-        return self._read_out(self.assembler, states, reasons, started_ns)
+        reasons += self._reasons(images, states.how, relocalised)
+        reasons += self.plausibility.of_estimate(self._joint_confidence)
+        return self._read_out(self.assembler, states, gravest_first(reasons), started_ns)
 
     def predict_without_images(
         self, base: Estimate, states: DeviceStates, started_ns: int
@@ -113,6 +117,7 @@ class Estimator:
         """Drop all carried state, as after opening."""
         self._engine.reset_state()
         self.assembler.reset()
+        self.plausibility.reset()
 
     def _too_late(self, states: DeviceStates) -> bool:
         return states.timestamp_ns - self._newest_ns > MAX_FRAME_GAP_NS
@@ -123,16 +128,22 @@ class Estimator:
             self._time_offset_s, self._window_valid,
         )  # fmt: skip
 
-    def _run_network(self, images: tuple[Image, Image]) -> None:
-        any_image = False
+    def _run_network(self, images: tuple[Image, Image]) -> tuple[Reason, ...]:
+        """Run it; returns why views count as missing that are there but show nothing."""
+        blind: list[Reason] = []
         for index, image in enumerate(images):
-            self._view_valid[index] = image is not None
-            if image is None:
-                self._images[index].fill(0)
-            else:
+            usable = image is not None
+            if image is not None:
                 self.preprocess(image, self._images[index, 0])
-                any_image = True
-        self._engine.run_frame(with_images=any_image)
+                reason = self.plausibility.of_view(self._images[index, 0])
+                if reason is not None:
+                    usable = False
+                    blind.append(reason)
+            if not usable:
+                self._images[index].fill(0)
+            self._view_valid[index] = usable
+        self._engine.run_frame(with_images=bool(self._view_valid.any()))
+        return tuple(dict.fromkeys(blind))
 
     def _reasons(
         self, images: tuple[Image, Image], how: tuple[How, ...], relocalised: bool
@@ -165,7 +176,7 @@ class Estimator:
         T_world_cam_left = assembler.T_world_cam_left
         pose = Pose(
             timestamp_ns=states.timestamp_ns,
-            status=PoseStatus.LIMITED if reasons else PoseStatus.VALID,
+            status=status_of(reasons),
             reasons=reasons,
             joints_world=joints_world,
             joints_cam_left=(joints_world - T_world_cam_left[:3, 3]) @ T_world_cam_left[:3, :3],

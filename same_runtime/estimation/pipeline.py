@@ -75,6 +75,11 @@ class Pipeline:
         """Times the head jumped and the body was moved along."""
         return self._estimator.assembler.relocalisations
 
+    @property
+    def hints(self) -> tuple[str, ...]:
+        """The likely mistake behind each kind of implausible input so far."""
+        return self._estimator.plausibility.hints
+
     def restart(self) -> None:
         """Forget all samples and carried state, as after opening; counters stay."""
         self.clear_samples()

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from same_engines.errors import InvalidInputError
@@ -13,6 +14,7 @@ from same_runtime.recording.mcap_format import FRAME_STREAM, RawLegReading, RawP
 from same_runtime.samples import StereoFrame
 
 Samples = Iterator[RecordedSample]
+Fault = Callable[[Samples, np.random.Generator], Samples]
 
 _SECOND_NS: Final = 1_000_000_000
 _MS_NS: Final = 1_000_000
@@ -23,6 +25,12 @@ _EVERY: Final = 25
 """Faults that come again and again strike every so many samples of a device."""
 _DRIFT_RADPS: Final = np.deg2rad(2.0)
 """Far more than a sensor drifts, so that seconds of recording show what minutes do."""
+_LASTING_NS: Final = 4_000_000_000
+"""For faults that are told from people's motion only after seconds."""
+_TABLE_NS: Final = 7_000_000_000
+_TABLE_M: Final = (0.0, 0.75, 0.0)
+_TABLE_JITTER_M: Final = 0.0003
+"""What tracking trembles by while the headset rests."""
 _JUMP_M: Final = (3.0, 0.0, -2.0)
 _JUMP_YAW_RAD: Final = 1.2
 
@@ -148,6 +156,100 @@ def _camera_covered(samples: Samples, random: np.random.Generator) -> Samples:
     return _during(samples, cover)
 
 
+def _flat_images(grey: int) -> Fault:
+    def strike(samples: Samples, random: np.random.Generator) -> Samples:
+        return _during(samples, lambda sample: _with_flat_images(sample, grey))
+
+    return strike
+
+
+def _with_flat_images(sample: RecordedSample, grey: int) -> RecordedSample:
+    frame = sample.value
+    if not isinstance(frame, StereoFrame):
+        return sample
+    left, right = (
+        None if image is None else np.full_like(image, grey) for image in (frame.left, frame.right)
+    )
+    return replace(sample, value=StereoFrame(frame.timestamp_ns, left, right))
+
+
+def _left_black(samples: Samples, random: np.random.Generator) -> Samples:
+    def cover(sample: RecordedSample) -> RecordedSample:
+        frame = sample.value
+        if not isinstance(frame, StereoFrame) or frame.left is None:
+            return sample
+        black = StereoFrame(frame.timestamp_ns, np.zeros_like(frame.left), frame.right)
+        return replace(sample, value=black)
+
+    return _during(samples, cover)
+
+
+def _head_moved(move: Callable[[NDArray[np.float64]], NDArray[np.float64]]) -> Fault:
+    def strike(samples: Samples, random: np.random.Generator) -> Samples:
+        def misplace(sample: RecordedSample) -> RecordedSample:
+            if sample.stream != "head" or not isinstance(sample.value, RawPose):
+                return sample
+            return replace(
+                sample, value=sample.value._replace(position=move(sample.value.position))
+            )
+
+        return _during(samples, misplace, _LASTING_NS)
+
+    return strike
+
+
+def _controller_millimetres(samples: Samples, random: np.random.Generator) -> Samples:
+    def misread(sample: RecordedSample) -> RecordedSample:
+        if sample.stream != "ctrl_left" or not isinstance(sample.value, RawPose):
+            return sample
+        return replace(sample, value=sample.value._replace(position=1000.0 * sample.value.position))
+
+    return _during(samples, misread, _LASTING_NS)
+
+
+def _leg_gravity(samples: Samples, random: np.random.Generator) -> Samples:
+    def leave_in(sample: RecordedSample) -> RecordedSample:
+        if not isinstance(sample.value, RawLegReading):
+            return sample
+        acceleration = sample.value.acceleration + (0.0, 9.80665, 0.0)
+        return replace(sample, value=sample.value._replace(acceleration=acceleration))
+
+    return _during(samples, leave_in, _LASTING_NS)
+
+
+def _wxyz(kind: type[RawPose] | type[RawLegReading]) -> Fault:
+    def strike(samples: Samples, random: np.random.Generator) -> Samples:
+        def misorder(sample: RecordedSample) -> RecordedSample:
+            if not isinstance(sample.value, kind):
+                return sample
+            wxyz = np.roll(sample.value.orientation_xyzw, 1)
+            return replace(sample, value=sample.value._replace(orientation_xyzw=wxyz))
+
+        return _during(samples, misorder, _LASTING_NS)
+
+    return strike
+
+
+def _on_table(samples: Samples, random: np.random.Generator) -> Samples:
+    """Everything lies on a table, the headset on its cameras."""
+    poses: dict[str, RawPose] = {}
+    legs: dict[str, RawLegReading] = {}
+
+    def put_down(sample: RecordedSample) -> RecordedSample:
+        value = sample.value
+        if isinstance(value, RawPose):
+            position = value.position * (1.0, 0.0, 1.0) + _TABLE_M
+            pose = poses.setdefault(sample.stream, value._replace(position=position))
+            jitter = random.normal(0.0, _TABLE_JITTER_M, 3)
+            return replace(sample, value=pose._replace(position=pose.position + jitter))
+        if isinstance(value, RawLegReading):
+            resting = value._replace(acceleration=np.zeros(3))
+            return replace(sample, value=legs.setdefault(sample.stream, resting))
+        return _with_flat_images(sample, 0)
+
+    return _during(samples, put_down, _TABLE_NS)
+
+
 def _view_skew(samples: Samples, random: np.random.Generator) -> Samples:
     for sample in samples:
         frame = sample.value
@@ -207,7 +309,7 @@ def _relocalisation(samples: Samples, random: np.random.Generator) -> Samples:
     return _during(samples, move, 1 << 62)
 
 
-FAULTS: Final[dict[str, Callable[[Samples, np.random.Generator], Samples]]] = {
+FAULTS: Final[dict[str, Fault]] = {
     "duplicate": _duplicate,
     "backwards": _backwards,
     "milliseconds": _milliseconds,
@@ -221,10 +323,21 @@ FAULTS: Final[dict[str, Callable[[Samples, np.random.Generator], Samples]]] = {
     "late-frames": _late_frames,
     "jitter": _jitter,
     "camera-covered": _camera_covered,
+    "black-images": _flat_images(0),
+    "white-images": _flat_images(255),
+    "one-black-image": _left_black,
     "view-skew": _view_skew,
     "acceleration-spike": _acceleration_spike,
     "clock-offset": _clock_offset,
     "leg-drift": _leg_drift,
     "relocalisation": _relocalisation,
+    "head-millimetres": _head_moved(lambda position: 1000.0 * position),
+    "head-below-floor": _head_moved(lambda position: position - (0.0, 4.6, 0.0)),
+    "head-local-space": _head_moved(lambda position: position - (0.0, 1.6, 0.0)),
+    "controller-millimetres": _controller_millimetres,
+    "leg-gravity": _leg_gravity,
+    "poses-wxyz": _wxyz(RawPose),
+    "legs-wxyz": _wxyz(RawLegReading),
+    "on-table": _on_table,
 }
 """Name -> what it does to the samples of a recording."""

@@ -70,6 +70,12 @@ def run(
 
 
 @pytest.fixture(scope="module")
+def long_recording(tmp_path_factory: pytest.TempPathFactory, small_rig: CameraRig) -> Recording:
+    path = tmp_path_factory.mktemp("recording") / "long.mcap"
+    return Recording(write_made_up(path, small_rig, 10.0))
+
+
+@pytest.fixture(scope="module")
 def clean(tiny_bundle: Path, recording: Recording) -> Run:
     return run(tiny_bundle, recording, None)
 
@@ -127,6 +133,46 @@ def test_a_gap_is_named_and_over_within_bounds(
     assert all(not reasons for reasons in faulty.reasons_between(FAULT_S + GAP_S + 0.5, 99))
     assert status in {pose.status for pose in faulty.poses}
     assert all(np.isfinite(pose.joints_world).all() for pose in faulty.poses)
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason", "found_s", "lasts_s", "over_s", "hint"),
+    [
+        ("black-images", Reason.CAMERAS_COVERED, 0.1, 1.0, 0.1, "flat at 0 of 255"),
+        ("one-black-image", Reason.CAMERAS_COVERED, 0.1, 1.0, 0.1, "covered"),
+        ("white-images", Reason.CAMERAS_SATURATED, 0.1, 1.0, 0.1, "white (255 of 255)"),
+        ("head-millimetres", Reason.IMPLAUSIBLE_HEAD, 0.1, 4.0, 0.2, "are these millimetres?"),
+        ("head-below-floor", Reason.IMPLAUSIBLE_HEAD, 0.1, 4.0, 0.2, "below the floor"),
+        ("head-local-space", Reason.IMPLAUSIBLE_HEAD, 2.2, 4.0, 0.2, "LOCAL space?"),
+        ("poses-wxyz", Reason.IMPLAUSIBLE_HEAD, 2.2, 4.0, 0.2, "look like wxyz"),
+        ("legs-wxyz", Reason.IMPLAUSIBLE_LEG, 2.2, 4.0, 0.2, "look like wxyz"),
+        ("leg-gravity", Reason.IMPLAUSIBLE_LEG, 2.5, 4.0, 1.5, "upwards: gravity was not removed"),
+        ("controller-millimetres", Reason.IMPLAUSIBLE_CONTROLLER, 0.7, 4.0, 0.2, "m from the head"),
+        ("on-table", Reason.NOT_WORN, 5.2, 7.0, 0.2, "not worn"),
+    ],
+)
+def test_nonsense_is_named_within_bounds_and_over_again(
+    tiny_bundle: Path,
+    long_recording: Recording,
+    fault: str,
+    reason: Reason,
+    found_s: float,
+    lasts_s: float,
+    over_s: float,
+    hint: str,
+) -> None:
+    faulty = run(tiny_bundle, long_recording, fault)
+    assert all(not reasons for reasons in faulty.reasons_between(0.8, FAULT_S - 0.1))
+    inside = faulty.reasons_between(FAULT_S + found_s, FAULT_S + lasts_s - 0.1)
+    assert inside and all(reason in reasons for reasons in inside)
+    after = faulty.reasons_between(FAULT_S + lasts_s + over_s, 99)
+    assert after and all(reason not in reasons for reasons in after)
+    assert faulty.poses[-1].status is PoseStatus.VALID
+    nobody = reason in (Reason.IMPLAUSIBLE_HEAD, Reason.NOT_WORN)
+    status = PoseStatus.INVALID if nobody else PoseStatus.LIMITED
+    named = [pose for pose in faulty.poses if reason in pose.reasons]
+    assert {pose.status for pose in named} == {status}
+    assert any(hint in text for text in faulty.stats.hints)
 
 
 @pytest.mark.parametrize("gap_ms", [50, 300, 2000])
