@@ -317,12 +317,6 @@ class FrameAssembler:
     def ground_y(self, arg1: typing.SupportsFloat | typing.SupportsIndex) -> None:
         ...
     @property
-    def last_relocalisation(self) -> numpy.typing.NDArray[numpy.float64]:
-        """
-        (4, 4) T_new_old of the newest relocalisation: yaw and shift that took the world before
-        it into the one after; the identity before the first.
-        """
-    @property
     def relocalisations(self) -> int:
         """
         Times the head moved as no head can and the window was moved along.

@@ -220,12 +220,6 @@ void bind_assembler(py::module_& module) {
             self = other;
           },
           py::arg("other"), "Take over another assembler's whole state; windows must agree.")
-      .def_property_readonly(
-          "last_relocalisation",
-          [](const FrameAssembler& self) { return to_numpy(self.last_relocalisation()); },
-          "(4, 4) T_new_old of the newest relocalisation: yaw and shift that took the world "
-          "before\n"
-          "it into the one after; the identity before the first.")
       .def_property_readonly("relocalisations", &FrameAssembler::relocalisations,
                              "Times the head moved as no head can and the window was moved along.")
       .def("reset", &FrameAssembler::reset, "Forget all frames.");

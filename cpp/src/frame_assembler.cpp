@@ -78,14 +78,15 @@ void FrameAssembler::relocalise(const DeviceStates& current) {
   const RigidTransform T_world_old = floor_anchor(old_head, 0.0);
   RigidTransform T_world_new = floor_anchor(new_head, 0.0);
   T_world_new.translation[1] = new_head.position[1] - old_head.position[1];
-  T_new_old_ = T_world_new * inverse(T_world_old);
+  // Turn about y and shift that took the world before this frame's head into the one after.
+  const RigidTransform T_new_old = T_world_new * inverse(T_world_old);
   ++relocalisations_;
-  for (CameraPose& pose : history_) pose.T_world_cam_left = T_new_old_ * pose.T_world_cam_left;
+  for (CameraPose& pose : history_) pose.T_world_cam_left = T_new_old * pose.T_world_cam_left;
 
-  const double yaw = std::atan2(T_new_old_.rotation[2], T_new_old_.rotation[0]);
+  const double yaw = std::atan2(T_new_old.rotation[2], T_new_old.rotation[0]);
   const Quaternion turn = rotation_exp({0.0, yaw, 0.0});
   for (PoseSample& pose : previous_->poses)
-    pose = {T_new_old_ * pose.position, normalised(turn * pose.orientation)};
+    pose = {T_new_old * pose.position, normalised(turn * pose.orientation)};
   for (int i = 0; i < kNumLegDevices; ++i) {
     // A leg sensor with a heading of its own does not turn along.
     LegSample& leg = previous_->legs[i];

@@ -36,8 +36,6 @@ class FrameAssembler {
   const RigidTransform& T_world_cam_left() const { return newest().T_world_cam_left; }
   const RigidTransform& T_world_anchor() const { return T_world_anchor_; }
 
-  // Turn about y and shift that took the world before the newest frame's head into the one after.
-  const RigidTransform& last_relocalisation() const { return T_new_old_; }
   uint64_t relocalisations() const { return relocalisations_; }
 
   uint64_t frames() const { return frames_; }
@@ -60,7 +58,7 @@ class FrameAssembler {
   bool relocalises_;
   std::vector<CameraPose> history_;
   std::optional<DeviceStates> previous_;
-  RigidTransform T_world_anchor_, T_new_old_;
+  RigidTransform T_world_anchor_;
   uint64_t frames_ = 0, relocalisations_ = 0;
 };
 

@@ -1,6 +1,5 @@
 """What every stage reads while the bundle tracks a recording: the data to quantise with."""
 
-from collections.abc import Callable
 from itertools import islice
 from typing import Final
 
@@ -22,24 +21,20 @@ _MOST_BYTES: Final = 512 << 20
 
 
 def record_frames(
-    bundle: Bundle,
-    recording: Recording,
-    most: int | None = None,
-    progress: Callable[[], None] = lambda: None,
+    bundle: Bundle, recording: Recording, most: int | None = None
 ) -> list[dict[str, Frame]]:
     """Track ``recording``, or its first ``most`` frames, with the float32 graphs on the CPU and
     keep what each stage read.
 
     Returns one ``stage -> inputs`` for each frame that had images, or for evenly spread ones
-    where all would take over 512 MB. ``progress`` hears of each tracked frame. Raises
-    ``BundleError`` without float32 graphs, ``RecordingError`` for a recording without cameras
-    or images.
+    where all would take over 512 MB. Raises ``BundleError`` without float32 graphs,
+    ``RecordingError`` for a recording without cameras or images.
     """
     engine = _Listener(bundle, recording.num_frames)
     with SamePoseTracker(bundle.path, recording.rig, engine) as tracker:
         engine.listen()
         for _ in islice(Replay(recording, tracker), most):
-            progress()
+            pass
     whole = [frame for frame in engine.heard if frame.keys() == set(STAGES)]
     if not whole:
         raise RecordingError(f"{recording.path}: has no frame with images to calibrate with")
