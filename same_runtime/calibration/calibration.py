@@ -1,5 +1,7 @@
 """What differs from user to user and day to day: height, bones, leg straps, floor, forward."""
 
+import warnings
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -37,7 +39,8 @@ class Calibration:
 
     @property
     def user_height_m(self) -> float | None:
-        """Stature, from the head's height while it is upright; None until measured or given."""
+        """Stature, from the head's height while it is upright, for avatars; None until measured.
+        No pose depends on it."""
         return self._height.user_height_m
 
     @property
@@ -67,7 +70,15 @@ class Calibration:
         return self._forward.T_user_world
 
     def set_user_height(self, height_m: float) -> None:
-        """Give the stature, 0.8..2.5 m, instead of measuring it."""
+        """Deprecated, and gone in the next version: changes no pose, only ``user_height_m``.
+
+        No use of a known stature makes poses better (``docs/decisions.md``). 0.8..2.5 m.
+        """
+        warnings.warn(
+            "set_user_height changes no pose and will go; keep a height that you know yourself",
+            DeprecationWarning,
+            stacklevel=2,
+        )
         self._height.set(height_m)
 
     def set_bone_lengths(self, lengths_m: NDArray[np.float64]) -> None:

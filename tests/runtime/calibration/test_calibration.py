@@ -70,7 +70,8 @@ def test_height_comes_from_the_upright_head(body: Body) -> None:
         body.calibration.update(Pose(), body.frame((0.0, 1.4 if i % 2 else 1.638, 0.0)))
     assert body.calibration.height_state is CalibrationState.DONE
     assert body.calibration.user_height_m == pytest.approx(1.75, abs=0.005)
-    body.calibration.set_user_height(1.8)
+    with pytest.warns(DeprecationWarning, match="changes no pose"):
+        body.calibration.set_user_height(1.8)
     assert (body.calibration.height_state, body.calibration.user_height_m) == (
         CalibrationState.GIVEN, 1.8,
     )  # fmt: skip
@@ -190,7 +191,10 @@ def test_the_floor_is_given_or_touched(body: Body) -> None:
         with pytest.raises(InvalidInputError, match="ground_y_m"):
             body.calibration.set_floor(bad)
     for bad in (175.0, "1.75", None, True):
-        with pytest.raises(InvalidInputError, match="height_m"):
+        with (
+            pytest.warns(DeprecationWarning),
+            pytest.raises(InvalidInputError, match="height_m"),
+        ):
             body.calibration.set_user_height(bad)
 
 
