@@ -2,16 +2,29 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
-from same_engines.errors import InvalidInputError
-from same_engines.json_values import real_number, whole_number
+from same_engines.field_checks import checked_choice, checked_flag, checked_number
+from same_engines.json_values import whole_number
 from same_runtime.ingestion.clock_sync import EstimatedClock, GivenClock, check_clocks
 from same_runtime.samples import check_timestamp_ns
+
+PRECISIONS: Final = ("fp32", "fp16")
+_DURATIONS: Final = (
+    "max_gap_ns",
+    "max_extrapolation_ns",
+    "max_prediction_ns",
+    "stale_after_ns",
+    "max_view_skew_ns",
+)
 
 
 @dataclass(frozen=True)
 class TrackerOptions:
-    """Settings of a tracker; the defaults suit a headset with 72-120 Hz poses."""
+    """Settings of a tracker; the defaults suit a headset with 72-120 Hz poses.
+
+    Raises ``InvalidInputError`` naming the field of a wrong type or value.
+    """
 
     precision: str = "fp32"
     """Which graphs of the bundle run: fp32 or fp16."""
@@ -20,9 +33,7 @@ class TrackerOptions:
     ground_y_m: float = 0.0
     """Height of the floor in the world frame, metres."""
     ring_capacity: int = 256
-    """Samples each device's ring holds; the newest win. Or give ``ring_seconds``."""
-    ring_seconds: float | None = None
-    """History each device's ring holds, seconds, at up to 1000 samples a second."""
+    """Samples each device's ring holds; the newest win."""
     max_gap_ns: int = 100_000_000
     """Longest gap between two samples that is bridged by interpolation."""
     max_extrapolation_ns: int = 50_000_000
@@ -40,23 +51,16 @@ class TrackerOptions:
     never stretches. The mean joint error stays as it is."""
 
     def __post_init__(self) -> None:
-        real_number("ground_y_m", self.ground_y_m)
-        capacity = whole_number("ring_capacity", self.ring_capacity, 2, 1 << 20)
-        object.__setattr__(self, "ring_capacity", capacity)
-        if self.ring_seconds is not None:
-            seconds = real_number("ring_seconds", self.ring_seconds)
-            if not 0.01 <= seconds <= 600.0:
-                raise InvalidInputError(f"ring_seconds: expected 0.01..600 seconds, got {seconds}")
+        checked_choice("precision", self.precision, PRECISIONS)
+        checked: dict[str, object] = {
+            "ground_y_m": checked_number("ground_y_m", self.ground_y_m, -1e3, 1e3, "metres"),
+            "ring_capacity": whole_number("ring_capacity", self.ring_capacity, 2, 1 << 20),
+            "hold_bone_lengths": checked_flag("hold_bone_lengths", self.hold_bone_lengths),
+        }
+        if self.threads is not None:
+            checked["threads"] = whole_number("threads", self.threads, 1, 256)
+        for name in _DURATIONS:
+            checked[name] = check_timestamp_ns(name, getattr(self, name))
+        for name, value in checked.items():
+            object.__setattr__(self, name, value)
         check_clocks(self.clocks)
-        for name in (
-            "max_gap_ns", "max_extrapolation_ns", "max_prediction_ns", "stale_after_ns",
-            "max_view_skew_ns",
-        ):  # fmt: skip
-            check_timestamp_ns(name, getattr(self, name))
-
-    @property
-    def ring_samples(self) -> int:
-        """Samples each device's ring holds, however its size was given."""
-        if self.ring_seconds is None:
-            return self.ring_capacity
-        return max(2, round(1000 * self.ring_seconds))

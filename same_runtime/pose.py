@@ -35,7 +35,7 @@ class Reason(Enum):
     CAMERA_LOST = "one camera gave no image"
     CONTROLLER_LOST = "a controller has no pose at the frame's time"
     LEG_TRACKER_LOST = "a leg tracker has no reading at the frame's time"
-    STALE = "the newest estimate is too old: frames or device samples have stopped coming"
+    STALE = "the newest estimate is too far from the pose's time: frames or samples stopped coming"
     OTHER_CLOCK = "a stream's timestamps are on another clock than the others': see stats().streams"
     VIEW_SKEW = "left and right images come, but too far apart in time to be a stereo pair"
     CAMERAS_COVERED = "a camera's images are dark or flat: covered, off, or the room is too dark"

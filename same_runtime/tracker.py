@@ -101,7 +101,7 @@ class SamePoseTracker:
 
     def _connect(self, config: BundleConfig, options: TrackerOptions) -> None:
         self._synchroniser = Synchroniser(
-            options.ring_samples, options.max_gap_ns, options.max_extrapolation_ns, False
+            options.ring_capacity, options.max_gap_ns, options.max_extrapolation_ns, False
         )
         self._options = options
         self._reach = Reach(

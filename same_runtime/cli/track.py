@@ -20,7 +20,7 @@ from same_runtime.cli.track_live import live_track, print_stats
 from same_runtime.demo import demo_bundle, demo_recording
 from same_runtime.options import TrackerOptions
 from same_runtime.pose import Pose, PoseStatus
-from same_runtime.recording import Recording
+from same_runtime.recording import FRAME_STREAM, Recording
 from same_runtime.recording.pose_files import write_csv, write_mcap, write_npz
 from same_runtime.recording.replay import Replay
 from same_runtime.tracker import SamePoseTracker
@@ -99,7 +99,8 @@ def track(command: TrackCommand) -> None:
                     errors_mm.append(1e3 * float(np.linalg.norm(difference, axis=1).mean()))
                 progress.advance(task)
     if not poses:
-        raise RecordingError(f"{recording.path}: holds no frame that could be tracked")
+        why = replay.why_refused.get(FRAME_STREAM, "it holds none")
+        raise RecordingError(f"{recording.path}: no frame could be tracked: {why}")
     _write(command.out, poses)
     if strips:
         step = max(1, len(strips) // _SHEET_STRIPS)

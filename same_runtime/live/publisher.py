@@ -6,6 +6,7 @@ import threading
 from collections.abc import AsyncIterator, Callable
 from typing import Final
 
+from same_engines.errors import InvalidInputError
 from same_runtime.pose import Pose
 
 _log = logging.getLogger("same")
@@ -66,7 +67,10 @@ class Publisher:
             _log.exception("%s raised; further errors are only counted", what)
 
     def listen(self, callback: Callable[[Pose], None]) -> Callable[[], None]:
-        """Call ``callback`` with every pose, in the publisher's thread; returns what ends it."""
+        """Call ``callback`` with every pose, in the publisher's thread; returns what ends it.
+        Raises ``InvalidInputError`` for what cannot be called."""
+        if not callable(callback):
+            raise InvalidInputError(f"callback: expected a function, got {type(callback).__name__}")
 
         def listener(pose: Pose | None) -> None:
             if pose is not None:

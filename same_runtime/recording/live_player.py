@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from same_engines.errors import InvalidInputError
+from same_engines.field_checks import checked_number
 from same_runtime.ingestion.inputs import Ingest
 from same_runtime.recording.mcap_format import TRUTH_STREAM, RecordedSample
 from same_runtime.recording.replay import ingest_sample
@@ -31,11 +32,9 @@ class LivePlayer:
     def __init__(
         self, samples: Iterable[RecordedSample], start_ns: int, speed: float = 1.0
     ) -> None:
-        if not 0.01 <= speed <= 100.0:
-            raise InvalidInputError(f"speed: expected 0.01..100, got {speed}")
         self._samples = iter(samples)
         self._start_ns = start_ns
-        self._speed = speed
+        self._speed = checked_number("speed", speed, 0.01, 100.0, "times real time")
         self._began_ns = time.monotonic_ns() + _LEAD_IN_NS
         self.refused: Counter[str] = Counter()
         """Stream -> samples that the tracker refused."""

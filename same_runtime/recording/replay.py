@@ -47,6 +47,8 @@ class Replay:
     tracker: SamePoseTracker
     refused: Counter[str] = field(default_factory=Counter)
     """Stream -> samples that the tracker refused."""
+    why_refused: dict[str, str] = field(default_factory=dict)
+    """Stream -> why the newest of these was."""
 
     def __post_init__(self) -> None:
         check_rig(self.recording, self.tracker.rig)
@@ -65,8 +67,9 @@ class Replay:
                     yield ReplayedFrame(sample.value, pose, truth.get(sample.timestamp_ns))
                 elif sample.stream != TRUTH_STREAM:
                     ingest_sample(self.tracker.ingest, sample)
-            except InvalidInputError:
+            except InvalidInputError as error:
                 self.refused[sample.stream] += 1
+                self.why_refused[sample.stream] = str(error)
 
 
 def checked_reading(sample: RecordedSample) -> DevicePose | LegReading:

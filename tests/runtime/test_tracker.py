@@ -29,6 +29,7 @@ from same_runtime import (
     TrackerOptions,
 )
 from same_runtime.camera import CameraRig
+from same_runtime.ingestion.clock_sync import EstimatedClock
 
 WINDOW = 8  # of the tiny bundle
 IDENTITY = (0.0, 0.0, 0.0, 1.0)
@@ -233,8 +234,30 @@ def test_opening_mistakes_are_named(tiny_bundle: Path, small_rig: CameraRig) -> 
     tiny = CameraRig(*(replace(c, width=32, height=24) for c in small_rig.cameras))
     with pytest.raises(InvalidInputError, match="smaller preset"):
         SamePoseTracker(tiny_bundle, rig=tiny)
-    with pytest.raises(InvalidInputError, match="ring_capacity"):
-        TrackerOptions(ring_capacity=0)
+
+
+@pytest.mark.parametrize(
+    ("field", "values"),
+    [
+        ("precision", ["int3", None, 16]),
+        ("threads", [0, "2", 1.5, True]),
+        ("ground_y_m", ["0", None, np.nan, 1e6, True]),
+        ("ring_capacity", [0, 1, 2.5, "256", None, 2**40]),
+        ("max_gap_ns", [-1, 0.1, "1", None]),
+        ("stale_after_ns", [2**63, True]),
+        ("clocks", [None, {"waist": EstimatedClock()}, {"head": 3}, [("head", 1)]]),
+        ("hold_bone_lengths", [1, "yes", None]),
+    ],
+)
+def test_options_of_a_wrong_type_or_value_are_named(field: str, values: list[object]) -> None:
+    for value in values:
+        with pytest.raises(InvalidInputError, match=field):
+            TrackerOptions(**{field: value})  # type: ignore[arg-type]
+
+
+def test_options_are_taken_as_their_own_types() -> None:
+    options = TrackerOptions(ground_y_m=1, ring_capacity=np.int64(64))  # type: ignore[arg-type]
+    assert type(options.ground_y_m) is float and type(options.ring_capacity) is int
 
 
 def test_a_bundle_of_other_joints_is_refused(tiny_bundle: Path, tmp_path: Path) -> None:

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from recordings import write_made_up
 
-from same_engines.errors import InvalidInputError
-from same_runtime import PoseStatus, SamePoseTracker
+from same_engines.errors import InvalidInputError, RecordingError
+from same_runtime import PoseStatus, SamePoseTracker, StereoFrame
 from same_runtime.camera import CameraRig
 from same_runtime.cli.track import TrackCommand, track
 from same_runtime.cli.track_live import live_track
-from same_runtime.recording import Recording
+from same_runtime.recording import RawPose, Recording, RecordingWriter
 from same_runtime.recording.live_player import LivePlayer, truth_at
 
 
@@ -87,3 +87,17 @@ def test_truth_is_interpolated_between_its_times() -> None:
     assert truth_at(truth, 25) is None and truth_at(truth, 5) is None and truth_at([], 5) is None
     first = truth_at(truth, 10)
     assert first is not None and not first.any()
+
+
+def test_where_no_frame_could_be_tracked_the_reason_is_named(
+    tiny_bundle: Path, small_rig: CameraRig, tmp_path: Path
+) -> None:
+    path = tmp_path / "epoch.mcap"
+    image = np.zeros((small_rig.left.height, small_rig.left.width), np.uint8)
+    with RecordingWriter(path, small_rig) as writer:
+        for t in range(10**9, 2 * 10**9, 10**8):
+            upright = RawPose(np.array((0.0, 1.6, 0.0)), np.array((0.0, 0.0, 0.0, 1.0)))
+            writer.write_pose("head", t, upright, t)
+            writer.write_frame(StereoFrame(10**18 + t, image, image), t)
+    with pytest.raises(RecordingError, match="no frame could be tracked.*one monotonic clock"):
+        track(TrackCommand(path, bundle=tiny_bundle, out=tmp_path / "out"))

@@ -146,8 +146,6 @@ def test_a_head_at_time_zero_is_tracked(tiny_bundle: Path) -> None:
         (lambda: TrackerOptions(ring_capacity=2.5), "ring_capacity"),  # type: ignore[arg-type]
         (lambda: TrackerOptions(ring_capacity=True), "ring_capacity"),
         (lambda: TrackerOptions(ring_capacity="9"), "ring_capacity"),  # type: ignore[arg-type]
-        (lambda: TrackerOptions(ring_seconds="1"), "ring_seconds"),  # type: ignore[arg-type]
-        (lambda: TrackerOptions(ring_seconds=float("nan")), "ring_seconds"),
         (lambda: TrackerOptions(ground_y_m="0"), "ground_y_m"),  # type: ignore[arg-type]
         (lambda: TrackerOptions(max_gap_ns=1e8), "max_gap_ns"),  # type: ignore[arg-type]
         (lambda: TrackerOptions(clocks=[]), "clocks"),  # type: ignore[arg-type]

@@ -276,6 +276,8 @@ def test_what_cannot_be_started_is_named_and_starts_nothing(tracker: SamePoseTra
         tracker.start("x")  # type: ignore[arg-type]
     with pytest.raises(InvalidInputError, match="clock: expected a function, got int"):
         tracker.start(clock=5)  # type: ignore[arg-type]
+    with pytest.raises(InvalidInputError, match="callback: expected a function, got list"):
+        tracker.on_pose([])  # type: ignore[arg-type]
     assert live_threads() == []
     tracker.push_frame(StereoFrame(START_NS, None, None))
 
