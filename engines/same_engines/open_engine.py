@@ -9,6 +9,7 @@ from same_engines.engine import Engine
 from same_engines.errors import EngineError
 from same_engines.gpu.cuda_device import find_driver
 from same_engines.onnxruntime.engine import OnnxRuntimeEngine
+from same_engines.onnxruntime.installed import warn_of_shadowing
 from same_engines.openvino.library import is_x86
 from same_engines.qnn.library import SOCS, TARGET_PREFIX, is_emulated
 
@@ -38,6 +39,7 @@ def open_engine(
     visual stage; None takes the processors this process may use, four at most.
     Raises ``EngineError`` for an unknown or unusable backend, ``BundleError`` for a bad bundle.
     """
+    warn_of_shadowing()
     known = (*BACKENDS, *OPENVINO_DEVICES, *NPU_BACKENDS)
     if backend not in ("auto", *known):
         expected = ", ".join(known)

@@ -10,6 +10,7 @@ from same_engines.bundle.reader import Bundle
 from same_engines.errors import EngineError
 from same_engines.gpu.cuda_device import CudaDevice, cuda_errors, stream_handle
 from same_engines.gpu.engine import GpuEngine
+from same_engines.onnxruntime.installed import CUDA_INSTALL, describe_shadowing
 
 _PROVIDER = "CUDAExecutionProvider"
 _ONNX_ERRORS_ONLY = 3
@@ -25,8 +26,8 @@ def open_onnxruntime_cuda_engine(bundle: Bundle, precision: str) -> GpuEngine:
     try:
         if _PROVIDER not in ort.get_available_providers():
             raise EngineError(
-                "onnxruntime-cuda: this ONNX Runtime was built without CUDA; replace it with: "
-                "pip uninstall onnxruntime && pip install onnxruntime-gpu"
+                "onnxruntime-cuda: this ONNX Runtime was built without CUDA; "
+                + (describe_shadowing() or f"replace it: {CUDA_INSTALL}")
             )
         stages = {stage: _OrtStage(bundle, precision, stage, device) for stage in STAGES}
         # ONNX Runtime queues on the one stream it was opened with, which no branch of a
