@@ -24,10 +24,10 @@ from same_bench.cold_start import cold_start
 from same_bench.machine import QuietWatch, machine_facts, thread_settings, versions
 from same_bench.measure import OVERHEAD, Samples, interleaved, single_stream
 from same_bench.peers import PEERS
-from same_bench.probe import ProbedTracker, probe_cost_ns
+from same_bench.probe import NETWORK, ProbedTracker, probe_cost_ns
 from same_bench.stats import summarise
 from same_engines import Bundle, open_engine
-from same_engines.bundle.manifest import MANIFEST_NAME, STAGES
+from same_engines.bundle.manifest import MANIFEST_NAME
 from same_engines.bundle.reader import sha256_file
 from same_engines.errors import EngineError, InvalidInputError
 from same_runtime.cli.command import run_command
@@ -132,7 +132,7 @@ def _figures(
     runs: dict[str, Samples], alone: Samples, core: dict[str, float], cold: dict[str, Any]
 ) -> dict[str, Any]:
     p50_ms = {name: float(np.median(samples.latency_ns)) / 1e6 for name, samples in runs.items()}
-    network = np.sum([alone.stage_ns[stage] for stage in STAGES], axis=0)
+    network = np.sum([alone.stage_ns[part] for part in NETWORK], axis=0)
     outside = np.asarray(alone.latency_ns) - network
     probes = alone.probe_calls / len(alone.slot)
     alone_ms = np.asarray(alone.latency_ns) / 1e6

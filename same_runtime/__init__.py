@@ -9,6 +9,7 @@ from same_engines.errors import (
     TimestampError,
 )
 from same_runtime.camera import CameraRig, FisheyeCamera
+from same_runtime.observer import Observer
 from same_runtime.options import TrackerOptions
 from same_runtime.pose import Pose, PoseStatus, Reason
 from same_runtime.samples import DevicePose, ImuFrame, LegReading, StereoFrame
@@ -23,6 +24,7 @@ __all__ = [
     "ImuFrame",
     "InvalidInputError",
     "LegReading",
+    "Observer",
     "Pose",
     "PoseStatus",
     "Reason",

@@ -27,14 +27,11 @@ from same_runtime.ingestion.timestamps import check_follows, check_same_clock
 from same_runtime.live.fork_safety import keep_in_children
 from same_runtime.live.publisher import Publisher
 from same_runtime.live.worker import LiveFigures, LiveOptions, Tasks, Worker
+from same_runtime.observer import Observer
 from same_runtime.options import TrackerOptions
 from same_runtime.pose import Pose, Reason
 from same_runtime.samples import ImuFrame, StereoFrame, check_timestamp_ns
-from same_runtime.stats import (
-    TrackerStats,
-    newest_status,
-    stream_stats,
-)
+from same_runtime.stats import TrackerStats, newest_status, stream_stats
 
 _ONE_HOUR_NS = 3600 * ONE_SECOND_NS
 
@@ -62,7 +59,7 @@ class SamePoseTracker:
     rates, and ``push_frame`` estimates the pose at a frame's time from what was ingested.
     ``start`` runs everything in the background: frames go in through ``ingest.frame`` or
     ``ingest.image``, poses come out at display rate through ``latest``, ``on_pose`` and ``poses``.
-    ``at_time`` gives the pose at any time near the newest estimate.
+    ``at_time`` gives the pose at any time near the newest estimate. ``observer``: watches its work.
 
     A context manager; any thread may call any method. Raises ``BundleError``, ``EngineError`` or
     ``InvalidInputError`` when it cannot be opened as asked.
@@ -74,6 +71,7 @@ class SamePoseTracker:
         rig: CameraRig | None = None,
         backend: str | Engine = "auto",
         options: TrackerOptions | None = None,
+        observer: Observer | None = None,
     ) -> None:
         engine = backend if isinstance(backend, Engine) else None
         try:
@@ -91,6 +89,7 @@ class SamePoseTracker:
                 engine = open_engine(opened, backend, options.precision, options.threads)
             assert engine is not None
             self._engine = engine
+            self._observer = observer or Observer()
             self._connect(opened.manifest.config, options)
             self._engine.warm_up()
         except BaseException:
@@ -118,7 +117,7 @@ class SamePoseTracker:
         """Input methods for live samples."""
         self._pipeline = Pipeline(
             self._engine, self.rig, config, options,
-            self._ingestion, self._synchroniser, self._inbox,
+            self._ingestion, self._synchroniser, self._inbox, self._observer,
         )  # fmt: skip
         self.calibration = self._pipeline.calibration
         """Height, leg straps, floor and forward direction, each with its state."""
@@ -262,6 +261,7 @@ class SamePoseTracker:
             self._predict_without_images,
             self.at_time,
             self._held_pose,
+            self._observer.given_out,
         )
         self._check_open()
         with self._live_lock:

@@ -120,7 +120,7 @@ def _run_section(run: Run) -> list[str]:
         "</div><h3>Latency over time</h3><div class='card'>",
         _timeline(run),
         "</div><h3>Where a push spends its time</h3><div class='card'>",
-        svg.waterfall({name: ns / 1e3 for name, ns in run.stage_mean_ns.items()}),
+        svg.waterfall({name: ns / 1e3 for name, ns in run.stage_mean_ns.items() if ns}),
         "</div>",
     ]
 

@@ -1,7 +1,7 @@
-"""Where a ``push`` spends its time, measured from outside: the tracker has no hooks to pay for.
+"""Where a ``push`` spends its time: the plain tracker with its parts and its engine wrapped.
 
-A probed tracker is the plain tracker with its parts wrapped. Each wrapped call reads the clock
-twice and adds to an integer: that is the whole cost of measuring, see ``probe_cost_ns``.
+Each wrapped call reads the clock twice and adds to an integer: that is the whole cost of
+measuring, see ``probe_cost_ns``.
 """
 
 from collections.abc import Callable
@@ -11,12 +11,16 @@ from typing import Any, Final
 import numpy as np
 
 from same_bench.clock import Clock, SystemClock
-from same_engines import Engine
+from same_engines import Engine, EngineWrapper
 from same_engines.bundle.manifest import STAGES
 from same_runtime.camera import CameraRig
+from same_runtime.observer import Observer
 from same_runtime.tracker import SamePoseTracker, TrackerOptions
 
-PARTS: Final = ("synchronise", "features", "preprocess", *STAGES, "copy", "output")
+WHOLE_NETWORK: Final = "network"
+"""All stages together, on an engine that runs a frame as one."""
+NETWORK: Final = (*STAGES, WHOLE_NETWORK)
+PARTS: Final = ("synchronise", "features", "preprocess", *NETWORK, "copy", "output")
 """What is timed apart within a push; the rest of it is ``overhead``. ``copy`` is what an engine
 spends handing host arrays in and out during a frame."""
 
@@ -48,28 +52,17 @@ class Probe:
         return call
 
 
-class _Proxy:
-    """Stands in for a part of the tracker; methods not named here pass straight through."""
+class ProbedEngine(EngineWrapper):
+    """An engine whose stages are timed; as one, where it runs them as one."""
 
-    def __init__(self, target: Any, **methods: Callable[..., Any]) -> None:
-        self._target = target
-        self.__dict__.update(methods)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._target, name)
-
-
-class ProbedEngine(Engine):
-    """An engine whose stages are timed."""
-
-    def __init__(self, engine: Engine, probe: Probe) -> None:
-        self.inner = engine
-        self.backend, self.precision = engine.backend, engine.precision
-        self._runs = {
-            stage: probe.timed(stage, lambda stage=stage: engine.run(stage)) for stage in STAGES
+    def __init__(self, inner: Engine, probe: Probe) -> None:
+        super().__init__(inner)
+        self._stages = {
+            stage: probe.timed(stage, lambda stage=stage: inner.run(stage)) for stage in STAGES
         }
-        self._host_input = probe.timed("copy", engine.host_input)
-        self._host_output = probe.timed("copy", engine.host_output)
+        self._whole_frame = probe.timed(WHOLE_NETWORK, inner.run_frame)
+        self._host_input = probe.timed("copy", inner.host_input)
+        self._host_output = probe.timed("copy", inner.host_output)
 
     def host_input(self, name: str) -> np.ndarray:
         return self._host_input(name)
@@ -78,16 +71,21 @@ class ProbedEngine(Engine):
         return self._host_output(name)
 
     def run(self, stage: str) -> None:
-        self._runs[stage]()
+        self._stages[stage]()
 
-    def reset_state(self) -> None:
-        self.inner.reset_state()
+    def run_frame(self, with_images: bool = True) -> None:
+        if self.runs_frames_whole:
+            self._whole_frame(with_images)
+        else:
+            super().run_frame(with_images)
 
-    def warm_up(self, runs: int = 3) -> None:
-        self.inner.warm_up(runs)
 
-    def close(self) -> None:
-        self.inner.close()
+class _ProbingObserver(Observer):
+    def __init__(self, probe: Probe) -> None:
+        self._probe = probe
+
+    def part(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        return self._probe.timed(name, function)
 
 
 class ProbedTracker(SamePoseTracker):
@@ -102,30 +100,8 @@ class ProbedTracker(SamePoseTracker):
         clock: Clock | None = None,
     ) -> None:
         self.probe = Probe(clock or SystemClock())
-        super().__init__(bundle, rig, ProbedEngine(engine, self.probe), options)
-
-    def _connect(self, config: Any, options: TrackerOptions) -> None:
-        super()._connect(config, options)
-        timed, ingestion, pipeline = self.probe.timed, self._ingestion, self._pipeline
-        synchroniser, estimator = self._synchroniser, pipeline._estimator
-        assembler = estimator.assembler
-        probed_ingestion: Any = _Proxy(
-            ingestion,
-            admit=timed("synchronise", ingestion.admit),
-            push_pose=timed("synchronise", ingestion.push_pose),
-            push_leg=timed("synchronise", ingestion.push_leg),
-        )
-        self._ingestion = pipeline._ingestion = probed_ingestion
-        probed_synchroniser: Any = _Proxy(
-            synchroniser, lookup=timed("synchronise", synchroniser.lookup)
-        )
-        self._synchroniser = pipeline._synchroniser = probed_synchroniser
-        estimator.assembler = _Proxy(
-            assembler,
-            assemble=timed("features", assembler.assemble),
-            joints_to_world=timed("output", assembler.joints_to_world),
-        )  # type: ignore[assignment]
-        estimator.preprocess = timed("preprocess", estimator.preprocess)  # type: ignore[assignment]
+        observer = _ProbingObserver(self.probe)
+        super().__init__(bundle, rig, ProbedEngine(engine, self.probe), options, observer)
 
 
 def probe_cost_ns(calls: int = 20_000) -> float:

@@ -13,6 +13,7 @@ from typing import Any, Final
 import numpy as np
 
 from same_bench.measure import STAGE_NAMES, Samples
+from same_bench.probe import NETWORK, WHOLE_NETWORK
 from same_bench.stats import (
     DEADLINE_RATES_HZ,
     PoseAge,
@@ -22,7 +23,6 @@ from same_bench.stats import (
     summarise,
 )
 from same_engines.atomic_files import replace_file
-from same_engines.bundle.manifest import STAGES
 from same_engines.errors import RecordingError
 
 SCHEMA: Final = "same-bench/1"
@@ -66,7 +66,7 @@ class Run:
         """Share of all ``push`` time that no network stage accounts for."""
         mean = self.stage_mean_ns
         total = sum(mean.values())
-        return 1 - sum(mean[stage] for stage in STAGES) / total if total else 0.0
+        return 1 - sum(mean[part] for part in NETWORK) / total if total else 0.0
 
     @property
     def age(self) -> PoseAge | None:
@@ -186,6 +186,8 @@ def read_report(path: Path) -> Report:
 def _run(content: dict[str, Any]) -> Run:
     values = {field.name: content[field.name] for field in fields(Run)}
     samples = Samples(**values["samples"])
+    # Reports from before engines' whole frames were timed have none.
+    samples.stage_ns.setdefault(WHOLE_NETWORK, [0] * len(samples.slot))
     counts = {len(samples.latency_ns), len(samples.finished_ns), len(samples.slot)}
     counts |= {len(samples.stage_ns[name]) for name in STAGE_NAMES}
     if len(counts) != 1 or 0 in counts:

@@ -129,7 +129,8 @@ def resource_table(report: Report) -> TextTable:
 
 def stage_table(runs: Sequence[Run]) -> TextTable:
     """Mean time of each stage, a column per run; a column adds up to the mean push."""
-    names = list(runs[0].stage_mean_ns)
+    # An engine has its stages timed or its whole frames, not both.
+    names = [name for name in runs[0].stage_mean_ns if any(run.stage_mean_ns[name] for run in runs)]
     rows = [[name, *(f"{run.stage_mean_ns[name] / 1e3:,.1f} us" for run in runs)] for name in names]
     return TextTable("Stages, mean", ["", *(run.samples.name for run in runs)], rows)
 

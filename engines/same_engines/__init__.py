@@ -3,6 +3,16 @@
 from same_engines.bundle.manifest import GraphSpec, Manifest, TensorSpec
 from same_engines.bundle.reader import Bundle
 from same_engines.engine import Engine
+from same_engines.engine_wrapper import EngineWrapper
 from same_engines.open_engine import BACKENDS, open_engine
 
-__all__ = ["BACKENDS", "Bundle", "Engine", "GraphSpec", "Manifest", "TensorSpec", "open_engine"]
+__all__ = [
+    "BACKENDS",
+    "Bundle",
+    "Engine",
+    "EngineWrapper",
+    "GraphSpec",
+    "Manifest",
+    "TensorSpec",
+    "open_engine",
+]

@@ -14,6 +14,7 @@ from same_runtime._core import DeviceStates, FrameAssembler, How, ImagePreproces
 from same_runtime.camera import CameraRig
 from same_runtime.estimation.plausibility import Plausibility
 from same_runtime.estimation.prediction import VELOCITY_FRAMES, Estimate
+from same_runtime.observer import Observer
 from same_runtime.pose import Pose, Reason, gravest_first, status_of
 
 Image = NDArray[np.uint8] | None
@@ -32,7 +33,12 @@ class Estimator:
     """
 
     def __init__(
-        self, engine: Engine, rig: CameraRig, config: BundleConfig, ground_y_m: float
+        self,
+        engine: Engine,
+        rig: CameraRig,
+        config: BundleConfig,
+        ground_y_m: float,
+        observer: Observer,
     ) -> None:
         self._engine = engine
         self._images = engine.host_input("images")
@@ -57,10 +63,13 @@ class Estimator:
                 f"rig: its {camera.width}x{camera.height} images are smaller than the "
                 f"{width}x{height} the network takes; use a bundle of a smaller preset"
             )
-        self.preprocess = ImagePreprocessor(
+        preprocessor = ImagePreprocessor(
             camera.height, camera.width, height, width,
             config.image_mean, config.image_std,
         )  # fmt: skip
+        self._preprocess = observer.part("preprocess", preprocessor.__call__)
+        self._observed_assemble = observer.part("features", FrameAssembler.assemble)
+        self._joints_to_world = observer.part("output", FrameAssembler.joints_to_world)
         self.assembler, self._assembler_ahead = (
             FrameAssembler(camera.T_head_cam, ground_y_m, self._window, True) for _ in range(2)
         )
@@ -123,8 +132,8 @@ class Estimator:
         return states.timestamp_ns - self._newest_ns > MAX_FRAME_GAP_NS
 
     def _assemble(self, assembler: FrameAssembler, states: DeviceStates) -> bool:
-        return assembler.assemble(
-            states.timestamp_ns, states, self._imu_features, self._T_anchor_cam,
+        return self._observed_assemble(
+            assembler, states.timestamp_ns, states, self._imu_features, self._T_anchor_cam,
             self._time_offset_s, self._window_valid,
         )  # fmt: skip
 
@@ -134,7 +143,7 @@ class Estimator:
         for index, image in enumerate(images):
             usable = image is not None
             if image is not None:
-                self.preprocess(image, self._images[index, 0])
+                self._preprocess(image, self._images[index, 0])
                 reason = self.plausibility.of_view(self._images[index, 0])
                 if reason is not None:
                     usable = False
@@ -170,7 +179,7 @@ class Estimator:
         started_ns: int,
     ) -> Estimate:
         rows = min(VELOCITY_FRAMES, self._window, assembler.frames)
-        recent_world = assembler.joints_to_world(self._joints_anchor[-rows:].reshape(-1, 3))
+        recent_world = self._joints_to_world(assembler, self._joints_anchor[-rows:].reshape(-1, 3))
         recent_world = recent_world.reshape(rows, -1, 3)
         joints_world = recent_world[-1]
         T_world_cam_left = assembler.T_world_cam_left

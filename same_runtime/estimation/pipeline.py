@@ -17,6 +17,7 @@ from same_runtime.ingestion.clock_sync import CAMERAS, STREAMS
 from same_runtime.ingestion.clock_watch import ClockWatch
 from same_runtime.ingestion.frame_inbox import FrameInbox, InboxFrame
 from same_runtime.ingestion.timestamps import stamp_error
+from same_runtime.observer import Observer
 from same_runtime.options import TrackerOptions
 from same_runtime.pose import Pose, Reason
 from same_runtime.samples import DevicePose, LegReading
@@ -45,8 +46,14 @@ class Pipeline:
         ingestion: Ingestion,
         synchroniser: Synchroniser,
         inbox: FrameInbox,
+        observer: Observer,
     ) -> None:
-        self._estimator = Estimator(engine, rig, config, options.ground_y_m)
+        self._observer = observer
+        self._admit = observer.part("synchronise", ingestion.admit)
+        self._lookup = observer.part("synchronise", synchroniser.lookup)
+        self._push_pose = observer.part("synchronise", ingestion.push_pose)
+        self._push_leg = observer.part("synchronise", ingestion.push_leg)
+        self._estimator = Estimator(engine, rig, config, options.ground_y_m, observer)
         self._ingestion = ingestion
         self._synchroniser = synchroniser
         self._inbox = inbox
@@ -103,7 +110,7 @@ class Pipeline:
     def admit_frame(self, timestamp_ns: int) -> bool:
         """Take a frame's stamp, or raise with nothing changed. True when time begins anew."""
         newest_ns = self.newest_frame_ns
-        code, _, _ = self._ingestion.admit(_CAMERA_STREAM, timestamp_ns, timestamp_ns, True)
+        code, _, _ = self._admit(_CAMERA_STREAM, timestamp_ns, timestamp_ns, True)
         if code:
             raise stamp_error("frame", PushStatus(code), newest_ns, timestamp_ns)
         if newest_ns is not None and timestamp_ns <= newest_ns:
@@ -114,11 +121,11 @@ class Pipeline:
     def store(self, index: int, timestamp_ns: int, reading: DevicePose | LegReading) -> None:
         """Take a device's checked reading. Raises ``TimestampError``."""
         if isinstance(reading, DevicePose):
-            code = self._ingestion.push_pose(
+            code = self._push_pose(
                 index, timestamp_ns, reading.position, reading.orientation_xyzw, timestamp_ns, True
             )
         else:
-            code = self._ingestion.push_leg(
+            code = self._push_leg(
                 index, timestamp_ns, reading.orientation_xyzw, reading.acceleration, timestamp_ns,
                 True,
             )  # fmt: skip
@@ -135,7 +142,7 @@ class Pipeline:
 
         Raises ``EngineError`` if the backend fails; all samples and state are then forgotten.
         """
-        states = self._synchroniser.lookup(timestamp_ns)
+        states = self._lookup(timestamp_ns)
         self.newest_frame_ns, self.tracked_ns = timestamp_ns, time.monotonic_ns()
         self.predicted = None
         dropped = self._inbox.counts().dropped
@@ -155,6 +162,7 @@ class Pipeline:
         self.newest, pose = estimate, estimate.pose
         self.newest_pose = self.calibration.in_user_frame(pose)
         self.estimates.add(timestamp_ns, pose.latency_ns)
+        self._observer.estimated(timestamp_ns, pose.latency_ns)
         self.calibration.update(pose, states)
         return self.newest_pose
 
@@ -193,7 +201,7 @@ class Pipeline:
         base, head_ns = self.newest, self._synchroniser.newest_ns(0)
         if base is None or head_ns is None or head_ns <= base.pose.timestamp_ns:
             return
-        states = self._synchroniser.lookup(head_ns)
+        states = self._lookup(head_ns)
         self.predicted = self._estimator.predict_without_images(base, states, started_ns)
 
     def await_samples(

@@ -61,6 +61,8 @@ class Tasks:
     pose_at: Callable[[int], Pose]
     held_pose: Callable[[int], Pose]
     """The newest estimate as it is to be judged at a time."""
+    given_out: Callable[[int, int], None]
+    """Hears of each pose given out; see ``Observer``."""
 
 
 class LiveFigures:
@@ -182,6 +184,7 @@ class Worker:
             pose = self._tasks.pose_at(now_ns + self._options.lead_ns)
         ready_ns = time.monotonic_ns()
         self._figures.output.add(ready_ns, ready_ns - due_ns)
+        self._tasks.given_out(ready_ns, ready_ns - due_ns)
         self._figures.deadlines_missed += ready_ns - due_ns > period_ns
         self._publisher.publish(self._session, pose)
 

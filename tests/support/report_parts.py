@@ -20,7 +20,12 @@ def make_samples(name: str = "onnxruntime", n: int = 1800, scale: float = 1.0) -
     samples.latency_ns = latency.astype(int).tolist()
     samples.slot = slot.tolist()
     samples.finished_ns = (slot / 90 * 1e9 + latency).astype(int).tolist()
-    shares = dict.fromkeys(STAGE_NAMES, 0.005) | {"visual": 0.7, "fusion": 0.2, "temporal": 0.06}
+    shares = dict.fromkeys(STAGE_NAMES, 0.005) | {
+        "visual": 0.7,
+        "fusion": 0.2,
+        "temporal": 0.06,
+        "network": 0.0,
+    }
     samples.stage_ns = {k: (latency * v).astype(int).tolist() for k, v in shares.items()}
     samples.status = {"VALID": n}
     samples.probe_calls = 15 * n

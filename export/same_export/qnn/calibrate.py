@@ -6,6 +6,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from same_engines import EngineWrapper
 from same_engines.bundle.manifest import STAGES
 from same_engines.bundle.reader import Bundle
 from same_engines.errors import RecordingError
@@ -41,11 +42,13 @@ def record_frames(
     return whole
 
 
-class _Listener(OnnxRuntimeEngine):
+class _Listener(EngineWrapper):
     """The CPU engine, noting what each stage reads once told to listen."""
 
+    inner: OnnxRuntimeEngine
+
     def __init__(self, bundle: Bundle, frames: int) -> None:
-        super().__init__(bundle, "fp32", threads=1)
+        super().__init__(OnnxRuntimeEngine(bundle, "fp32", threads=1))
         self.heard: list[dict[str, Frame]] = []
         self._every = 1 + frames * sum(_bytes_read(bundle, s) for s in STAGES) // _MOST_BYTES
         self._frames: int | None = None
@@ -63,7 +66,7 @@ class _Listener(OnnxRuntimeEngine):
 
     def run(self, stage: str) -> None:
         if self._frames is not None and (self._frames - 1) % self._every == 0:
-            self.heard[-1][stage] = self.next_inputs(stage)
+            self.heard[-1][stage] = self.inner.next_inputs(stage)
         super().run(stage)
 
 
