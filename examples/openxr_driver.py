@@ -6,6 +6,7 @@ their own, which call ``tracker.ingest.frame`` and ``tracker.ingest.leg`` in the
 """
 
 import ctypes
+import logging
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,10 @@ from same_runtime.live.worker import LiveOptions
 _HANDS = {"left": "/user/hand/left", "right": "/user/hand/right"}
 _PROFILE = "/interaction_profiles/khr/simple_controller"
 _NS = 1_000_000_000
+_LOST = ("SessionLossPending", "SessionLostError", "InstanceLostError")
+"""What pyopenxr raises when session or instance are gone; all else that it raises passes."""
+
+_log = logging.getLogger("same")
 
 
 class OpenXrDevices:
@@ -32,21 +37,28 @@ class OpenXrDevices:
 
     def __init__(self, xr: Any, platform: Any) -> None:
         self._xr, self._platform = xr, platform
-        wanted = [xr.MND_HEADLESS_EXTENSION_NAME, platform.KHR_CONVERT_TIMESPEC_TIME_EXTENSION_NAME]
+        self._running = False
+        self._loss = ""
+        self._noted: set[str] = set()
         try:
-            self.instance = xr.create_instance(
-                xr.InstanceCreateInfo(enabled_extension_names=wanted)
-            )
-            system = xr.get_system(self.instance, xr.SystemGetInfo())
-            self.session = xr.create_session(self.instance, xr.SessionCreateInfo(system_id=system))
+            self._open()
         except xr.XrException as error:
             raise SameError(
                 f"OpenXR: {error!r}; is a runtime with headless sessions active?"
             ) from None
+
+    def _open(self) -> None:
+        xr = self._xr
+        wanted = [
+            xr.MND_HEADLESS_EXTENSION_NAME,
+            self._platform.KHR_CONVERT_TIMESPEC_TIME_EXTENSION_NAME,
+        ]
+        self.instance = xr.create_instance(xr.InstanceCreateInfo(enabled_extension_names=wanted))
+        system = xr.get_system(self.instance, xr.SystemGetInfo())
+        self.session = xr.create_session(self.instance, xr.SessionCreateInfo(system_id=system))
         self._stage = self._reference_space(xr.ReferenceSpaceType.STAGE)
         self._head = self._reference_space(xr.ReferenceSpaceType.VIEW)
         self._action_set, self._hands = self._hand_spaces()
-        self._running = False
 
     def _reference_space(self, kind: Any) -> Any:
         return self._xr.create_reference_space(
@@ -96,37 +108,69 @@ class OpenXrDevices:
         return actions, spaces
 
     def follow_session(self) -> bool:
-        """Answer the runtime's events; False once it wants the session to end."""
+        """Answer the runtime's events; False once it wants the session to end. Raises
+        ``SameError`` when the session or the instance is lost."""
         xr = self._xr
-        while True:
+        while not self._loss:
             try:
                 event = xr.poll_event(self.instance)
+                if not self._answer(event):
+                    return False
             except xr.EventUnavailable:
-                return True
-            kind = xr.StructureType(event.type)
-            if kind != xr.StructureType.EVENT_DATA_SESSION_STATE_CHANGED:
-                continue
-            changed = ctypes.cast(
-                ctypes.byref(event), ctypes.POINTER(xr.EventDataSessionStateChanged)
-            ).contents
-            state = xr.SessionState(changed.state)
-            if state == xr.SessionState.READY:
-                xr.begin_session(self.session, xr.SessionBeginInfo())
-                self._running = True
-            elif state == xr.SessionState.STOPPING:
-                xr.end_session(self.session)
-                self._running = False
-            elif state in (xr.SessionState.EXITING, xr.SessionState.LOSS_PENDING):
-                return False
+                break
+            except xr.XrException as error:
+                self._note(error)
+                break
+        if self._loss:
+            raise SameError(f"OpenXR: {self._loss}; start again once the runtime is back")
+        return True
+
+    def _answer(self, event: Any) -> bool:
+        xr = self._xr
+        if event.type == xr.StructureType.EVENT_DATA_INSTANCE_LOSS_PENDING.value:
+            self._loss = "the runtime is about to end the instance"
+        if event.type != xr.StructureType.EVENT_DATA_SESSION_STATE_CHANGED.value:
+            return True
+        changed = ctypes.cast(
+            ctypes.byref(event), ctypes.POINTER(xr.EventDataSessionStateChanged)
+        ).contents
+        if changed.state == xr.SessionState.READY.value:
+            xr.begin_session(self.session, xr.SessionBeginInfo())
+            self._running = True
+        elif changed.state == xr.SessionState.STOPPING.value:
+            self._running = False
+            xr.end_session(self.session)
+        elif changed.state == xr.SessionState.LOSS_PENDING.value:
+            self._loss = "the runtime is about to end the session"
+        return bool(changed.state != xr.SessionState.EXITING.value)
+
+    def _note(self, error: Exception) -> None:
+        """Keep a loss for ``follow_session``; log any other answer once."""
+        kind = type(error).__name__
+        if kind in _LOST:
+            self._running = False
+            self._loss = repr(error)
+        elif kind not in self._noted:
+            self._noted.add(kind)
+            _log.warning("OpenXR: %r; going on", error)
 
     def send(self, ingest: Ingest, now_ns: int) -> int:
         """Pass on every device that the runtime tracks at ``now_ns`` (``time.monotonic_ns``).
 
         A device that is not tracked is left out, which is how a tracker learns that it is lost;
-        a sample that the tracker refuses is counted there. Returns how many were taken.
+        a sample that the tracker refuses is counted there. Returns how many were taken: 0 while
+        the session does not run or is not focused, or the runtime cannot tell. Raises nothing
+        that the runtime answers; ``follow_session`` tells of a loss.
         """
         if not self._running:
             return 0
+        try:
+            return self._send(ingest, now_ns)
+        except self._xr.XrException as error:
+            self._note(error)
+            return 0
+
+    def _send(self, ingest: Ingest, now_ns: int) -> int:
         xr = self._xr
         xr.sync_actions(
             self.session,
@@ -137,16 +181,17 @@ class OpenXrDevices:
         at = self._platform.convert_timespec_time_to_time_khr(
             self.instance, self._platform.timespec(now_ns // _NS, now_ns % _NS)
         )
+        spaces = {"head": self._head, **self._hands}
+        located = {name: self._located(space, at) for name, space in spaces.items()}
         taken = 0
-        for name, space in (("head", self._head), *self._hands.items()):
-            located = self._located(space, at)
-            if located is None:
+        for name, pose in located.items():
+            if pose is None:
                 continue
             try:
                 if name == "head":
-                    ingest.head(now_ns, *located)
+                    ingest.head(now_ns, *pose)
                 else:
-                    ingest.controller(name, now_ns, *located)
+                    ingest.controller(name, now_ns, *pose)
                 taken += 1
             except InvalidInputError:
                 pass  # counted in tracker.stats()

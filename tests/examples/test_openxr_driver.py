@@ -37,18 +37,34 @@ class State(IntEnum):
 
 class Structure(IntEnum):
     EVENT_DATA_SESSION_STATE_CHANGED = 18
-    OTHER = 1
+    EVENT_DATA_INSTANCE_LOSS_PENDING = 17
 
 
 class Event(ctypes.Structure):
     _fields_ = [("type", ctypes.c_int), ("state", ctypes.c_int)]
 
 
-class EventUnavailable(Exception):
+class XrException(Exception):
     pass
 
 
-class XrException(Exception):
+class EventUnavailable(XrException):
+    pass
+
+
+class SessionNotFocused(XrException):
+    pass
+
+
+class TimeInvalidError(XrException):
+    pass
+
+
+class SessionLostError(XrException):
+    pass
+
+
+class InstanceLostError(XrException):
     pass
 
 
@@ -60,23 +76,36 @@ class Runtime:
         self.flags = {"VIEW": Flags(15), "/user/hand/left": Flags(15), "/user/hand/right": Flags(3)}
         self.located_at: list[int] = []
         self.begun = self.ended = 0
+        self.trouble: dict[str, Exception] = {}
+        """What each call of the runtime raises."""
+
+    def answer(self, call: str) -> None:
+        if call in self.trouble:
+            raise self.trouble[call]
 
     def module(self) -> tuple[Any, Any]:
         record = SimpleNamespace
 
         def poll_event(instance: object) -> Event:
+            self.answer("poll_event")
             if not self.events:
                 raise EventUnavailable
             return self.events.pop(0)
 
         def begin(session: object, info: object) -> None:
+            self.answer("begin_session")
             self.begun += 1
 
         def end(session: object) -> None:
             self.ended += 1
 
+        def convert(instance: object, time: tuple[int, int]) -> int:
+            self.answer("convert_time")
+            return time[0] * 1_000_000_000 + time[1]
+
         def locate(space: str, base: str, at: int) -> Any:
             assert base == "STAGE"
+            self.answer("locate_space")
             self.located_at.append(at)
             position, turn = record(x=0.1, y=1.6, z=-0.2), record(x=0.0, y=0.6, z=0.0, w=0.8)
             return record(
@@ -101,12 +130,12 @@ class Runtime:
             attach_session_action_sets=lambda *a: None,
             create_action_space=lambda session, info: info.subaction_path,
             poll_event=poll_event, begin_session=begin, end_session=end,
-            sync_actions=lambda *a: None, locate_space=locate,
+            sync_actions=lambda *a: self.answer("sync_actions"), locate_space=locate,
         )  # fmt: skip
         platform = record(
             KHR_CONVERT_TIMESPEC_TIME_EXTENSION_NAME="XR_KHR_convert_timespec_time",
             timespec=lambda sec, nsec: (sec, nsec),
-            convert_timespec_time_to_time_khr=lambda instance, t: t[0] * 1_000_000_000 + t[1],
+            convert_timespec_time_to_time_khr=convert,
         )
         return xr, platform
 
@@ -159,6 +188,91 @@ def test_the_session_follows_the_runtime(driver: ModuleType, tracker: SamePoseTr
     assert devices.send(tracker.ingest, NOW_NS) == 0
     runtime.becomes(State.EXITING)
     assert not devices.follow_session()
+
+
+@pytest.mark.parametrize(
+    ("call", "error"),
+    [
+        ("sync_actions", SessionNotFocused()),
+        ("convert_time", TimeInvalidError()),
+        ("locate_space", TimeInvalidError()),
+        ("locate_space", XrException("a runtime's own")),
+    ],
+)
+def test_ordinary_answers_send_nothing_and_pass(
+    driver: ModuleType,
+    tracker: SamePoseTracker,
+    caplog: pytest.LogCaptureFixture,
+    call: str,
+    error: Exception,
+) -> None:
+    runtime = Runtime()
+    devices = driver.OpenXrDevices(*runtime.module())
+    runtime.becomes(State.READY)
+    assert devices.follow_session() and devices.send(tracker.ingest, NOW_NS) == 2
+    runtime.trouble[call] = error
+    for step in (1, 2, 3):
+        assert devices.send(tracker.ingest, NOW_NS + step * 10_000_000) == 0
+        assert devices.follow_session()
+    assert [record.message for record in caplog.records] == [f"OpenXR: {error!r}; going on"]
+    runtime.trouble.clear()
+    assert devices.send(tracker.ingest, NOW_NS + 40_000_000) == 2
+    assert tracker.stats().streams["head"].accepted == 2
+
+
+def test_events_that_cannot_be_answered_now_do_not_end_the_driver(driver: ModuleType) -> None:
+    runtime = Runtime()
+    devices = driver.OpenXrDevices(*runtime.module())
+    runtime.events.append(Event(1_000_999_999, 0))  # of an extension nobody here knows
+    runtime.becomes(State.READY)
+    runtime.trouble["begin_session"] = XrException("SessionNotReady")
+    assert devices.follow_session() and runtime.begun == 0
+    runtime.trouble.clear()
+    runtime.becomes(State.READY)
+    assert devices.follow_session() and runtime.begun == 1
+
+
+@pytest.mark.parametrize("call", ["sync_actions", "locate_space", "poll_event", "begin_session"])
+@pytest.mark.parametrize("error", [SessionLostError("gone"), InstanceLostError("gone")])
+def test_a_loss_ends_with_one_line(
+    driver: ModuleType, tracker: SamePoseTracker, call: str, error: Exception
+) -> None:
+    runtime = Runtime()
+    devices = driver.OpenXrDevices(*runtime.module())
+    if call != "begin_session":
+        runtime.becomes(State.READY)
+        assert devices.follow_session()
+    runtime.trouble[call] = error
+    runtime.becomes(State.READY)
+    if call != "begin_session" and call != "poll_event":
+        runtime.events.clear()
+        assert devices.send(tracker.ingest, NOW_NS) == 0
+    with pytest.raises(SameError, match="Lost.*start again"):
+        devices.follow_session()
+    assert devices.send(tracker.ingest, NOW_NS) == 0
+
+
+def test_an_announced_loss_ends_with_one_line(driver: ModuleType) -> None:
+    for event in (
+        Event(Structure.EVENT_DATA_INSTANCE_LOSS_PENDING, 0),
+        Event(Structure.EVENT_DATA_SESSION_STATE_CHANGED, State.LOSS_PENDING),
+    ):
+        runtime = Runtime()
+        devices = driver.OpenXrDevices(*runtime.module())
+        runtime.events.append(event)
+        with pytest.raises(SameError, match="about to end the"):
+            devices.follow_session()
+
+
+def test_a_space_that_cannot_be_made_is_one_line(driver: ModuleType) -> None:
+    xr, platform = Runtime().module()
+
+    def refuse(*arguments: object) -> None:
+        raise XrException("ReferenceSpaceUnsupported")
+
+    xr.create_reference_space = refuse
+    with pytest.raises(SameError, match="ReferenceSpaceUnsupported"):
+        driver.OpenXrDevices(xr, platform)
 
 
 def test_a_missing_runtime_is_one_line(driver: ModuleType) -> None:
