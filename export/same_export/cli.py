@@ -1,6 +1,5 @@
 """``same-export``: a PyTorch checkpoint in, a bundle out."""
 
-import json
 import logging
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from same_engines.bundle.plans import PORTABLE, VARIANTS, write_plans
 from same_engines.bundle.reader import Bundle
 from same_engines.errors import ExportError
 from same_engines.gpu.cuda_device import CudaDevice
+from same_engines.json_values import parse_json
 from same_engines.qnn.library import SOCS, TARGET_PREFIX, find_soc, is_emulated, load_qnn
 from same_engines.tensorrt.build import build_plans, steps
 from same_engines.tensorrt.library import TARGETS, load_tensorrt
@@ -200,7 +200,7 @@ def _compile_for_npu(bundle: Bundle, command: ExportCommand) -> None:
 
 def _read_rig(path: Path) -> CameraRig:
     try:
-        return CameraRig.from_dict(json.loads(path.read_text()))
+        return CameraRig.from_dict(parse_json(path.read_bytes()))
     except OSError as error:
         raise ExportError(f"--rig {path}: cannot be read ({error.strerror})") from None
     except ValueError as error:

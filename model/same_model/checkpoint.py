@@ -14,6 +14,7 @@ from torch import Tensor
 
 from same_engines.atomic_files import replace_file
 from same_engines.errors import CheckpointError
+from same_engines.json_values import parse_json
 from same_model.config import ModelConfig
 from same_model.same_network import SameModel
 
@@ -120,8 +121,8 @@ def _parse_json(path: Path, text: str | None) -> object:
     if text is None:
         return None
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
+        return parse_json(text)
+    except ValueError as error:
         raise CheckpointError(f"{path}: the configuration is not JSON: {error}") from None
 
 

@@ -1,4 +1,4 @@
-"""Former name of ``same_runtime.recording``; goes with version 0.3."""
+"""Former name of ``same_runtime.recording``, which goes in the next version."""
 
 from same_runtime.recording.mcap_format import (
     FORMAT_VERSION,

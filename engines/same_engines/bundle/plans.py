@@ -21,6 +21,7 @@ from same_engines.bundle.manifest import canonical_sha256
 from same_engines.bundle.reader import Bundle, read_inside
 from same_engines.deferred_sigint import held_interrupts
 from same_engines.errors import BundleError
+from same_engines.json_values import parse_json
 
 VARIANTS: Final = ("plugin", "standard")
 """``plugin``: the operator as one kernel; ``standard``: the library's own layers only."""
@@ -87,7 +88,7 @@ def read_plans(bundle: Bundle, target: str) -> Plans | None:
         return None
     where = str(bundle.path / relative)
     try:
-        content = json.loads(read_inside(bundle.path, relative, _MAX_INDEX_BYTES))
+        content = parse_json(read_inside(bundle.path, relative, _MAX_INDEX_BYTES))
         said = content.pop("plans_sha256")
         if content["format_version"] != _FORMAT_VERSION or said != canonical_sha256(content):
             raise BundleError(

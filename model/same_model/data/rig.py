@@ -1,12 +1,12 @@
 """Camera rigs: of a file, and like EMHI's."""
 
-import json
 from pathlib import Path
 
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from same_engines.errors import DataError, InvalidInputError
+from same_engines.errors import DataError
+from same_engines.json_values import parse_json
 from same_runtime.camera import CameraRig, FisheyeCamera
 
 # From the published EMHI facts: a fit to its 2D joints, and its constant camera <- headset
@@ -72,6 +72,6 @@ def emhi_like_rig(width: int = 640, height: int = 480) -> CameraRig:
 def read_rig(path: Path) -> CameraRig:
     """Read a rig file. Raises ``DataError`` naming the file."""
     try:
-        return CameraRig.from_dict(json.loads(Path(path).read_text()))
-    except (OSError, json.JSONDecodeError, InvalidInputError) as error:
+        return CameraRig.from_dict(parse_json(Path(path).read_bytes()))
+    except (OSError, ValueError) as error:
         raise DataError(f"{path}: {error}") from None

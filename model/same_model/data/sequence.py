@@ -38,6 +38,7 @@ from numpy.typing import NDArray
 
 from same_engines.atomic_files import PartialFolder, is_temporary
 from same_engines.errors import DataError
+from same_engines.json_values import parse_json
 from same_model.data.device_stream import DeviceStream
 from same_model.data.rig import read_rig
 from same_runtime.camera import CameraRig
@@ -134,8 +135,8 @@ def open_sequence(path: Path) -> SequenceReader:
     """
     path = Path(path)
     try:
-        meta = json.loads((path / "meta.json").read_text())
-    except (OSError, json.JSONDecodeError) as error:
+        meta = parse_json((path / "meta.json").read_bytes())
+    except (OSError, ValueError) as error:
         raise DataError(f"{path}: not a sequence folder ({error})") from None
     if not isinstance(meta, dict) or meta.get("format") != _FORMAT:
         raise DataError(f"{path}/meta.json: not a {_FORMAT} file")

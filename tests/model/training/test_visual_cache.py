@@ -81,7 +81,7 @@ def test_a_system_without_posix_fallocate_makes_the_same_cache(folder, tmp_path,
 def test_what_a_killed_process_left_is_removed(folder, tmp_path):
     made(folder, tmp_path / "cache")
     whole = caches(tmp_path / "cache")[0]
-    whole.rename(whole.with_name(f".partial-{whole.name}"))
+    whole.rename(whole.with_name(f".{whole.name}.999999999.0f.partial"))
     made(folder, tmp_path / "cache")
     assert caches(tmp_path / "cache") == [whole]
 

@@ -1,6 +1,5 @@
 """EMHI as released into sequence folders, without running any of its code."""
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from scipy.spatial.transform import Rotation
 
 from same_engines.atomic_files import remove_partial_files
 from same_engines.errors import DataError
+from same_engines.json_values import parse_json
 from same_model.data.device_stream import DeviceStream
 from same_model.data.emhi.annotations import (
     FPS,
@@ -200,7 +200,7 @@ def _streams_of(arrays: Mapping[str, NDArray[Any]]) -> dict[str, DeviceStream]:
 def read_split_file(path: Path) -> dict[str, str]:
     """Subject name to split. Raises ``DataError`` for a malformed file or a subject in two."""
     try:
-        data = json.loads(Path(path).read_text())
+        data = parse_json(Path(path).read_bytes())
         out: dict[str, str] = {}
         for split in SPLITS:
             for subject in data.get(split, []):
@@ -210,7 +210,7 @@ def read_split_file(path: Path) -> dict[str, str]:
         if not out:
             raise DataError(f"no subjects; expected lists under {', '.join(SPLITS)}")
         return out
-    except (OSError, json.JSONDecodeError, AttributeError, TypeError, DataError) as error:
+    except (OSError, ValueError, AttributeError, TypeError, DataError) as error:
         raise DataError(f"{path}: {error}") from None
 
 

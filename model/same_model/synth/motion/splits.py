@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from same_engines.errors import DataError
+from same_engines.json_values import parse_json
 
 SPLITS = ("train", "validation", "protocol1", "protocol2")
 WITHHELD = "withheld"
@@ -66,7 +67,7 @@ def load_split(path: Path | None = None) -> SplitFile:
     if path is not None and not source.is_file():
         source = Path(path)
     try:
-        split = _read(json.loads(source.read_text(encoding="utf-8")))
+        split = _read(parse_json(source.read_bytes()))
     except (OSError, json.JSONDecodeError, KeyError, TypeError, ValueError) as error:
         raise DataError(f"{source}: not a split file ({error!r})") from None
     names = [c.clip for c in split.clips]

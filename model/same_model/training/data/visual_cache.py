@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import shutil
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -15,6 +14,7 @@ from filelock import FileLock
 from numpy.typing import NDArray
 from rich.progress import track
 
+from same_engines.atomic_files import remove_partial_files, whole_folder
 from same_engines.errors import DataError
 from same_model.data.sequence import SequenceReader
 from same_model.same_network import SameModel
@@ -109,14 +109,9 @@ def _feature_bytes(model: SameModel, count: int) -> int:
 
 def _make(model: SameModel, images_u8: NDArray[np.uint8], folder: Path, label: str) -> None:
     """Make ``folder``; the caller holds its lock."""
-    partial = folder.with_name(f".partial-{folder.name}")
-    shutil.rmtree(partial, ignore_errors=True)  # what a killed process left
-    try:
-        partial.mkdir()
+    remove_partial_files(folder.parent)
+    with whole_folder(folder) as partial:
         _write(model, images_u8, partial, label)
-        partial.rename(folder)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
 @torch.inference_mode()

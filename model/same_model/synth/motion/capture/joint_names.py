@@ -6,7 +6,6 @@ Rokoko, the UE mannequin, Rigify, 3ds Max bipeds and SMPL. The pelvis and the sp
 they are what lies between the hips, the shoulders and the neck.
 """
 
-import json
 import os
 import re
 from collections.abc import Mapping
@@ -14,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from same_engines.errors import DataError
+from same_engines.json_values import parse_json
 from same_model.synth.motion.capture.skeleton import SkeletonClip
 from same_runtime.conventions import JOINT_NAMES
 
@@ -60,7 +60,7 @@ def read_joint_map(path: Path) -> dict[str, str]:
     Raises ``DataError`` for a missing or malformed file, or a joint that is not one of ours.
     """
     try:
-        data = json.loads(Path(path).read_text(encoding="utf-8-sig"))
+        data = parse_json(Path(path).read_text(encoding="utf-8-sig"))
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: not a joint map ({error})") from None
     if not isinstance(data, dict) or not all(isinstance(v, str) for v in data.values()):
