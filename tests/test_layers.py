@@ -41,6 +41,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "same_export.stages",
         "same_export.parity",
         "same_export.write_bundle",
+        "same_export.quantisation",
         "same_export.qnn",
         "same_export.cli",
     ),

@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-import numpy as np
 import onnx
 import onnx_ir as ir
 
@@ -23,16 +22,18 @@ from same_engines.qnn.library import (
     load_qnn,
     open_context,
 )
-from same_export.qnn.calibrate import Frame, record_frames
 from same_export.qnn.compare_trackers import compare_trackers
-from same_export.qnn.gptq import measure_layer_inputs
-from same_export.qnn.joint_error import JointProbe, distances_mm
 from same_export.qnn.macs import multiply_accumulates
-from same_export.qnn.quantise import Range, measure_ranges, quantise
+from same_export.qnn.quantise import MARGIN, quantise
 from same_export.qnn.report import OutputError, QnnReport, StageReport
-from same_export.qnn.rewrites import layers, prepare, widen
+from same_export.qnn.rewrites import prepare, widen
 from same_export.qnn.sensitivity import LayerCost, choose_wide, layer_costs
-from same_export.qnn.sessions import cpu_session, run_all
+from same_export.quantisation.calibrate import Frame, record_frames, spread
+from same_export.quantisation.gptq import measure_layer_inputs
+from same_export.quantisation.joint_error import JointProbe, distances_mm
+from same_export.quantisation.layers import layers
+from same_export.quantisation.ranges import known_ranges, measure_ranges
+from same_export.quantisation.sessions import cpu_session, run_all
 from same_runtime.recording import Recording
 
 WIDE_SHARE: Final = 0.10
@@ -119,7 +120,7 @@ def build(
         where = str(bundle.path / bundle.graph("fp32", stage).path)
         models[stage] = prepare(bundle.graph_bytes("fp32", stage), where)
         if wide_share > 0:
-            some = _spread(frames, _SENSITIVITY_FRAMES[stage])
+            some = spread(frames, _SENSITIVITY_FRAMES[stage])
             costs += layer_costs(stage, models[stage], some, JointProbe(fusion, some))
     allowance = int(wide_share * sum(cost.weight_bytes for cost in costs))
     wide = choose_wide(costs, allowance)
@@ -129,20 +130,20 @@ def build(
         progress(f"{stage}: quantising")
         nodes = {node for chosen, node in wide if chosen == stage}
         model = widen(models[stage], nodes)
-        inputs = [f[stage] for f in _spread(frames, _CALIBRATION_FRAMES.get(stage, len(frames)))]
-        ranges = measure_ranges(model, inputs, _known_ranges(bundle))
+        inputs = [f[stage] for f in spread(frames, _CALIBRATION_FRAMES.get(stage, len(frames)))]
+        ranges = measure_ranges(model, inputs, known_ranges(bundle), MARGIN)
         progress(f"{stage}: compiling for {soc.part} and checking")
         where = f"{bundle.path}: {stage}"
         reason = ""
         operators: tuple[str, ...] = ()
-        examples = _spread(frames, _ROUNDING_FRAMES.get(stage, len(frames)))
+        examples = spread(frames, _ROUNDING_FRAMES.get(stage, len(frames)))
         behaviour = measure_layer_inputs(model, [frame[stage] for frame in examples])
         graph = quantise(model, ranges, behaviour)
         try:
             contexts[stage] = compile_context(qnn, graph, soc, where)
         except NotFinalised as error:
             reason, operators = str(error), error.operators
-        checked = _spread(frames, _CHECKED_FRAMES[stage])
+        checked = spread(frames, _CHECKED_FRAMES[stage])
         reports[stage] = StageReport(
             processor=NPU if stage in contexts else CPU,
             reason=reason,
@@ -171,25 +172,6 @@ def write_build(bundle: Bundle, built: QnnBuild) -> None:
     manifest = vars(bundle.manifest)
     targets = {**bundle.manifest.targets, built.plans.key.target: dict(built.processors)}
     write_manifest(bundle, Manifest(**{**manifest, "targets": targets}))
-
-
-def _known_ranges(bundle: Bundle) -> dict[str, Range]:
-    """Ranges that follow from what an input means, whatever a recording shows of it."""
-    config = bundle.manifest.config
-    mean, deviation = config.image_mean, config.image_std
-    known: dict[str, Range] = {
-        name: (0.0, 1.0) for name in ("visibility", "view_valid", "window_valid")
-    }
-    known["images"] = ((0.0 - mean) / deviation, (1.0 - mean) / deviation)
-    for direction in ("rays", "axes", "lstm_h"):
-        known[direction] = (-1.0, 1.0)
-    return known
-
-
-def _spread(frames: Frames, count: int) -> Frames:
-    """At most ``count`` frames, evenly spread over the recording and with its ends."""
-    indices = np.unique(np.linspace(0, len(frames) - 1, min(count, len(frames))).round())
-    return [frames[int(index)] for index in indices]
 
 
 def _check(

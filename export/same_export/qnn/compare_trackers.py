@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from same_engines import Bundle, Engine, open_engine
 from same_engines.qnn.library import is_emulated
-from same_export.qnn.joint_error import distances_mm
 from same_export.qnn.report import TrackerDifference
+from same_export.quantisation.joint_error import distances_mm
 from same_runtime.conventions import JOINT_NAMES
 from same_runtime.recording import Recording
 from same_runtime.recording.replay import Replay

@@ -15,14 +15,14 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 from onnxruntime.quantization.quant_utils import TENSOR_NAME_QUANT_SUFFIX
 
-from same_export.qnn.gptq import (
+from same_export.quantisation.gptq import (
     LARGEST_CODE,
     LayerInputs,
     by_group,
     from_groups,
     round_in_order,
 )
-from same_export.qnn.rewrites import (
+from same_export.quantisation.layers import (
     COARSE,
     FINE,
     bias_of,

@@ -17,20 +17,25 @@ import math
 from collections.abc import Callable, Collection, Sequence
 
 import numpy as np
-import onnx
-import onnx.inliner
 import onnx_ir as ir
-import onnxscript.optimizer
 from numpy.typing import NDArray
 
 from same_engines.errors import ExportError
+from same_export.quantisation.float_graph import folded, with_shapes
+from same_export.quantisation.layers import (
+    COARSE,
+    FINE,
+    SUM,
+    bias_add,
+    constant,
+    is_weighted,
+    layer_name,
+    node_name,
+    weight_axis,
+)
 
 _LONGEST_LISTED = 4
 _LARGEST_SPELT_OUT = 1 << 20
-COARSE, FINE, _SUM = "_coarse", "_fine", "_sum"
-"""How the nodes' names end that a layer with 16-bit weights becomes."""
-WEIGHTED = ("Conv", "MatMul")
-"""Operators whose second input, where constant, is a layer's weights."""
 
 
 def prepare(content: bytes, where: str) -> ir.Model:
@@ -39,51 +44,14 @@ def prepare(content: bytes, where: str) -> ir.Model:
     ``content``: a verified ONNX graph; ``where`` names it in errors. Float in, float out, same
     inputs, outputs and results up to rounding. Raises ``ExportError`` when it cannot be read.
     """
-    try:
-        proto = onnx.load_from_string(content)
-        if proto.functions:
-            proto = onnx.inliner.inline_local_functions(proto)
-        folded = onnxscript.optimizer.optimize(proto, onnx_shape_inference=True)
-        model = _with_shapes(ir.from_proto(folded))
-    except Exception as error:  # the libraries raise many kinds; all mean a bad graph
-        raise ExportError(f"{where}: cannot be prepared for the NPU: {error}") from None
-    for index, node in enumerate(model.graph):
-        node.name = node.name or f"{node.op_type}_{index}"
+    model = folded(content, where)
     _rewrite(model, "Gemm", _gemm_to_product)
     _rewrite(model, "MatMul", _spell_out_product)
     _rewrite(model, "MatMul", _group_token_products)
     _rewrite(model, "LayerNormalization", _move_gain_out)
     _rewrite(model, "MatMul", _centre_mean)
     _drop_unused(model)
-    return _with_shapes(model)
-
-
-def layers(model: ir.Model) -> dict[str, str]:
-    """Node -> layer for each linear or convolutional node: the layer's name in the network."""
-    named: dict[str, str] = {}
-    for node in model.graph:
-        if is_weighted(node):
-            named[_name(node)] = _layer_name(node)
-    return named
-
-
-def is_weighted(node: ir.Node) -> bool:
-    """Whether the node multiplies by a layer's weights, which 8 bits do not hold exactly."""
-    weight = constant_weight(node)
-    return weight is not None and not is_exact_in_8_bits(weight)
-
-
-def constant_weight(node: ir.Node) -> NDArray[np.float32] | None:
-    """What a convolution or matrix product multiplies by, where that is constant."""
-    if node.op_type not in WEIGHTED:
-        return None
-    weight = constant(node.inputs[1])
-    return weight if weight is not None and weight.ndim >= 2 else None
-
-
-def is_exact_in_8_bits(weight: NDArray[np.float32]) -> bool:
-    """Whether ``weight`` is small whole numbers, such as centred pixel coordinates."""
-    return bool(np.abs(weight).max() <= 127 and (weight % 1 == 0).all())
+    return with_shapes(model)
 
 
 def widen(model: ir.Model, nodes: Collection[str]) -> ir.Model:
@@ -97,42 +65,7 @@ def widen(model: ir.Model, nodes: Collection[str]) -> ir.Model:
         if node.name in nodes and is_weighted(node):
             _split_in_two(model.graph, node)
     _drop_unused(model)
-    return _with_shapes(model)
-
-
-def bias_of(node: ir.Node) -> ir.Value | None:
-    """The constant that is added to a weighted node's output, channel by channel, if any."""
-    if node.op_type == "Conv":
-        return node.inputs[2] if len(node.inputs) > 2 else None
-    output = node.outputs[0]
-    while len(uses := list(output.uses())) == 1 and uses[0].node.op_type == "Add":
-        add, index = uses[0]
-        other = add.inputs[1 - index]
-        found = constant(other)
-        if found is not None and found.ndim == 1:
-            return other
-        if other is None or other.producer() is None:
-            return None
-        if not str(add.name).endswith(_SUM):  # only the two halves of a wide layer are passed
-            return None
-        output = add.outputs[0]
-    return None
-
-
-def set_constant(value: ir.Value, array: NDArray[np.float32]) -> None:
-    """Give a constant another content of the same shape."""
-    content = np.ascontiguousarray(array, np.float32)
-    value.const_value = ir.tensor(content, name=value.name)
-
-
-def weight_axis(node: ir.Node) -> int:
-    """The axis of a weighted node's second input that counts its output channels."""
-    return 0 if node.op_type == "Conv" else 1
-
-
-def _with_shapes(model: ir.Model) -> ir.Model:
-    proto = ir.to_proto(model)
-    return ir.from_proto(onnx.shape_inference.infer_shapes(proto, data_prop=True))
+    return with_shapes(model)
 
 
 def _rewrite(model: ir.Model, op_type: str, rule: Callable[[ir.Graph, ir.Node], None]) -> None:
@@ -148,10 +81,10 @@ def _gemm_to_product(graph: ir.Graph, node: ir.Node) -> None:
     scaled = attributes.get("alpha", 1.0) != 1.0 or attributes.get("beta", 1.0) != 1.0
     if weight is None or bias is None or bias.ndim != 1 or attributes.get("transA") or scaled:
         return
-    label = _layer_name(node)
+    label = layer_name(node)
     build = _Builder(graph, node)
     matrix = build.constant("weight", weight.T if attributes.get("transB") else weight)
-    product = build("MatMul", [node.inputs[0], matrix], name=_name(node))
+    product = build("MatMul", [node.inputs[0], matrix], name=node_name(node))
     if node.outputs[0].shape is not None:
         product.shape, product.type = node.outputs[0].shape, node.outputs[0].type
     build.replace_by(build("Add", [product, build.constant("bias", bias, name=f"{label}.bias")]))
@@ -208,11 +141,11 @@ def _group_token_products(graph: ir.Graph, node: ir.Node) -> None:
     x = build.reshape(x, (images, tokens * inputs, 1, rows))
     kernel = np.ascontiguousarray(weight.transpose(0, 2, 1)).reshape(-1, inputs, 1, 1)
     bias = np.zeros(tokens * outputs, np.float32)
-    label = _layer_name(node)
+    label = layer_name(node)
     y = build(
         "Conv",
         [x, build.constant("weight", kernel), build.constant("bias", bias, name=f"{label}.bias")],
-        {"group": tokens, "kernel_shape": [1, 1]}, name=_name(node),
+        {"group": tokens, "kernel_shape": [1, 1]}, name=node_name(node),
     )  # fmt: skip
     y = build.reshape(y, (*batch, tokens, outputs, rows))
     if rows > 1:
@@ -233,7 +166,7 @@ def _move_gain_out(graph: ir.Graph, node: ir.Node) -> None:
         "LayerNormalization",
         [node.inputs[0], build.constant("one", ones), build.constant("zero", zeros)],
         {name: attribute.value for name, attribute in node.attributes.items()},
-        name=_name(node),
+        name=node_name(node),
     )
     users = [user for user, _ in node.outputs[0].uses()]
     if all(_is_linear(user, node.outputs[0]) for user in users):
@@ -263,28 +196,19 @@ def _is_linear(user: ir.Node, x: ir.Value) -> bool:
     if user.op_type != "MatMul" or user.inputs[0] is not x:
         return False
     weight = constant(user.inputs[1])
-    return weight is not None and weight.ndim == 2 and _bias_add(user) is not None
-
-
-def _bias_add(node: ir.Node) -> tuple[ir.Node, int] | None:
-    uses = list(node.outputs[0].uses())
-    if len(uses) != 1 or uses[0][0].op_type != "Add":
-        return None
-    add, index = uses[0]
-    other = constant(add.inputs[1 - index])
-    return (add, 1 - index) if other is not None and other.ndim == 1 else None
+    return weight is not None and weight.ndim == 2 and bias_add(user) is not None
 
 
 def _absorb(
     graph: ir.Graph, linear: ir.Node, gain: NDArray[np.float32], offset: NDArray[np.float32]
 ) -> None:
     weight = constant(linear.inputs[1])
-    found = _bias_add(linear)
+    found = bias_add(linear)
     assert weight is not None and found is not None
     add, index = found
     bias = constant(add.inputs[index])
     assert bias is not None
-    label = _layer_name(linear)
+    label = layer_name(linear)
     build = _Builder(graph, linear)
     linear.replace_input_with(1, build.constant("folded", gain[:, None] * weight))
     new_bias = build.constant("bias", bias + offset @ weight, name=f"{label}.bias")
@@ -304,8 +228,8 @@ def _split_in_two(graph: ir.Graph, node: ir.Node) -> None:
             bias = constant(node.inputs[2])
             assert bias is not None
             inputs[2] = build.constant("no_bias", np.zeros_like(bias))
-        parts.append(build(node.op_type, inputs, attributes, name=f"{_name(node)}{part}"))
-    build.replace_by(build("Add", parts, name=f"{_name(node)}{_SUM}"))
+        parts.append(build(node.op_type, inputs, attributes, name=f"{node_name(node)}{part}"))
+    build.replace_by(build("Add", parts, name=f"{node_name(node)}{SUM}"))
 
 
 def rounded_to_8_bits(weight: NDArray[np.float32], axis: int) -> NDArray[np.float32]:
@@ -351,7 +275,7 @@ class _Builder:
     def constant(self, part: str, array: NDArray[np.generic], name: str | None = None) -> ir.Value:
         if name is None or name in self._graph.initializers:
             self._count += 1
-            name = f"{_name(self._node)}.{part}.{self._count}"
+            name = f"{node_name(self._node)}.{part}.{self._count}"
         value = ir.Value(name=name, const_value=ir.tensor(np.ascontiguousarray(array), name=name))
         self._graph.register_initializer(value)
         return value
@@ -376,7 +300,7 @@ class _Builder:
         node = ir.Node(
             "", op_type, inputs,
             attributes=ir.convenience.convert_attributes(attributes),  # type: ignore[arg-type]
-            num_outputs=outputs, name=name or f"{_name(self._node)}_{op_type}_{self._count}",
+            num_outputs=outputs, name=name or f"{node_name(self._node)}_{op_type}_{self._count}",
         )  # fmt: skip
         for index, output in enumerate(node.outputs):
             output.name = f"{node.name}_{index}"
@@ -384,34 +308,7 @@ class _Builder:
         return list(node.outputs)
 
 
-def constant(value: ir.Value | None) -> NDArray[np.float32] | None:
-    """The array behind a value that is known when the graph is built, else None."""
-    if value is None or value.const_value is None:
-        return None
-    return np.asarray(value.const_value.numpy())
-
-
 def _shape(value: ir.Value | None) -> tuple[int, ...]:
     if value is None or value.shape is None:
         raise ExportError(f"tensor {value.name if value else '?'}: its shape is not known")
     return tuple(int(n) for n in value.shape.numpy())
-
-
-def _name(node: ir.Node) -> str:
-    return node.name or node.op_type
-
-
-def _layer_name(node: ir.Node) -> str:
-    """The layer's name in the network, as its bias or its weight still tells."""
-    found = _bias_add(node) if node.op_type == "MatMul" else None
-    bias = found[0].inputs[found[1]] if found else None
-    if node.op_type in ("Conv", "Gemm") and len(node.inputs) > 2:
-        bias = node.inputs[2]
-    for value in (bias, node.inputs[1]):
-        name = (value.name if value is not None else None) or ""
-        stem, _, kind = name.rpartition(".")
-        if kind in ("bias", "weight") and stem:
-            return stem.removeprefix("stage.")
-        if kind in ("hidden_weight", "value"):
-            return name.removeprefix("stage.")
-    return _name(node)

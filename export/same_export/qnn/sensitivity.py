@@ -6,10 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
-from same_export.qnn.calibrate import Frame
-from same_export.qnn.joint_error import JointProbe, distances_mm
-from same_export.qnn.rewrites import is_weighted, layers, rounded_to_8_bits, weight_axis
-from same_export.qnn.sessions import cpu_session, run_all
+from same_export.qnn.rewrites import rounded_to_8_bits
+from same_export.quantisation.calibrate import Frame
+from same_export.quantisation.joint_error import JointProbe, distances_mm
+from same_export.quantisation.layers import is_weighted, layers, weight_axis
+from same_export.quantisation.sessions import cpu_session, run_all
 
 
 @dataclass(frozen=True)

@@ -27,10 +27,12 @@ from same_engines.qnn.library import (
     open_context,
 )
 from same_export.qnn import build as qnn_build
-from same_export.qnn.quantise import measure_ranges, quantise
-from same_export.qnn.rewrites import layers, prepare, rounded_to_8_bits, widen
+from same_export.qnn.quantise import MARGIN, quantise
+from same_export.qnn.rewrites import prepare, rounded_to_8_bits, widen
 from same_export.qnn.sensitivity import LayerCost, choose_wide
-from same_export.qnn.sessions import cpu_session, run_all
+from same_export.quantisation.layers import layers
+from same_export.quantisation.ranges import measure_ranges
+from same_export.quantisation.sessions import cpu_session, run_all
 from same_runtime.demo import demo_bundle, demo_recording
 from same_runtime.recording import Recording
 
@@ -88,7 +90,7 @@ def test_a_wide_layer_rounds_far_less_than_an_8_bit_one(exported_bundle: Path) -
     model = prepare(bundle.graph_bytes("fp32", "inertial"), "inertial")
     inputs = [random_inputs(bundle, "inertial", seed) for seed in range(3)]
     exact = run_all(cpu_session(serialised(model)), inputs)["joints_imu"]
-    ranges = measure_ranges(widen(model, layers(model)), inputs, {})
+    ranges = measure_ranges(widen(model, layers(model)), inputs, {}, MARGIN)
 
     def error(wide: Mapping[str, str]) -> float:
         came = run_all(cpu_session(quantise(widen(model, wide), ranges)), inputs)["joints_imu"]
@@ -100,7 +102,7 @@ def test_a_wide_layer_rounds_far_less_than_an_8_bit_one(exported_bundle: Path) -
 def test_known_ranges_and_bounds_win_over_what_calibration_saw(exported_bundle: Path) -> None:
     bundle = Bundle.open(exported_bundle)
     model = prepare(bundle.graph_bytes("fp32", "fusion"), "fusion")
-    ranges = measure_ranges(model, [random_inputs(bundle, "fusion")], {"rays": (-1.0, 1.0)})
+    ranges = measure_ranges(model, [random_inputs(bundle, "fusion")], {"rays": (-1.0, 1.0)}, MARGIN)
     assert ranges.by_tensor["rays"] == (-1.0, 1.0)
     clips = [node.outputs[0].name for node in model.graph if node.op_type == "Clip"]
     assert clips and all(ranges.by_tensor[str(name)][1] <= 1.0 for name in clips)
@@ -114,7 +116,7 @@ def test_motion_a_third_larger_than_calibration_saw_does_not_saturate(
     bundle = Bundle.open(exported_bundle)
     model = prepare(bundle.graph_bytes("fp32", "temporal"), "temporal")
     seen = [random_inputs(bundle, "temporal", seed) for seed in range(3)]
-    graph = quantise(model, measure_ranges(model, seen, {}))
+    graph = quantise(model, measure_ranges(model, seen, {}, MARGIN))
     larger = [{**seen[0], "joints_local": seen[0]["joints_local"] + np.float32(0.3)}]
     exact = run_all(cpu_session(serialised(model)), larger)["joints_anchor"]
     came = run_all(cpu_session(graph), larger)["joints_anchor"]
@@ -302,7 +304,7 @@ def test_visual_of_base_compiles_and_runs(tmp_path: Path) -> None:
     shape = graph.inputs[0].shape
     image = np.random.default_rng(0).uniform(-2, 2, shape).astype(np.float32)
     frames = [{"images": image}]
-    quantised = quantise(prepared, measure_ranges(prepared, frames, {}))
+    quantised = quantise(prepared, measure_ranges(prepared, frames, {}, MARGIN))
     qnn = load_qnn()
     context = compile_context(qnn, quantised, XR2_GEN2, "visual of base")
     npu = run_all(open_context(qnn, context, XR2_GEN2, "visual of base"), frames)

@@ -1,7 +1,8 @@
 """What every stage reads while the bundle tracks a recording: the data to quantise with."""
 
+from collections.abc import Sequence
 from itertools import islice
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,8 @@ from same_engines.onnxruntime.engine import OnnxRuntimeEngine
 from same_runtime.recording import Recording
 from same_runtime.recording.replay import Replay
 from same_runtime.tracker import SamePoseTracker
+
+T = TypeVar("T")
 
 Frame = dict[str, NDArray[np.float32]]
 """One frame's inputs of a stage, by tensor name."""
@@ -40,6 +43,12 @@ def record_frames(
     if not whole:
         raise RecordingError(f"{recording.path}: has no frame with images to calibrate with")
     return whole
+
+
+def spread(frames: Sequence[T], count: int) -> list[T]:
+    """At most ``count`` frames, evenly spread over the recording and with its ends."""
+    indices = np.unique(np.linspace(0, len(frames) - 1, min(count, len(frames))).round())
+    return [frames[int(index)] for index in indices]
 
 
 class _Listener(EngineWrapper):

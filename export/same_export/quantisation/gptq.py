@@ -15,9 +15,9 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
-from same_export.qnn.calibrate import Frame
-from same_export.qnn.rewrites import constant, is_weighted
-from same_export.qnn.sessions import cpu_session
+from same_export.quantisation.calibrate import Frame
+from same_export.quantisation.layers import constant, is_weighted
+from same_export.quantisation.sessions import cpu_session
 
 LARGEST_CODE = 127
 _DAMPING = 0.03

@@ -7,7 +7,7 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from same_export.qnn.calibrate import Frame
+from same_export.quantisation.calibrate import Frame
 
 _ERRORS_ONLY: Final = 3
 

@@ -10,16 +10,18 @@ from npu import needs_qnn
 from onnx import TensorProto, helper
 
 from same_engines.qnn.library import SOCS, compile_context, load_qnn, open_context
-from same_export.qnn.gptq import (
+from same_export.qnn.quantise import MARGIN, quantise
+from same_export.qnn.requantise import rounded_up
+from same_export.qnn.rewrites import prepare, widen
+from same_export.quantisation.gptq import (
     by_group,
     from_groups,
     measure_layer_inputs,
     round_in_order,
 )
-from same_export.qnn.quantise import measure_ranges, quantise
-from same_export.qnn.requantise import rounded_up
-from same_export.qnn.rewrites import COARSE, constant, layers, prepare, widen
-from same_export.qnn.sessions import cpu_session, run_all
+from same_export.quantisation.layers import COARSE, constant, layers
+from same_export.quantisation.ranges import measure_ranges
+from same_export.quantisation.sessions import cpu_session, run_all
 
 Arrays = dict[str, np.ndarray]
 
@@ -131,7 +133,7 @@ def test_rounding_makes_up_for_itself_where_inputs_go_together() -> None:
 def test_a_quantised_layer_is_right_on_average_in_every_channel(name: str) -> None:
     model = prepare(LAYERS[name], name)
     frames = frames_of(LAYERS[name], 8)
-    ranges = measure_ranges(model, frames, {})
+    ranges = measure_ranges(model, frames, {}, MARGIN)
     exact = run_all(cpu_session(LAYERS[name]), frames)["y"]
 
     def channel_error(content: bytes) -> tuple[float, float]:
@@ -154,7 +156,7 @@ def test_the_npu_computes_what_the_quantised_graph_says(name: str, wide: bool) -
         model = widen(model, layers(model))
         assert any(str(node.name).endswith(COARSE) for node in model.graph)
     frames = frames_of(LAYERS[name], 2)
-    ranges = measure_ranges(model, frames, {})
+    ranges = measure_ranges(model, frames, {}, MARGIN)
     content = quantise(model, ranges, measure_layer_inputs(model, frames))
     quantised = run_all(cpu_session(content), frames)["y"]
     qnn, soc = load_qnn(), SOCS["qnn-xr2gen2"]
