@@ -85,6 +85,35 @@ class Synth:
 
 
 @dataclass(frozen=True)
+class CheckSplit:
+    """Refuse a split that trains on takes that a protocol tests, under whatever name."""
+
+    motion_dir: tyro.conf.Positional[tuple[Path, ...]]
+    """Folders of BVH or AMC clips, packed with xz or not, searched with their subfolders."""
+    split_file: Path | None = None
+    """Another split than the latest: a file, or a shipped one such as `cmu-v1`."""
+
+    def run(self) -> int:
+        from same_model.synth.motion.clip import load_clip
+        from same_model.synth.motion.leaks import check_split, joint_angles
+        from same_model.synth.motion.splits import load_split
+        from same_model.synth.plan import find_clips
+
+        split = load_split(self.split_file)
+        with _progress() as progress:
+            clips = find_clips(self.motion_dir, (), split)
+            task = progress.add_task("clips", total=len(clips), note="")
+            angles = {}
+            for clip, path in clips:
+                angles[clip.clip] = [joint_angles(m) for m in load_clip(path)[0]]
+                progress.update(task, advance=1, note=clip.clip)
+        check_split(split, angles)
+        absent = len(split.clips) - len(angles)
+        print(f"{split.label}: no take of a protocol is trained on ({absent} clips were not there)")
+        return 0
+
+
+@dataclass(frozen=True)
 class Mcap:
     """Write one sequence of a data set as an MCAP recording, for same-track."""
 
@@ -180,7 +209,7 @@ class Preview:
 class DataCommand:
     """Make, inspect, convert and look at data sets for training and evaluation."""
 
-    command: Synth | Inspect | ConvertEmhi | Preview | Mcap
+    command: Synth | CheckSplit | Inspect | ConvertEmhi | Preview | Mcap
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

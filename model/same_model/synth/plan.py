@@ -68,7 +68,7 @@ def plan_jobs(
     split = split or load_split()
     jobs: list[Job] = []
     if motion_dirs:
-        for clip, path in _chosen(motion_dirs, wanted_clips, split):
+        for clip, path in find_clips(motion_dirs, wanted_clips, split):
             if clip.split in wanted_splits:
                 whose = split.sources.get(clip.source) or credit or UNSTATED
                 jobs += [
@@ -96,7 +96,7 @@ def plan_jobs(
     return jobs
 
 
-def _chosen(
+def find_clips(
     motion_dirs: Sequence[Path], wanted: tuple[str, ...], split: SplitFile
 ) -> list[tuple[SplitClip, Path]]:
     """The clips to make and their files, by name."""

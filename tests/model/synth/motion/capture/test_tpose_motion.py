@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
+from skeleton_axes import own_axes
 
 from same_model.synth.body.body import Body, make_body, skin
 from same_model.synth.motion.capture.axes_from_rest import upright_rest
 from same_model.synth.motion.capture.joint_names import find_joints
-from same_model.synth.motion.capture.skeleton import SkeletonClip
 from same_model.synth.motion.capture.tpose import LIMB_ENDS, T_POSE_DIRECTIONS
 from same_model.synth.motion.capture.tpose_motion import to_tpose
 from same_model.synth.motion.clip import load_clip, read_skeleton
@@ -30,20 +30,6 @@ CLIPS = {
     "motion/animated-drawings/cmu1-jumping_jacks.bvh.xz": 3.5,
     "motion/animated-drawings/rokoko-jesse_dance.bvh.xz": 9.0,
 }
-
-
-def own_axes(clip: SkeletonClip, rng: np.random.Generator) -> SkeletonClip:
-    """The same motion with bone axes of its own at every joint: the rest pose is a heap."""
-    turns = [Rotation.random(random_state=int(rng.integers(2**31))) for _ in clip.names]
-    offsets, rotations = clip.offsets.copy(), clip.rotations_xyzw.copy()
-    for j, parent in enumerate(clip.parents):
-        local = Rotation.from_quat(rotations[:, j]) * turns[j]
-        if parent >= 0:
-            local = turns[parent].inv() * local
-            offsets[j] = turns[parent].inv().apply(offsets[j])
-        rotations[:, j] = local.as_quat()
-    ends = {j: turns[j].inv().apply(end) for j, end in clip.ends.items()}
-    return replace(clip, offsets=offsets, rotations_xyzw=rotations, ends=ends)
 
 
 @pytest.mark.parametrize("clip", ["07_01", "13_30", "14_12", "06_05"])
