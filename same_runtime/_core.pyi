@@ -9,7 +9,7 @@ import enum
 import numpy
 import numpy.typing
 import typing
-__all__: list[str] = ['DeviceStates', 'FrameAssembler', 'How', 'ImagePreprocessor', 'ImageRing', 'Ingestion', 'LegRing', 'PoseRing', 'PushStatus', 'Synchroniser', 'floor_anchor', 'spatial_aware_deform_attn']
+__all__: list[str] = ['DEVICES', 'DeviceStates', 'FEATURE_DIM', 'FrameAssembler', 'How', 'ImagePreprocessor', 'ImageRing', 'Ingestion', 'LegRing', 'MAX_ACCELERATION', 'MAX_NORM_ERROR', 'MAX_POSITION_M', 'MAX_SPEED_MPS', 'MAX_STEP_M', 'MAX_TIMESTAMP_NS', 'MAX_VELOCITY_GAP_NS', 'MIN_INTERVAL_NS', 'MIN_SPACING_NS', 'NUM_POSE_DEVICES', 'PoseRing', 'PushStatus', 'Synchroniser', 'floor_anchor', 'spatial_aware_deform_attn', 'steady_ns']
 class How(enum.IntEnum):
     """
     How a device's state at a time was obtained, ordered by trust.
@@ -446,3 +446,19 @@ def spatial_aware_deform_attn(features: typing.Annotated[numpy.typing.ArrayLike,
     Returns sampled (V, J, M, D), the weighted features, and position (V, J, M, H), the
     weighted ReLU(w1 points + b1). Raises ValueError for other shapes.
     """
+def steady_ns() -> int:
+    """
+    Now on the clock that stands in for an arrival time that is not given, ns.
+    """
+DEVICES: tuple = ('head', 'ctrl_left', 'ctrl_right', 'leg_left', 'leg_right')
+FEATURE_DIM: int = 16
+MAX_ACCELERATION: float = 10000.0
+MAX_NORM_ERROR: float = 0.01
+MAX_POSITION_M: float = 100000.0
+MAX_SPEED_MPS: float = 12.0
+MAX_STEP_M: float = 0.3
+MAX_TIMESTAMP_NS: int = 4611686018427387904
+MAX_VELOCITY_GAP_NS: int = 500000000
+MIN_INTERVAL_NS: int = 500000
+MIN_SPACING_NS: int = 100000
+NUM_POSE_DEVICES: int = 3

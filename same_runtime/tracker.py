@@ -14,7 +14,7 @@ from same_engines import Bundle, Engine, open_engine
 from same_engines.bundle.config import BundleConfig
 from same_engines.errors import BundleError, InvalidInputError, SameError
 from same_engines.field_checks import checked_flag
-from same_runtime._core import DeviceStates, Ingestion, Synchroniser
+from same_runtime._core import DeviceStates, Ingestion, Synchroniser, steady_ns
 from same_runtime.calibration.recent_states import recent_states
 from same_runtime.camera import CameraRig
 from same_runtime.conventions import DEVICES, JOINT_NAMES
@@ -23,7 +23,7 @@ from same_runtime.estimation.prediction import Reach, judged, pose_at
 from same_runtime.ingestion.clock_sync import set_clock
 from same_runtime.ingestion.frame_inbox import FrameInbox
 from same_runtime.ingestion.inputs import Ingest
-from same_runtime.ingestion.timestamps import check_follows, check_same_clock
+from same_runtime.ingestion.timestamps import check_same_clock
 from same_runtime.live.fork_safety import keep_in_children
 from same_runtime.live.publisher import Publisher
 from same_runtime.live.worker import LiveFigures, LiveOptions, Tasks, Worker
@@ -136,7 +136,8 @@ class SamePoseTracker:
 
     def push(self, frame: StereoFrame, imu: ImuFrame) -> Pose:
         """Estimate the pose at ``frame.timestamp_ns`` from a stereo frame and one reading of
-        each device taken within a second of it (best: at the same time).
+        each device taken within a second of it (best: at the same time). Both times are brought
+        onto the tracker's clock as ``TrackerOptions.clocks`` says for the cameras and each device.
 
         Raises ``InvalidInputError`` or ``TimestampError`` for bad input, in which case nothing
         has changed and the next good call works; ``EngineError`` if the backend fails.
@@ -145,37 +146,39 @@ class SamePoseTracker:
         if not isinstance(imu, ImuFrame):
             raise InvalidInputError(f"imu: expected an ImuFrame, got {type(imu).__name__}")
         self._inbox.check(frame)
-        check_same_clock(
-            "imu.timestamp_ns", imu.timestamp_ns, "frame", frame.timestamp_ns, ONE_SECOND_NS
-        )
         readings = [
             (index, reading)
             for index, device in enumerate(DEVICES)
             if (reading := getattr(imu, device)) is not None
         ]
+        arrival_ns = steady_ns()
         with self._running():
             self._check_not_started()
-            newest_frame_ns = self._pipeline.newest_frame_ns
-            if newest_frame_ns is None or frame.timestamp_ns > newest_frame_ns:
-                for index, _ in readings:
-                    newest_ns = self._synchroniser.newest_ns(index)
-                    check_follows(DEVICES[index], newest_ns, imu.timestamp_ns)
-            if self._pipeline.admit_frame(frame.timestamp_ns):
+            frame_ns, restarted = self._pipeline.judge_frame(frame.timestamp_ns, arrival_ns)
+            self._pipeline.check_readings(
+                self._ingestion, imu.timestamp_ns, arrival_ns, readings, frame_ns, restarted
+            )
+            frame_ns = self._pipeline.admit_frame(frame.timestamp_ns, arrival_ns)
+            if restarted:
                 self._pipeline.clear_samples()
-            for index, reading in readings:
-                self._pipeline.store(index, imu.timestamp_ns, reading)
-            return self._pipeline.estimate(frame.timestamp_ns, frame.left, frame.right, started_ns)
+            self._pipeline.store_readings(self._ingestion, imu.timestamp_ns, arrival_ns, readings)
+            return self._pipeline.estimate(frame_ns, frame.left, frame.right, started_ns)
 
-    def push_frame(self, frame: StereoFrame) -> Pose:
-        """Estimate the pose at ``frame.timestamp_ns`` from the ingested samples; see ``push``."""
+    def push_frame(self, frame: StereoFrame, arrival_ns: int | None = None) -> Pose:
+        """Estimate the pose at ``frame.timestamp_ns`` from the ingested samples; see ``push``.
+        ``arrival_ns``: as in ``ingest.frame``."""
         started_ns = time.perf_counter_ns()
         self._inbox.check(frame)
-        head_ns = self._synchroniser.newest_ns(0)
-        check_same_clock("frame.timestamp_ns", frame.timestamp_ns, "head", head_ns, _ONE_HOUR_NS)
+        if arrival_ns is None:
+            arrival_ns = steady_ns()
+        arrival_ns = check_timestamp_ns("arrival_ns", arrival_ns)
         with self._running():
             self._check_not_started()
-            self._pipeline.admit_frame(frame.timestamp_ns)
-            return self._pipeline.estimate(frame.timestamp_ns, frame.left, frame.right, started_ns)
+            frame_ns, _ = self._pipeline.judge_frame(frame.timestamp_ns, arrival_ns)
+            head_ns = self._synchroniser.newest_ns(0)
+            check_same_clock("frame.timestamp_ns", frame_ns, "head", head_ns, _ONE_HOUR_NS)
+            frame_ns = self._pipeline.admit_frame(frame.timestamp_ns, arrival_ns)
+            return self._pipeline.estimate(frame_ns, frame.left, frame.right, started_ns)
 
     def recentre(self, keep_place: bool = False) -> None:
         """Make where the head looks now forward (-z) and its place on the floor the origin of

@@ -58,14 +58,11 @@ Quaternion read_unit(const py::handle& value) {
   const auto v = read_vector<4>(value, "orientation_xyzw");
   const Quaternion q{v[0], v[1], v[2], v[3]};
   const double length = std::sqrt(dot(q, q));
-  if (!(std::abs(length - 1.0) <= 0.01))
+  if (!(std::abs(length - 1.0) <= kMaxNormError))
     throw py::value_error("orientation_xyzw: expected a unit quaternion (xyzw), got norm " +
                           std::to_string(length));
   return normalised(q);
 }
-
-// The same bounds as same_runtime.samples.
-constexpr double kMaxPositionM = 1e5, kMaxAcceleration = 1e4;
 
 class LiveIngestion {
  public:
@@ -139,6 +136,8 @@ auto counted(Ingestion& ingestion, int stream, Read&& read) {
 }  // namespace
 
 void bind_ingestion(py::module_& module) {
+  module.def("steady_ns", &steady_ns,
+             "Now on the clock that stands in for an arrival time that is not given, ns.");
   py::class_<LiveIngestion>(
       module, "Ingestion",
       "The door of live samples into a Synchroniser: judges stamps, maps device clocks to the\n"

@@ -1,7 +1,8 @@
 #include <algorithm>
 
 #include "bindings.hpp"
-#include "same/timestamp_gate.hpp"
+#include "same/inertial_features.hpp"
+#include "same/stream_gate.hpp"
 
 namespace same::bindings {
 namespace {
@@ -17,6 +18,22 @@ void check_finite(const DoubleArray& array, const char* name) {
   if (!std::all_of(array.data(), array.data() + array.size(),
                    [](double value) { return std::isfinite(value); }))
     throw py::value_error(std::string(name) + ": expected finite values");
+}
+
+// What the core and Python must agree on: the core owns it.
+void export_constants(py::module_& module) {
+  module.attr("DEVICES") = py::cast(std::tuple_cat(kDeviceNames));
+  module.attr("NUM_POSE_DEVICES") = kNumPoseDevices;
+  module.attr("FEATURE_DIM") = kFeatureDim;
+  module.attr("MAX_TIMESTAMP_NS") = kMaxTimestampNs;
+  module.attr("MIN_SPACING_NS") = kMinSpacingNs;
+  module.attr("MIN_INTERVAL_NS") = kMinIntervalNs;
+  module.attr("MAX_VELOCITY_GAP_NS") = kMaxVelocityGapNs;
+  module.attr("MAX_STEP_M") = kMaxStepM;
+  module.attr("MAX_SPEED_MPS") = kMaxSpeedMps;
+  module.attr("MAX_POSITION_M") = kMaxPositionM;
+  module.attr("MAX_ACCELERATION") = kMaxAcceleration;
+  module.attr("MAX_NORM_ERROR") = kMaxNormError;
 }
 
 }  // namespace
@@ -50,7 +67,7 @@ Quaternion to_quaternion(const DoubleArray& array, const char* name) {
   const double* v = array.data();
   const Quaternion q{v[0], v[1], v[2], v[3]};
   const double length = std::sqrt(dot(q, q));
-  if (!(std::abs(length - 1.0) <= 0.01))
+  if (!(std::abs(length - 1.0) <= kMaxNormError))
     throw py::value_error(std::string(name) + ": expected a unit quaternion (xyzw), got norm " +
                           std::to_string(length));
   return normalised(q);
@@ -110,6 +127,7 @@ PYBIND11_MODULE(_core, module) {
       "form of the attention operator. Times are int64 nanoseconds, quaternions xyzw, lengths\n"
       "metres; frames and axes are those of same_runtime.conventions. Wrong shapes, dtypes or\n"
       "values raise ValueError and change nothing.";
+  same::bindings::export_constants(module);
   same::bindings::bind_rings(module);
   same::bindings::bind_assembly(module);
   same::bindings::bind_ingestion(module);

@@ -16,11 +16,11 @@ from same_runtime.estimation.prediction import Estimate
 from same_runtime.ingestion.clock_sync import CAMERAS, STREAMS
 from same_runtime.ingestion.clock_watch import ClockWatch
 from same_runtime.ingestion.frame_inbox import FrameInbox, InboxFrame
+from same_runtime.ingestion.push import check_readings, refusal, store_readings
 from same_runtime.ingestion.timestamps import stamp_error
 from same_runtime.observer import Observer
 from same_runtime.options import TrackerOptions
 from same_runtime.pose import Pose, Reason
-from same_runtime.samples import DevicePose, LegReading
 from same_runtime.stats import RollingFigures
 
 _log = logging.getLogger("same")
@@ -51,8 +51,9 @@ class Pipeline:
         self._observer = observer
         self._admit = observer.part("synchronise", ingestion.admit)
         self._lookup = observer.part("synchronise", synchroniser.lookup)
-        self._push_pose = observer.part("synchronise", ingestion.push_pose)
-        self._push_leg = observer.part("synchronise", ingestion.push_leg)
+        self._consider = observer.part("synchronise", ingestion.consider)
+        self.check_readings = observer.part("synchronise", check_readings)
+        self.store_readings = observer.part("synchronise", store_readings)
         self._estimator = Estimator(engine, rig, config, options.ground_y_m, observer)
         self._ingestion = ingestion
         self._synchroniser = synchroniser
@@ -107,31 +108,26 @@ class Pipeline:
         self.newest_pose = None
         self._estimator.forget()
 
-    def admit_frame(self, timestamp_ns: int) -> bool:
-        """Take a frame's stamp, or raise with nothing changed. True when time begins anew."""
-        newest_ns = self.newest_frame_ns
-        code, _, _ = self._admit(_CAMERA_STREAM, timestamp_ns, timestamp_ns, True)
-        if code:
-            raise stamp_error("frame", PushStatus(code), newest_ns, timestamp_ns)
-        if newest_ns is not None and timestamp_ns <= newest_ns:
-            self.forget()
-            return True
-        return False
+    def judge_frame(self, timestamp_ns: int, arrival_ns: int) -> tuple[int, bool]:
+        """A frame's time on the tracker's clock, and whether its time line begins anew with it.
 
-    def store(self, index: int, timestamp_ns: int, reading: DevicePose | LegReading) -> None:
-        """Take a device's checked reading. Raises ``TimestampError``."""
-        if isinstance(reading, DevicePose):
-            code = self._push_pose(
-                index, timestamp_ns, reading.position, reading.orientation_xyzw, timestamp_ns, True
-            )
-        else:
-            code = self._push_leg(
-                index, timestamp_ns, reading.orientation_xyzw, reading.acceleration, timestamp_ns,
-                True,
-            )  # fmt: skip
+        Raises ``TimestampError`` for a stamp that cannot follow; only counters change.
+        """
+        code, mapped_ns, restarted = self._consider(_CAMERA_STREAM, timestamp_ns, arrival_ns, True)
         if code:
-            newest_ns = self._ingestion.newest_ns(index)
-            raise stamp_error(DEVICES[index], PushStatus(code), newest_ns, timestamp_ns)
+            raise refusal(self._ingestion, _CAMERA_STREAM, timestamp_ns, arrival_ns)
+        newest_ns = self.newest_frame_ns
+        if newest_ns is not None and mapped_ns <= newest_ns and not restarted:
+            raise stamp_error("frame", PushStatus.BACKWARDS, newest_ns, mapped_ns)
+        return mapped_ns, restarted
+
+    def admit_frame(self, timestamp_ns: int, arrival_ns: int) -> int:
+        """Take a frame that ``judge_frame`` has passed; its time on the tracker's clock. Carried
+        state is forgotten where time begins anew."""
+        _, mapped_ns, restarted = self._admit(_CAMERA_STREAM, timestamp_ns, arrival_ns, True)
+        if restarted:
+            self.forget()
+        return mapped_ns
 
     def estimate(
         self, timestamp_ns: int, left: Image, right: Image, started_ns: int, skewed: bool = False

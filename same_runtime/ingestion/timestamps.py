@@ -3,9 +3,6 @@
 from same_engines.errors import TimestampError
 from same_runtime._core import PushStatus
 
-MIN_SPACING_NS = 100_000
-"""Nothing here samples faster than 10 kHz; closer stamps are another unit passed as ns."""
-
 _UNITS_HINT = "timestamps are integer nanoseconds: are these micro-, milliseconds or seconds?"
 
 
@@ -35,17 +32,6 @@ def stamp_error(
         case _:
             why = f"sample at {timestamp_ns} ns refused: {status.name}"
     return TimestampError(f"{name}: {why}")
-
-
-def check_follows(name: str, newest_ns: int | None, timestamp_ns: int) -> None:
-    """Raise ``TimestampError`` unless ``timestamp_ns`` can follow ``newest_ns`` in one stream."""
-    if newest_ns is None or timestamp_ns - newest_ns >= MIN_SPACING_NS:
-        return
-    if timestamp_ns == newest_ns:
-        status = PushStatus.DUPLICATE
-    else:
-        status = PushStatus.BACKWARDS if timestamp_ns < newest_ns else PushStatus.TOO_CLOSE
-    raise stamp_error(name, status, newest_ns, timestamp_ns)
 
 
 def check_same_clock(

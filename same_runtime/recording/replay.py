@@ -63,10 +63,10 @@ class Replay:
             try:
                 if sample.stream == FRAME_STREAM:
                     assert isinstance(sample.value, StereoFrame)
-                    pose = self.tracker.push_frame(sample.value)
+                    pose = self.tracker.push_frame(sample.value, sample.arrival_ns)
                     yield ReplayedFrame(sample.value, pose, truth.get(sample.timestamp_ns))
                 elif sample.stream != TRUTH_STREAM:
-                    ingest_sample(self.tracker.ingest, sample)
+                    ingest_sample(self.tracker.ingest, sample, sample.arrival_ns)
             except InvalidInputError as error:
                 self.refused[sample.stream] += 1
                 self.why_refused[sample.stream] = str(error)

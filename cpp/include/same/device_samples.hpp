@@ -7,6 +7,10 @@
 
 namespace same {
 
+// What a sample may hold; anything beyond is another unit, or no measurement at all.
+constexpr double kMaxPositionM = 1e5, kMaxAcceleration = 1e4;
+constexpr double kMaxNormError = 0.01;  // of a unit quaternion
+
 struct PoseSample {  // 6DOF, device to world
   Vec3 position{};   // m
   Quaternion orientation;
