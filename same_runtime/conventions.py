@@ -8,6 +8,8 @@ its mid-exposure. ``T_a_b`` maps points of frame b into frame a.
 
 from typing import Final
 
+from same_runtime import _core
+
 JOINT_NAMES: Final = (
     "pelvis", "left_hip", "right_hip", "spine1", "left_knee", "right_knee", "spine2",
     "left_ankle", "right_ankle", "spine3", "left_foot", "right_foot", "neck", "left_collar",
@@ -29,14 +31,14 @@ UPPER_BODY_JOINTS: Final = (3, 6, 9, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21)
 VIEWS: Final = ("left", "right")
 NUM_VIEWS: Final = len(VIEWS)
 
-DEVICES: Final = ("head", "ctrl_left", "ctrl_right", "leg_left", "leg_right")
-"""The five worn devices, in token order. The first three are 6DOF, the legs 3DOF."""
+DEVICES: Final[tuple[str, ...]] = _core.DEVICES
+"""The five worn devices, head, controllers and legs, in token order; the legs are 3DOF."""
 
-POSE_DEVICES: Final = DEVICES[:3]
-LEG_DEVICES: Final = DEVICES[3:]
+POSE_DEVICES: Final = DEVICES[: _core.NUM_POSE_DEVICES]
+LEG_DEVICES: Final = DEVICES[_core.NUM_POSE_DEVICES :]
 NUM_DEVICES: Final = len(DEVICES)
 
-FEATURE_DIM: Final = 16
+FEATURE_DIM: Final = _core.FEATURE_DIM
 """Length of one device's inertial feature token (float32, SI units, ``cam_left`` axes):
 
 =======  ===========================  ============================  ==========================
@@ -58,4 +60,4 @@ gap between frames of more than ``MAX_VELOCITY_GAP_NS``.
 WINDOW: Final = 32
 """Frames that the temporal stage looks at."""
 
-MAX_VELOCITY_GAP_NS: Final = 500_000_000
+MAX_VELOCITY_GAP_NS: Final = _core.MAX_VELOCITY_GAP_NS

@@ -6,10 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from same_engines.errors import InvalidInputError, TimestampError
-
-MAX_TIMESTAMP_NS = 2**62
-_MAX_ABS_POSITION_M = 1e5
-_MAX_ABS_ACCELERATION = 1e4
+from same_runtime._core import (
+    MAX_ACCELERATION,
+    MAX_NORM_ERROR,
+    MAX_POSITION_M,
+    MAX_TIMESTAMP_NS,
+)
 
 
 def check_timestamp_ns(name: str, value: object) -> int:
@@ -42,7 +44,7 @@ def _vector(name: str, value: object, size: int, limit: float) -> NDArray[np.flo
 def _quaternion(name: str, value: object) -> NDArray[np.float64]:
     quaternion = _vector(name, value, 4, 1e3)
     norm = float(np.linalg.norm(quaternion))
-    if abs(norm - 1.0) > 0.01:
+    if abs(norm - 1.0) > MAX_NORM_ERROR:
         raise InvalidInputError(f"{name}: expected a unit quaternion (xyzw), got norm {norm:.4g}")
     quaternion = quaternion / norm
     quaternion.setflags(write=False)
@@ -63,9 +65,7 @@ class DevicePose:
     """(4,) unit quaternion, device to world."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(
-            self, "position", _vector("position", self.position, 3, _MAX_ABS_POSITION_M)
-        )
+        object.__setattr__(self, "position", _vector("position", self.position, 3, MAX_POSITION_M))
         object.__setattr__(
             self, "orientation_xyzw", _quaternion("orientation_xyzw", self.orientation_xyzw)
         )
@@ -90,7 +90,7 @@ class LegReading:
         object.__setattr__(
             self,
             "acceleration",
-            _vector("acceleration", self.acceleration, 3, _MAX_ABS_ACCELERATION),
+            _vector("acceleration", self.acceleration, 3, MAX_ACCELERATION),
         )
 
     @classmethod
@@ -104,7 +104,7 @@ class LegReading:
         R f - g up.
         """
         x, y, z, w = _quaternion("orientation_xyzw", orientation_xyzw)
-        force = _vector("specific_force", specific_force, 3, _MAX_ABS_ACCELERATION)
+        force = _vector("specific_force", specific_force, 3, MAX_ACCELERATION)
         axis = np.array([x, y, z])
         turned = force + 2.0 * np.cross(axis, np.cross(axis, force) + w * force)
         return cls(np.array([x, y, z, w]), turned - np.array([0.0, gravity, 0.0]))

@@ -7,15 +7,19 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from same_runtime._core import DeviceStates, How, Synchroniser, floor_anchor
+from same_runtime._core import (
+    MAX_SPEED_MPS,
+    MAX_STEP_M,
+    DeviceStates,
+    How,
+    Synchroniser,
+    floor_anchor,
+)
 from same_runtime.conventions import JOINT_NAMES, NUM_JOINTS
 from same_runtime.pose import Pose, PoseStatus, Reason
 
 VELOCITY_FRAMES: Final = 4
 _MAX_VELOCITY_AGE_S: Final = 0.25
-_MAX_SPEED_MPS: Final = 12.0
-_JUMP_M: Final = 0.3
-_JUMP_MPS: Final = 12.0
 
 
 def _weights(**weights: float) -> NDArray[np.float64]:
@@ -68,7 +72,7 @@ class Estimate:
         times = self.recent_s[wanted] - self.recent_s[wanted].mean()
         velocity = np.tensordot(times, self.recent_world[wanted], axes=1) / (times @ times)
         speed = np.linalg.norm(velocity, axis=1, keepdims=True)
-        return np.asarray(velocity * np.minimum(1.0, _MAX_SPEED_MPS / np.maximum(speed, 1e-9)))
+        return np.asarray(velocity * np.minimum(1.0, MAX_SPEED_MPS / np.maximum(speed, 1e-9)))
 
 
 @dataclass(frozen=True)
@@ -173,7 +177,7 @@ def continued(
 
 
 def _jumped(before: NDArray[np.float64], after: NDArray[np.float64], seconds: float) -> bool:
-    return float(np.linalg.norm(after - before)) > _JUMP_M + _JUMP_MPS * seconds
+    return float(np.linalg.norm(after - before)) > MAX_STEP_M + MAX_SPEED_MPS * seconds
 
 
 def _carried(
