@@ -116,7 +116,7 @@ def test_times_out_of_range_are_refused_alike_at_every_method(tiny_bundle: Path)
         with pytest.raises(InvalidInputError, match="head is not tracked"):
             tracker.recentre()
         ingest.head(10 * MS, STANDING, IDENTITY, 12 * MS)
-        ingest.leg("left", 11 * SECOND, IDENTITY, STANDING)
+        ingest.leg("left", 10 * SECOND + 20 * MS, IDENTITY, STANDING)
         ingest.frame(StereoFrame(10 * MS, image, image), 12 * MS)
         pose = tracker.step()
         assert pose is not None and pose.timestamp_ns == 7 * MS
@@ -125,7 +125,7 @@ def test_times_out_of_range_are_refused_alike_at_every_method(tiny_bundle: Path)
 
 def test_a_head_at_time_zero_is_tracked(tiny_bundle: Path) -> None:
     with SamePoseTracker(tiny_bundle) as tracker:
-        tracker.ingest.leg("left", SECOND, IDENTITY, STANDING)
+        tracker.ingest.leg("left", 100 * MS, IDENTITY, STANDING)
         tracker.ingest.head(0, STANDING, IDENTITY)
         tracker.recentre()
 
