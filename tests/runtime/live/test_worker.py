@@ -393,6 +393,32 @@ def test_starts_and_stops_from_many_threads_leave_no_thread_behind(
     tracker.push_frame(StereoFrame(START_NS, None, None))
 
 
+def test_a_stop_that_meets_a_start_waits_until_it_has_started(
+    tracker: SamePoseTracker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrong: list[BaseException] = []
+    start_thread = threading.Thread.start
+
+    def stop() -> None:
+        try:
+            tracker.stop()
+        except BaseException as error:
+            wrong.append(error)
+
+    def meeting(thread: threading.Thread) -> None:
+        if thread.name == "same-network":
+            stopper = threading.Thread(target=stop)
+            start_thread(stopper)
+            stopper.join(0.2)
+        start_thread(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", meeting)
+    tracker.start()
+    monkeypatch.undo()
+    wait_until(lambda: not live_threads())
+    assert wrong == []
+
+
 async def collected(tracker: SamePoseTracker) -> list[Pose]:
     return [pose async for pose in tracker.poses()]
 
