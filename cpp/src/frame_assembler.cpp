@@ -9,6 +9,10 @@
 namespace same {
 namespace {
 
+// Training's windows span 1.03 s. A row from longer ago says nothing to the network and misleads
+// it, so that slow or lost frames make the window shorter.
+constexpr int64_t kMaxRowAgeNs = 1'100'000'000;
+
 void write_matrix(const RigidTransform& T, float* out) {
   for (int row = 0; row < 3; ++row) {
     for (int col = 0; col < 3; ++col)
@@ -56,7 +60,10 @@ bool FrameAssembler::assemble(int64_t timestamp_ns, const DeviceStates& states,
   const size_t held = static_cast<size_t>(std::min<uint64_t>(frames_, size));
   for (size_t row = 0; row < size; ++row) {
     const size_t age = size - 1 - row;
-    if (age >= held) {
+    const bool known =
+        age < held &&
+        timestamp_ns - history_[(frames_ - 1 - age) % size].timestamp_ns <= kMaxRowAgeNs;
+    if (!known) {
       write_matrix(RigidTransform{}, out.T_anchor_cam + 16 * row);
       out.time_offset_s[row] = out.window_valid[row] = 0.0f;
       continue;

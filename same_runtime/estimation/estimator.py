@@ -178,7 +178,7 @@ class Estimator:
         reasons: tuple[Reason, ...],
         started_ns: int,
     ) -> Estimate:
-        rows = min(VELOCITY_FRAMES, self._window, assembler.frames)
+        rows = min(VELOCITY_FRAMES, int(self._window_valid.sum()))
         recent_world = self._joints_to_world(assembler, self._joints_anchor[-rows:].reshape(-1, 3))
         recent_world = recent_world.reshape(rows, -1, 3)
         joints_world = recent_world[-1]

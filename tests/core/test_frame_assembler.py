@@ -154,6 +154,20 @@ def test_window_holds_the_newest_frames_relative_to_the_newest_anchor() -> None:
     assert assembler.frames == len(times)
 
 
+@pytest.mark.parametrize(("spacing_ms", "valid"), [(33, 8), (200, 6), (400, 3), (2000, 1)])
+def test_rows_of_long_ago_are_none(spacing_ms: int, valid: int) -> None:
+    assembler, out = FrameAssembler(T_HEAD_CAM, GROUND_Y, 8), Buffers(8)
+    for index in range(10):
+        states = Devices(np.random.default_rng(index)).states()
+        assert assembler.assemble((index + 1) * spacing_ms * MS, states, *out)
+    assert out.window_valid.tolist() == [0.0] * (8 - valid) + [1.0] * valid
+    np.testing.assert_array_equal(
+        out.T_anchor_cam[: 8 - valid], np.tile(np.eye(4), (8 - valid, 1, 1))
+    )
+    expected = -1e-3 * spacing_ms * np.arange(valid - 1, -1, -1)
+    np.testing.assert_allclose(out.time_offset_s[8 - valid :], expected, atol=1e-6)
+
+
 def test_float64_far_from_the_world_origin() -> None:
     devices = Devices(np.random.default_rng(4))
     near, far = FrameAssembler(T_HEAD_CAM, window=2), FrameAssembler(T_HEAD_CAM, window=2)

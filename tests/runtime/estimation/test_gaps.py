@@ -72,3 +72,15 @@ def test_nothing_is_predicted_over_a_long_gap(tiny_bundle: Path) -> None:
             tracker._pipeline.predicted = None
             tracker._predict_without_images()
             assert (tracker._pipeline.predicted is not None) == predicted
+
+
+def test_few_frames_a_second_still_have_a_velocity_of_their_own(tiny_bundle: Path) -> None:
+    with SamePoseTracker(tiny_bundle) as tracker:
+        for index, (frame, imu) in enumerate(made_up_stream(tracker.rig, BEFORE)):
+            t = frame.timestamp_ns + index * 500_000_000  # three rows of the window are known
+            tracker.push(replace(frame, timestamp_ns=t), replace(imu, timestamp_ns=t))
+        newest = tracker._pipeline.newest
+    assert newest is not None
+    assert len(newest.recent_s) == len(newest.recent_world) == 3
+    assert newest.recent_s[-1] == 0 and newest.recent_s[0] < -1.0
+    assert not newest.velocity.any()
