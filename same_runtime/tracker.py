@@ -13,7 +13,7 @@ from types import TracebackType
 from same_engines import Bundle, Engine, open_engine
 from same_engines.bundle.config import BundleConfig
 from same_engines.errors import BundleError, InvalidInputError, SameError
-from same_engines.field_checks import checked_flag
+from same_engines.field_checks import checked_flag, given_or_default
 from same_runtime._core import DeviceStates, Ingestion, Synchroniser, steady_ns
 from same_runtime.calibration.recent_states import recent_states
 from same_runtime.camera import CameraRig
@@ -75,12 +75,7 @@ class SamePoseTracker:
     ) -> None:
         engine = backend if isinstance(backend, Engine) else None
         try:
-            if options is None:
-                options = TrackerOptions()
-            elif not isinstance(options, TrackerOptions):
-                raise InvalidInputError(
-                    f"options: expected TrackerOptions, got {type(options).__name__}"
-                )
+            options = given_or_default("options", options, TrackerOptions)
             opened = _open_bundle(bundle)
             if rig is not None and not isinstance(rig, CameraRig):
                 raise InvalidInputError(f"rig: expected a CameraRig, got {type(rig).__name__}")
@@ -253,11 +248,9 @@ class SamePoseTracker:
         Raises ``SameError`` when already started or closed, ``InvalidInputError`` for a wrong
         type. ``push`` is closed meanwhile.
         """
-        if options is not None and not isinstance(options, LiveOptions):
-            raise InvalidInputError(f"options: expected LiveOptions, got {type(options).__name__}")
+        live_options = given_or_default("options", options, LiveOptions)
         if not callable(clock):
             raise InvalidInputError(f"clock: expected a function, got {type(clock).__name__}")
-        live_options = options or LiveOptions()
         tasks = Tasks(
             lambda stopping: self._estimate_newest(live_options.max_wait_ns, stopping),
             self._estimate_without_images,

@@ -7,6 +7,7 @@ from same_engines.errors import InvalidInputError
 from same_engines.json_values import real_number
 
 Choice = TypeVar("Choice")
+Kind = TypeVar("Kind")
 
 
 def checked_number(name: str, value: object, low: float, high: float, unit: str) -> float:
@@ -35,4 +36,13 @@ def checked_choice(name: str, value: Choice, choices: Collection[Choice]) -> Cho
     if value not in choices:
         listed = ", ".join(map(str, choices))
         raise InvalidInputError(f"{name}: expected one of {listed}, got {value!r:.60}")
+    return value
+
+
+def given_or_default(name: str, value: Kind | None, kind: type[Kind]) -> Kind:
+    """``value``, or a ``kind()`` for None. Raises ``InvalidInputError`` for another type."""
+    if value is None:
+        return kind()
+    if not isinstance(value, kind):
+        raise InvalidInputError(f"{name}: expected {kind.__name__}, got {type(value).__name__}")
     return value
