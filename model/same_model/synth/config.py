@@ -6,6 +6,9 @@ from dataclasses import asdict, dataclass
 
 from same_engines.errors import DataError
 
+_GENERATOR = 2
+"""Goes up when the same settings give other recordings, so that no data set is made of both."""
+
 
 @dataclass(frozen=True)
 class SynthConfig:
@@ -56,6 +59,5 @@ class SynthConfig:
     def digest(self) -> str:
         """Changes when any field that shapes a recording changes."""
         shaping = {k: v for k, v in asdict(self).items() if k not in ("variants", "procedural")}
-        if not self.scatter:  # younger than data sets that are to be gone on with
-            del shaping["scatter"]
+        shaping["generator"] = _GENERATOR
         return hashlib.sha256(json.dumps(shaping, sort_keys=True).encode()).hexdigest()[:16]

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from same_engines.errors import DataError
-from same_model.synth.body.body import load_body_model
+from same_model.synth.body.body import load_body_model, make_body
 from same_model.synth.config import SynthConfig
 from same_model.synth.motion import procedural
 from same_model.synth.motion.clip import Motion, MotionReport, load_clip
@@ -19,6 +19,8 @@ from same_model.synth.motion.splits import SPLITS, WITHHELD, SplitClip, SplitFil
 
 UNSTATED = "a clip whose licence nobody stated: find it out before you use or share what it made"
 """Credit of clips that neither the split nor the user credits."""
+_STATURES_M = (1.45, 2.0)
+_STATURE_M_PER_UNIT = -0.12
 _PROCEDURAL_CREDIT = "procedural, Apache-2.0"
 _ENDINGS = (".bvh", ".bvh.xz", ".amc", ".amc.xz")
 
@@ -38,6 +40,11 @@ class Job:
     """Whose motion it is and under which licence."""
     joint_map: Mapping[str, str] = field(default_factory=dict)
     """Our joint names to the clip's, for skeletons that no name table knows."""
+
+    @property
+    def varied(self) -> bool:
+        """Whether bodies, sensors and styles vary more widely than the protocols', which stay."""
+        return self.split in ("train", WITHHELD)
 
     @property
     def name(self) -> str:
@@ -136,10 +143,18 @@ def seeded(*parts: object) -> np.random.Generator:
     return np.random.default_rng([zlib.crc32(str(p).encode()) for p in parts])
 
 
-def performer_shape(seed: int, performer: str) -> NDArray[np.float64]:
-    """Body shape coefficients (K,) of a performer; a performer never has two shapes."""
-    size = load_body_model().shape_size
-    return seeded(seed, "shape", performer).normal(0.0, 0.9, size).clip(-1.7, 1.7)
+def performer_shape(seed: int, performer: str, wide: bool = False) -> NDArray[np.float64]:
+    """Body shape coefficients (K,) of a performer; a performer never has two shapes.
+
+    ``wide``: any stature from 1.45 to 2.0 m is as likely; else they crowd about 1.75 m.
+    """
+    rng = seeded(seed, "shape", performer)
+    shape = rng.normal(0.0, 0.9, load_body_model().shape_size).clip(-1.7, 1.7)
+    if wide:
+        wanted = rng.uniform(*_STATURES_M)
+        for _ in range(2):  # the first coefficient is stature, the others have a little of it
+            shape[0] += (wanted - make_body(shape).stature_m) / _STATURE_M_PER_UNIT
+    return shape
 
 
 def job_motions(config: SynthConfig, job: Job) -> tuple[list[Motion], MotionReport]:
@@ -158,7 +173,7 @@ def job_motions(config: SynthConfig, job: Job) -> tuple[list[Motion], MotionRepo
     for motion in motions:
         if job.variant % 2:
             motion = motion.mirrored()
-        if config.restyle > 0 and job.split in ("train", WITHHELD):
+        if config.restyle > 0 and job.varied:
             motion = restyled(seeded(config.seed, "style", job.name), motion, config.restyle)
         name = job.name + motion.name.removeprefix(clip).removesuffix("~mirrored")
         out.append(_stretch(config, replace(motion, name=name)))

@@ -102,7 +102,7 @@ def make_sequence(config: SynthConfig, job: Job, motion: Motion, path: Path) -> 
     from same_model.synth.render.renderer import ImageLook, Renderer
 
     rng = seeded(config.seed, "take", motion.name)
-    take = stage_take(rng, motion, performer_shape(config.seed, job.performer))
+    take = stage_take(rng, motion, performer_shape(config.seed, job.performer, job.varied))
     rig = random_rig(rng, config.width, config.height, config.rig_spread)
     look = ImageLook(
         gamma=float(rng.uniform(0.6, 1.0)),
@@ -138,7 +138,8 @@ def make_sequence(config: SynthConfig, job: Job, motion: Motion, path: Path) -> 
                 if writer.depth is not None:
                     writer.depth[i] = shot.depth[:, :: config.supersample, :: config.supersample]
                 joints_2d[i], visible[i] = _seen(renderer, take, shot, poses[i, 0], joints[i], near)
-        streams = sensors.sense_all(rng, take.tracks, epoch_ns)
+        leg = sensors.random_leg_noise(rng) if job.varied else sensors.LEG_NOISE
+        streams = sensors.sense_all(rng, take.tracks, epoch_ns, leg=leg)
         sensed = [sensors.at_frames(streams[d], stamps) for d in DEVICES]
         writer.commit(
             {

@@ -2,9 +2,11 @@ import json
 from importlib.resources import files
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from same_engines.errors import DataError
+from same_model.synth.body.body import make_body
 from same_model.synth.config import SynthConfig
 from same_model.synth.motion import procedural
 from same_model.synth.motion.splits import SPLITS, load_split
@@ -77,6 +79,14 @@ def test_bodies_of_train_and_protocol1_differ(shared_data: Path) -> None:
     assert (performer_shape(0, "cmu07-0") == performer_shape(0, "cmu07-0")).all()
     assert (performer_shape(0, "cmu07-0") != performer_shape(0, "cmu08-0")).any()
     assert len({j.name for j in jobs}) == len(jobs)
+
+
+def test_training_bodies_are_of_any_stature_and_the_protocols_stay() -> None:
+    wide = [make_body(performer_shape(0, f"p{i}", wide=True)).stature_m for i in range(60)]
+    assert 1.44 < min(wide) < 1.5 and 1.95 < max(wide) < 2.01
+    assert np.histogram(wide, bins=4, range=(1.44, 2.01))[0].min() > 5
+    jobs = plan_jobs(SynthConfig())
+    assert {j.split for j in jobs if j.varied} == {"train"}
 
 
 @pytest.mark.parametrize(
