@@ -37,11 +37,11 @@ sanitize: $(VENV)/.dev-installed
 	done
 
 bench: $(VENV)/.dev-installed
-	$(RUN)/python benchmarks/push_latency.py
+	$(RUN)/same-bench push
 
 # Draws the README's latency picture and table from the report of record.
 figures: $(VENV)/.dev-installed
-	$(RUN)/python benchmarks/readme_figures.py
+	$(RUN)/same-bench figures
 
 # Headers with which the tests build the native TensorRT plugin where no SDK is installed.
 TENSORRT_HEADERS := build/tensorrt-headers/NvInfer.h

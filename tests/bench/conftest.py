@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from bench_parts import ManualClock, SlowEngine, write_recording
 
-from same_bench.clip import Clip, load_clip
-from same_bench.probe import ProbedTracker
+from same_bench.measuring.clip import Clip, load_clip
+from same_bench.measuring.probe import ProbedTracker
 from same_engines import Bundle
 from same_runtime.camera import CameraRig
 from same_runtime.recording import Recording

@@ -11,10 +11,13 @@ import pytest
 from bench_parts import ManualClock, write_recording
 from report_parts import QUIET, make_report, make_samples
 
-from same_bench import cli, live
-from same_bench.compare import CompareCommand, compare
-from same_bench.measure import Samples
-from same_bench.report import Run, read_report, to_json
+from same_bench import cli
+from same_bench.commands.compare import CompareCommand
+from same_bench.commands.compare import run as compare
+from same_bench.commands.latency import parse_duration
+from same_bench.measuring.measure import Samples
+from same_bench.reporting import live_view as live
+from same_bench.reporting.report import Run, read_report, to_json
 from same_runtime.camera import CameraRig, FisheyeCamera
 
 COLD_PARTS = ("import", "load", "build", "warm_up", "first_pose")
@@ -150,5 +153,100 @@ def test_the_live_view_keeps_to_its_budget(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_durations() -> None:
-    parsed = [cli.parse_duration(text) for text in ("60s", "2m", "500ms", "7", "1.5s")]
+    parsed = [parse_duration(text) for text in ("60s", "2m", "500ms", "7", "1.5s")]
     np.testing.assert_allclose(parsed, [60, 120, 0.5, 7, 1.5])
+
+
+SUBCOMMANDS = sorted(cli._COMMANDS)
+
+
+def test_help_lists_every_command_without_importing_them() -> None:
+    code = (
+        "import sys; from same_bench.cli import main; main(['--help'])\n"
+        "print(*(m for m in ('numpy', 'rich', 'tyro', 'onnxruntime') if m in sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    *shown, imported = done.stdout.splitlines()
+    assert imported == "", done.stdout + done.stderr
+    for name in SUBCOMMANDS:
+        assert any(line.startswith(f"  {name} ") for line in shown)
+    folder = Path(cli.__file__).parent / "commands"
+    assert {path.stem for path in folder.glob("[a-z]*.py")} == set(SUBCOMMANDS)
+
+
+@pytest.mark.parametrize("name", SUBCOMMANDS)
+def test_every_command_explains_itself(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        cli.main([name, "--help"])
+    assert not stop.value.code
+    assert f"usage: same-bench {name} " in capsys.readouterr().out
+
+
+def test_an_unknown_command_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["abacus"]) == 2
+    assert capsys.readouterr().err.startswith("same-bench: 'abacus' is no command; expected ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["push", "--out", "absent/a.json"], "--out absent/a.json: its folder does not exist"),
+        (["ingest", "--calls", "0"], "--calls and --repeats: expected at least 1"),
+        (["live", "--minutes", "0"], "--minutes: expected 0.05..1440"),
+        (["prediction", "--horizons-ms", "0"], "--horizons-ms: expected 1..1000"),
+        (["faults", "--only", "fog"], "--only: expected of image noise"),
+        (["npu", "--recording", "absent.mcap"], "absent.mcap"),
+        (["figures", "--report", "absent.json"], "absent.json: cannot be read"),
+    ],
+)
+def test_mistakes_of_the_others(
+    arguments: list[str],
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    if arguments[0] in ("live", "prediction"):
+        arguments = [*arguments, "--out", "a.json"]
+    assert cli.main(arguments) == 2
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert line.startswith(f"same-bench {arguments[0]}: ") and message in line
+
+
+def test_faults_ingest_and_figures_write_what_they_say(
+    tiny_bundle: Path,
+    recording: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    out = tmp_path / "faults.json"
+    recorded = ["--bundle", str(tiny_bundle), "--out", str(out)]
+    assert cli.main(["faults", *recorded, "--only", "no leg trackers"]) == 0
+    (row,) = json.loads(out.read_text())["rows"]
+    assert row["perturbation"] == "no leg trackers" and row["mpjpe_mm"] > 0
+    assert cli.main(["faults", *recorded, "--recording", str(recording)]) == 2
+    assert "has no true joints" in capsys.readouterr().err
+    assert cli.main(["ingest", "--calls", "50", "--repeats", "2"]) == 0
+    costs = json.loads(capsys.readouterr().out)
+    assert {"head", "controller", "leg"} <= costs.keys()
+    report, readme = tmp_path / "report.json", tmp_path / "README.md"
+    report.write_text(to_json(make_report()))
+    readme.write_text("a\n<!-- same-bench -->\nold\n<!-- /same-bench -->\nb\n")
+    assert cli.main(["figures", "--report", str(report), "--readme", str(readme)]) == 0
+    text = readme.read_text()
+    assert "old" not in text and "| p50 |" in text and text.endswith("b\n")
+    assert (tmp_path / "latency.svg").read_text().startswith("<svg")
+
+
+@pytest.mark.slow
+def test_a_live_run_writes_its_figures(tiny_bundle: Path, tmp_path: Path) -> None:
+    out = tmp_path / "live.json"
+    arguments = ["live", "--bundle", str(tiny_bundle), "--minutes", "0.06", "--out", str(out)]
+    assert cli.main([*arguments, "--ticks", str(tmp_path / "ticks.npz")]) == 0
+    figures = json.loads(out.read_text())["figures"]
+    assert figures["display"]["ticks"] > 100 and figures["network"]["count"] > 50
+    assert figures["frames"]["tracked"] > 50
+    assert figures["ingestion_us"]["head"]["count"] > 100
+    assert figures["python_allocations"].keys() >= {"head", "leg", "latest", "at_time"}
+    assert (tmp_path / "ticks.npz").stat().st_size > 1000

@@ -5,8 +5,8 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from same_bench.deadlines import judge_ticks
-from same_bench.endless import STREAMS, EndlessDevices
+from same_bench.live.deadlines import judge_ticks
+from same_bench.live.endless_devices import STREAMS, EndlessDevices
 from same_runtime.demo import demo_recording
 from same_runtime.recording import Recording
 

@@ -1,34 +1,32 @@
 """What of the GPU benchmark can be wrong without a GPU: byte counts, verdicts, the peers."""
 
 import json
-import subprocess
 import sys
-import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 from rich.console import Console
+from streams import made_up_stream
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "benchmarks/gpu"))
-sys.path.insert(0, str(ROOT / "tests/support"))
+from same_bench.cli import main
+from same_bench.gpu.verdicts import verdicts
+from same_bench.peers.deform_attn_reference import deform_attn_reference
+from same_engines import Bundle, open_engine
+from same_engines.errors import EngineError
+from same_engines.gpu.cuda_device import find_driver
+from same_engines.gpu.deform_attn_cuda import DeformAttnShape
+from same_runtime.tracker import SamePoseTracker
 
-import kernel  # noqa: E402
-import measure_gpu  # noqa: E402
-from deform_attn_reference import deform_attn_reference  # noqa: E402
-from streams import made_up_stream  # noqa: E402
-from tiny_model import smallest_model  # noqa: E402
-from torch_device import TorchDevice, torch_engine  # noqa: E402
+pytest.importorskip("torch", reason="needs pip install .[export]")
 
-from same_engines import Bundle, open_engine  # noqa: E402
-from same_engines.errors import EngineError  # noqa: E402
-from same_engines.gpu.cuda_device import find_driver  # noqa: E402
-from same_engines.gpu.deform_attn_cuda import DeformAttnShape  # noqa: E402
-from same_export.stages import for_precision  # noqa: E402
-from same_model.config import PRESETS  # noqa: E402
-from same_model.network.deform_attn import spatial_aware_deform_attn  # noqa: E402
-from same_runtime.tracker import SamePoseTracker  # noqa: E402
+from tiny_model import smallest_model
+
+from same_bench.gpu import kernel, measure
+from same_bench.gpu.torch_device import TorchDevice, torch_engine
+from same_export.stages import for_precision
+from same_model.config import PRESETS
+from same_model.network.deform_attn import spatial_aware_deform_attn
 
 
 @pytest.mark.parametrize("half", [False, True])
@@ -109,14 +107,14 @@ def test_verdicts_say_what_held_what_did_not_and_what_was_not_measured() -> None
         "torch graph with the kernel fp16": entry(0.4),
         "torch eager fp16": entry(8.0),
     }
-    said = measure_gpu.verdicts({"kernel": {}, "presets": {"base": {"engines": engines}}})
+    said = verdicts({"kernel": {}, "presets": {"base": {"engines": engines}}})
     assert said["base fp16 engine"] == "torch graph with the kernel fp16"
     assert said["push p50"] == "0.4 ms, asked <= 0.5: holds"
     assert said["push p99"] == "0.9 ms, asked <= 0.8: does not hold"
     assert said["times faster than torch eager"] == "20 x, asked >= 10: holds"
     assert said["times faster than onnxruntime-cuda"] == "not measured"
     assert said["operator over its plugin-free form"] == "not measured"
-    assert measure_gpu.verdicts({"kernel": {}, "presets": {}})["base fp16"] == "not measured"
+    assert verdicts({"kernel": {}, "presets": {}})["base fp16"] == "not measured"
 
 
 @pytest.mark.skipif(find_driver() is None, reason="this machine has a GPU driver")
@@ -124,8 +122,8 @@ def test_without_a_gpu_it_says_so_and_writes_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "gpu.json"
-    monkeypatch.setattr(sys, "argv", ["measure_gpu.py", "--out", str(out)])
-    assert measure_gpu.main() == 2
+    monkeypatch.setattr(sys, "argv", ["same-bench", "gpu", "--out", str(out)])
+    assert main() == 2
     assert "no NVIDIA driver on this machine" in capsys.readouterr().err
     assert not out.exists()
 
@@ -138,9 +136,9 @@ def test_what_cannot_be_measured_says_why_and_leaves_the_rest() -> None:
         ("begun", RuntimeError("CUDA error:\n an illegal address")),
         ("wordless", AssertionError()),
     ):
-        with measure_gpu._refusals(result, at, console):
+        with measure.refusals(result, at, console):
             raise raised
-    with measure_gpu._refusals(result, "good", console):
+    with measure.refusals(result, "good", console):
         result["good"] = {}
     assert result == {
         "typed": {"refused": "refuses this card"},
@@ -151,21 +149,16 @@ def test_what_cannot_be_measured_says_why_and_leaves_the_rest() -> None:
         "wordless": {"refused": "AssertionError: AssertionError"},
         "good": {},
     }
-    with pytest.raises(KeyboardInterrupt), measure_gpu._refusals(result, "stopped", console):
+    with pytest.raises(KeyboardInterrupt), measure.refusals(result, "stopped", console):
         raise KeyboardInterrupt
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(find_driver() is None, reason="this machine has a GPU driver")
-def test_a_rehearsal_reaches_every_gpu_call_and_writes_why_each_failed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_rehearsal_reaches_every_gpu_call_and_writes_why_each_failed(tmp_path: Path) -> None:
     out = tmp_path / "gpu.json"
-    monkeypatch.setattr(
-        sys, "argv",
-        ["measure_gpu.py", "--rehearse", "--presets", "lite", "--frames", "20", "--out", str(out)],
-    )  # fmt: skip
-    assert measure_gpu.main() == 0
+    rehearsal = ["gpu", "--rehearse", "--presets", "lite", "--frames", "20"]
+    assert main([*rehearsal, "--out", str(out)]) == 0
     report = json.loads(out.read_text())
     assert report["device"] == "none: a rehearsal"
     assert "refused" not in report["presets"]["lite"]
@@ -178,39 +171,3 @@ def test_a_rehearsal_reaches_every_gpu_call_and_writes_why_each_failed(
         assert not {"ModuleNotFoundError", "FileNotFoundError"} & set(entry["refused"].split(": "))
         assert any(word in entry["refused"] for word in ("NVIDIA", "CUDA", "nvcc", "cudaError"))
     assert set(report["verdicts"].values()) == {"not measured"}
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="shell scripts for Linux machines")
-def test_packed_parts_may_come_one_by_one_and_are_checked(tmp_path: Path) -> None:
-    wheels = tmp_path / "work" / "wheels"
-    wheels.mkdir(parents=True)
-    about = "carried-1.0.dist-info"
-    with zipfile.ZipFile(wheels / "carried-1.0-py3-none-any.whl", "w") as wheel:
-        wheel.writestr("carried.py", "value = 7\n" + "#" * 300_000)
-        wheel.writestr(f"{about}/METADATA", "Metadata-Version: 2.1\nName: carried\nVersion: 1.0\n")
-        wheel.writestr(
-            f"{about}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
-        )
-        wheel.writestr(f"{about}/RECORD", "")
-    pack, scripts = tmp_path / "pack", ROOT / "benchmarks/gpu"
-    split = [str(scripts / "split.sh"), str(tmp_path / "work"), str(pack), "100K"]
-    subprocess.run(split, check=True)
-    parts = sorted(pack.iterdir())
-    assert len(parts) > 2
-    into = tmp_path / "into"
-
-    def unpack(folder: Path) -> subprocess.CompletedProcess[str]:
-        arguments = [str(scripts / "unpack.sh"), str(folder), str(into), sys.executable]
-        return subprocess.run(arguments, capture_output=True, text=True)
-
-    for index, part in enumerate(parts):
-        one = tmp_path / f"trip-{index}"
-        one.mkdir()
-        part.rename(one / part.name)
-        came = unpack(one)
-        assert came.returncode == 0, came.stderr
-        assert ("still to come" in came.stdout) == (index < len(parts) - 1)
-    assert (into / "site" / "carried.py").read_text().startswith("value = 7")
-    piece = tmp_path / "trip-1" / "part-01" / "piece"
-    piece.write_bytes(b"?" + piece.read_bytes()[1:])
-    assert unpack(tmp_path / "trip-1").returncode != 0

@@ -7,8 +7,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from same_bench import machine
-from same_bench.machine import QuietWatch, gpu_facts
+from same_bench.measuring import machine
+from same_bench.measuring.machine import QuietWatch, gpu_facts
 
 
 def test_noise_is_detected() -> None:

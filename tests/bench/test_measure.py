@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from bench_parts import ManualClock
 
-from same_bench.clip import Clip
-from same_bench.measure import OVERHEAD, interleaved, paced, single_stream
-from same_bench.probe import PARTS, ProbedTracker, probe_cost_ns
-from same_bench.stats import deadline_misses, pose_age, summarise
+from same_bench.measuring.clip import Clip
+from same_bench.measuring.measure import OVERHEAD, interleaved, paced, single_stream
+from same_bench.measuring.probe import PARTS, ProbedTracker, probe_cost_ns
+from same_bench.reporting.stats import deadline_misses, pose_age, summarise
 from same_engines.errors import InvalidInputError
 
 MS = 1_000_000

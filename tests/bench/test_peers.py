@@ -5,10 +5,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from same_bench.clip import Clip
-from same_bench.peers import FullWindowEngine, OpenVinoEngine, PlainOnnxRuntimeEngine, TorchEngine
-from same_bench.probe import ProbedTracker
-from same_bench.twins import DequePoses, numpy_preprocess, opencv_preprocess, time_twins
+from same_bench.measuring.clip import Clip
+from same_bench.measuring.probe import ProbedTracker
+from same_bench.peers.engines import (
+    FullWindowEngine,
+    OpenVinoEngine,
+    PlainOnnxRuntimeEngine,
+    TorchEngine,
+)
+from same_bench.peers.python_reference import (
+    DequePoses,
+    numpy_preprocess,
+    opencv_preprocess,
+    time_twins,
+)
 from same_engines import Bundle, Engine, open_engine
 from same_runtime._core import ImagePreprocessor, PoseRing
 

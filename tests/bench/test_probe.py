@@ -7,7 +7,14 @@ import numpy as np
 from cpu_device import cpu_engine
 from engine_inputs import fill_inputs
 
-from same_bench.probe import NETWORK, PARTS, WHOLE_NETWORK, Probe, ProbedEngine, ProbedTracker
+from same_bench.measuring.probe import (
+    NETWORK,
+    PARTS,
+    WHOLE_NETWORK,
+    Probe,
+    ProbedEngine,
+    ProbedTracker,
+)
 from same_engines import Bundle, Engine
 from same_engines.bundle.manifest import STAGES
 

@@ -14,10 +14,10 @@ import pytest
 from PIL import Image
 from report_parts import QUIET, make_report, make_samples
 
-from same_bench.compare import changes
-from same_bench.fail_if import parse_fail_if
-from same_bench.pages import html, latency_picture, markdown
-from same_bench.report import Run, read_report, to_json, write_whole
+from same_bench.commands.compare import changes
+from same_bench.reporting.fail_if import parse_fail_if
+from same_bench.reporting.pages import html, latency_picture, markdown
+from same_bench.reporting.report import Run, read_report, to_json, write_whole
 from same_engines import atomic_files
 from same_engines.errors import InvalidInputError, RecordingError
 

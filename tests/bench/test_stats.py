@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from same_bench.stats import (
+from same_bench.reporting.stats import (
     QUANTILES,
     block_bootstrap_ratio,
     deadline_misses,

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from deform_attn_inputs import inputs
-from deform_attn_reference import deform_attn_reference
+
+from same_bench.peers.deform_attn_reference import deform_attn_reference
 
 REPO = Path(__file__).resolve().parents[2]
 SOURCE = REPO / "tests" / "support" / "cuda_on_host.cpp"

@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 import pytest
 from deform_attn_inputs import inputs
-from deform_attn_reference import deform_attn_reference
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from same_bench.peers.deform_attn_reference import deform_attn_reference
 from same_runtime._core import spatial_aware_deform_attn
 
 sizes = st.integers(1, 5)

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from same_bench.clock import Clock
-from same_bench.peers import NamedArrayEngine
+from same_bench.measuring.clock import Clock
+from same_bench.peers.engines import NamedArrayEngine
 from same_engines import Bundle
 from same_runtime.camera import CameraRig
 from same_runtime.conventions import LEG_DEVICES, POSE_DEVICES

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from same_bench.measure import STAGE_NAMES, Samples
-from same_bench.report import Report, Run, Twin
+from same_bench.measuring.measure import STAGE_NAMES, Samples
+from same_bench.reporting.report import Report, Run, Twin
 
 QUIET = {"verdict": "quiet", "reasons": [], "energy_j": None}
 

@@ -4,9 +4,9 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 import pytest
-from deform_attn_reference import deform_attn_reference
 from onnx import TensorProto, helper
 
+from same_bench.peers.deform_attn_reference import deform_attn_reference
 from same_export.operator.node import (
     DOMAIN,
     DOMAIN_VERSION,

@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 import torch
-from deform_attn_reference import deform_attn_reference
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from same_bench.peers.deform_attn_reference import deform_attn_reference
 from same_model.network.deform_attn import (
     deform_attn,
     exported_deform_attn,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from same_bench.prediction import prediction_gain, tracked_gains
+from same_bench.accuracy.prediction_gain import prediction_gain, tracked_gains
 from same_runtime.demo import demo_bundle, demo_recording
 from same_runtime.recording import Recording
 

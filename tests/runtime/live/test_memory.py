@@ -60,5 +60,5 @@ def test_memory_and_latency_are_flat_over_hundreds_of_frames(tiny_bundle: Path) 
 @needs_proc
 @pytest.mark.slow
 def test_memory_and_latency_are_flat_over_minutes_of_frames(tiny_bundle: Path) -> None:
-    """Half an hour in real time at 90 Hz: ``benchmarks/live_deadlines.py --minutes 30``."""
+    """Half an hour in real time at 90 Hz: ``same-bench live --minutes 30``."""
     track_for(tiny_bundle, 20_000)

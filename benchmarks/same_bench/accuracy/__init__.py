@@ -1,0 +1,1 @@
+"""Errors against a recording's truth."""

@@ -1,0 +1,128 @@
+"""``same-bench compare``: is one report faster than another, or is it chance?"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Final
+
+import tyro
+from rich.console import Console
+
+from same_bench.reporting.live_view import rich_table
+from same_bench.reporting.report import Report, Run, read_report
+from same_bench.reporting.stats import QUANTILES, block_bootstrap_ratio
+from same_bench.reporting.tables import TextTable, milliseconds
+from same_engines.errors import InvalidInputError
+
+EXIT_CONDITION_MET: Final = 1
+
+_JUDGED: Final = ("p50", "p95", "p99")
+_VERDICT_BY: Final = "p50"
+_MATTERS = 0.02
+"""Smaller differences between two runs are not worth a word, however certain they are."""
+
+
+@dataclass(frozen=True)
+class CompareCommand:
+    """Compare two JSON reports: change of each percentile, its 95 % interval, and a verdict."""
+
+    before: Annotated[Path, tyro.conf.Positional]
+    """JSON report to compare against."""
+    after: Annotated[Path, tyro.conf.Positional]
+    """JSON report that is judged."""
+    fail_on_regression: bool = False
+    """Exit with 1 when a run of the second report is slower."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """How a percentile moved between two runs, as after / before."""
+
+    percentile: str
+    before_ns: float
+    after_ns: float
+    ratio: float
+    low: float
+    high: float
+    """95 % bootstrap interval of the ratio."""
+
+    @property
+    def verdict(self) -> str:
+        """``faster`` or ``slower`` when the whole interval says so and by 2 % or more."""
+        if self.high < 1 and self.ratio <= 1 - _MATTERS:
+            return "faster"
+        if self.low > 1 and self.ratio >= 1 + _MATTERS:
+            return "slower"
+        return "no difference"
+
+
+def changes(before: Run, after: Run) -> list[Change]:
+    """The changes of p50, p95 and p99, as far as both runs have the samples for them."""
+    found = []
+    for name in _JUDGED:
+        old, new = before.summary.percentiles[name], after.summary.percentiles[name]
+        if old is None or new is None:
+            continue
+        ratio = block_bootstrap_ratio(
+            before.samples.latency_ns, after.samples.latency_ns, QUANTILES[name]
+        )
+        found.append(Change(name, old, new, *ratio))
+    return found
+
+
+def _key(run: Run) -> tuple[str, str, float | None]:
+    return run.samples.name, run.samples.mode, run.samples.rate_hz
+
+
+def cautions(before: Report, after: Report) -> list[str]:
+    """What besides the code differs between two reports, and noise in either."""
+    found = []
+    for label, old, new in (
+        ("processor", before.machine.get("cpu_model"), after.machine.get("cpu_model")),
+        ("usable processors", *(r.machine.get("usable_processors") for r in (before, after))),
+        ("bundle", before.bundle["manifest_sha256"][:12], after.bundle["manifest_sha256"][:12]),
+        ("threads", before.settings["threads"], after.settings["threads"]),
+        ("recording", before.settings["recording"], after.settings["recording"]),
+    ):
+        if old != new:
+            found.append(f"{label} differs: {old} and {new}")
+    for name, report in (("first", before), ("second", after)):
+        found += [f"{name} report: {reason}" for reason in report.noise_reasons]
+    return found
+
+
+def run(command: CompareCommand) -> int:
+    """Run the command; 1 when a run got slower and ``fail_on_regression`` is set."""
+    before, after = read_report(command.before), read_report(command.after)
+    earlier = {_key(run): run for run in before.runs}
+    pairs = [(earlier[_key(run)], run) for run in after.runs if _key(run) in earlier]
+    if not pairs:
+        raise InvalidInputError(
+            f"nothing to compare: {command.before} has {_listed(before)}, "
+            f"{command.after} has {_listed(after)}"
+        )
+    console, regressed = Console(), False
+    for old, new in pairs:
+        rows, verdict = [], f"too few samples for {_VERDICT_BY}"
+        for change in changes(old, new):
+            rows.append(
+                [change.percentile, milliseconds(change.before_ns), milliseconds(change.after_ns),
+                 f"{change.ratio - 1:+.1%}", f"{change.low - 1:+.1%} to {change.high - 1:+.1%}",
+                 change.verdict]
+            )  # fmt: skip
+            regressed |= change.verdict == "slower"
+            if change.percentile == _VERDICT_BY:
+                verdict = change.verdict
+        header = ["", "before", "after", "change", "95 % interval", "verdict"]
+        title = f"{new.samples.name}, {new.samples.mode}"
+        console.print(rich_table(TextTable(title, header, rows)))
+        console.print(f"verdict: {verdict}", style="bold")
+    for caution in cautions(before, after):
+        console.print(f"caution: {caution}", style="yellow")
+    return EXIT_CONDITION_MET if regressed and command.fail_on_regression else 0
+
+
+def _listed(report: Report) -> str:
+    return ", ".join(
+        f"{name} {mode}" + (f" {rate:g} Hz" if rate else "") for name, mode, rate in
+        (_key(run) for run in report.runs)
+    )  # fmt: skip

@@ -1,0 +1,65 @@
+"""``same-bench faults``: error against the truth as the input gets worse.
+
+What is published are the errors at each level, not a verdict.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import track
+
+from same_bench.accuracy.perturbations import SWEEP, mpjpe_mm
+from same_bench.reporting.record import write_record
+from same_engines import Bundle
+from same_engines.errors import InvalidInputError
+from same_runtime.demo import demo_bundle, demo_recording
+from same_runtime.recording import Recording
+
+
+@dataclass(frozen=True)
+class FaultsCommand:
+    """Track a recording whose images, samples and cameras are made worse, level by level."""
+
+    bundle: Path | None = None
+    """Bundle that same-export wrote; default: the one that ships with the package."""
+    recording: Path | None = None
+    """MCAP recording with true joints; default: the one that ships with the package."""
+    only: tuple[str, ...] = ()
+    """Names of the perturbations to apply, such as 'blur'; default: all."""
+    out: Path = Path("benchmarks/results/perturbations.json")
+    """JSON record to write."""
+
+
+def run(command: FaultsCommand) -> None:
+    """Run the command. Raises ``SameError`` kinds for anything the user can mend."""
+    unknown = [name for name in command.only if name not in SWEEP]
+    if unknown:
+        raise InvalidInputError(f"--only: expected of {', '.join(SWEEP)}; got {unknown[0]!r}")
+    if not command.out.parent.is_dir():
+        raise InvalidInputError(f"--out {command.out}: its folder does not exist")
+    bundle = Bundle.open(command.bundle or demo_bundle())
+    recording = Recording(command.recording or demo_recording())
+    cases = [
+        (name, unit, level, perturb)
+        for name, (unit, levels, perturb) in SWEEP.items()
+        for level in levels
+        if name in (command.only or SWEEP)
+    ]
+    rows = [
+        {
+            "perturbation": name,
+            "level": level,
+            "unit": unit,
+            "mpjpe_mm": round(mpjpe_mm(bundle.path, recording, perturb, level), 2),
+        }
+        for name, unit, level, perturb in track(cases, "perturbing", console=Console(stderr=True))
+    ]
+    about = {
+        "checkpoint_sha256": bundle.manifest.checkpoint_sha256,
+        "recording": recording.path.name,
+    }
+    write_record(command.out, {**about, "rows": rows})
+    for row in rows:
+        print(f"{row['perturbation']:22} {row['level']:5g} {row['unit']:32} {row['mpjpe_mm']} mm")
+    print(f"wrote {command.out}")

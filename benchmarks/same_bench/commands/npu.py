@@ -1,0 +1,56 @@
+"""``same-bench npu``: the record of a bundle on a headset's NPU, quantised, compiled and tracked.
+
+Emulation takes about two seconds of one processor a frame for ``lite``; none of its times mean
+anything for a headset, so none are kept.
+"""
+
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import Progress
+
+from same_engines import Bundle
+from same_export.qnn.build import build_and_write, count_steps
+from same_runtime.demo import demo_bundle, demo_recording
+from same_runtime.recording import Recording
+
+
+@dataclass(frozen=True)
+class NpuCommand:
+    """Compile a bundle for an NPU, track a recording on it, and keep the report."""
+
+    bundle: Path | None = None
+    """Bundle to compile; it is not changed. Default: the shipped one."""
+    target: str = "qnn-xr2gen2"
+    """The NPU."""
+    recording: Path | None = None
+    """Recording to calibrate with and to track; default: the shipped one."""
+    frames: int = 303
+    """Frames to track, from the recording's start."""
+    out: Path = Path("benchmarks/results/qnn")
+    """Folder for the report."""
+
+
+def run(command: NpuCommand) -> None:
+    """Run the command. Raises ``SameError`` kinds for anything the user can mend."""
+    recording = Recording(command.recording or demo_recording())
+    with tempfile.TemporaryDirectory() as folder, Progress(console=Console(stderr=True)) as bar:
+        copied = Path(folder) / "bundle.same"
+        shutil.copytree(command.bundle or demo_bundle(), copied)
+        task = bar.add_task("starting", total=count_steps(recording, command.frames))
+
+        def step(name: str | None = None) -> None:
+            if name is not None:
+                bar.update(task, description=name)
+            bar.advance(task)
+
+        bundle = Bundle.open(copied)
+        report = build_and_write(bundle, command.target, recording, step, command.frames)
+    command.out.mkdir(parents=True, exist_ok=True)
+    stem = f"{report.preset}-{command.target.removeprefix('qnn-')}"
+    (command.out / f"{stem}.json").write_bytes(report.to_json())
+    (command.out / f"{stem}.md").write_bytes(report.to_markdown())
+    Console().print(f"wrote {command.out / stem}.json and .md")

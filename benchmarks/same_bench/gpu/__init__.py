@@ -1,0 +1,1 @@
+"""What the GPU path is measured with; needs PyTorch."""

@@ -1,0 +1,1 @@
+"""A started tracker in real time."""

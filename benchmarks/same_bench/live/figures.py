@@ -1,0 +1,84 @@
+"""The figures of a live run, as plain numbers."""
+
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from same_bench.live.deadlines import Ticks
+from same_bench.live.endless_devices import STREAMS
+from same_runtime.recording.mcap_reader import FRAME_STREAM
+
+_MIB: Final = 2**20
+_SECOND_NS: Final = 1_000_000_000
+_SETTLE_S: Final = 10.0
+"""Start of the run that memory's slope leaves out."""
+
+
+def _spread(values: NDArray[np.int64], unit_ns: float) -> dict[str, float]:
+    if not len(values):
+        return {"count": 0}
+    shown = values / unit_ns
+    p50, p99, p999 = np.percentile(shown, (50, 99, 99.9))
+    return {
+        "count": len(shown),
+        "p50": round(float(p50), 4),
+        "p99": round(float(p99), 4),
+        "p99_9": round(float(p999), 4),
+        "max": round(float(shown.max()), 4),
+        "mean": round(float(shown.mean()), 4),
+    }
+
+
+def milliseconds(values_ns: NDArray[np.int64]) -> dict[str, float]:
+    """Percentiles of nanoseconds, in ms."""
+    return _spread(values_ns, 1e6)
+
+
+def microseconds(values_ns: NDArray[np.int64]) -> dict[str, float]:
+    """Percentiles of nanoseconds, in us."""
+    return _spread(values_ns, 1e3)
+
+
+def display(ticks: Ticks, settled: NDArray[np.bool_]) -> dict[str, Any]:
+    """The ticks that are ``settled``: how late, how many missed, and why."""
+    missed, unexplained = ticks.missed & settled, ticks.unexplained & settled
+    return {
+        "ticks": int(settled.sum()),
+        "late_ms": milliseconds(ticks.late_ns[settled]),
+        "missed": int(missed.sum()),
+        "missed_unexplained": int(unexplained.sum()),
+        "missed_ticks": [
+            {
+                "late_ms": round(1e-6 * int(ticks.late_ns[i]), 3),
+                "network_ms": round(1e-6 * int(ticks.network_ns[i]), 3),
+                "explained": not bool(unexplained[i]),
+            }
+            for i in np.flatnonzero(missed)
+        ],
+    }
+
+
+def ingestion(rows: NDArray[np.int64]) -> dict[str, dict[str, float]]:
+    """What input methods cost, us, from rows of (stream, ns, ns late)."""
+    samples = rows[:, 0] != STREAMS.index(FRAME_STREAM)
+    found = {"all device samples": microseconds(rows[samples, 1])}
+    for index, name in enumerate(STREAMS):
+        found[name] = microseconds(rows[rows[:, 0] == index, 1])
+    return found
+
+
+def memory(rows: NDArray[np.int64]) -> dict[str, float] | None:
+    """Resident memory from rows of (ns, bytes); None where it is not told."""
+    rows = rows[rows[:, 1] > 0]
+    settled = rows[rows[:, 0] > _SETTLE_S * _SECOND_NS]
+    if len(settled) < 2:
+        return None
+    minutes, mib = settled[:, 0] / (60 * _SECOND_NS), settled[:, 1] / _MIB
+    return {
+        "first_mib": round(float(mib[0]), 2),
+        "last_mib": round(float(mib[-1]), 2),
+        "max_mib": round(float(mib.max()), 2),
+        "slope_mib_per_minute": round(float(np.polyfit(minutes, mib, 1)[0]), 4),
+        "minutes": round(float(minutes[-1] - minutes[0]), 2),
+    }

@@ -1,0 +1,45 @@
+"""Memory that each frame takes, found after the timed run because looking slows a process down."""
+
+import gc
+import sys
+import tracemalloc
+from typing import Any
+
+from same_bench.measuring.clip import Clip
+from same_bench.measuring.machine import gpu_facts, peak_rss_mib
+from same_bench.measuring.probe import ProbedTracker
+
+_FRAMES = 64
+
+
+def frame_memory(tracker: ProbedTracker, clip: Clip) -> dict[str, Any]:
+    """Python and NumPy memory of one ``push``, over 64 frames; the tracker is reset first.
+
+    ``allocated_bytes_per_frame``: most that is held at once within a push beyond what was held
+    before (mean). ``blocks_kept_per_frame``: memory blocks still there afterwards; 0 does not
+    grow. ``peak_rss_mib``: of this process, the clip's decoded images and peers included.
+    """
+    stamped = [clip.sample(i, (i + 1) * clip.period_ns) for i in range(2 * _FRAMES)]
+    tracker.reset()
+    tracker.push(*stamped[0])
+    gc.collect()
+    blocks = sys.getallocatedblocks()
+    for sample in stamped[1 : 1 + _FRAMES]:
+        tracker.push(*sample)
+    gc.collect()
+    kept = (sys.getallocatedblocks() - blocks) / _FRAMES
+    tracemalloc.start()
+    peak = 0
+    for sample in stamped[1 + _FRAMES :]:
+        before, _ = tracemalloc.get_traced_memory()
+        tracemalloc.reset_peak()
+        tracker.push(*sample)
+        peak += tracemalloc.get_traced_memory()[1] - before
+    tracemalloc.stop()
+    gpus = gpu_facts()
+    return {
+        "allocated_bytes_per_frame": peak / (_FRAMES - 1),
+        "blocks_kept_per_frame": kept,
+        "peak_rss_mib": peak_rss_mib(),
+        "gpu_used_mib": [gpu["used_mib"] for gpu in gpus],
+    }

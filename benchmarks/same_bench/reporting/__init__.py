@@ -1,0 +1,1 @@
+"""Figures from samples, as tables, pages and conditions."""
