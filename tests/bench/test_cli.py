@@ -31,11 +31,33 @@ def same_bench(*arguments: object) -> subprocess.CompletedProcess[str]:
 
 def test_a_run_writes_its_report(tiny_bundle: Path, recording: Path, tmp_path: Path) -> None:
     done = same_bench(
-        "--bundle", tiny_bundle, "--recording", recording, "--backend", "onnxruntime",
-        "--threads", 1, "--rate", 90, "--duration", "1s", "--warm-up", 9,
-        "--peers", "onnxruntime-plain", "--peers", "twins", "--peer-rounds", 12,
-        "--report", tmp_path / "report", "--fail-if", "max>0.001ms", "--fail-if", "dropped<0",
-    )  # fmt: skip
+        "--bundle",
+        tiny_bundle,
+        "--recording",
+        recording,
+        "--backend",
+        "onnxruntime",
+        "--threads",
+        1,
+        "--rate",
+        90,
+        "--duration",
+        "1s",
+        "--warm-up",
+        9,
+        "--peers",
+        "onnxruntime-plain",
+        "--peers",
+        "twins",
+        "--peer-rounds",
+        12,
+        "--report",
+        tmp_path / "report",
+        "--fail-if",
+        "max>0.001ms",
+        "--fail-if",
+        "dropped<0",
+    )
     assert done.returncode == 1, done.stderr
     assert "fails: max>0.001ms (onnxruntime)" in done.stdout
     assert "fails: dropped<0" not in done.stdout
@@ -72,9 +94,13 @@ def test_a_run_writes_its_report(tiny_bundle: Path, recording: Path, tmp_path: P
     ],
 )
 def test_mistakes(
-    tiny_bundle: Path, recording: Path, monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str], arguments: list[str], message: str,
-) -> None:  # fmt: skip
+    tiny_bundle: Path,
+    recording: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    message: str,
+) -> None:
     given = {"--bundle": str(tiny_bundle), "--recording": str(recording), "--duration": "1s"}
     given |= dict(zip(arguments[::2], arguments[1::2], strict=True))
     flat = [text for pair in given.items() for text in pair]
@@ -85,9 +111,12 @@ def test_mistakes(
 
 
 def test_a_recording_of_another_rig(
-    tiny_bundle: Path, small_rig: CameraRig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    tiny_bundle: Path,
+    small_rig: CameraRig,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
-) -> None:  # fmt: skip
+) -> None:
     def smaller(camera: FisheyeCamera) -> FisheyeCamera:
         return replace(camera, width=60, height=44)
 
@@ -119,8 +148,9 @@ def test_compare_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert "caution: processor differs" in capsys.readouterr().out
 
 
-def test_compare_from_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
-                                       capsys: pytest.CaptureFixture[str]) -> None:  # fmt: skip
+def test_compare_from_the_command_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr(sys, "argv", ["same-bench", "compare", "a.json", str(tmp_path / "b.json")])
     assert cli.main() == 2
     assert capsys.readouterr().err == (

@@ -164,9 +164,14 @@ def test_a_rehearsal_reaches_every_gpu_call_and_writes_why_each_failed(tmp_path:
     assert "refused" not in report["presets"]["lite"]
     engines = report["presets"]["lite"]["engines"]
     assert {name.removesuffix(" fp32").removesuffix(" fp16") for name in engines} >= {
-        "tensorrt-rtx plugin", "tensorrt-rtx standard", "tensorrt plugin", "onnxruntime-cuda",
-        "torch eager", "torch compile", "torch graph",
-    }  # fmt: skip
+        "tensorrt-rtx plugin",
+        "tensorrt-rtx standard",
+        "tensorrt plugin",
+        "onnxruntime-cuda",
+        "torch eager",
+        "torch compile",
+        "torch graph",
+    }
     for entry in (*engines.values(), *report["kernel"].values()):
         assert not {"ModuleNotFoundError", "FileNotFoundError"} & set(entry["refused"].split(": "))
         assert any(word in entry["refused"] for word in ("NVIDIA", "CUDA", "nvcc", "cudaError"))

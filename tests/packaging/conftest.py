@@ -70,8 +70,16 @@ def environment(
     made = Environment(tmp_path_factory.mktemp("venv"), tmp_path_factory.mktemp("elsewhere"))
     subprocess.run([sys.executable, "-m", "venv", made.folder], check=True)
     done = made.run(
-        "python", "-m", "pip", "install", "--quiet", "--constraint", ROOT / "constraints.txt",
-        distributions.wheel, "pytest", "hypothesis",
-    )  # fmt: skip
+        "python",
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--constraint",
+        ROOT / "constraints.txt",
+        distributions.wheel,
+        "pytest",
+        "hypothesis",
+    )
     assert done.returncode == 0, done.stderr[-2000:]
     return made

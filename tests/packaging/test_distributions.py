@@ -20,10 +20,23 @@ def test_the_sdist_holds_the_sources_and_no_data_of_tests_or_results(distributio
         files = [PurePosixPath(m.name).relative_to(m.name.split("/")[0]) for m in archive]
     top = {path.parts[0] for path in files if path.parts}
     assert top == {
-        "CMakeLists.txt", "LICENSE", "NOTICE", "PKG-INFO", "README.md", "pyproject.toml",
-        "benchmarks", "cpp", "engines", "examples", "export", "model", "same_runtime",
-        "CHANGELOG.md", "constraints.txt", "docs",
-    }  # fmt: skip
+        "CMakeLists.txt",
+        "LICENSE",
+        "NOTICE",
+        "PKG-INFO",
+        "README.md",
+        "pyproject.toml",
+        "benchmarks",
+        "cpp",
+        "engines",
+        "examples",
+        "export",
+        "model",
+        "same_runtime",
+        "CHANGELOG.md",
+        "constraints.txt",
+        "docs",
+    }
     assert not [path for path in files if path.suffix in (".safetensors", ".pt", ".npy", ".webp")]
     recordings = [path for path in files if path.suffix == ".mcap"]
     assert recordings == [PurePosixPath("same_runtime/demo_data/demo.mcap")]

@@ -17,10 +17,20 @@ def test_the_runtimes_tests_pass_with_its_own_dependencies_only(environment) -> 
     for package in ("torch", "onnx", "cv2", "safetensors"):
         assert environment.run("python", "-c", f"import {package}").returncode != 0
     found = environment.run(
-        "python", "-m", "pytest", "-m", "not slow", "-q", "-p", "no:cacheprovider",
-        "-c", ROOT / "pyproject.toml", "--rootdir", ROOT,
+        "python",
+        "-m",
+        "pytest",
+        "-m",
+        "not slow",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "-c",
+        ROOT / "pyproject.toml",
+        "--rootdir",
+        ROOT,
         *(ROOT / "tests" / folder for folder in TESTED),
-    )  # fmt: skip
+    )
     assert found.returncode == 0, found.stdout[-4000:] + found.stderr[-1000:]
     (passed,) = re.findall(r"(\d+) passed", found.stdout)
     assert int(passed) > 400

@@ -98,8 +98,13 @@ def tracked_gains(
                     continue
                 ahead = tracker.at_time(frame.timestamp_ns + horizon_ns).joints_world
                 own = pose.joints_world - now
-                differences = (own, now + own - later, ahead - later, now - later,
-                               ahead - own - later)  # fmt: skip
+                differences = (
+                    own,
+                    now + own - later,
+                    ahead - later,
+                    now - later,
+                    ahead - own - later,
+                )
                 found.append([float(np.linalg.norm(d, axis=1).mean()) for d in differences])
     if not all(errors.values()):
         raise RecordingError(f"{recording.path}: has no true joints at its frames")

@@ -105,10 +105,15 @@ def run(command: CompareCommand) -> int:
         rows, verdict = [], f"too few samples for {_VERDICT_BY}"
         for change in changes(old, new):
             rows.append(
-                [change.percentile, milliseconds(change.before_ns), milliseconds(change.after_ns),
-                 f"{change.ratio - 1:+.1%}", f"{change.low - 1:+.1%} to {change.high - 1:+.1%}",
-                 change.verdict]
-            )  # fmt: skip
+                [
+                    change.percentile,
+                    milliseconds(change.before_ns),
+                    milliseconds(change.after_ns),
+                    f"{change.ratio - 1:+.1%}",
+                    f"{change.low - 1:+.1%} to {change.high - 1:+.1%}",
+                    change.verdict,
+                ]
+            )
             regressed |= change.verdict == "slower"
             if change.percentile == _VERDICT_BY:
                 verdict = change.verdict
@@ -123,6 +128,6 @@ def run(command: CompareCommand) -> int:
 
 def _listed(report: Report) -> str:
     return ", ".join(
-        f"{name} {mode}" + (f" {rate:g} Hz" if rate else "") for name, mode, rate in
-        (_key(run) for run in report.runs)
-    )  # fmt: skip
+        f"{name} {mode}" + (f" {rate:g} Hz" if rate else "")
+        for name, mode, rate in (_key(run) for run in report.runs)
+    )

@@ -229,9 +229,15 @@ def _measure(
             )
         else:
             samples = paced(
-                tracker.backend, tracker, clip, float(command.rate), duration_s, clock,
-                command.warm_up, view.after_frame,
-            )  # fmt: skip
+                tracker.backend,
+                tracker,
+                clip,
+                float(command.rate),
+                duration_s,
+                clock,
+                command.warm_up,
+                view.after_frame,
+            )
         quiet = watch.report()
         memory = frame_memory(tracker, clip)
     return Run(samples, quiet, cold, memory)
@@ -259,12 +265,15 @@ def _measure_peers(
         with Progress(console=progress_console) as progress:
             task = progress.add_task("peers, frame by frame", total=command.peer_rounds)
             runs = interleaved(
-                trackers, clip, command.peer_rounds, SystemClock(),
+                trackers,
+                clip,
+                command.peer_rounds,
+                SystemClock(),
                 every={"full-window": _FULL_WINDOW_EVERY},
                 # The recomputed window must be full before it is measured.
                 warm_up_frames=bundle.manifest.config.window,
                 after_round=lambda _: progress.advance(task),
-            )  # fmt: skip
+            )
         quiet = watch.report()
     finally:
         for tracker in trackers.values():
@@ -275,9 +284,12 @@ def _measure_peers(
 def _twins(bundle: Bundle, clip: Clip) -> tuple[Twin, ...]:
     config = bundle.manifest.config
     return time_twins(
-        clip, config.input_height, config.input_width,
-        config.image_mean, config.image_std,
-    )  # fmt: skip
+        clip,
+        config.input_height,
+        config.input_width,
+        config.image_mean,
+        config.image_std,
+    )
 
 
 def _print(console: Console, report: Report) -> None:

@@ -76,12 +76,15 @@ def run(command: PushCommand) -> None:
     with Progress(console=Console(stderr=True)) as progress:
         task = progress.add_task("interleaved rounds", total=command.rounds)
         runs = interleaved(
-            trackers, clip, command.rounds, SystemClock(),
+            trackers,
+            clip,
+            command.rounds,
+            SystemClock(),
             every={"full-window": _FULL_WINDOW_EVERY},
             # A full window must be full before it is measured.
             warm_up_frames=len(engines["push"].host_output("joints_anchor")),
             after_round=lambda _: progress.advance(task),
-        )  # fmt: skip
+        )
     quiet = watch.report()
     for tracker in trackers.values():
         tracker.close()
@@ -103,8 +106,16 @@ def core_rates() -> dict[str, float]:
     costs more than what it would measure. Builds ``cpp/bench`` when needed."""
     root = find_checkout()
     build = root / "build" / "bench"
-    configure = ["cmake", "-S", str(root), "-B", str(build), "-DCMAKE_BUILD_TYPE=Release",
-                 "-DSAME_PYTHON=OFF", "-DSAME_BENCH=ON"]  # fmt: skip
+    configure = [
+        "cmake",
+        "-S",
+        str(root),
+        "-B",
+        str(build),
+        "-DCMAKE_BUILD_TYPE=Release",
+        "-DSAME_PYTHON=OFF",
+        "-DSAME_BENCH=ON",
+    ]
     try:
         for step in (configure, ["cmake", "--build", str(build), "--target", "core_bench"]):
             subprocess.run(step, check=True, capture_output=True, text=True)

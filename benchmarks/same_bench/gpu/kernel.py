@@ -59,8 +59,17 @@ class NativeKernel:
     ) -> None:
         fields = asdict(shape)
         delta = fields.pop("delta")
-        order = ("views", "channels", "height", "width", "joints", "heads", "points", "hidden",
-                 "shell_points")  # fmt: skip
+        order = (
+            "views",
+            "channels",
+            "height",
+            "width",
+            "joints",
+            "heads",
+            "points",
+            "hidden",
+            "shell_points",
+        )
 
         class Shape(ctypes.Structure):
             _fields_ = [
@@ -70,9 +79,12 @@ class NativeKernel:
             ]
 
         content = Shape(
-            *(fields[name] for name in order), delta, fields["pe_sum"], fields["half"],
+            *(fields[name] for name in order),
+            delta,
+            fields["pe_sum"],
+            fields["half"],
             fields["channels_last"],
-        )  # fmt: skip
+        )
         tensors = (ctypes.c_void_p * 10)(*inputs, *outputs)
         error = self._library.same_deform_attn_launch(
             ctypes.byref(content), tensors, ctypes.c_void_p(stream)
@@ -84,10 +96,20 @@ class NativeKernel:
 def shape_of(config: ModelConfig, half: bool, channels_last: bool = False) -> DeformAttnShape:
     """What one fusion iteration of a preset asks of the operator."""
     return DeformAttnShape(
-        NUM_VIEWS, config.feature_dim, config.feature_height, config.feature_width, NUM_JOINTS,
-        config.sampling_heads, config.sampling_points, config.pe_hidden, config.shell_points,
-        config.shell_half_depth_m, config.pe_weighting == "sum", half, channels_last,
-    )  # fmt: skip
+        NUM_VIEWS,
+        config.feature_dim,
+        config.feature_height,
+        config.feature_width,
+        NUM_JOINTS,
+        config.sampling_heads,
+        config.sampling_points,
+        config.pe_hidden,
+        config.shell_points,
+        config.shell_half_depth_m,
+        config.pe_weighting == "sum",
+        half,
+        channels_last,
+    )
 
 
 def random_inputs(shape: DeformAttnShape, seed: int) -> Arrays:
@@ -223,8 +245,13 @@ def measure(launch: Launch, shape: DeformAttnShape, bandwidth_gb_s: float | None
     arrays = random_inputs(shape, 0)
     one = OnDevice.put(shape, arrays)
     size = sum(tensor.nbytes for tensor in one.tensors)
-    sets = [one, *(OnDevice.put(shape, random_inputs(shape, seed)) for seed in
-                   range(1, max(2, min(64, _COLD_SETS_BYTES // size))))]  # fmt: skip
+    sets = [
+        one,
+        *(
+            OnDevice.put(shape, random_inputs(shape, seed))
+            for seed in range(1, max(2, min(64, _COLD_SETS_BYTES // size)))
+        ),
+    ]
     moved = compulsory_bytes(shape, arrays)
     result: dict[str, Any] = {"shape": asdict(shape), "compulsory_bytes": moved}
     result["warm_ms"] = time_ms(lambda index: one.launch(launch, shape), 1)

@@ -161,25 +161,44 @@ def kernel_operator(launch: Callable[..., None]) -> Callable[..., tuple[torch.Te
     """The operator for PyTorch through the CUDA kernel; inference only."""
 
     def operator(
-        features: torch.Tensor, rays: torch.Tensor, origins: torch.Tensor,
-        locations: torch.Tensor, weights: torch.Tensor, depth: torch.Tensor,
-        w1: torch.Tensor, b1: torch.Tensor, delta: float, pe_sum: bool = False,
-    ) -> tuple[torch.Tensor, ...]:  # fmt: skip
+        features: torch.Tensor,
+        rays: torch.Tensor,
+        origins: torch.Tensor,
+        locations: torch.Tensor,
+        weights: torch.Tensor,
+        depth: torch.Tensor,
+        w1: torch.Tensor,
+        b1: torch.Tensor,
+        delta: float,
+        pe_sum: bool = False,
+    ) -> tuple[torch.Tensor, ...]:
         inputs = (features, rays, origins, locations, weights, depth, w1, b1)
         tensors = [tensor.contiguous() for tensor in inputs]
         views, joints, heads, points = weights.shape
         channels, height, width = features.shape[1:]
         shape = DeformAttnShape(
-            views, channels, height, width, joints, heads, points, w1.shape[0], w1.shape[1] // 3,
-            delta, pe_sum, features.dtype == torch.float16,
-        )  # fmt: skip
+            views,
+            channels,
+            height,
+            width,
+            joints,
+            heads,
+            points,
+            w1.shape[0],
+            w1.shape[1] // 3,
+            delta,
+            pe_sum,
+            features.dtype == torch.float16,
+        )
         outputs = [
             features.new_empty(views, joints, heads, size) for size in (channels, w1.shape[0])
         ]
         launch(
-            shape, [t.data_ptr() for t in tensors], [t.data_ptr() for t in outputs],
+            shape,
+            [t.data_ptr() for t in tensors],
+            [t.data_ptr() for t in outputs],
             torch.cuda.current_stream().cuda_stream,
-        )  # fmt: skip
+        )
         return tuple(outputs)
 
     return operator

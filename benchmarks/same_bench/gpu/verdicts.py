@@ -29,8 +29,10 @@ def verdicts(report: dict[str, Any]) -> dict[str, str]:
         said["push p99"] = _compare(
             best["push"].get("p99_ms"), _TARGETS["p99_ms"], "ms", at_most=True
         )
-        for peer, target in (("torch eager", "over_eager"),
-                             ("onnxruntime-cuda", "over_onnxruntime_cuda")):  # fmt: skip
+        for peer, target in (
+            ("torch eager", "over_eager"),
+            ("onnxruntime-cuda", "over_onnxruntime_cuda"),
+        ):
             push = engines.get(f"{peer} fp16", {}).get("push")
             ratio = push["p50_ms"] / p50 if push else None
             said[f"times faster than {peer}"] = _compare(ratio, _TARGETS[target], "x")

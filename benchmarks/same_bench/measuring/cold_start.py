@@ -29,8 +29,11 @@ def cold_start(
     try:
         done = subprocess.run(
             [sys.executable, "-m", "same_bench.measuring.cold_start", *arguments],
-            capture_output=True, text=True, timeout=_TIMEOUT_S, check=True,
-        )  # fmt: skip
+            capture_output=True,
+            text=True,
+            timeout=_TIMEOUT_S,
+            check=True,
+        )
     except subprocess.SubprocessError as error:
         said = (getattr(error, "stderr", None) or str(error)).strip().splitlines()
         raise EngineError(f"cold start: the process failed: {said[-1] if said else ''}") from None

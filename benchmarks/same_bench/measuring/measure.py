@@ -53,8 +53,16 @@ class Samples:
         """Frames that a newer one replaced before they could be processed."""
         return 0 if self.scheduled is None else self.scheduled - len(self.slot)
 
-    def _add(self, slot: int, latency_ns: int, push_ns: int, finished_ns: int, parts: list[int],
-             calls: int, status: str) -> None:  # fmt: skip
+    def _add(
+        self,
+        slot: int,
+        latency_ns: int,
+        push_ns: int,
+        finished_ns: int,
+        parts: list[int],
+        calls: int,
+        status: str,
+    ) -> None:
         self.slot.append(slot)
         self.latency_ns.append(latency_ns)
         self.finished_ns.append(finished_ns)
@@ -116,8 +124,15 @@ def single_stream(
         feeder.prepare()
         started_ns, finished_ns, status = feeder.push()
         probe, took_ns = tracker.probe, finished_ns - started_ns
-        samples._add(len(samples.slot), took_ns, took_ns, finished_ns - begun_ns, probe.part_ns,
-                     probe.calls, status)  # fmt: skip
+        samples._add(
+            len(samples.slot),
+            took_ns,
+            took_ns,
+            finished_ns - begun_ns,
+            probe.part_ns,
+            probe.calls,
+            status,
+        )
         if after_frame is not None:
             after_frame(samples, None)
     samples.seconds = (clock.now_ns() - begun_ns) / 1e9
@@ -161,9 +176,15 @@ def paced(
         started_ns, finished_ns, status = feeder.push()
         if slot >= warm_up_frames:
             probe = tracker.probe
-            samples._add(slot - warm_up_frames, finished_ns - scheduled_ns(slot),
-                         finished_ns - started_ns, finished_ns - scheduled_ns(warm_up_frames),
-                         probe.part_ns, probe.calls, status)  # fmt: skip
+            samples._add(
+                slot - warm_up_frames,
+                finished_ns - scheduled_ns(slot),
+                finished_ns - started_ns,
+                finished_ns - scheduled_ns(warm_up_frames),
+                probe.part_ns,
+                probe.calls,
+                status,
+            )
             if after_frame is not None:
                 after_frame(samples, scheduled_ns(slot + 1) - clock.now_ns())
         arrived = int((clock.now_ns() - origin_ns) // period_ns)
@@ -214,8 +235,9 @@ def interleaved(
             clock.wait_until(clock.now_ns() + settle_ns)
             started_ns, finished_ns, status = feeder.push()
             probe, took_ns = trackers[name].probe, finished_ns - started_ns
-            runs[name]._add(index, took_ns, took_ns, finished_ns - begun_ns, probe.part_ns,
-                            probe.calls, status)  # fmt: skip
+            runs[name]._add(
+                index, took_ns, took_ns, finished_ns - begun_ns, probe.part_ns, probe.calls, status
+            )
         if after_round is not None:
             after_round(index)
     for samples in runs.values():

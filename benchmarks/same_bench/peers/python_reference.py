@@ -27,8 +27,12 @@ class DequePoses:
             maxlen=capacity
         )
 
-    def push(self, timestamp_ns: int, position: NDArray[np.float64],
-             orientation_xyzw: NDArray[np.float64]) -> None:  # fmt: skip
+    def push(
+        self,
+        timestamp_ns: int,
+        position: NDArray[np.float64],
+        orientation_xyzw: NDArray[np.float64],
+    ) -> None:
         """Add a pose, newest last."""
         self._samples.append((timestamp_ns, position, orientation_xyzw))
 
@@ -86,17 +90,27 @@ def time_twins(clip: Clip, height: int, width: int, mean: float, std: float) -> 
     twins = [_time_pose_history(clip)]
     if image.shape[0] % height == 0 and image.shape[1] % width == 0:
         twins.append(
-            _time("preprocess", one_pass, "NumPy box mean", core_preprocess,
-                  lambda: numpy_preprocess(image, height, width, mean, std))
-        )  # fmt: skip
+            _time(
+                "preprocess",
+                one_pass,
+                "NumPy box mean",
+                core_preprocess,
+                lambda: numpy_preprocess(image, height, width, mean, std),
+            )
+        )
     try:
         import cv2  # noqa: F401
     except ImportError:
         return tuple(twins)
     twins.append(
-        _time("preprocess", one_pass, "cv2.resize INTER_AREA, NumPy", core_preprocess,
-              lambda: opencv_preprocess(image, height, width, mean, std))
-    )  # fmt: skip
+        _time(
+            "preprocess",
+            one_pass,
+            "cv2.resize INTER_AREA, NumPy",
+            core_preprocess,
+            lambda: opencv_preprocess(image, height, width, mean, std),
+        )
+    )
     return tuple(twins)
 
 
@@ -110,15 +124,21 @@ def _time_pose_history(clip: Clip) -> Twin:
         plain.push(timestamp_ns, head.position, head.orientation_xyzw)
     wanted_ns = _CAPACITY * 5_000_000 - 2_500_000
     return _time(
-        "pose at a time", "ring buffer in C++", "deque, NumPy slerp",
-        lambda: ring.at(wanted_ns, _MAX_GAP_NS, 0), lambda: plain.at(wanted_ns),
-    )  # fmt: skip
+        "pose at a time",
+        "ring buffer in C++",
+        "deque, NumPy slerp",
+        lambda: ring.at(wanted_ns, _MAX_GAP_NS, 0),
+        lambda: plain.at(wanted_ns),
+    )
 
 
 def _time(
-    part: str, core_name: str, twin_name: str,
-    core: Callable[[], object], twin: Callable[[], object],
-) -> Twin:  # fmt: skip
+    part: str,
+    core_name: str,
+    twin_name: str,
+    core: Callable[[], object],
+    twin: Callable[[], object],
+) -> Twin:
     core_ns: list[int] = []
     twin_ns: list[int] = []
     for index in range(_CALLS + 10):

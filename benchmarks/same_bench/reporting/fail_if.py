@@ -11,8 +11,11 @@ from same_bench.reporting.stats import DEADLINE_RATES_HZ, QUANTILES, samples_nee
 from same_engines.errors import InvalidInputError
 
 _OPERATORS: Final[dict[str, Callable[[float, float], bool]]] = {
-    ">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt,
-}  # fmt: skip
+    ">=": operator.ge,
+    "<=": operator.le,
+    ">": operator.gt,
+    "<": operator.lt,
+}
 _TIMES: Final = {"ns": 1.0, "us": 1e3, "ms": 1e6, "s": 1e9}
 _LATENCIES: Final = (*QUANTILES, "max", "mean", "std", "jitter")
 _MISSES: Final = {f"missed{rate:g}": rate for rate in DEADLINE_RATES_HZ}

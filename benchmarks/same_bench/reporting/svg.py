@@ -98,9 +98,12 @@ def histogram(latency_ms: Sequence[float], marks_ms: Mapping[str, float], height
 
 
 def timeline(
-    time_s: Sequence[float], latency_ms: Sequence[float], deadlines_ms: Mapping[str, float],
-    dropped_s: Sequence[float], height: int = 260,
-) -> str:  # fmt: skip
+    time_s: Sequence[float],
+    latency_ms: Sequence[float],
+    deadlines_ms: Mapping[str, float],
+    dropped_s: Sequence[float],
+    height: int = 260,
+) -> str:
     """Latency over time. Each column is the range of its frames, so no spike is lost.
     ``dropped_s``: times at which frames were dropped."""
     values, times = np.asarray(latency_ms), np.asarray(time_s)

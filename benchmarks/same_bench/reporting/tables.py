@@ -115,15 +115,19 @@ def resource_table(report: Report) -> TextTable:
         ["cold start: first pose", *(cold(run, "first_pose_ms", "ms") for run in runs)],
         ["tracker process, peak RSS", *(cold(run, "peak_rss_mib", "MiB") for run in runs)],
         ["GPU memory in use", *(gpu(run) for run in runs)],
-        ["held within a frame",
-         *(memory(run, "allocated_bytes_per_frame", "{:,.0f} bytes") for run in runs)],
-        ["blocks kept per frame",
-         *(memory(run, "blocks_kept_per_frame", "{:.2f}") for run in runs)],
+        [
+            "held within a frame",
+            *(memory(run, "allocated_bytes_per_frame", "{:,.0f} bytes") for run in runs),
+        ],
+        [
+            "blocks kept per frame",
+            *(memory(run, "blocks_kept_per_frame", "{:.2f}") for run in runs),
+        ],
         ["energy per frame (processor, GPU)", *(energy(run) for run in runs)],
         ["outside the network", *(f"{run.outside_network_share:.2%}" for run in runs)],
         ["benchmark's own share", *(f"{report.measuring_share(run):.3%}" for run in runs)],
         ["machine meanwhile", *(str(run.noise["verdict"]) for run in runs)],
-    ]  # fmt: skip
+    ]
     return TextTable("Start, memory, energy", ["", *(run.samples.name for run in runs)], rows)
 
 
@@ -146,9 +150,14 @@ def peer_table(report: Report) -> TextTable | None:
         p50 = run.summary.percentiles["p50"]
         ratio = "" if base is None or p50 is None else f"{p50 / base:.2f} x"
         rows.append(
-            [run.samples.name, percentile_text(run, "p50"), milliseconds(run.summary.max),
-             f"{run.summary.count:,}", ratio]
-        )  # fmt: skip
+            [
+                run.samples.name,
+                percentile_text(run, "p50"),
+                milliseconds(run.summary.max),
+                f"{run.summary.count:,}",
+                ratio,
+            ]
+        )
     rows += [[name, "not run", "", "", reason] for name, reason in (report.not_run or {}).items()]
     header = [
         "same frames, in turn",
@@ -168,9 +177,13 @@ def twin_table(report: Report) -> TextTable | None:
     for twin in report.twins:
         core_us, twin_us = sorted(twin.core_ns), sorted(twin.twin_ns)
         rows.append(
-            [twin.part, f"{twin.core}: {core_us[len(core_us) // 2] / 1e3:.1f} us",
-             f"{twin.twin}: {twin_us[len(twin_us) // 2] / 1e3:.1f} us", f"{twin.speed_up:.1f} x"]
-        )  # fmt: skip
+            [
+                twin.part,
+                f"{twin.core}: {core_us[len(core_us) // 2] / 1e3:.1f} us",
+                f"{twin.twin}: {twin_us[len(twin_us) // 2] / 1e3:.1f} us",
+                f"{twin.speed_up:.1f} x",
+            ]
+        )
     return TextTable("C++ core against plain Python", ["part", "core", "plain", "gain"], rows)
 
 
@@ -187,20 +200,30 @@ def machine_table(report: Report) -> TextTable:
         ["system", str(facts.get("system"))],
         ["GPUs", ", ".join(gpu["name"] for gpu in facts.get("gpus") or []) or "none seen"],
         ["versions", ", ".join(f"{n} {v}" for n, v in report.versions.items() if v)],
-        ["bundle", f"{report.bundle['preset']} {report.bundle['precision']}, manifest SHA-256 "
-                   f"{report.bundle['manifest_sha256'][:16]}..."],
-        ["threads", f"{report.settings['threads'] or 'default'}"
-                    + "".join(f", {n}={v}" for n, v in report.thread_environment.items())],
+        [
+            "bundle",
+            f"{report.bundle['preset']} {report.bundle['precision']}, manifest SHA-256 "
+            f"{report.bundle['manifest_sha256'][:16]}...",
+        ],
+        [
+            "threads",
+            f"{report.settings['threads'] or 'default'}"
+            + "".join(f", {n}={v}" for n, v in report.thread_environment.items()),
+        ],
         ["clip", f"{report.settings['clip_frames']} frames of {report.settings['recording']}"],
         ["taken", report.created],
-    ]  # fmt: skip
+    ]
     return TextTable("Machine and settings", ["", ""], rows)
 
 
 def all_tables(report: Report) -> list[TextTable]:
     """Every table of the report, in reading order."""
     tables = [
-        latency_table(report.runs), stage_table(report.runs), resource_table(report),
-        peer_table(report), twin_table(report), machine_table(report),
-    ]  # fmt: skip
+        latency_table(report.runs),
+        stage_table(report.runs),
+        resource_table(report),
+        peer_table(report),
+        twin_table(report),
+        machine_table(report),
+    ]
     return [table for table in tables if table is not None]
