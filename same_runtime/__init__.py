@@ -1,5 +1,7 @@
 """Real-time full-body tracking for VR headsets: see ``SamePoseTracker``."""
 
+from importlib.metadata import version
+
 from same_engines.errors import (
     BundleError,
     EngineError,
@@ -8,30 +10,46 @@ from same_engines.errors import (
     SameError,
     TimestampError,
 )
+from same_runtime.calibration.calibration import Calibration
 from same_runtime.camera import CameraRig, FisheyeCamera
+from same_runtime.conventions import JOINT_NAMES
+from same_runtime.ingestion.clock_sync import EstimatedClock, GivenClock
+from same_runtime.live.worker import LiveOptions
 from same_runtime.observer import Observer
 from same_runtime.options import TrackerOptions
 from same_runtime.pose import Pose, PoseStatus, Reason
+from same_runtime.recording import Recording
+from same_runtime.renamed_modules import import_renamed_modules
 from same_runtime.samples import DevicePose, ImuFrame, LegReading, StereoFrame
 from same_runtime.tracker import SamePoseTracker
 
+__version__ = version("same-runtime")
+import_renamed_modules()
+
 __all__ = [
+    "JOINT_NAMES",
     "BundleError",
+    "Calibration",
     "CameraRig",
     "DevicePose",
     "EngineError",
+    "EstimatedClock",
     "FisheyeCamera",
+    "GivenClock",
     "ImuFrame",
     "InvalidInputError",
     "LegReading",
+    "LiveOptions",
     "Observer",
     "Pose",
     "PoseStatus",
     "Reason",
+    "Recording",
     "RecordingError",
     "SameError",
     "SamePoseTracker",
     "StereoFrame",
     "TimestampError",
     "TrackerOptions",
+    "__version__",
 ]

@@ -99,6 +99,8 @@ def module_graph() -> dict[str, set[str]]:
     for module in sources():
         used = set()
         for name in imports(module):
+            if name == "same_runtime._core":  # compiled, no source of this graph
+                continue
             # A name within a module, or a module.
             target = name if name in sources() else name.rpartition(".")[0]
             if target in sources() and target != module:
