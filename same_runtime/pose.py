@@ -44,6 +44,7 @@ class Reason(Enum):
     IMPLAUSIBLE_HEAD = "the head is where, or as, no head can be: a wrong unit, frame or order"
     IMPLAUSIBLE_CONTROLLER = "a controller is out of an arm's reach of the head"
     IMPLAUSIBLE_LEG = "a leg tracker turns or accelerates as no leg does"
+    IMPLAUSIBLE_POSE = "the estimated body has bones that nobody has, or is below the floor"
 
 
 _NO_BODY: Final = frozenset({Reason.HEAD_LOST, Reason.NOT_WORN, Reason.IMPLAUSIBLE_HEAD})

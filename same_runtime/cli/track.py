@@ -107,7 +107,7 @@ def track(command: TrackCommand) -> None:
         save_contact_sheet(strips[::step][:_SHEET_STRIPS], command.out / "preview.png")
         frame_rate = 1e9 * max(len(poses) - 1, 1) / max(_duration_ns(poses), 1)
         save_animation(strips, command.out / "preview.gif", frame_rate / stride)
-    _report(console, poses, errors_mm, replay.refused, tracker.backend)
+    _report(console, poses, errors_mm, replay.refused, tracker)
     console.print(
         f"wrote {command.out}/: {', '.join(sorted(p.name for p in command.out.iterdir()))}"
     )
@@ -126,7 +126,7 @@ def _track_live(command: TrackCommand, recording: Recording) -> None:
             raise RecordingError(f"{recording.path}: ended before the first pose")
         _write(command.out, run.poses)
         print_stats(console, run.stats)
-        _report(console, run.poses, run.errors_mm, Counter(run.refused), tracker.backend)
+        _report(console, run.poses, run.errors_mm, Counter(run.refused), tracker)
 
 
 def _write(folder: Path, poses: Sequence[Pose]) -> None:
@@ -144,16 +144,23 @@ def _report(
     poses: Sequence[Pose],
     errors_mm: Sequence[float],
     refused: Counter[str],
-    backend: str,
+    tracker: SamePoseTracker,
 ) -> None:
     counts = Counter(pose.status for pose in poses)
     shares = ", ".join(f"{counts[status]} {status.value}" for status in reversed(PoseStatus))
     latency_ms = statistics.median(pose.latency_ns for pose in poses) / 1e6
-    console.print(f"{len(poses)} frames on {backend}: {shares}; median latency {latency_ms:.1f} ms")
+    console.print(
+        f"{len(poses)} frames on {tracker.backend}: {shares}; median latency {latency_ms:.1f} ms"
+    )
     if errors_mm:
         console.print(
             f"mean joint error against the recording's truth: {np.mean(errors_mm):.1f} mm"
         )
+    reasons = Counter(reason for pose in poses for reason in pose.reasons)
+    for reason, count in reasons.most_common():
+        console.print(f"{reason.name} in {count} poses: {reason.value}", highlight=False)
+    for hint in tracker.stats().hints:
+        console.print(f"likely mistake: {hint}", highlight=False)
     if refused:
         listed = ", ".join(f"{count} of {stream}" for stream, count in sorted(refused.items()))
         console.print(f"refused samples: {listed}")

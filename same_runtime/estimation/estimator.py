@@ -102,8 +102,13 @@ class Estimator:
         reasons += self._run_network(images)
         relocalised = self.assembler.relocalisations != relocalisations
         reasons += self._reasons(images, states.how, relocalised)
-        reasons += self.plausibility.of_estimate(self._joint_confidence)
-        return self._read_out(self.assembler, states, gravest_first(reasons), started_ns)
+        estimate = self._read_out(self.assembler, states, gravest_first(reasons), started_ns)
+        found = self.plausibility.of_estimate(estimate.pose, self.assembler.ground_y)
+        if not found:
+            return estimate
+        reasons = gravest_first((*estimate.pose.reasons, *found))
+        pose = replace(estimate.pose, status=status_of(reasons), reasons=reasons)
+        return replace(estimate, pose=pose)
 
     def predict_without_images(
         self, base: Estimate, states: DeviceStates, started_ns: int

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from same_runtime._core import DeviceStates, How
 from same_runtime.conventions import DEVICES
-from same_runtime.pose import Reason
+from same_runtime.pose import Pose, Reason
+from same_runtime.skeleton.bone_lengths import bone_lengths
 
 _log = logging.getLogger("same")
 
@@ -59,6 +60,11 @@ _STRONGEST: Final = 15.0
 _REACH_M: Final = 1.5
 _LONG_OUT_OF_REACH_S: Final = 0.5
 """Controller to head; sessions and clips 1.03 m."""
+_LONGEST_BONE_M: Final = 1.2
+"""Demo 0.46, twice the thigh of the tallest people; poses in wxyz order 1.26, in millimetres 6."""
+_BELOW_FLOOR_M: Final = 0.3
+"""Demo: no joint below the floor."""
+_LONG_NO_BODY_S: Final = 0.5
 _LONGEST_STEP_S: Final = 0.5
 """After a longer gap everything that lasts begins anew."""
 _LEGS: Final = (3, 4)
@@ -98,6 +104,8 @@ class Plausibility:
         self._still_pose: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
         self._still = _Lasting(_LONG_STILL_S)
         self._lies_still = False
+        self._no_body = _Lasting(_LONG_NO_BODY_S)
+        self._step_s = 0.0
         self._upside_down = _Lasting(_LONG_UPSIDE_DOWN_S)
         self._on_floor = _Lasting(_LONG_ON_FLOOR_S)
         self._out_of_reach = [_Lasting(_LONG_OUT_OF_REACH_S) for _ in DEVICES]
@@ -136,7 +144,7 @@ class Plausibility:
             if not 0.0 <= step_s <= _LONGEST_STEP_S:
                 self.reset()
                 step_s = 0.0
-        self._last_ns = states.timestamp_ns
+        self._last_ns, self._step_s = states.timestamp_ns, step_s
         head_height_m = float(states.position(0)[1]) - ground_y_m
         reasons = []
         self._lies_still = self._head_lies_still(states, step_s)
@@ -148,16 +156,30 @@ class Plausibility:
             reasons.append(Reason.IMPLAUSIBLE_LEG)
         return tuple(reasons)
 
-    def of_estimate(self, joint_confidence: NDArray[np.float32]) -> tuple[Reason, ...]:
-        """Why what was made of the devices judged last, and of the images, is nobody."""
-        if not self._lies_still or np.sort(joint_confidence)[-_BODY_JOINTS:].mean() > _BODY_SEEN:
-            return ()
-        self._hint(
-            "still head",
-            f"the head has not moved by {1e3 * _STILL_M:.0f} mm in {_LONG_STILL_S:.0f} s and the "
-            "cameras see nobody: the headset is not worn, or the runtime repeats its last pose",
-        )
-        return (Reason.NOT_WORN,)
+    def of_estimate(self, pose: Pose, ground_y_m: float) -> tuple[Reason, ...]:
+        """Why ``pose``, made of the devices judged last and of images, is nobody or no body."""
+        reasons = []
+        if self._lies_still and np.sort(pose.joint_confidence)[-_BODY_JOINTS:].mean() <= _BODY_SEEN:
+            reasons.append(Reason.NOT_WORN)
+            self._hint(
+                "still head",
+                f"the head has not moved by {1e3 * _STILL_M:.0f} mm in {_LONG_STILL_S:.0f} s and "
+                "the cameras see nobody: the headset is not worn, or the runtime repeats its last "
+                "pose",
+            )
+        longest_m = float(bone_lengths(pose.joints_world).max())
+        lowest_m = float(pose.joints_world[:, 1].min()) - ground_y_m
+        if self._no_body.after(
+            self._step_s, longest_m > _LONGEST_BONE_M or lowest_m < -_BELOW_FLOOR_M
+        ):
+            reasons.append(Reason.IMPLAUSIBLE_POSE)
+            self._hint(
+                "pose",
+                f"the body has a bone of {longest_m:.2f} m and its lowest joint {lowest_m:.2f} m "
+                "over the floor: are the rig, TrackerOptions.ground_y_m and every device's frame "
+                "right?",
+            )
+        return tuple(reasons)
 
     def _head_lies_still(self, states: DeviceStates, step_s: float) -> bool:
         position, orientation = states.position(0), states.orientation_xyzw(0)

@@ -55,6 +55,18 @@ def test_the_command_writes_poses_and_reports_faults(
     assert "7 of head" in printed and "deadlines missed" in printed
 
 
+def test_the_command_tells_the_likely_mistake(
+    tiny_bundle: Path, recording_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = TrackCommand(
+        recording_path, bundle=tiny_bundle, out=tmp_path, live=True, inject="black-images"
+    )
+    track(command)
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "CAMERAS_COVERED in" in printed
+    assert "likely mistake: a camera's images are flat at 0 of 255" in printed
+
+
 @pytest.mark.parametrize(
     ("message", "options"),
     [

@@ -11,7 +11,7 @@ from recordings import real_session
 from scipy.spatial.transform import Rotation
 from streams import made_up_stream
 
-from same_runtime import PoseStatus, Reason, SamePoseTracker
+from same_runtime import Pose, PoseStatus, Reason, SamePoseTracker
 from same_runtime._core import How
 from same_runtime.demo import demo_bundle, demo_recording
 from same_runtime.estimation.plausibility import Plausibility
@@ -72,7 +72,7 @@ def judged(
     reasons: set[Reason] = set()
     for states in stream:
         reasons.update(judge.of_devices(states, 0.0))  # type: ignore[arg-type]
-        reasons.update(judge.of_estimate(confidence))
+        reasons.update(judge.of_estimate(Pose(joint_confidence=confidence), 0.0))
     return reasons, judge.hints
 
 
@@ -248,7 +248,7 @@ def test_images_are_dark_only_when_they_show_nothing() -> None:
         def reason(image: np.ndarray) -> Reason | None:
             seen = np.clip(image, 0, 255).astype(np.uint8)
             out = np.empty(estimator._images.shape[-2:], np.float32)
-            estimator.preprocess(seen, out)
+            estimator._preprocess(seen, out)
             return estimator.plausibility.of_view(out)
 
         for share in (1.0, 0.5, 0.25, 0.13):
@@ -273,6 +273,41 @@ def test_a_view_that_shows_nothing_counts_as_missing(tiny_bundle: Path) -> None:
             assert covered.status is PoseStatus.LIMITED
             np.testing.assert_array_equal(covered.joints_world, lost.joints_world)
             np.testing.assert_array_equal(covered.joint_confidence, lost.joint_confidence)
+
+
+@pytest.mark.parametrize(
+    ("joint", "place"), [(7, (0.0, -0.5, 0.0)), (4, (1.5, 0.5, 0.0)), (20, (0.0, 9.0, 0.0))]
+)
+def test_a_body_that_nobody_has_is_named(joint: int, place: tuple[float, ...]) -> None:
+    judge = Plausibility(0.5, 0.25)
+    standing = np.linspace((0.0, 0.1, 0.0), (0.0, 1.5, 0.0), 22)
+    torn = standing.copy()
+    torn[joint] = place
+
+    def found(joints: np.ndarray, start_s: float) -> list[tuple[Reason, ...]]:
+        reasons = []
+        for states in head_only((0.0, 1.6, 0.0), UPRIGHT, 1.0):
+            at_ns = states.timestamp_ns + round(1e9 * start_s)
+            judge.of_devices(replace(states, timestamp_ns=at_ns), 0.0)  # type: ignore[arg-type]
+            reasons.append(judge.of_estimate(Pose(joints_world=joints), 0.0))
+        return reasons
+
+    assert set(found(standing, 0.0)) == {()}
+    reasons = found(torn, 1.0)
+    assert set(reasons[:14]) == {()} and set(reasons[17:]) == {(Reason.IMPLAUSIBLE_POSE,)}
+    assert set(found(standing, 2.0)) == {()}
+    assert len(judge.hints) == 1
+
+
+def test_an_implausible_body_is_limited(tiny_bundle: Path) -> None:
+    """The floor is believed three metres above where the body stands."""
+    with SamePoseTracker(tiny_bundle) as tracker:
+        judge = tracker._pipeline._estimator.plausibility
+        judged_at = judge.of_estimate
+        judge.of_estimate = lambda pose, ground: judged_at(pose, ground + 3.0)  # type: ignore[method-assign]
+        poses = [tracker.push(*inputs) for inputs in made_up_stream(tracker.rig, 40)]
+        assert poses[-1].reasons == (Reason.IMPLAUSIBLE_POSE,)
+        assert poses[-1].status is PoseStatus.LIMITED
 
 
 def test_each_kind_of_hint_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
