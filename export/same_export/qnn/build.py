@@ -1,14 +1,14 @@
 """Quantise a bundle's stages, compile them for a headset's NPU and say what that cost."""
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import onnx
-import onnx_ir as ir
+import onnxruntime as ort
 
-from same_engines.bundle.manifest import STAGES, Manifest
+from same_engines.bundle.manifest import STAGES, GraphSpec, Manifest
 from same_engines.bundle.plans import Plans, PlanSpec, plan_path, write_plans
 from same_engines.bundle.reader import Bundle, write_manifest
 from same_engines.errors import ExportError
@@ -112,53 +112,43 @@ def build(
         raise ExportError(f"{bundle.path}: has no fp32 graphs, which the NPU's are made from")
     progress("tracking the calibration recording")
     frames = record_frames(bundle, recording, calibration_frames)
-    fusion = cpu_session(bundle.graph_bytes("fp32", "fusion"))
-    models: dict[str, ir.Model] = {}
+    npu = _Npu(bundle, qnn, soc, frames, cpu_session(bundle.graph_bytes("fp32", "fusion")))
+    stages: list[QnnStage] = []
     costs: list[LayerCost] = []
-    for stage in STAGES:
-        progress(f"{stage}: measuring which layers need 16 bits")
-        where = str(bundle.path / bundle.graph("fp32", stage).path)
-        models[stage] = prepare(bundle.graph_bytes("fp32", stage), where)
+    for name in STAGES:
+        progress(f"{name}: measuring which layers need 16 bits")
+        stages.append(QnnStage(name, npu))
         if wide_share > 0:
-            some = spread(frames, _SENSITIVITY_FRAMES[stage])
-            costs += layer_costs(stage, models[stage], some, JointProbe(fusion, some))
+            costs += stages[-1].layer_costs()
     allowance = int(wide_share * sum(cost.weight_bytes for cost in costs))
     wide = choose_wide(costs, allowance)
-    contexts: dict[str, bytes] = {}
     reports: dict[str, StageReport] = {}
-    for stage in STAGES:
-        progress(f"{stage}: quantising")
-        nodes = {node for chosen, node in wide if chosen == stage}
-        model = widen(models[stage], nodes)
-        inputs = [f[stage] for f in spread(frames, _CALIBRATION_FRAMES.get(stage, len(frames)))]
-        ranges = measure_ranges(model, inputs, known_ranges(bundle), MARGIN)
-        progress(f"{stage}: compiling for {soc.part} and checking")
-        where = f"{bundle.path}: {stage}"
-        reason = ""
-        operators: tuple[str, ...] = ()
-        examples = spread(frames, _ROUNDING_FRAMES.get(stage, len(frames)))
-        behaviour = measure_layer_inputs(model, [frame[stage] for frame in examples])
-        graph = quantise(model, ranges, behaviour)
-        try:
-            contexts[stage] = compile_context(qnn, graph, soc, where)
-        except NotFinalised as error:
-            reason, operators = str(error), error.operators
-        checked = spread(frames, _CHECKED_FRAMES[stage])
-        reports[stage] = StageReport(
-            processor=NPU if stage in contexts else CPU,
-            reason=reason,
-            operators=operators,
-            wide_layers=tuple(sorted(layers(models[stage])[node] for node in nodes)),
-            layers=len(layers(models[stage])),
-            float_bytes=len(bundle.graph_bytes("fp32", stage)),
-            context_bytes=len(contexts.get(stage, b"")),
-            spill_fill_bytes=_spill_fill(contexts.get(stage)),
-            multiply_accumulates=multiply_accumulates(models[stage]),
-            calibration_frames=ranges.frames,
-            checked_frames=len(checked),
-            **_check(qnn, soc, bundle, stage, graph, contexts.get(stage), checked, fusion, where),
-        )
-    return _collect(bundle, target, qnn, soc, recording, contexts, reports, costs, len(frames))
+    for stage in stages:
+        progress(f"{stage.name}: quantising")
+        stage.quantise({node for chosen, node in wide if chosen == stage.name})
+        progress(f"{stage.name}: compiling for {soc.part} and checking")
+        stage.compile()
+        reports[stage.name] = stage.report()
+    key = key_of(qnn, target, soc)
+    compiled = [plan for stage in stages if (plan := stage.plan()) is not None]
+    report = QnnReport(
+        target=target,
+        soc=soc.describe(),
+        vtcm_mb=soc.vtcm_mb,
+        preset=bundle.manifest.preset,
+        checkpoint_sha256=bundle.manifest.checkpoint_sha256,
+        library=key.library_version,
+        recording=recording.path.name,
+        recorded_frames=len(frames),
+        stages=reports,
+        layer_costs=tuple(sorted(costs, key=lambda cost: -cost.cost_mm2)),
+    )
+    return QnnBuild(
+        Plans(key, tuple(spec for spec, _ in compiled)),
+        {spec.path: content for spec, content in compiled},
+        {name: stage.processor for name, stage in reports.items()},
+        report,
+    )
 
 
 def write_build(bundle: Bundle, built: QnnBuild) -> None:
@@ -174,36 +164,120 @@ def write_build(bundle: Bundle, built: QnnBuild) -> None:
     write_manifest(bundle, Manifest(**{**manifest, "targets": targets}))
 
 
-def _check(
-    qnn: Qnn,
-    soc: Soc,
-    bundle: Bundle,
-    stage: str,
-    graph: bytes,
-    context: bytes | None,
-    frames: Frames,
-    fusion: Any,
-    where: str,
-) -> dict[str, Any]:
-    inputs = [frame[stage] for frame in frames]
-    probe = JointProbe(fusion, frames)
-    exact = run_all(cpu_session(bundle.graph_bytes("fp32", stage)), inputs)
-    quantised = run_all(cpu_session(graph), inputs)
-    npu = run_all(open_context(qnn, context, soc, where), inputs) if context else {}
-    joints = probe.joints(stage, exact)
-    return {
-        "quantised_joints_mm": _joint_error(probe.joints(stage, quantised), joints),
-        "npu_joints_mm": _joint_error(probe.joints(stage, npu), joints) if npu else None,
-        "outputs": {
-            name: OutputError.between(exact[name], quantised[name], npu.get(name))
-            for name in exact
-        },
-    }  # fmt: skip
+@dataclass(frozen=True)
+class _Npu:
+    """What the stages of a bundle have in common on their way to an NPU."""
+
+    bundle: Bundle
+    qnn: Qnn
+    soc: Soc
+    frames: Frames
+    """Every stage's inputs over the calibration recording."""
+    fusion: ort.InferenceSession
+    """The float fusion, which tells what an error of an earlier stage does to the joints."""
 
 
-def _joint_error(joints: Any, exact: Any) -> tuple[float, float]:
-    distance = distances_mm(joints, exact)
-    return float(distance.mean()), float(distance.max())
+class QnnStage:
+    """One stage on its way to the NPU: prepared, quantised, compiled and compared."""
+
+    def __init__(self, name: str, npu: _Npu) -> None:
+        self.name = name
+        self._npu = npu
+        self._float = npu.bundle.graph_bytes("fp32", name)
+        self._model = prepare(self._float, str(npu.bundle.path / self._spec.path))
+        self._layers = layers(self._model)
+        self._wide: tuple[str, ...] = ()
+        self._quantised = b""
+        self._calibrated = 0
+        self._context: bytes | None = None
+        self._refusal: NotFinalised | None = None
+
+    @property
+    def _spec(self) -> GraphSpec:
+        return self._npu.bundle.graph("fp32", self.name)
+
+    @property
+    def _where(self) -> str:
+        return f"{self._npu.bundle.path}: {self.name}"
+
+    def layer_costs(self) -> list[LayerCost]:
+        """What 8-bit weights of each layer cost."""
+        some = spread(self._npu.frames, _SENSITIVITY_FRAMES[self.name])
+        return layer_costs(self.name, self._model, some, JointProbe(self._npu.fusion, some))
+
+    def quantise(self, wide: Collection[str]) -> None:
+        """Quantise, with 16-bit weights in the nodes ``wide``."""
+        self._wide = tuple(sorted(self._layers[node] for node in wide))
+        model = widen(self._model, wide)
+        ranges = measure_ranges(
+            model, self._inputs(_CALIBRATION_FRAMES), known_ranges(self._npu.bundle), MARGIN
+        )
+        self._calibrated = ranges.frames
+        behaviour = measure_layer_inputs(model, self._inputs(_ROUNDING_FRAMES))
+        self._quantised = quantise(model, ranges, behaviour)
+
+    def compile(self) -> None:
+        """Compile what ``quantise`` made, or keep why the NPU cannot run it."""
+        try:
+            self._context = compile_context(
+                self._npu.qnn, self._quantised, self._npu.soc, self._where
+            )
+        except NotFinalised as error:
+            self._refusal = error
+
+    def plan(self) -> tuple[PlanSpec, bytes] | None:
+        """The compiled stage as the bundle keeps it; None where it stays on the CPU."""
+        if self._context is None:
+            return None
+        path = plan_path(self.name, VARIANT, self._context)
+        digest = hashlib.sha256(self._context).hexdigest()
+        spec = PlanSpec("fp32", VARIANT, self.name, self._spec.sha256, 0, path, digest)
+        return spec, self._context
+
+    def report(self) -> StageReport:
+        """What became of the stage, compared with its float graph over some frames."""
+        frames = spread(self._npu.frames, _CHECKED_FRAMES[self.name])
+        inputs = [frame[self.name] for frame in frames]
+        exact = run_all(cpu_session(self._float), inputs)
+        quantised = run_all(cpu_session(self._quantised), inputs)
+        npu = self._run_on_npu(inputs)
+        probe = JointProbe(self._npu.fusion, frames)
+        joints = probe.joints(self.name, exact)
+
+        def joint_error(outputs: Mapping[str, Any]) -> tuple[float, float]:
+            distance = distances_mm(probe.joints(self.name, outputs), joints)
+            return float(distance.mean()), float(distance.max())
+
+        return StageReport(
+            processor=CPU if self._context is None else NPU,
+            reason=str(self._refusal or ""),
+            operators=self._refusal.operators if self._refusal else (),
+            wide_layers=self._wide,
+            layers=len(self._layers),
+            float_bytes=len(self._float),
+            context_bytes=len(self._context or b""),
+            spill_fill_bytes=_spill_fill(self._context),
+            multiply_accumulates=multiply_accumulates(self._model),
+            calibration_frames=self._calibrated,
+            checked_frames=len(frames),
+            quantised_joints_mm=joint_error(quantised),
+            npu_joints_mm=joint_error(npu) if npu else None,
+            outputs={
+                name: OutputError.between(exact[name], quantised[name], npu.get(name))
+                for name in exact
+            },
+        )
+
+    def _inputs(self, counts: Mapping[str, int]) -> list[Frame]:
+        """The stage's inputs, of as many frames as ``counts`` says, or of all."""
+        frames = self._npu.frames
+        return [f[self.name] for f in spread(frames, counts.get(self.name, len(frames)))]
+
+    def _run_on_npu(self, inputs: list[Frame]) -> dict[str, Any]:
+        if self._context is None:
+            return {}
+        session = open_context(self._npu.qnn, self._context, self._npu.soc, self._where)
+        return run_all(session, inputs)
 
 
 def _spill_fill(context: bytes | None) -> int | None:
@@ -212,39 +286,3 @@ def _spill_fill(context: bytes | None) -> int | None:
         return None
     (node,) = onnx.load_from_string(context).graph.node
     return next((int(a.i) for a in node.attribute if a.name == "max_size"), None)
-
-
-def _collect(
-    bundle: Bundle,
-    target: str,
-    qnn: Qnn,
-    soc: Soc,
-    recording: Recording,
-    contexts: Mapping[str, bytes],
-    reports: Mapping[str, StageReport],
-    costs: Sequence[LayerCost],
-    frames: int,
-) -> QnnBuild:
-    contents: dict[str, bytes] = {}
-    specs = []
-    for stage, content in contexts.items():
-        sha256 = bundle.graph("fp32", stage).sha256
-        path = plan_path(stage, VARIANT, content)
-        contents[path] = content
-        digest = hashlib.sha256(content).hexdigest()
-        specs.append(PlanSpec("fp32", VARIANT, stage, sha256, 0, path, digest))
-    key = key_of(qnn, target, soc)
-    report = QnnReport(
-        target=target,
-        soc=soc.describe(),
-        vtcm_mb=soc.vtcm_mb,
-        preset=bundle.manifest.preset,
-        checkpoint_sha256=bundle.manifest.checkpoint_sha256,
-        library=key.library_version,
-        recording=recording.path.name,
-        recorded_frames=frames,
-        stages=reports,
-        layer_costs=tuple(sorted(costs, key=lambda cost: -cost.cost_mm2)),
-    )
-    processors = {stage: reports[stage].processor for stage in STAGES}
-    return QnnBuild(Plans(key, tuple(specs)), contents, processors, report)
