@@ -45,8 +45,9 @@ class Views(NamedTuple):
     """(..., V, D, Hf, Wf)."""
     joints_2d: Tensor
     """(..., V, J, 2) float32, feature pixels."""
-    joint_rays: Tensor
-    """(..., V, J, 3) float32: ``rays`` at ``joints_2d``; zero outside the map."""
+    joint_rays: Tensor | None
+    """(..., V, J, 3) float32: ``rays`` at ``joints_2d``; zero outside the map. None without the
+    3D embedding, which alone follows rays."""
     seen: Tensor
     """(..., V, J): 1 where the joint may be read in the view, 0 where not, a short ramp between."""
     rays: Tensor
@@ -61,6 +62,12 @@ def _mask(visibility: Tensor, threshold: float) -> Tensor:
     """1 above the threshold, 0 below, with a short ramp between: a hard step would let a
     rounding error of one engine switch a joint's image features on or off."""
     return ((visibility - threshold) / _MASK_RAMP + 0.5).clamp(0.0, 1.0)
+
+
+def _rays_at(rays: Tensor, joints_2d: Tensor) -> Tensor:
+    """``rays`` (..., V, 3, Hf, Wf) at ``joints_2d`` (..., V, J, 2): (..., V, J, 3)."""
+    sampled = sample_bilinear(rays.flatten(0, -4), joints_2d.flatten(0, -3)[..., None, :])
+    return sampled[..., 0].transpose(-1, -2).unflatten(0, rays.shape[:-3])
 
 
 def depth_from_view(joints: Tensor, origins: Tensor, axes: Tensor | None) -> Tensor:
@@ -217,6 +224,7 @@ class FusionIteration(nn.Module):
 
         Tokens of tens of channels hold a place to centimetres; this path is exact.
         """
+        assert views.joint_rays is not None
         on_ray = views.origins[..., None, :] + depth[..., None] * views.joint_rays
         return ((on_ray - joints[..., None, :, :]) * trust[..., None].to(joints.dtype)).sum(-3)
 
@@ -267,12 +275,10 @@ class FusionStage(nn.Module):
         """
         dtype = module_dtype(self.embed_query)
         valid = (view_valid * self.view_used.to(view_valid.dtype))[..., None]
-        joint_rays = sample_bilinear(rays.flatten(0, -4), joints_2d.flatten(0, -3)[..., None, :])
-        joint_rays = joint_rays[..., 0].transpose(-1, -2).unflatten(0, rays.shape[:-3])
         views = Views(
             features.to(dtype),
             joints_2d,
-            joint_rays,
+            _rays_at(rays, joints_2d) if self.config.use_sa_mvf_pe else None,
             (valid * _mask(visibility, self.config.confidence_threshold)).to(dtype),
             rays,
             origins,

@@ -2,6 +2,7 @@ import pytest
 import torch
 from tiny_model import TINY, fusion_inputs, sequence_inputs, tiny_model
 
+from same_model.network import fusion as fusion_module
 from same_model.network.standing_pose import standing_joints_cam_left
 from same_runtime.conventions import JOINT_NAMES, JOINT_PARENTS
 
@@ -146,6 +147,20 @@ def test_ablations_drop_their_weights() -> None:
     assert not any(
         name.startswith("temporal") for name, _ in tiny_model(use_ttn=False).named_parameters()
     )
+
+
+def test_without_the_3d_embedding_no_ray_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    read = []
+    sample = fusion_module.sample_bilinear
+    monkeypatch.setattr(
+        fusion_module, "sample_bilinear", lambda *maps: read.append(maps) or sample(*maps)
+    )
+    inputs = fusion_inputs(2)
+    with torch.no_grad():
+        tiny_model(use_sa_mvf_pe=False).fusion(**inputs)
+        assert not read
+        tiny_model().fusion(**inputs)
+        assert read
 
 
 def test_without_imu_the_readings_do_not_matter() -> None:
