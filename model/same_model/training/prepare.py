@@ -23,7 +23,7 @@ from same_model.training.stages.inertial import (
     run_inertial,
 )
 from same_model.training.stages.joint import JointTraining
-from same_model.training.stages.stage import Stage
+from same_model.training.stages.stage import Stage, StageSetup
 from same_model.training.stages.temporal import TemporalTraining
 from same_model.training.stages.visual import VisualTraining
 
@@ -137,20 +137,25 @@ def make_stage(
         held_out = (
             load_frames(validation, model.config, images, "validation data") if validation else None
         )
+        from_frames = StageSetup(model, frames, held_out, batch, config.stretch, augment, loss)
         if config.stage == "visual":
-            return VisualTraining(model, frames, held_out, batch, augment)
+            return VisualTraining(from_frames)
         if config.stage == "inertial":
-            return InertialTraining(model, frames, held_out, batch, config.stretch, augment, loss)
-        return EndToEndTraining(model, frames, held_out, batch, config.stretch, augment, loss)
+            return InertialTraining(from_frames)
+        return EndToEndTraining(from_frames)
     if caches is None:
         caches = backbone_caches(config, model)
     model.freeze_backbones()
-    cache, held_cache = caches.train, caches.held_out
-    if config.stage == "fusion" and model.config.fusion_kind == "concat_lstm":
+    is_concat = config.stage == "fusion" and model.config.fusion_kind == "concat_lstm"
+    if is_concat:
         batch = config.batch or _CONCAT_BATCH
-        return ConcatTraining(model, cache, held_cache, batch, config.stretch, augment, loss)
+    from_caches = StageSetup(
+        model, caches.train, caches.held_out, batch, config.stretch, augment, loss
+    )
+    if is_concat:
+        return ConcatTraining(from_caches)
     if config.stage == "fusion":
-        return FusionTraining(model, cache, held_cache, batch, augment, loss)
+        return FusionTraining(from_caches)
     if config.stage == "temporal":
-        return TemporalTraining(model, cache, held_cache, batch, augment, loss, config.seed)
-    return JointTraining(model, cache, held_cache, batch, augment, loss)
+        return TemporalTraining(from_caches, config.seed)
+    return JointTraining(from_caches)

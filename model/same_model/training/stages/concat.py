@@ -7,13 +7,11 @@ from rich.progress import track
 from torch import Tensor
 
 from same_model.baselines.concat_fusion import ConcatFusion, features_at_joints
-from same_model.losses import LossConfig, inertial_loss
-from same_model.same_network import SameModel
-from same_model.training.config import AugmentConfig
+from same_model.losses import inertial_loss
 from same_model.training.data.augment import drop_views
 from same_model.training.data.fusion_inputs import BackboneCache, mean_error_mm
 from same_model.training.data.visual_cache import VisualCache
-from same_model.training.stages.stage import Batch, Stage
+from same_model.training.stages.stage import Batch, Stage, StageSetup
 
 _FRAMES_AT_ONCE = 256
 
@@ -32,47 +30,36 @@ def _joint_features(visual: VisualCache, label: str) -> NDArray[np.float16]:
     return out
 
 
-class ConcatTraining(Stage):
+class ConcatTraining(Stage[BackboneCache]):
     """Trains ``SameModel.fusion`` of kind ``concat_lstm`` on stretches from a fresh state, their
     length random down to a quarter of ``stretch``, as ``InertialTraining`` does."""
 
-    def __init__(
-        self,
-        model: SameModel,
-        cache: BackboneCache,
-        held_out: BackboneCache | None,
-        batch: int,
-        stretch: int,
-        augment: AugmentConfig,
-        loss: LossConfig,
-    ) -> None:
-        super().__init__()
-        assert isinstance(model.fusion, ConcatFusion)
-        self.fusion = model.fusion
-        self._cache, self._held_out, self._augment = cache, held_out, augment
-        self._form = loss.form
-        self._batch, self._stretch = batch, stretch
-        self._features = _joint_features(cache.visual, "training data")
-        if held_out is not None:
-            self._held_out_features = _joint_features(held_out.visual, "validation data")
-        self.frames_per_step, self.frames_in_total = batch * stretch * 5 // 8, len(cache.frames)
+    def __init__(self, setup: StageSetup[BackboneCache]) -> None:
+        super().__init__(setup)
+        assert isinstance(setup.model.fusion, ConcatFusion)
+        self.fusion = setup.model.fusion
+        self._features = _joint_features(setup.data.visual, "training data")
+        if setup.held_out is not None:
+            self._held_out_features = _joint_features(setup.held_out.visual, "validation data")
+        self.frames_per_step = setup.batch * setup.stretch * 5 // 8
+        self.frames_in_total = len(setup.data.frames)
 
     def make_batch(self, rng: np.random.Generator) -> Batch:
-        frames = self._cache.frames
+        frames = self._data.frames
         length = int(rng.integers(max(1, self._stretch // 4), self._stretch + 1))
         first = rng.integers(len(frames), size=self._batch)
         rows, valid = frames.stretch_rows(first, length)
-        version = rng.integers(self._cache.versions, size=(self._batch, 1))
+        version = rng.integers(self._data.versions, size=(self._batch, 1))
         view_valid = drop_views(self._batch, length, self._augment.view_dropout, rng)
         return {
-            **_inputs(self._cache, self._features, rows, version, view_valid),
+            **_inputs(self._data, self._features, rows, version, view_valid),
             "truth": torch.from_numpy(frames.joints_local[rows]),
             "frame_valid": torch.from_numpy(valid.astype(np.float32)),
         }
 
     def forward(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         joints = self.fusion(**{name: batch[name] for name in _INPUTS}).joints
-        loss = inertial_loss(joints, batch["truth"], batch["frame_valid"], self._form)
+        loss = inertial_loss(joints, batch["truth"], batch["frame_valid"], self._loss.form)
         return loss, {"mpjpe_mm": 1e3 * (joints.detach() - batch["truth"]).norm(dim=-1).mean()}
 
     def validate(self) -> dict[str, float]:

@@ -4,10 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from same_model.losses import LossConfig
 from same_model.network.inertial import LstmState
-from same_model.same_network import SameModel
-from same_model.training.config import AugmentConfig
 from same_model.training.data.augment import (
     drop_devices,
     drop_views,
@@ -19,7 +16,7 @@ from same_model.training.data.dataset import Frames, normalised
 from same_model.training.data.fusion_inputs import paper_fusion
 from same_model.training.data.windows import newest_errors, window_batch, window_loss
 from same_model.training.stages.inertial import frame_seconds
-from same_model.training.stages.stage import Batch, Stage
+from same_model.training.stages.stage import Batch, Stage, StageSetup
 
 _INPUTS = (
     "images", "view_valid", "rays", "origins", "axes", "T_anchor_cam", "time_offset_s",
@@ -27,30 +24,19 @@ _INPUTS = (
 )  # fmt: skip
 
 
-class EndToEndTraining(Stage):
+class EndToEndTraining(Stage[Frames]):
     """Trains all of ``SameModel``. The inertial stage runs over a stretch before the window, its
     length random, so that the window meets recurrent states of every age."""
 
-    def __init__(
-        self,
-        model: SameModel,
-        frames: Frames,
-        held_out: Frames | None,
-        batch: int,
-        stretch: int,
-        augment: AugmentConfig,
-        loss: LossConfig,
-    ) -> None:
-        super().__init__()
-        paper_fusion(model)
-        self.model = model
-        self._frames, self._held_out = frames, held_out
-        self._augment, self._loss = augment, loss
-        self._window, self._batch, self._stretch = model.config.window, batch, stretch
-        self.frames_per_step, self.frames_in_total = batch * self._window, len(frames)
+    def __init__(self, setup: StageSetup[Frames]) -> None:
+        super().__init__(setup)
+        paper_fusion(setup.model)
+        self.model = setup.model
+        self.frames_per_step = setup.batch * self._window
+        self.frames_in_total = len(setup.data)
 
     def make_batch(self, rng: np.random.Generator) -> Batch:
-        frames, config = self._frames, self.model.config
+        frames, config = self._data, self.model.config
         last = rng.integers(len(frames), size=self._batch)
         rows = frames.window_rows(last, self._window)
         length = int(rng.integers(self._window, max(self._window, self._stretch) + 1))

@@ -7,9 +7,7 @@ many more different poses for the same work, which is what counts on few cores.
 import numpy as np
 from torch import Tensor
 
-from same_model.losses import LossConfig, joint_error
-from same_model.same_network import SameModel
-from same_model.training.config import AugmentConfig
+from same_model.losses import joint_error
 from same_model.training.data.augment import drop_views
 from same_model.training.data.fusion_inputs import (
     BackboneCache,
@@ -18,35 +16,25 @@ from same_model.training.data.fusion_inputs import (
     paper_fusion,
     run_fusion,
 )
-from same_model.training.stages.stage import Batch, Stage
+from same_model.training.stages.stage import Batch, Stage, StageSetup
 
 
-class FusionTraining(Stage):
+class FusionTraining(Stage[BackboneCache]):
     """Trains ``SameModel.fusion``."""
 
-    def __init__(
-        self,
-        model: SameModel,
-        cache: BackboneCache,
-        held_out: BackboneCache | None,
-        batch: int,
-        augment: AugmentConfig,
-        loss: LossConfig,
-    ) -> None:
-        super().__init__()
-        self.fusion = paper_fusion(model)
-        self._cache, self._held_out = cache, held_out
-        self._augment, self._loss = augment, loss
-        self.frames_per_step, self.frames_in_total = batch, len(cache.frames)
+    def __init__(self, setup: StageSetup[BackboneCache]) -> None:
+        super().__init__(setup)
+        self.fusion = paper_fusion(setup.model)
+        self.frames_per_step, self.frames_in_total = setup.batch, len(setup.data.frames)
 
     def make_batch(self, rng: np.random.Generator) -> Batch:
-        rows = rng.integers(len(self._cache.frames), size=self.frames_per_step)
-        version = rng.integers(self._cache.versions, size=len(rows))
+        rows = rng.integers(len(self._data.frames), size=self.frames_per_step)
+        version = rng.integers(self._data.versions, size=len(rows))
         view_valid = drop_views(len(rows), 1, self._augment.view_dropout, rng)[:, 0]
-        batch = self._cache.fusion_batch(
+        batch = self._data.fusion_batch(
             rows, version, view_valid, self._augment.calibration_deg, rng
         )
-        batch["truth"] = batch["joints_imu"].new_tensor(self._cache.frames.joints_local[rows])
+        batch["truth"] = batch["joints_imu"].new_tensor(self._data.frames.joints_local[rows])
         return batch
 
     def forward(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:

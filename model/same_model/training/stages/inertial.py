@@ -7,44 +7,32 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from same_model.losses import LossConfig, inertial_loss
-from same_model.same_network import SameModel
+from same_model.losses import inertial_loss
 from same_model.training.config import AugmentConfig
 from same_model.training.data.augment import drop_devices, jitter_devices
 from same_model.training.data.dataset import Frames
-from same_model.training.stages.stage import Batch, Stage
+from same_model.training.stages.stage import Batch, Stage, StageSetup
 
 _SEQUENCES_AT_ONCE = 16
 _DROPOUT_FRAMES = 150
 _MM = 1000.0
 
 
-class InertialTraining(Stage):
+class InertialTraining(Stage[Frames]):
     """Trains ``SameModel.inertial`` on stretches that begin anywhere, from a fresh state.
 
     Their length is random, down to a quarter of ``stretch``: short ones teach the start of a
     stream, long ones the carried state.
     """
 
-    def __init__(
-        self,
-        model: SameModel,
-        frames: Frames,
-        held_out: Frames | None,
-        batch: int,
-        stretch: int,
-        augment: AugmentConfig,
-        loss: LossConfig,
-    ) -> None:
-        super().__init__()
-        self.inertial = model.inertial
-        self._frames, self._held_out, self._augment = frames, held_out, augment
-        self._form = loss.form
-        self._batch, self._stretch = batch, stretch
-        self.frames_per_step, self.frames_in_total = batch * stretch * 5 // 8, len(frames)
+    def __init__(self, setup: StageSetup[Frames]) -> None:
+        super().__init__(setup)
+        self.inertial = setup.model.inertial
+        self.frames_per_step = setup.batch * setup.stretch * 5 // 8
+        self.frames_in_total = len(setup.data)
 
     def make_batch(self, rng: np.random.Generator) -> Batch:
-        frames = self._frames
+        frames = self._data
         length = int(rng.integers(max(1, self._stretch // 4), self._stretch + 1))
         first = rng.integers(len(frames), size=self._batch)
         rows, valid = frames.stretch_rows(first, length)
@@ -60,7 +48,7 @@ class InertialTraining(Stage):
     def forward(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         out = self.inertial(batch["imu_features"])
         truth, valid = batch["joints_local"], batch["frame_valid"]
-        loss = inertial_loss(out.joints_imu, truth, valid, self._form)
+        loss = inertial_loss(out.joints_imu, truth, valid, self._loss.form)
         error = (out.joints_imu.detach() - truth).norm(dim=-1)[valid > 0]
         return loss, {"mpjpe_mm": _MM * error.mean()}
 

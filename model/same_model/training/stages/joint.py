@@ -3,9 +3,6 @@
 import numpy as np
 from torch import Tensor
 
-from same_model.losses import LossConfig
-from same_model.same_network import SameModel
-from same_model.training.config import AugmentConfig
 from same_model.training.data.augment import drop_views
 from same_model.training.data.fusion_inputs import (
     BackboneCache,
@@ -14,36 +11,25 @@ from same_model.training.data.fusion_inputs import (
     run_fusion,
 )
 from same_model.training.data.windows import run_temporal, window_batch, window_errors, window_loss
-from same_model.training.stages.stage import Batch, Stage
+from same_model.training.stages.stage import Batch, Stage, StageSetup
 
 
-class JointTraining(Stage):
+class JointTraining(Stage[BackboneCache]):
     """Trains ``SameModel.fusion`` and ``SameModel.temporal`` by Eq. 11."""
 
-    def __init__(
-        self,
-        model: SameModel,
-        cache: BackboneCache,
-        held_out: BackboneCache | None,
-        batch: int,
-        augment: AugmentConfig,
-        loss: LossConfig,
-    ) -> None:
-        super().__init__()
-        self.fusion, self.temporal = paper_fusion(model), model.temporal
-        self._cache, self._held_out = cache, held_out
-        self._augment, self._loss = augment, loss
-        self._window, self._batch = model.config.window, batch
-        self.frames_per_step = batch * self._window
-        self.frames_in_total = len(cache.frames)
+    def __init__(self, setup: StageSetup[BackboneCache]) -> None:
+        super().__init__(setup)
+        self.fusion, self.temporal = paper_fusion(setup.model), setup.model.temporal
+        self.frames_per_step = setup.batch * self._window
+        self.frames_in_total = len(setup.data.frames)
 
     def make_batch(self, rng: np.random.Generator) -> Batch:
-        frames = self._cache.frames
+        frames = self._data.frames
         last = rng.integers(len(frames), size=self._batch)
         rows = frames.window_rows(last, self._window)
-        version = np.repeat(rng.integers(self._cache.versions, size=self._batch), self._window)
+        version = np.repeat(rng.integers(self._data.versions, size=self._batch), self._window)
         view_valid = drop_views(self._batch, self._window, self._augment.view_dropout, rng)
-        batch = self._cache.fusion_batch(
+        batch = self._data.fusion_batch(
             rows.reshape(-1), version, view_valid.reshape(-1, 2), self._augment.calibration_deg, rng
         )
         return batch | window_batch(frames, last, rows, rng)

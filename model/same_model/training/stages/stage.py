@@ -1,14 +1,36 @@
 """What the loop needs of a training stage."""
 
 from abc import abstractmethod
+from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import numpy as np
 from torch import Tensor, nn
 
+from same_model.losses import LossConfig
+from same_model.same_network import SameModel
+from same_model.training.config import AugmentConfig
+
 Batch = dict[str, Tensor]
+Data = TypeVar("Data")
 
 
-class Stage(nn.Module):
+@dataclass(frozen=True, eq=False)
+class StageSetup(Generic[Data]):
+    """What a stage is made from; ``Data``: frames, or frozen backbones' outputs for them."""
+
+    model: SameModel
+    data: Data
+    held_out: Data | None
+    batch: int
+    """Frames, stretches or windows of a step of one process."""
+    stretch: int
+    """Longest run of frames over which a recurrent state is carried."""
+    augment: AugmentConfig
+    loss: LossConfig
+
+
+class Stage(nn.Module, Generic[Data]):
     """One stage of training: which weights learn, from which batches, by which loss.
 
     Its parameters are those that learn. ``forward`` maps a batch to a scalar loss and its parts.
@@ -18,6 +40,14 @@ class Stage(nn.Module):
     """Frames that one step of one process sees."""
     frames_in_total: int
     """Frames of the training data."""
+
+    def __init__(self, setup: StageSetup[Data]) -> None:
+        super().__init__()
+        # Not the model: a stage's parameters are those that learn.
+        self._data, self._held_out = setup.data, setup.held_out
+        self._augment, self._loss = setup.augment, setup.loss
+        self._batch, self._stretch = setup.batch, setup.stretch
+        self._window = setup.model.config.window
 
     @abstractmethod
     def make_batch(self, rng: np.random.Generator) -> Batch:

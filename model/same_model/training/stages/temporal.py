@@ -5,14 +5,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from same_model.losses import LossConfig
-from same_model.same_network import SameModel
-from same_model.training.config import AugmentConfig
 from same_model.training.data.augment import drop_views
 from same_model.training.data.dataset import Frames
 from same_model.training.data.fusion_inputs import BackboneCache, fused_joints, paper_fusion
 from same_model.training.data.windows import run_temporal, window_batch, window_errors, window_loss
-from same_model.training.stages.stage import Batch, Stage
+from same_model.training.stages.stage import Batch, Stage, StageSetup
 
 _LOSS_SPAN_FRAMES = 90
 
@@ -26,51 +23,38 @@ def span_views(frames: Frames, chance: float, rng: np.random.Generator) -> NDArr
     return valid
 
 
-class TemporalTraining(Stage):
+class TemporalTraining(Stage[BackboneCache]):
     """Trains ``SameModel.temporal``."""
 
-    def __init__(
-        self,
-        model: SameModel,
-        cache: BackboneCache,
-        held_out: BackboneCache | None,
-        batch: int,
-        augment: AugmentConfig,
-        loss: LossConfig,
-        seed: int,
-    ) -> None:
-        super().__init__()
-        fusion = paper_fusion(model)
-        self.temporal = model.temporal
-        self._frames, self._loss = cache.frames, loss
-        self._window, self._batch = model.config.window, batch
-        self._true_windows = augment.true_windows
-        self.frames_per_step, self.frames_in_total = batch, len(cache.frames)
+    def __init__(self, setup: StageSetup[BackboneCache], seed: int) -> None:
+        super().__init__(setup)
+        fusion, cache, held_out = paper_fusion(setup.model), setup.data, setup.held_out
+        self.temporal = setup.model.temporal
+        self.frames_per_step, self.frames_in_total = setup.batch, len(cache.frames)
         rng = np.random.default_rng([seed, 1])
-        clean = np.ones((len(cache.frames), 2), np.float32)
+
+        def views(version: int) -> NDArray[np.float32]:
+            if version == 0:
+                return np.ones((len(cache.frames), 2), np.float32)
+            return span_views(cache.frames, setup.augment.view_dropout, rng)
+
         self._joints = np.stack(
             [
-                fused_joints(
-                    fusion,
-                    cache,
-                    version,
-                    span_views(cache.frames, augment.view_dropout, rng) if version else clean,
-                )
+                fused_joints(fusion, cache, version, views(version))
                 for version in range(cache.versions)
             ]
         )
-        self._held_out = held_out.frames if held_out is not None else None
         if held_out is not None:
             everything = np.ones((len(held_out.frames), 2), np.float32)
             self._held_out_joints = fused_joints(fusion, held_out, 0, everything)
 
     def make_batch(self, rng: np.random.Generator) -> Batch:
-        frames = self._frames
+        frames = self._data.frames
         last = rng.integers(len(frames), size=self._batch)
         rows = frames.window_rows(last, self._window)
         version = rng.integers(len(self._joints), size=self._batch)
         joints = self._joints[version[:, None], rows]
-        true = rng.random(self._batch) < self._true_windows
+        true = rng.random(self._batch) < self._augment.true_windows
         joints[true] = frames.joints_local[rows[true]]
         batch = {"joints_local": torch.from_numpy(joints)}
         return {**batch, **window_batch(frames, last, rows, rng)}
@@ -82,7 +66,7 @@ class TemporalTraining(Stage):
     def validate(self) -> dict[str, float]:
         if self._held_out is None:
             return {}
-        held_out, window = self._held_out, self._window
+        held_out, window = self._held_out.frames, self._window
         errors = window_errors(self.temporal, held_out, self._held_out_joints, window)
         of_truth = window_errors(self.temporal, held_out, held_out.joints_local, window)
         return {**errors, "val_true_pose_mpjpe_mm": of_truth["val_mpjpe_mm"]}

@@ -6,40 +6,30 @@ from torch import Tensor
 
 from same_model.config import FEATURE_STRIDE
 from same_model.losses import heatmap_loss, soft_argmax_loss, visibility_loss
-from same_model.same_network import SameModel
-from same_model.training.config import AugmentConfig
 from same_model.training.data.augment import mirror, photometric
 from same_model.training.data.dataset import HIDDEN, Frames, normalised
-from same_model.training.stages.stage import Batch, Stage
+from same_model.training.stages.stage import Batch, Stage, StageSetup
 
 _VALIDATION_FRAMES = 1024
 _SOFT_ARGMAX_WEIGHT = 0.2
 _VISIBILITY_WEIGHT = 0.5
 
 
-class VisualTraining(Stage):
+class VisualTraining(Stage[Frames]):
     """Trains ``SameModel.visual``."""
 
-    def __init__(
-        self,
-        model: SameModel,
-        frames: Frames,
-        held_out: Frames | None,
-        batch: int,
-        augment: AugmentConfig,
-    ) -> None:
-        super().__init__()
+    def __init__(self, setup: StageSetup[Frames]) -> None:
+        super().__init__(setup)
         # The memory layout in which bfloat16 convolutions are several times faster on a CPU.
-        self.visual = model.visual.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self._config = model.config
-        self._frames, self._held_out, self._augment = frames, held_out, augment
-        self.frames_per_step, self.frames_in_total = batch, len(frames)
+        self.visual = setup.model.visual.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._config = setup.model.config
+        self.frames_per_step, self.frames_in_total = setup.batch, len(setup.data)
 
     def make_batch(self, rng: np.random.Generator) -> Batch:
-        rows = rng.integers(len(self._frames), size=self.frames_per_step)
-        images = torch.from_numpy(self._frames.images[rows]).float()
-        joints_2d = torch.from_numpy(self._frames.joints_2d[rows])
-        visible = torch.from_numpy(self._frames.visible[rows])
+        rows = rng.integers(len(self._data), size=self.frames_per_step)
+        images = torch.from_numpy(self._data.images[rows]).float()
+        joints_2d = torch.from_numpy(self._data.joints_2d[rows])
+        visible = torch.from_numpy(self._data.visible[rows])
         if self._augment.mirror:
             chosen = torch.from_numpy(rng.random(len(rows)) < 0.5)
             images, joints_2d, visible = mirror(images, joints_2d, visible, chosen)
