@@ -178,9 +178,13 @@ def _compile_for_npu(bundle: Bundle, command: ExportCommand) -> None:
             bar.advance(task)
 
         report = build_and_write(
-            bundle, command.target, recording, step, command.check_frames,
+            bundle,
+            command.target,
+            recording,
+            step,
+            command.check_frames,
             command.calibration_frames,
-        )  # fmt: skip
+        )
     console = Console()
     for stage, result in report.stages.items():
         if result.reason:

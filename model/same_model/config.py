@@ -162,9 +162,11 @@ class ModelConfig:
                 f"confidence_threshold: expected a value in [0, 1), got {self.confidence_threshold}"
             )
         for width, heads in (
-            ("feature_dim", "mmf_heads"), ("feature_dim", "sampling_heads"),
-            ("feature_dim", "inertial_heads"), ("ttn_dim", "ttn_heads"),
-        ):  # fmt: skip
+            ("feature_dim", "mmf_heads"),
+            ("feature_dim", "sampling_heads"),
+            ("feature_dim", "inertial_heads"),
+            ("ttn_dim", "ttn_heads"),
+        ):
             if getattr(self, width) % getattr(self, heads):
                 raise InvalidInputError(
                     f"{width}: expected a multiple of {heads} = {getattr(self, heads)}, "

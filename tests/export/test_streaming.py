@@ -19,9 +19,13 @@ def offline_world_joints(rig: CameraRig) -> np.ndarray:
     config, window = TINY, TINY.window
     synchroniser, assembler = Synchroniser(), FrameAssembler(rig.left.T_head_cam, 0.0, window)
     preprocess = ImagePreprocessor(
-        rig.left.height, rig.left.width, config.input_height, config.input_width,
-        config.image_mean, config.image_std,
-    )  # fmt: skip
+        rig.left.height,
+        rig.left.width,
+        config.input_height,
+        config.input_width,
+        config.image_mean,
+        config.image_std,
+    )
     inputs: dict[str, np.ndarray] = {
         "images": np.zeros((FRAMES, 2, 1, config.input_height, config.input_width), np.float32),
         "view_valid": np.ones((FRAMES, 2), np.float32),
@@ -50,9 +54,13 @@ def offline_world_joints(rig: CameraRig) -> np.ndarray:
     rays, origins, _ = rig.ray_map(config.feature_width, config.feature_height)
     tensors = {name: torch.from_numpy(value) for name, value in inputs.items()}
     with torch.no_grad():
-        joints = tiny_model().forward_sequence(
-            **tensors, rays=torch.from_numpy(rays), origins=torch.from_numpy(origins), axes=None
-        ).joints_anchor.numpy()  # fmt: skip
+        joints = (
+            tiny_model()
+            .forward_sequence(
+                **tensors, rays=torch.from_numpy(rays), origins=torch.from_numpy(origins), axes=None
+            )
+            .joints_anchor.numpy()
+        )
     T = np.array(anchors)
     return np.einsum("tij,tkj->tki", T[:, :3, :3], joints) + T[:, None, :3, 3]
 

@@ -121,9 +121,14 @@ def test_the_old_bundle_stays_until_the_new_one_is_in_place(
     content = b"hours of building"
     path = plan_path("visual", "plugin", content)
     spec = PlanSpec(
-        "fp32", "plugin", "visual", old.graph("fp32", "visual").sha256, 0, path,
+        "fp32",
+        "plugin",
+        "visual",
+        old.graph("fp32", "visual").sha256,
+        0,
+        path,
         sha256(content).hexdigest(),
-    )  # fmt: skip
+    )
     plans = Plans(PlanKey("tensorrt-rtx", "1.4", PORTABLE), (spec,))
     write_plans(old, plans, {path: content})
     rename = os.rename

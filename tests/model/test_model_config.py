@@ -14,8 +14,11 @@ def test_presets_are_those_of_the_design() -> None:
         assert config.preset == name
         assert config.pe_hidden * 2 == config.feature_dim
         assert (config.window, config.ttn_layers, config.ttn_heads, config.ttn_ffn_dim) == (
-            32, 3, 8, 256,
-        )  # fmt: skip
+            32,
+            3,
+            8,
+            256,
+        )
 
 
 def test_lite_stays_small() -> None:

@@ -8,8 +8,13 @@ from same_model.network.standing_pose import standing_joints_cam_left
 from same_model.same_network import SameModel
 
 PER_FRAME = (
-    "images", "view_valid", "imu_features", "T_anchor_cam", "time_offset_s", "window_valid",
-)  # fmt: skip
+    "images",
+    "view_valid",
+    "imu_features",
+    "T_anchor_cam",
+    "time_offset_s",
+    "window_valid",
+)
 
 
 @pytest.mark.parametrize(

@@ -14,9 +14,16 @@ from same_model.training.processes import join_processes, leave_processes
 data, out = Path(sys.argv[1]), Path(sys.argv[2])
 prepare.PRESETS = {"tiny": TINY}
 config = TrainConfig(
-    "inertial", data, out, preset="tiny", steps=3, batch=2, stretch=8, validation=("bob",),
+    "inertial",
+    data,
+    out,
+    preset="tiny",
+    steps=3,
+    batch=2,
+    stretch=8,
+    validation=("bob",),
     optim=OptimConfig(warmup_steps=1),
-)  # fmt: skip
+)
 processes = join_processes("cpu", threads=1)
 out.mkdir(parents=True, exist_ok=True)
 torch.manual_seed(config.seed)

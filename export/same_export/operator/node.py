@@ -64,14 +64,32 @@ def translation_table(num_shell_points: int) -> dict[Any, Callable[..., Any]]:
     """What ``torch.onnx.export`` emits for the PyTorch operator: the one bare node."""
 
     def emit(
-        features: Any, rays: Any, origins: Any, locations: Any, weights: Any, depth: Any,
-        w1: Any, b1: Any, delta: float, pe_sum: bool,
-    ) -> Any:  # fmt: skip
+        features: Any,
+        rays: Any,
+        origins: Any,
+        locations: Any,
+        weights: Any,
+        depth: Any,
+        w1: Any,
+        b1: Any,
+        delta: float,
+        pe_sum: bool,
+    ) -> Any:
         return SAME_OPSET.SpatialAwareDeformAttn(
-            features, rays, origins, locations, weights, depth, w1, b1,
-            num_shell_points=num_shell_points, delta=delta, pe_sum=int(pe_sum),
-            plugin_namespace=DOMAIN, plugin_version=str(DOMAIN_VERSION),
-        )  # fmt: skip
+            features,
+            rays,
+            origins,
+            locations,
+            weights,
+            depth,
+            w1,
+            b1,
+            num_shell_points=num_shell_points,
+            delta=delta,
+            pe_sum=int(pe_sum),
+            plugin_namespace=DOMAIN,
+            plugin_version=str(DOMAIN_VERSION),
+        )
 
     return {torch.ops.same.spatial_aware_deform_attn.default: emit}
 

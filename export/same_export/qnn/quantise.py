@@ -54,10 +54,17 @@ def quantise(
             init_overrides=_weight_overrides(model),
         )
         quantiser = QDQQuantizer(
-            proto, False, False, config.weight_type, config.activation_type,
-            TensorsData(CalibrationMethod.MinMax, tensors), [], [],
-            config.op_types_to_quantize, config.extra_options,
-        )  # fmt: skip
+            proto,
+            False,
+            False,
+            config.weight_type,
+            config.activation_type,
+            TensorsData(CalibrationMethod.MinMax, tensors),
+            [],
+            [],
+            config.op_types_to_quantize,
+            config.extra_options,
+        )
         quantiser.quantize_model()
     hold_exactly(quantiser.model.model, model, inputs or {})
     return bytes(quantiser.model.model.SerializeToString())

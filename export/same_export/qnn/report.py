@@ -36,9 +36,7 @@ class OutputError:
             difference = np.abs(came - exact)
             return float(difference.mean()), float(difference.max())
 
-        return cls(
-            float(np.abs(exact).max()), pair(quantised), None if npu is None else pair(npu)
-        )  # fmt: skip
+        return cls(float(np.abs(exact).max()), pair(quantised), None if npu is None else pair(npu))
 
 
 @dataclass(frozen=True)
@@ -168,13 +166,17 @@ class QnnReport:
         for name, stage in self.stages.items():
             spill = stage.spill_fill_bytes
             cells = (
-                name, stage.processor, f"{stage.float_bytes / 1e6:.2f}",
-                f"{stage.context_bytes / 1e6:.2f}", "-" if spill is None else f"{spill / 1e6:.2f}",
+                name,
+                stage.processor,
+                f"{stage.float_bytes / 1e6:.2f}",
+                f"{stage.context_bytes / 1e6:.2f}",
+                "-" if spill is None else f"{spill / 1e6:.2f}",
                 f"{stage.multiply_accumulates / 1e6:.1f}",
                 f"{len(stage.wide_layers)} of {stage.layers}",
-                _pair(stage.quantised_joints_mm), _pair(stage.npu_joints_mm),
+                _pair(stage.quantised_joints_mm),
+                _pair(stage.npu_joints_mm),
                 str(stage.checked_frames),
-            )  # fmt: skip
+            )
             lines.append(f"| {' | '.join(cells)} |")
         lines += [f"\n{name}: {s.reason}" for name, s in self.stages.items() if s.reason]
         lines += [

@@ -145,8 +145,9 @@ def _group_token_products(graph: ir.Graph, node: ir.Node) -> None:
     y = build(
         "Conv",
         [x, build.constant("weight", kernel), build.constant("bias", bias, name=f"{label}.bias")],
-        {"group": tokens, "kernel_shape": [1, 1]}, name=node_name(node),
-    )  # fmt: skip
+        {"group": tokens, "kernel_shape": [1, 1]},
+        name=node_name(node),
+    )
     y = build.reshape(y, (*batch, tokens, outputs, rows))
     if rows > 1:
         rank = len(batch) + 3
@@ -298,10 +299,13 @@ class _Builder:
     ) -> list[ir.Value]:
         self._count += 1
         node = ir.Node(
-            "", op_type, inputs,
+            "",
+            op_type,
+            inputs,
             attributes=ir.convenience.convert_attributes(attributes),  # type: ignore[arg-type]
-            num_outputs=outputs, name=name or f"{node_name(self._node)}_{op_type}_{self._count}",
-        )  # fmt: skip
+            num_outputs=outputs,
+            name=name or f"{node_name(self._node)}_{op_type}_{self._count}",
+        )
         for index, output in enumerate(node.outputs):
             output.name = f"{node.name}_{index}"
         self._graph.insert_before(self._node, node)

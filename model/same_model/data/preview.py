@@ -84,6 +84,10 @@ def write_video(
     count = min(sequence.frames, max(1, int(seconds * 1e9 / step_ns)))
     frames = [draw_pair(sequence, i, width) for i in range(0, count, step)]
     frames[0].save(
-        path, save_all=True, append_images=frames[1:], duration=round(step * step_ns / 1e6), loop=0,
+        path,
+        save_all=True,
+        append_images=frames[1:],
+        duration=round(step * step_ns / 1e6),
+        loop=0,
         quality=60,
-    )  # fmt: skip
+    )

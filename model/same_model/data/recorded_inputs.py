@@ -163,9 +163,13 @@ def read_inputs(
         for frame, stamp in enumerate(stamps.tolist()):
             feeder.push_until(stamp)
             known[frame] = assembler.assemble(
-                stamp, synchroniser.lookup(stamp), imu_features[frame], T_anchor_cam[frame],
-                time_offset_s[frame], window_valid[frame],
-            )  # fmt: skip
+                stamp,
+                synchroniser.lookup(stamp),
+                imu_features[frame],
+                T_anchor_cam[frame],
+                time_offset_s[frame],
+                window_valid[frame],
+            )
             if known[frame]:
                 T_world_anchor[frame] = assembler.T_world_anchor
     except ValueError as error:

@@ -117,13 +117,21 @@ def _against_meposer(rows: Mapping[str, Group]) -> str | None:
     if "full" not in rows or "meposer" not in rows:
         return None
     full, baseline = rows["full"].metrics, rows["meposer"].metrics
-    return "full / meposer: " + ", ".join(
-        f"{title} {full[metric] / baseline[metric]:.2f}"
-        for metric, title in (
-            ("mpjpe", "MPJPE"), ("pa_mpjpe", "PA-MPJPE"), ("hand", "Hand"), ("foot", "Foot"),
-            ("ground", "Ground"), ("lowest_joint", "Lowest joint"),
+    return (
+        "full / meposer: "
+        + ", ".join(
+            f"{title} {full[metric] / baseline[metric]:.2f}"
+            for metric, title in (
+                ("mpjpe", "MPJPE"),
+                ("pa_mpjpe", "PA-MPJPE"),
+                ("hand", "Hand"),
+                ("foot", "Foot"),
+                ("ground", "Ground"),
+                ("lowest_joint", "Lowest joint"),
+            )
         )
-    ) + "."  # fmt: skip
+        + "."
+    )
 
 
 def write_tables(evaluations: dict[str, Evaluation], command: str, out: Path) -> str:

@@ -167,7 +167,14 @@ def _under_losses(
         before = time < start
         lost = (time >= start) & (time < start + _LOSS_NS)
         after = (time >= start + _LOSS_NS) & (time < start + 2 * _LOSS_NS)
-        yield kind, (
-            float(error[before].mean()), float(error[lost].mean()), float(base[lost].mean()),
-            float(error[after].mean()), float(base[after].mean()), float(error[lost | after].max()),
-        )  # fmt: skip
+        yield (
+            kind,
+            (
+                float(error[before].mean()),
+                float(error[lost].mean()),
+                float(base[lost].mean()),
+                float(error[after].mean()),
+                float(base[after].mean()),
+                float(error[lost | after].max()),
+            ),
+        )

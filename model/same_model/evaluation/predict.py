@@ -73,10 +73,17 @@ class OfflineModels:
             tensors = [
                 torch.from_numpy(array)
                 for array in (
-                    images, inputs.view_valid, inputs.imu_features, inputs.rays, inputs.origins,
-                    inputs.axes, inputs.T_anchor_cam, inputs.time_offset_s, inputs.window_valid,
+                    images,
+                    inputs.view_valid,
+                    inputs.imu_features,
+                    inputs.rays,
+                    inputs.origins,
+                    inputs.axes,
+                    inputs.T_anchor_cam,
+                    inputs.time_offset_s,
+                    inputs.window_valid,
                 )
-            ]  # fmt: skip
+            ]
             # Alone, a network goes chunk by chunk and keeps no feature maps.
             visual = first.find_joints(tensors[0]) if len(group) > 1 else None
             T = inputs.T_world_anchor

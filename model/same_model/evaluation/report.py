@@ -10,10 +10,18 @@ from same_runtime.conventions import JOINT_NAMES
 
 # The paper's columns (Table 1), then those it does not have.
 _COLUMNS = {
-    "pa_mpjpe": "PA-MPJPE", "mpjpe": "MPJPE", "upper": "Upper", "lower": "Lower", "foot": "Foot",
-    "hand": "Hand", "ground": "Ground", "mpjpe_head_aligned": "MPJPE (head-aligned)",
-    "penetration": "Penetration", "lowest_joint": "Lowest joint", "jitter": "Jitter",
-}  # fmt: skip
+    "pa_mpjpe": "PA-MPJPE",
+    "mpjpe": "MPJPE",
+    "upper": "Upper",
+    "lower": "Lower",
+    "foot": "Foot",
+    "hand": "Hand",
+    "ground": "Ground",
+    "mpjpe_head_aligned": "MPJPE (head-aligned)",
+    "penetration": "Penetration",
+    "lowest_joint": "Lowest joint",
+    "jitter": "Jitter",
+}
 
 
 def table(rows: Mapping[str, Group], first: str, intervals: bool = False) -> str:
@@ -66,9 +74,13 @@ def to_markdown(evaluation: Evaluation, title: str) -> str:
         ]
         for kind, f in evaluation.losses.items():
             names = (
-                "before", "during", "during_without_loss", "after", "after_without_loss",
+                "before",
+                "during",
+                "during_without_loss",
+                "after",
+                "after_without_loss",
                 "worst_frame",
-            )  # fmt: skip
+            )
             cells = [f"{f[name]:.1f}" for name in names] + [f"{f['sequences']:.0f}"]
             lines.append(f"| {kind} | " + " | ".join(cells) + " |")
         parts += ["## MPJPE when a stream is lost", "\n".join(lines)]

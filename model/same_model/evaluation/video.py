@@ -32,16 +32,25 @@ def write_video(
         T = np.asarray(sequence.T_world_cam_left[frame], np.float64)
         left, right = np.array(sequence.images[frame])
         pose = Pose(
-            int(stamps[row]), PoseStatus.VALID, joints_world=joints,
-            joints_cam_left=(joints - T[:3, 3]) @ T[:3, :3], T_world_cam_left=T, latency_ns=1,
-        )  # fmt: skip
+            int(stamps[row]),
+            PoseStatus.VALID,
+            joints_world=joints,
+            joints_cam_left=(joints - T[:3, 3]) @ T[:3, :3],
+            T_world_cam_left=T,
+            latency_ns=1,
+        )
         truth = np.asarray(sequence.joints_world[frame], np.float64)
         shown = ReplayedFrame(StereoFrame(int(stamps[row]), left, right), pose, truth)
         strips.append(draw_frame(shown, sequence.rig_true))
     try:
         strips[0].save(
-            path, save_all=True, append_images=strips[1:], duration=_FRAME_MS, loop=0,
-            quality=60, method=2,
-        )  # fmt: skip
+            path,
+            save_all=True,
+            append_images=strips[1:],
+            duration=_FRAME_MS,
+            loop=0,
+            quality=60,
+            method=2,
+        )
     except OSError as error:
         raise DataError(f"{path}: cannot be written ({error.strerror or error})") from None

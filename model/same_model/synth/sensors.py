@@ -79,7 +79,7 @@ HEAD_NOISE = PoseNoise(
 )
 CONTROLLER_NOISE = PoseNoise(
     90.0, 0.0003, 0.12, 0.002, 0.4, 2.0, 0.003, 0.001, 0.00062, 0.25, (0.1, 1.0)
-)  # fmt: skip
+)
 LEG_NOISE = LegNoise()
 """The sensors that the protocols wear: one make, the same since the first split, so that figures
 stay comparable."""

@@ -80,14 +80,25 @@ class RowsConfig:
             batch = None if row == "meposer" else self.fusion_batch
             steps = {"steps": self.fusion_steps, "batch": batch}
         return TrainConfig(
-            stage, self.data, self.runs / row / "fusion" if stage == "fusion" else self.runs / row,
-            preset=self.preset, ablation=row, **steps,
+            stage,
+            self.data,
+            self.runs / row / "fusion" if stage == "fusion" else self.runs / row,
+            preset=self.preset,
+            ablation=row,
+            **steps,
             init=InitFrom(visual=self.visual, inertial=self.inertial, fusion=fusion),
-            validation=self.validation, versions=self.versions,
-            cache=self.cache or self.runs / "cache", precision=self.precision,
-            device=self.device, threads=self.threads, seed=self.seed,
-            validate_every=10**9, optim=self.optim, augment=self.augment, loss=self.loss,
-        )  # fmt: skip
+            validation=self.validation,
+            versions=self.versions,
+            cache=self.cache or self.runs / "cache",
+            precision=self.precision,
+            device=self.device,
+            threads=self.threads,
+            seed=self.seed,
+            validate_every=10**9,
+            optim=self.optim,
+            augment=self.augment,
+            loss=self.loss,
+        )
 
 
 def fusion_row(row: str) -> str:

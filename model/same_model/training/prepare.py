@@ -51,10 +51,14 @@ def initial_model(config: TrainConfig) -> SameModel:
         if path is None:
             continue
         source = load_checkpoint(path)
-        into, out_of = (model, source) if name == "all" else (
-            getattr(model, name),
-            getattr(source, name),
-        )  # fmt: skip
+        into, out_of = (
+            (model, source)
+            if name == "all"
+            else (
+                getattr(model, name),
+                getattr(source, name),
+            )
+        )
         try:
             into.load_state_dict(out_of.state_dict())
         except RuntimeError as error:

@@ -58,9 +58,16 @@ def operator_model(pe_sum: int, features_type: int = TensorProto.FLOAT) -> bytes
         helper.make_tensor_value_info("position", features_type, (V, J, M, H)),
     ]
     node = helper.make_node(
-        NAME, list(shapes), ["sampled", "position"], domain=DOMAIN, num_shell_points=SHELL,
-        delta=DELTA, pe_sum=pe_sum, plugin_namespace="same", plugin_version="1",
-    )  # fmt: skip
+        NAME,
+        list(shapes),
+        ["sampled", "position"],
+        domain=DOMAIN,
+        num_shell_points=SHELL,
+        delta=DELTA,
+        pe_sum=pe_sum,
+        plugin_namespace="same",
+        plugin_version="1",
+    )
     model = helper.make_model(
         helper.make_graph([node], "operator", inputs, outputs),
         opset_imports=[

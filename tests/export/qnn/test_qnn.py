@@ -212,9 +212,12 @@ def test_a_stage_that_does_not_finalise_stays_on_the_cpu_and_the_bundle_still_ru
     folder = tmp_path / "tiny.same"
     shutil.copytree(exported_bundle, folder)
     built = qnn_build.build(
-        Bundle.open(folder), TARGET, Recording(demo_recording()),
-        calibration_frames=2, wide_share=0.0,
-    )  # fmt: skip
+        Bundle.open(folder),
+        TARGET,
+        Recording(demo_recording()),
+        calibration_frames=2,
+        wide_share=0.0,
+    )
     assert Bundle.open(folder).manifest.targets == {}  # nothing is written by building
     qnn_build.write_build(Bundle.open(folder), built)
     assert built.report.stages["fusion"].operators == ("Det determinant",)
@@ -229,9 +232,12 @@ def test_a_stage_that_does_not_finalise_stays_on_the_cpu_and_the_bundle_still_ru
 
 @pytest.mark.parametrize("fails_at", ["visual", "report.md", "plans.json", "manifest.json"])
 def test_a_bundle_that_cannot_be_written_whole_is_the_bundle_it_was(
-    npu_bundle: Path, exported_bundle: Path, tmp_path: Path, fails_at: str,
+    npu_bundle: Path,
+    exported_bundle: Path,
+    tmp_path: Path,
+    fails_at: str,
     monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+) -> None:
     folder = tmp_path / "tiny.same"
     shutil.copytree(exported_bundle, folder)
     compiled = Bundle.open(npu_bundle)

@@ -41,9 +41,15 @@ def convolution(groups: int = 1, stride: int = 1, channels: int = 8, outputs: in
     weight *= random.uniform(0.2, 1.0, (outputs, 1, 1, 1)).astype(np.float32)
     constants = {"weight": weight, "bias": random.normal(0, 1, outputs).astype(np.float32)}
     node = helper.make_node(
-        "Conv", ["x", "weight", "bias"], ["y"], name="layer", kernel_shape=[3, 3],
-        pads=[1, 1, 1, 1], strides=[stride, stride], group=groups,
-    )  # fmt: skip
+        "Conv",
+        ["x", "weight", "bias"],
+        ["y"],
+        name="layer",
+        kernel_shape=[3, 3],
+        pads=[1, 1, 1, 1],
+        strides=[stride, stride],
+        group=groups,
+    )
     return graph([node], [2, channels, 8, 10], constants)
 
 

@@ -42,9 +42,15 @@ def rows_config(runs, data, **changes):
     backbones = runs.parent / "backbones.safetensors"
     save_checkpoint(backbones, tiny_model())
     settings = dict(
-        fusion_steps=3, temporal_steps=2, fusion_batch=4, temporal_batch=2, preset="tiny",
-        validation=("bob",), device="cpu", optim=OptimConfig(ema_decay=0.0),
-    )  # fmt: skip
+        fusion_steps=3,
+        temporal_steps=2,
+        fusion_batch=4,
+        temporal_batch=2,
+        preset="tiny",
+        validation=("bob",),
+        device="cpu",
+        optim=OptimConfig(ema_decay=0.0),
+    )
     return RowsConfig(runs, data / "train", backbones, backbones, **{**settings, **changes})
 
 

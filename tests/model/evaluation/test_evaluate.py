@@ -122,8 +122,11 @@ def test_a_checkpoint_is_evaluated_and_reported(data, checkpoint, tmp_path):
         assert np.mean(errors) == pytest.approx(group["metrics"]["mpjpe"])
     assert set(content["actions"]["protocol2"]) == {"kneel"}
     assert set(content["losses"]) == {
-        "one camera", "both cameras", "one controller", "both leg IMUs",
-    }  # fmt: skip
+        "one camera",
+        "both cameras",
+        "one controller",
+        "both leg IMUs",
+    }
     text = (tmp_path / "metrics.md").read_text()
     head = next(line for line in text.splitlines() if line.startswith("| protocol |"))
     columns = [cell.strip() for cell in head.strip("|").split("|")]

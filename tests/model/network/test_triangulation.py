@@ -21,9 +21,16 @@ def stereo_rig() -> CameraRig:
         T_head_cam = np.eye(4)
         T_head_cam[0, 3] = x
         return FisheyeCamera(
-            TINY.input_width, TINY.input_height, 23.0, 23.0, 31.5, 23.5,
-            (0.02, 0.0, 0.0, 0.0), T_head_cam, 1.6,
-        )  # fmt: skip
+            TINY.input_width,
+            TINY.input_height,
+            23.0,
+            23.0,
+            31.5,
+            23.5,
+            (0.02, 0.0, 0.0, 0.0),
+            T_head_cam,
+            1.6,
+        )
 
     return CameraRig(camera(0.0), camera(0.12))
 

@@ -14,10 +14,18 @@ from same_runtime.conventions import DEVICES, JOINT_NAMES
 EPOCH_NS = 10**12
 PERFECT = sensors.PoseNoise(90.0, 0, 0, 0, 0, 1.0, 0, 0, 0, 0, (0.1, 0.2))
 PERFECT_LEG = sensors.LegNoise(
-    white_rotation_deg=0, heading_error_deg=0, heading_drift_deg_per_min=0, tissue_wobble_deg=0,
-    accelerometer_bias=0, accelerometer_noise=0, latency_s=0, clock_offset_s=0, time_jitter_s=0,
-    packet_loss=0, losses_per_minute=0,
-)  # fmt: skip
+    white_rotation_deg=0,
+    heading_error_deg=0,
+    heading_drift_deg_per_min=0,
+    tissue_wobble_deg=0,
+    accelerometer_bias=0,
+    accelerometer_noise=0,
+    latency_s=0,
+    clock_offset_s=0,
+    time_jitter_s=0,
+    packet_loss=0,
+    losses_per_minute=0,
+)
 
 
 @pytest.fixture(scope="module")

@@ -49,9 +49,16 @@ def tiny_preset(monkeypatch):
 
 def settings(stage, data, out, **changes):
     defaults = dict(
-        preset="tiny", steps=6, batch=4, stretch=16, save_every=2, validate_every=3,
-        validation=("bob",), device="cpu", optim=OptimConfig(warmup_steps=2, ema_decay=0.5),
-    )  # fmt: skip
+        preset="tiny",
+        steps=6,
+        batch=4,
+        stretch=16,
+        save_every=2,
+        validate_every=3,
+        validation=("bob",),
+        device="cpu",
+        optim=OptimConfig(warmup_steps=2, ema_decay=0.5),
+    )
     return TrainConfig(stage, data, out, **{**defaults, **changes})
 
 
@@ -291,9 +298,16 @@ def test_hidden_joints_inside_the_image_count_half(data, tmp_path):
 def test_two_processes_train_one_model(data, tmp_path):
     """Under torchrun the processes see different batches and end with the same weights."""
     command = [
-        sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2",
-        str(SCRIPT), str(data), str(tmp_path / "run"),
-    ]  # fmt: skip
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc-per-node",
+        "2",
+        str(SCRIPT),
+        str(data),
+        str(tmp_path / "run"),
+    ]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     subprocess.run(command, check=True, env=environment, timeout=120)
     first, second = (

@@ -23,10 +23,29 @@ def data(tmp_path_factory, small_rig):
 
 def same_train(trouble: str, data: Path, out: Path) -> subprocess.CompletedProcess[str]:
     command = [
-        sys.executable, str(SCRIPT), trouble, "inertial", "--data", str(data), "--out", str(out),
-        "--preset", "tiny", "--steps", "6", "--batch", "4", "--stretch", "16", "--save-every", "2",
-        "--device", "cpu", "--threads", "1",
-    ]  # fmt: skip
+        sys.executable,
+        str(SCRIPT),
+        trouble,
+        "inertial",
+        "--data",
+        str(data),
+        "--out",
+        str(out),
+        "--preset",
+        "tiny",
+        "--steps",
+        "6",
+        "--batch",
+        "4",
+        "--stretch",
+        "16",
+        "--save-every",
+        "2",
+        "--device",
+        "cpu",
+        "--threads",
+        "1",
+    ]
     return subprocess.run(command, capture_output=True, text=True, timeout=300)
 
 

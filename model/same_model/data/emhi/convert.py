@@ -118,7 +118,7 @@ def _rig_of(frames: list[EmhiFrame]) -> CameraRig:
                 camera.k,
                 T,
                 camera.max_incidence,
-            )  # fmt: skip
+            )
         )
     return CameraRig(*cameras)
 

@@ -66,9 +66,11 @@ class RestrictedUnpickler(pickle.Unpickler):
     """
 
     def __init__(
-        self, file: io.BufferedIOBase, inert: frozenset[tuple[str, str]] = frozenset(),
+        self,
+        file: io.BufferedIOBase,
+        inert: frozenset[tuple[str, str]] = frozenset(),
         encoding: str = "ASCII",
-    ) -> None:  # fmt: skip
+    ) -> None:
         super().__init__(file, encoding=encoding)
         self._inert = inert
         self._known = _allowed()

@@ -28,10 +28,29 @@ PHENOTYPE_RANGES = {
 }
 # SMPL order; anny's bone whose head is that joint.
 JOINT_BONES = (
-    "root", "upperleg01.L", "upperleg01.R", "spine03", "lowerleg01.L", "lowerleg01.R", "spine02",
-    "foot.L", "foot.R", "spine01", "toe2-1.L", "toe2-1.R", "neck01", "clavicle.L", "clavicle.R",
-    "head", "upperarm01.L", "upperarm01.R", "lowerarm01.L", "lowerarm01.R", "wrist.L", "wrist.R",
-)  # fmt: skip
+    "root",
+    "upperleg01.L",
+    "upperleg01.R",
+    "spine03",
+    "lowerleg01.L",
+    "lowerleg01.R",
+    "spine02",
+    "foot.L",
+    "foot.R",
+    "spine01",
+    "toe2-1.L",
+    "toe2-1.R",
+    "neck01",
+    "clavicle.L",
+    "clavicle.R",
+    "head",
+    "upperarm01.L",
+    "upperarm01.R",
+    "lowerarm01.L",
+    "lowerarm01.R",
+    "wrist.L",
+    "wrist.R",
+)
 FINGER_FLEXION_DEG = (55.0, 70.0, 40.0)
 
 

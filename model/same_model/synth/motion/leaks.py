@@ -36,11 +36,15 @@ _SHARE = 0.5
 _STILL_DEG = 4.0
 """Stretches that move less say nothing."""
 _LIMBS = (
-    ("left_hip", "pelvis", (0, -1, 0)), ("right_hip", "pelvis", (0, -1, 0)),
-    ("left_knee", "left_hip", (0, -1, 0)), ("right_knee", "right_hip", (0, -1, 0)),
-    ("left_shoulder", "spine3", (1, 0, 0)), ("right_shoulder", "spine3", (-1, 0, 0)),
-    ("left_elbow", "left_shoulder", (1, 0, 0)), ("right_elbow", "right_shoulder", (-1, 0, 0)),
-)  # fmt: skip
+    ("left_hip", "pelvis", (0, -1, 0)),
+    ("right_hip", "pelvis", (0, -1, 0)),
+    ("left_knee", "left_hip", (0, -1, 0)),
+    ("right_knee", "right_hip", (0, -1, 0)),
+    ("left_shoulder", "spine3", (1, 0, 0)),
+    ("right_shoulder", "spine3", (-1, 0, 0)),
+    ("left_elbow", "left_shoulder", (1, 0, 0)),
+    ("right_elbow", "right_shoulder", (-1, 0, 0)),
+)
 _HINGES = ("left_knee", "right_knee", "left_elbow", "right_elbow")
 
 

@@ -123,9 +123,15 @@ def make_motion(rng: np.random.Generator, action: str, seconds: float | None = N
     times = np.arange(int((seconds or rng.uniform(6.0, 12.0)) * FPS)) / FPS
     hips, rotations = ACTIONS[action](rng, times)
     return Motion(
-        f"procedural_{action}", FPS, low_pass(hips, FPS, LOW_PASS_HZ), rotations, REFERENCE_LEG_M,
-        action, action == "sit", (0, len(times)),
-    )  # fmt: skip
+        f"procedural_{action}",
+        FPS,
+        low_pass(hips, FPS, LOW_PASS_HZ),
+        rotations,
+        REFERENCE_LEG_M,
+        action,
+        action == "sit",
+        (0, len(times)),
+    )
 
 
 _STAND = REFERENCE_LEG_M + _ANKLE - 0.015

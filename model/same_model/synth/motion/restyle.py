@@ -16,11 +16,21 @@ from same_model.synth.motion.clip import LOW_PASS_HZ, Motion, low_pass
 from same_runtime.conventions import JOINT_NAMES, JOINT_PARENTS
 
 _SPREAD_DEG = {
-    "pelvis": (4, 25, 3), "hip": (18, 8, 9), "knee": (14, 0, 0), "ankle": (8, 4, 3),
-    "foot": (3, 0, 0), "spine1": (4, 4, 3), "spine2": (4, 4, 3), "spine3": (4, 4, 3),
-    "neck": (5, 6, 3), "head": (7, 10, 4), "collar": (2, 4, 4), "shoulder": (15, 20, 20),
-    "elbow": (8, 14, 8), "wrist": (10, 8, 12),
-}  # fmt: skip
+    "pelvis": (4, 25, 3),
+    "hip": (18, 8, 9),
+    "knee": (14, 0, 0),
+    "ankle": (8, 4, 3),
+    "foot": (3, 0, 0),
+    "spine1": (4, 4, 3),
+    "spine2": (4, 4, 3),
+    "spine3": (4, 4, 3),
+    "neck": (5, 6, 3),
+    "head": (7, 10, 4),
+    "collar": (2, 4, 4),
+    "shoulder": (15, 20, 20),
+    "elbow": (8, 14, 8),
+    "wrist": (10, 8, 12),
+}
 """Standard deviations about the T-pose axes (x left, y up, z forward) at strength 1."""
 _SEATED_LEGS = 0.3
 _SLOWEST_S, _FASTEST_S = 2.5, 0.6

@@ -240,10 +240,32 @@ def _texel(mips, material, s, t, texels_per_m, footprint_m):
 
 @nb.njit(**_OPTIONS)
 def shade(
-    rays, usable, R_world_cam, origin, pixel_angle, depth, triangle, bary, faces, face_materials,
-    face_covers, rest, lit, materials, mips, room, boxes, light, ambient, diffuse, shadow_map,
-    shadow_origin, shadow_cell, shadow, out,
-):  # fmt: skip
+    rays,
+    usable,
+    R_world_cam,
+    origin,
+    pixel_angle,
+    depth,
+    triangle,
+    bary,
+    faces,
+    face_materials,
+    face_covers,
+    rest,
+    lit,
+    materials,
+    mips,
+    room,
+    boxes,
+    light,
+    ambient,
+    diffuse,
+    shadow_map,
+    shadow_origin,
+    shadow_cell,
+    shadow,
+    out,
+):
     """Linear brightness of every pixel into ``out`` (H, W); fills ``depth`` with the room too."""
     H, W = out.shape
     ox, oy, oz = origin[0], origin[1], origin[2]
@@ -301,9 +323,11 @@ def shade(
                 cover = w0 * face_covers[f, 0] + w1 * face_covers[f, 1] + w2 * face_covers[f, 2]
                 m = face_materials[f, 0 if cover > 0 else 1]
                 a, b, c3 = faces[f, 0], faces[f, 1], faces[f, 2]
-                u = w0 * (rest[a, 0] + 0.7 * rest[a, 2]) + w1 * (
-                    rest[b, 0] + 0.7 * rest[b, 2]
-                ) + w2 * (rest[c3, 0] + 0.7 * rest[c3, 2])  # fmt: skip
+                u = (
+                    w0 * (rest[a, 0] + 0.7 * rest[a, 2])
+                    + w1 * (rest[b, 0] + 0.7 * rest[b, 2])
+                    + w2 * (rest[c3, 0] + 0.7 * rest[c3, 2])
+                )
                 v = w0 * rest[a, 1] + w1 * rest[b, 1] + w2 * rest[c3, 1]
                 bright = w0 * lit[a] + w1 * lit[b] + w2 * lit[c3]
                 # What is close to the floor gets less light.
@@ -399,9 +423,24 @@ def _box_blur(field, radius):
 
 @nb.njit(**_OPTIONS)
 def expose(
-    linear, depth, triangle, bary, faces, pixels, pixels_before, rays, vignette, tone_curve, gain,
-    R_before_now, t_before_now, lens, shutter, factor, out,
-):  # fmt: skip
+    linear,
+    depth,
+    triangle,
+    bary,
+    faces,
+    pixels,
+    pixels_before,
+    rays,
+    vignette,
+    tone_curve,
+    gain,
+    R_before_now,
+    t_before_now,
+    lens,
+    shutter,
+    factor,
+    out,
+):
     """Motion blur, lens shading, exposure and 8-bit read-out of one view.
 
     ``shutter``: exposure over frame time; 0 for no blur. R, t_before_now: camera points now to
@@ -420,8 +459,10 @@ def expose(
                 if r <= 0.0 or not r < 1e6:
                     continue
                 point[0, 0], point[0, 1], point[0, 2] = (
-                    rays[y, x, 0] * r, rays[y, x, 1] * r, rays[y, x, 2] * r,
-                )  # fmt: skip
+                    rays[y, x, 0] * r,
+                    rays[y, x, 1] * r,
+                    rays[y, x, 2] * r,
+                )
                 before = project(point, R_before_now, t_before_now, lens)
                 if before[0, 2] > 0:
                     flow[by, bx, 0] = (x - before[0, 0]) * shutter

@@ -119,9 +119,15 @@ class Renderer:
         """
         scene, look = self._scene, self._look
         world, lit = _raster.pose_and_light(
-            self._rest, self._frames_of, self._weights, np.ascontiguousarray(matrices, np.float32),
-            self.faces, scene.light, scene.ambient, scene.diffuse,
-        )  # fmt: skip
+            self._rest,
+            self._frames_of,
+            self._weights,
+            np.ascontiguousarray(matrices, np.float32),
+            self.faces,
+            scene.light,
+            scene.ambient,
+            scene.diffuse,
+        )
         centre = T_world_head[[0, 2], 3]
         shadow_origin = centre - _SHADOW_CELLS * _SHADOW_CELL_M / 2
         shadow_map = _raster.cast_shadow(
@@ -152,23 +158,56 @@ class Renderer:
                 self._bary,
             )
             _raster.shade(
-                self._rays[view], self._usable[view], np.ascontiguousarray(T_world_cam[:3, :3]),
-                T_world_cam[:3, 3], self._pixel_angle, depth[view], triangle[view], self._bary,
-                self.faces, self._materials_of, self._covers, self._rest, lit, scene.materials,
-                scene.mips, scene.room, scene.boxes, scene.light, scene.ambient, scene.diffuse,
-                shadow_map, shadow_origin, _SHADOW_CELL_M, scene.shadow, self._linear,
-            )  # fmt: skip
+                self._rays[view],
+                self._usable[view],
+                np.ascontiguousarray(T_world_cam[:3, :3]),
+                T_world_cam[:3, 3],
+                self._pixel_angle,
+                depth[view],
+                triangle[view],
+                self._bary,
+                self.faces,
+                self._materials_of,
+                self._covers,
+                self._rest,
+                lit,
+                scene.materials,
+                scene.mips,
+                scene.room,
+                scene.boxes,
+                scene.light,
+                scene.ambient,
+                scene.diffuse,
+                shadow_map,
+                shadow_origin,
+                _SHADOW_CELL_M,
+                scene.shadow,
+                self._linear,
+            )
             shutter, pixels_before, T_before = 0.0, pixels, T_world_cam
             if self._before is not None and look.shutter > 0:
                 shutter = look.shutter
                 pixels_before, T_before = self._before[view]
             relative = np.linalg.inv(T_before) @ T_world_cam
             _raster.expose(
-                self._linear, depth[view], triangle[view], self._bary, self.faces, pixels,
-                pixels_before, self._rays[view], self._vignette[view], self._tone, gain,
-                np.ascontiguousarray(relative[:3, :3]), np.ascontiguousarray(relative[:3, 3]),
-                lens, shutter, self._factor, images[view],
-            )  # fmt: skip
+                self._linear,
+                depth[view],
+                triangle[view],
+                self._bary,
+                self.faces,
+                pixels,
+                pixels_before,
+                self._rays[view],
+                self._vignette[view],
+                self._tone,
+                gain,
+                np.ascontiguousarray(relative[:3, :3]),
+                np.ascontiguousarray(relative[:3, 3]),
+                lens,
+                shutter,
+                self._factor,
+                images[view],
+            )
             remembered.append((pixels, T_world_cam))
             brightness += float(self._linear[::4, ::4].mean()) / 2
         self._before = remembered

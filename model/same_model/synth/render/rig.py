@@ -71,6 +71,6 @@ def miscalibrated(rng: np.random.Generator, rig: CameraRig) -> CameraRig:
                 (c.k[0] + rng.normal(0.0, 0.0004), *c.k[1:]),
                 T,
                 c.max_incidence,
-            )  # fmt: skip
+            )
         )
     return CameraRig(*cameras)

@@ -19,9 +19,17 @@ NUM_MATERIALS = FURNITURE + NUM_FURNITURE_MATERIALS
 
 # Tile of each material's texture, metres.
 _TILE_M = {
-    SKIN: 0.3, SHIRT: 0.5, TROUSERS: 0.6, SHOES: 0.2, CONTROLLER: 0.1, TRACKER: 0.1, HEAD: 0.3,
-    FLOOR: 1.6, WALL: 3.0, CEILING: 2.4,
-}  # fmt: skip
+    SKIN: 0.3,
+    SHIRT: 0.5,
+    TROUSERS: 0.6,
+    SHOES: 0.2,
+    CONTROLLER: 0.1,
+    TRACKER: 0.1,
+    HEAD: 0.3,
+    FLOOR: 1.6,
+    WALL: 3.0,
+    CEILING: 2.4,
+}
 
 
 def _noise(rng: np.random.Generator, sigma: float) -> NDArray[np.float64]:
@@ -103,10 +111,17 @@ _KINDS = {
     TROUSERS: (_cloud, _cloud, _cloud, _stripes),
 }
 _ALBEDO = {
-    SKIN: (0.25, 0.75), SHIRT: (0.08, 0.85), TROUSERS: (0.06, 0.6), SHOES: (0.08, 0.85),
-    CONTROLLER: (0.06, 0.8), TRACKER: (0.06, 0.5), HEAD: (0.3, 0.5), FLOOR: (0.15, 0.7),
-    WALL: (0.35, 0.85), CEILING: (0.6, 0.9),
-}  # fmt: skip
+    SKIN: (0.25, 0.75),
+    SHIRT: (0.08, 0.85),
+    TROUSERS: (0.06, 0.6),
+    SHOES: (0.08, 0.85),
+    CONTROLLER: (0.06, 0.8),
+    TRACKER: (0.06, 0.5),
+    HEAD: (0.3, 0.5),
+    FLOOR: (0.15, 0.7),
+    WALL: (0.35, 0.85),
+    CEILING: (0.6, 0.9),
+}
 
 
 @dataclass(frozen=True)
@@ -161,9 +176,15 @@ def random_scene(
     low, high = path_xz.min(axis=0), path_xz.max(axis=0)
     margins = rng.uniform(1.0, 3.5, 4)
     room = np.array(
-        [low[0] - margins[0], high[0] + margins[1], 0.0, rng.uniform(2.4, 3.2),
-         low[1] - margins[2], high[1] + margins[3]]
-    )  # fmt: skip
+        [
+            low[0] - margins[0],
+            high[0] + margins[1],
+            0.0,
+            rng.uniform(2.4, 3.2),
+            low[1] - margins[2],
+            high[1] + margins[3],
+        ]
+    )
     boxes: list[list[float]] = []
     wanted = int(rng.integers(3, 9))
     for _ in range(wanted * 6):
@@ -182,9 +203,18 @@ def random_scene(
         half_width = float(rng.uniform(0.15, 0.22))
         yaw = rng.uniform(0, np.pi)
         boxes.append(
-            [x, height / 2, z, half_width, height / 2, half_width, np.cos(yaw), np.sin(yaw),
-             FURNITURE]
-        )  # fmt: skip
+            [
+                x,
+                height / 2,
+                z,
+                half_width,
+                height / 2,
+                half_width,
+                np.cos(yaw),
+                np.sin(yaw),
+                FURNITURE,
+            ]
+        )
     azimuth, elevation = rng.uniform(0, 2 * np.pi), rng.uniform(np.deg2rad(45), np.deg2rad(85))
     light = np.array(
         [
@@ -306,8 +336,9 @@ def dress(rng: np.random.Generator, body: Body, with_head: bool = False) -> Mesh
         np.sin(vertices @ rng.normal(0.0, 28.0, 3) + rng.uniform(0, 2 * np.pi)) for _ in range(4)
     )
     shift = looseness * (1 + 0.35 * waves / 2) + 0.001
-    shoe = np.isin(main, [JOINT_NAMES.index(f"{s}_{p}") for s in ("left", "right")
-                          for p in ("ankle", "foot")])  # fmt: skip
+    shoe = np.isin(
+        main, [JOINT_NAMES.index(f"{s}_{p}") for s in ("left", "right") for p in ("ankle", "foot")]
+    )
     sole = float(rng.uniform(0.01, 0.035))
     shift[shoe] = 0.006
     vertices += shift[:, None] * normals
@@ -375,9 +406,19 @@ def tracker_mesh(rng: np.random.Generator) -> tuple[NDArray[np.float64], NDArray
     half = rng.uniform((0.02, 0.02, 0.006), (0.035, 0.04, 0.012))
     corners = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)]) * half
     faces = [
-        [0, 1, 3], [0, 3, 2], [4, 6, 7], [4, 7, 5], [0, 4, 5], [0, 5, 1],
-        [2, 3, 7], [2, 7, 6], [0, 2, 6], [0, 6, 4], [1, 5, 7], [1, 7, 3],
-    ]  # fmt: skip
+        [0, 1, 3],
+        [0, 3, 2],
+        [4, 6, 7],
+        [4, 7, 5],
+        [0, 4, 5],
+        [0, 5, 1],
+        [2, 3, 7],
+        [2, 7, 6],
+        [0, 2, 6],
+        [0, 6, 4],
+        [1, 5, 7],
+        [1, 7, 3],
+    ]
     return corners, np.array(faces, np.int32)
 
 

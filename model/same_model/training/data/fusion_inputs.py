@@ -69,9 +69,16 @@ class BackboneCache:
 
 
 FUSION_INPUTS = (
-    "features", "joints_2d", "visibility", "view_valid", "joints_imu", "imu_tokens", "rays",
-    "origins", "axes",
-)  # fmt: skip
+    "features",
+    "joints_2d",
+    "visibility",
+    "view_valid",
+    "joints_imu",
+    "imu_tokens",
+    "rays",
+    "origins",
+    "axes",
+)
 """Entries of a batch that go to ``FusionStage.forward``."""
 
 

@@ -91,7 +91,10 @@ def _inputs(
 ) -> Batch:
     """Arguments of ``ConcatFusion.forward`` for ``rows`` (B, T); ``version`` (B, 1)."""
     arrays = (
-        joint_features[rows].astype(np.float32), cache.visual.joints_2d[rows],
-        cache.visual.visibility[rows], view_valid, cache.inertial.tokens[version, rows],
-    )  # fmt: skip
+        joint_features[rows].astype(np.float32),
+        cache.visual.joints_2d[rows],
+        cache.visual.visibility[rows],
+        view_valid,
+        cache.inertial.tokens[version, rows],
+    )
     return {name: torch.from_numpy(array) for name, array in zip(_INPUTS, arrays, strict=True)}

@@ -19,9 +19,15 @@ from same_model.training.stages.inertial import frame_seconds
 from same_model.training.stages.stage import Batch, Stage, StageSetup
 
 _INPUTS = (
-    "images", "view_valid", "rays", "origins", "axes", "T_anchor_cam", "time_offset_s",
+    "images",
+    "view_valid",
+    "rays",
+    "origins",
+    "axes",
+    "T_anchor_cam",
+    "time_offset_s",
     "window_valid",
-)  # fmt: skip
+)
 
 
 class EndToEndTraining(Stage[Frames]):
@@ -85,11 +91,15 @@ class EndToEndTraining(Stage[Frames]):
         for sequence in range(len(held_out.starts) - 1):
             rows = slice(held_out.starts[sequence], held_out.starts[sequence + 1])
             arrays = (
-                np.ones((rows.stop - rows.start, 2), np.float32), held_out.imu_features[rows],
-                held_out.rays[sequence], held_out.origins[sequence], held_out.axes[sequence],
-                held_out.T_anchor_cam[rows], held_out.time_offset_s[rows],
+                np.ones((rows.stop - rows.start, 2), np.float32),
+                held_out.imu_features[rows],
+                held_out.rays[sequence],
+                held_out.origins[sequence],
+                held_out.axes[sequence],
+                held_out.T_anchor_cam[rows],
+                held_out.time_offset_s[rows],
                 held_out.window_valid[rows],
-            )  # fmt: skip
+            )
             out = self.model.forward_sequence(
                 normalised(torch.from_numpy(held_out.images[rows]).float().to(device), config),
                 *(torch.from_numpy(array).to(device) for array in arrays),

@@ -125,8 +125,10 @@ def test_conversion_keeps_truth_and_reports_every_known_defect(
     assert any("inexact last row" in d for d in reports["P01"].defects)
     assert any("does not name" in d for d in reports["P03"].defects)
     assert [p.relative_to(out).as_posix() for p in find_sequences(out)] == [
-        "protocol1/P02_000000", "train/P01_000003", "train/P01_000009",
-    ]  # fmt: skip
+        "protocol1/P02_000000",
+        "train/P01_000003",
+        "train/P01_000009",
+    ]
 
     s = open_sequence(out / "train" / "P01_000009")
     record = _record(10)
@@ -283,14 +285,23 @@ def test_inspect_reads_the_release_and_the_conversion(
 
 
 def test_the_command_converts_again_without_redoing(
-    release: Path, tmp_path: Path, smpl_file: Path, split_file: Path,
+    release: Path,
+    tmp_path: Path,
+    smpl_file: Path,
+    split_file: Path,
     capsys: pytest.CaptureFixture[str],
-) -> None:  # fmt: skip
+) -> None:
     out = tmp_path / "out"
     arguments = [
-        "convert-emhi", str(release), "--out", str(out), "--smpl", str(smpl_file),
-        "--split-file", str(split_file),
-    ]  # fmt: skip
+        "convert-emhi",
+        str(release),
+        "--out",
+        str(out),
+        "--smpl",
+        str(smpl_file),
+        "--split-file",
+        str(split_file),
+    ]
     assert cli.main(arguments) == 0
     stamp = (out / "train" / "P01_000003" / "images.npy").stat().st_mtime_ns
     assert cli.main(arguments) == 0

@@ -135,9 +135,11 @@ def test_feet_stand_on_the_floor_and_never_sink(rng: np.random.Generator, action
     worn = retarget(procedural.make_motion(rng, action, 4.0), body)
     soles = sole_vertices(body)
     lowest = skin(
-        body.vertices[soles], body.model.weight_joints[soles], body.model.weights[soles],
+        body.vertices[soles],
+        body.model.weight_joints[soles],
+        body.model.weights[soles],
         worn.matrices,
-    )[..., 1].min(axis=1)  # fmt: skip
+    )[..., 1].min(axis=1)
     assert lowest.min() > -0.005
     assert np.percentile(lowest, 20) < 0.01
     head = worn.joints[:, _joint("head"), 1]

@@ -39,10 +39,15 @@ class Shot:
     def world(self) -> np.ndarray:
         mesh = self.take.mesh
         world, _ = _raster.pose_and_light(
-            mesh.vertices.astype(np.float32), mesh.weight_frames,
-            mesh.weights.astype(np.float32), self.matrices.astype(np.float32),
-            self.renderer.faces, self.take.place.light, 0.5, 0.5,
-        )  # fmt: skip
+            mesh.vertices.astype(np.float32),
+            mesh.weight_frames,
+            mesh.weights.astype(np.float32),
+            self.matrices.astype(np.float32),
+            self.renderer.faces,
+            self.take.place.light,
+            0.5,
+            0.5,
+        )
         return world
 
     def trace(self, view: int, directions_cam: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -138,9 +143,14 @@ def test_a_box_before_the_body_hides_it(shot: Shot) -> None:
     mesh = shot.take.mesh
     near = near_joints(int(mesh.weight_frames.max()) + 1)
     hidden = visible_joints(
-        shot.rendered, shot.renderer.faces, mesh.weight_frames, distance, inside,
-        np.full(distance.shape, 0.01), near,
-    )  # fmt: skip
+        shot.rendered,
+        shot.renderer.faces,
+        mesh.weight_frames,
+        distance,
+        inside,
+        np.full(distance.shape, 0.01),
+        near,
+    )
     assert not hidden.any()
 
 

@@ -32,8 +32,12 @@ _MIDDLE = {"neck": ("neck", "lowerneck", "spine004"), "head": ("head", "spine006
 _SIDES = {"left": ("left", "l"), "right": ("right", "r")}
 _OPTIONAL = {"left_foot", "right_foot", "left_collar", "right_collar", "neck"}
 _BELOW = {
-    "knee": "hip", "ankle": "knee", "foot": "ankle", "elbow": "shoulder", "wrist": "elbow",
-}  # fmt: skip
+    "knee": "hip",
+    "ankle": "knee",
+    "foot": "ankle",
+    "elbow": "shoulder",
+    "wrist": "elbow",
+}
 
 
 @dataclass(frozen=True)

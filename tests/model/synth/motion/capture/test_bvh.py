@@ -106,12 +106,16 @@ def test_packed_and_plain_files_agree(tmp_path: Path) -> None:
         (lambda t: t.replace("MOTION", "ROOT other\n{\nOFFSET 0 0 0\n}\nMOTION"), "second ROOT"),
         (lambda t: t.replace("    End Site", "JOINT j\n{\n" * 10**5 + "    End Site"), "512"),
         (lambda t: t.replace("  }\n}\nMOTION", "  }\nMOTION"), "unbalanced"),
-        (lambda t: t.replace("Zrotation Xrotation Yrotation", "Zrotation Wrotation Yrotation"),
-         "channel"),
-        (lambda t: t.replace("Zrotation Xrotation Yrotation", "Zrotation Zrotation Yrotation"),
-         "repeated"),
+        (
+            lambda t: t.replace("Zrotation Xrotation Yrotation", "Zrotation Wrotation Yrotation"),
+            "channel",
+        ),
+        (
+            lambda t: t.replace("Zrotation Xrotation Yrotation", "Zrotation Zrotation Yrotation"),
+            "repeated",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_broken_file_is_refused_with_its_name(tmp_path: Path, change, message) -> None:  # type: ignore[no-untyped-def]
     path = _write(tmp_path, change(BVH))
     with pytest.raises(DataError, match=message) as caught:
