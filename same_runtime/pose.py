@@ -8,13 +8,14 @@ from typing import Final, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from same_runtime.conventions import NUM_JOINTS
+from same_runtime.conventions import NUM_DEVICES, NUM_JOINTS
 
 Scalar = TypeVar("Scalar", bound=np.generic)
 
 
 class PoseStatus(Enum):
-    """How far a pose can be trusted (the levels of OpenXR's ``XR_BD_body_tracking``)."""
+    """How far a pose can be trusted: the levels of OpenXR's
+    ``XR_BD_body_tracking_auxiliary_metrics``."""
 
     INVALID = "INVALID"
     """Do not use: the joints are the last known ones, zeros, or made from nonsense."""
@@ -63,7 +64,13 @@ def gravest_first(reasons: Iterable[Reason]) -> tuple[Reason, ...]:
     return tuple(sorted(reasons, key=lambda reason: reason not in _NO_BODY))
 
 
-_ARRAYS: Final = ("joints_world", "joints_cam_left", "joint_confidence", "T_world_cam_left")
+_ARRAYS: Final = (
+    "joints_world",
+    "joints_cam_left",
+    "joint_confidence",
+    "T_world_cam_left",
+    "device_orientations_world",
+)
 
 
 def read_only_copy(array: NDArray[Scalar]) -> NDArray[Scalar]:
@@ -97,6 +104,11 @@ class Pose:
     but hidden, near 0 outside; 0 without images."""
     T_world_cam_left: NDArray[np.float64] = field(default_factory=lambda: np.zeros((4, 4)))
     """(4, 4) left camera to world at ``timestamp_ns``."""
+    device_orientations_world: NDArray[np.float64] = field(
+        default_factory=lambda: np.zeros((NUM_DEVICES, 4))
+    )
+    """(5, 4) xyzw, each worn device (``conventions.DEVICES``) to world at ``timestamp_ns``; zeros
+    where it is missing. What ``SkeletonSolver`` takes twists from."""
     latency_ns: int = 0
     """Time from the call of ``push`` to this pose."""
 

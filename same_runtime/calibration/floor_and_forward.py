@@ -11,6 +11,7 @@ from same_engines.field_checks import checked_number
 from same_runtime._core import DeviceStates, FrameAssembler, How, floor_anchor
 from same_runtime.calibration.state import CalibrationState
 from same_runtime.pose import Pose, read_only_copy
+from same_runtime.skeleton.quaternions import about, multiply
 
 _LOWEST_HEAD_M: Final = 0.3
 _HIGHEST_HEAD_M: Final = 2.5
@@ -74,8 +75,10 @@ class Forward:
         if self.state is CalibrationState.DEFAULT:
             return pose
         T = self.T_user_world
+        turn = about(np.array((0.0, 1.0, 0.0)), np.arctan2(T[0, 2], T[0, 0]))
         return replace(
             pose,
             joints_world=pose.joints_world @ T[:3, :3].T + T[:3, 3],
             T_world_cam_left=T @ pose.T_world_cam_left,
+            device_orientations_world=multiply(turn, pose.device_orientations_world),
         )

@@ -30,6 +30,12 @@ def bone_lengths(joints: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(np.linalg.norm(joints - joints[_PARENTS], axis=1))
 
 
+def joints_of_bones(head: NDArray[np.float64], bones: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Joints (22, 3) of a body with its head at ``head`` (3,) and ``bones`` (22, 3) from each
+    joint's parent, in the same frame; the pelvis's is not used."""
+    return np.asarray(head + _FROM_HEAD @ bones)
+
+
 def with_bone_lengths(
     joints: NDArray[np.float64], lengths: NDArray[np.float64]
 ) -> NDArray[np.float64]:
@@ -37,4 +43,4 @@ def with_bone_lengths(
     (22,). The head stays: its place is the best known."""
     bones = joints - joints[_PARENTS]
     scale = lengths / np.maximum(np.linalg.norm(bones, axis=1), 1e-9)
-    return np.asarray(joints[_HEAD] + _FROM_HEAD @ (bones * scale[:, None]))
+    return joints_of_bones(joints[_HEAD], bones * scale[:, None])

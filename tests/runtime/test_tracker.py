@@ -333,3 +333,16 @@ def test_a_given_engine_is_closed_when_the_tracker_does_not_open(
         with pytest.raises(SameError):
             SamePoseTracker(bundle, rig, engine, options)  # type: ignore[arg-type]
     assert len(closed) == 3
+
+
+def test_a_pose_says_how_the_devices_were_turned(tracker: SamePoseTracker) -> None:
+    *_, (frame, imu) = made_up_stream(tracker.rig, 3)
+    pose = tracker.push(frame, replace(imu, ctrl_left=None))
+    turned = pose.device_orientations_world
+    for device, name in enumerate(("head", "ctrl_left", "ctrl_right", "leg_left", "leg_right")):
+        if name == "ctrl_left":
+            assert not turned[device].any()
+        else:
+            np.testing.assert_allclose(turned[device], getattr(imu, name).orientation_xyzw)
+    later = tracker.at_time(pose.timestamp_ns)
+    np.testing.assert_array_equal(later.device_orientations_world, turned)

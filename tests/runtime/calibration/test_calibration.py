@@ -214,6 +214,15 @@ def test_recentring_moves_poses_and_nothing_else(tiny_bundle: Path) -> None:
                 b.joints_world, a.joints_world @ T[:3, :3].T + T[:3, 3], atol=1e-9
             )
             np.testing.assert_allclose(b.joints_cam_left, a.joints_cam_left, atol=1e-9)
+            for world, user in zip(
+                a.device_orientations_world, b.device_orientations_world, strict=True
+            ):
+                assert world.any() == user.any()
+                if world.any():
+                    turned = T[:3, :3] @ Rotation.from_quat(world).as_matrix()
+                    np.testing.assert_allclose(
+                        Rotation.from_quat(user).as_matrix(), turned, atol=1e-9
+                    )
             if event.timestamp_ns > START_NS + 500_000_000:
                 centred.recentre()
         head = centred.at_time(b.timestamp_ns)
