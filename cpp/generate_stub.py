@@ -16,11 +16,16 @@ def generate_stub(folder: Path) -> Path:
     """Write the stub below ``folder``; raises ``CalledProcessError`` if anything has no type."""
     subprocess.run(
         [
-            sys.executable, "-m", "pybind11_stubgen", "same_runtime._core",
-            "--output-dir", str(folder), "--exit-code",
+            sys.executable,
+            "-m",
+            "pybind11_stubgen",
+            "same_runtime._core",
+            "--output-dir",
+            str(folder),
+            "--exit-code",
         ],
         check=True,
-    )  # fmt: skip
+    )
     stub = folder / "same_runtime" / "_core.pyi"
     text = stub.read_text()
     for kind in vars(_core).values():

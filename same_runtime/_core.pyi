@@ -9,8 +9,8 @@ import enum
 import numpy
 import numpy.typing
 import typing
-__all__: list[str] = ['DEVICES', 'DeviceStates', 'FEATURE_DIM', 'FrameAssembler', 'How', 'ImagePreprocessor', 'ImageRing', 'Ingestion', 'LegRing', 'MAX_ACCELERATION', 'MAX_NORM_ERROR', 'MAX_POSITION_M', 'MAX_SPEED_MPS', 'MAX_STEP_M', 'MAX_TIMESTAMP_NS', 'MAX_VELOCITY_GAP_NS', 'MIN_INTERVAL_NS', 'MIN_SPACING_NS', 'NUM_POSE_DEVICES', 'PoseRing', 'PushStatus', 'Synchroniser', 'floor_anchor', 'spatial_aware_deform_attn', 'steady_ns']
-class How(enum.IntEnum):
+__all__: list[str] = ['DEVICES', 'DeviceStates', 'FEATURE_DIM', 'FrameAssembler', 'ImagePreprocessor', 'ImageRing', 'Ingestion', 'LegRing', 'LookupKind', 'MAX_ACCELERATION', 'MAX_NORM_ERROR', 'MAX_POSITION_M', 'MAX_SPEED_MPS', 'MAX_STEP_M', 'MAX_TIMESTAMP_NS', 'MAX_VELOCITY_GAP_NS', 'MIN_INTERVAL_NS', 'MIN_SPACING_NS', 'NUM_POSE_DEVICES', 'PoseRing', 'PushStatus', 'Synchroniser', 'floor_anchor', 'spatial_aware_deform_attn', 'steady_ns']
+class LookupKind(enum.IntEnum):
     """
     How a device's state at a time was obtained, ordered by trust.
     """
@@ -43,9 +43,9 @@ class PoseRing:
         """
     def __len__(self) -> int:
         ...
-    def at(self, timestamp_ns: int, max_gap_ns: typing.SupportsInt | typing.SupportsIndex, max_extrapolation_ns: typing.SupportsInt | typing.SupportsIndex) -> tuple[How, numpy.typing.NDArray[numpy.float64], numpy.typing.NDArray[numpy.float64]]:
+    def at(self, timestamp_ns: int, max_gap_ns: typing.SupportsInt | typing.SupportsIndex, max_extrapolation_ns: typing.SupportsInt | typing.SupportsIndex) -> tuple[LookupKind, numpy.typing.NDArray[numpy.float64], numpy.typing.NDArray[numpy.float64]]:
         """
-        (How, position (3,) m, orientation_xyzw (4,)) at a time, float64, world.
+        (LookupKind, position (3,) m, orientation_xyzw (4,)) at a time, float64, world.
         Between two samples at most max_gap_ns apart: linear and shortest-arc spherical
         interpolation, else MISSING. Up to max_extrapolation_ns past the newest: constant velocity
         from the last two samples, held when they are farther apart than max_gap_ns, and at most
@@ -96,9 +96,9 @@ class LegRing:
         """
     def __len__(self) -> int:
         ...
-    def at(self, timestamp_ns: int, max_gap_ns: typing.SupportsInt | typing.SupportsIndex, max_extrapolation_ns: typing.SupportsInt | typing.SupportsIndex) -> tuple[How, numpy.typing.NDArray[numpy.float64], numpy.typing.NDArray[numpy.float64]]:
+    def at(self, timestamp_ns: int, max_gap_ns: typing.SupportsInt | typing.SupportsIndex, max_extrapolation_ns: typing.SupportsInt | typing.SupportsIndex) -> tuple[LookupKind, numpy.typing.NDArray[numpy.float64], numpy.typing.NDArray[numpy.float64]]:
         """
-        (How, orientation_xyzw (4,), acceleration (3,) m/s^2) at a time, float64,
+        (LookupKind, orientation_xyzw (4,), acceleration (3,) m/s^2) at a time, float64,
         world.
         Between two samples at most max_gap_ns apart: linear and shortest-arc spherical
         interpolation, else MISSING. Up to max_extrapolation_ns past the newest: constant velocity
@@ -209,7 +209,7 @@ class DeviceStates:
         (3,) m, world frame, of device 0..2.
         """
     @property
-    def how(self) -> tuple[How, How, How, How, How]:
+    def how(self) -> tuple[LookupKind, LookupKind, LookupKind, LookupKind, LookupKind]:
         """
         How each of the five devices was found.
         """
@@ -328,7 +328,7 @@ class FrameAssembler:
         """
 class Ingestion:
     """
-    The door of live samples into a Synchroniser: judges stamps, maps device clocks to the
+    The way of live samples into a Synchroniser: judges stamps, maps device clocks to the
     tracker's, corrects leg sensors, counts. Streams are indexed as conventions.DEVICES, 5 is
     the cameras. Pushes return a PushStatus as an int, 0 being ACCEPTED; bad values raise
     ValueError and are counted as invalid. A stamp that is refused never blocks its stream:

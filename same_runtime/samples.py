@@ -127,9 +127,12 @@ class ImuFrame:
             self, "timestamp_ns", check_timestamp_ns("ImuFrame.timestamp_ns", self.timestamp_ns)
         )
         for name, kind in (
-            ("head", DevicePose), ("ctrl_left", DevicePose), ("ctrl_right", DevicePose),
-            ("leg_left", LegReading), ("leg_right", LegReading),
-        ):  # fmt: skip
+            ("head", DevicePose),
+            ("ctrl_left", DevicePose),
+            ("ctrl_right", DevicePose),
+            ("leg_left", LegReading),
+            ("leg_right", LegReading),
+        ):
             value = getattr(self, name)
             if value is not None and not isinstance(value, kind):
                 raise InvalidInputError(

@@ -111,9 +111,15 @@ class SamePoseTracker:
         self.ingest = Ingest(self._ingestion, self._inbox)
         """Input methods for live samples."""
         self._pipeline = Pipeline(
-            self._engine, self.rig, config, options,
-            self._ingestion, self._synchroniser, self._inbox, self._observer,
-        )  # fmt: skip
+            self._engine,
+            self.rig,
+            config,
+            options,
+            self._ingestion,
+            self._synchroniser,
+            self._inbox,
+            self._observer,
+        )
         self.calibration = self._pipeline.calibration
         """Height, leg straps, floor and forward direction, each with its state."""
         self._closed = False
@@ -231,10 +237,8 @@ class SamePoseTracker:
             tried = self._pipeline.newest_pose  # without a head, as it is for every frame so far
             reasons = tried.reasons if tried is not None else (Reason.WARMING_UP,)
             return Pose(timestamp_ns=timestamp_ns, reasons=reasons)
-        check_same_clock(
-            "timestamp_ns", timestamp_ns, "the newest estimate", newest.pose.timestamp_ns,
-            _ONE_HOUR_NS,
-        )  # fmt: skip
+        newest_ns = newest.pose.timestamp_ns
+        check_same_clock("timestamp_ns", timestamp_ns, "newest estimate", newest_ns, _ONE_HOUR_NS)
         T_head_cam = self.rig.left.T_head_cam
         pose = pose_at(timestamp_ns, newest, self._synchroniser, T_head_cam, self._reach)
         latency_ns = time.perf_counter_ns() - started_ns

@@ -68,7 +68,10 @@ def npu_bundle(exported_bundle: Path, tmp_path_factory: pytest.TempPathFactory) 
     folder = tmp_path_factory.mktemp("npu") / "tiny.same"
     shutil.copytree(exported_bundle, folder)
     build_and_write(
-        Bundle.open(folder), "qnn-xr2gen2", Recording(demo_recording()),
-        check_frames=2, calibration_frames=4,
-    )  # fmt: skip
+        Bundle.open(folder),
+        "qnn-xr2gen2",
+        Recording(demo_recording()),
+        check_frames=2,
+        calibration_frames=4,
+    )
     return folder

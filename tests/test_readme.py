@@ -26,9 +26,13 @@ def demo_driver(frames: int) -> Iterator[tuple]:
         if len(newest) < 5 + 1:  # five devices and the truth
             continue
         yield (
-            sample.timestamp_ns, sample.value.left, sample.value.right, newest["head"],
-            (newest["ctrl_left"], newest["ctrl_right"]), (newest["leg_left"], newest["leg_right"]),
-        )  # fmt: skip
+            sample.timestamp_ns,
+            sample.value.left,
+            sample.value.right,
+            newest["head"],
+            (newest["ctrl_left"], newest["ctrl_right"]),
+            (newest["leg_left"], newest["leg_right"]),
+        )
         frames -= 1
         if not frames:
             return

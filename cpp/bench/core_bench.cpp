@@ -61,7 +61,7 @@ int main() {
     for (int64_t i = 0; i < calls; ++i) {
       // Between two samples: the costliest case, five interpolations.
       const auto states = synchroniser.look_up((i % (kSamples - 1)) * kPeriodNs + kPeriodNs / 2);
-      found += states.how[same::kHead] == same::How::INTERPOLATED;
+      found += states.how[same::kHead] == same::LookupKind::INTERPOLATED;
     }
   });
   const bool sound = found == 200'000LL * kRepeats && ring.accepted() == 2'000'000ULL * kRepeats &&

@@ -140,7 +140,7 @@ void bind_ingestion(py::module_& module) {
              "Now on the clock that stands in for an arrival time that is not given, ns.");
   py::class_<LiveIngestion>(
       module, "Ingestion",
-      "The door of live samples into a Synchroniser: judges stamps, maps device clocks to the\n"
+      "The way of live samples into a Synchroniser: judges stamps, maps device clocks to the\n"
       "tracker's, corrects leg sensors, counts. Streams are indexed as conventions.DEVICES, 5 is\n"
       "the cameras. Pushes return a PushStatus as an int, 0 being ACCEPTED; bad values raise\n"
       "ValueError and are counted as invalid. A stamp that is refused never blocks its stream:\n"

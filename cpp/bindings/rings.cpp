@@ -13,7 +13,7 @@ namespace {
 
 using PoseRing = SampleRing<PoseSample>;
 using LegRing = SampleRing<LegSample>;
-using VectorLookup = std::tuple<How, py::array_t<double>, py::array_t<double>>;
+using VectorLookup = std::tuple<LookupKind, py::array_t<double>, py::array_t<double>>;
 
 LookupLimits checked_limits(int64_t max_gap_ns, int64_t max_extrapolation_ns) {
   if (max_gap_ns < 0 || max_extrapolation_ns < 0)
@@ -75,12 +75,12 @@ std::optional<py::array_t<uint8_t>> view_of(const std::shared_ptr<ImageRing>& ri
 }  // namespace
 
 void bind_rings(py::module_& module) {
-  py::native_enum<How>(module, "How", "enum.IntEnum",
-                       "How a device's state at a time was obtained, ordered by trust.")
-      .value("MISSING", How::MISSING)
-      .value("EXTRAPOLATED", How::EXTRAPOLATED)
-      .value("INTERPOLATED", How::INTERPOLATED)
-      .value("EXACT", How::EXACT)
+  py::native_enum<LookupKind>(module, "LookupKind", "enum.IntEnum",
+                              "How a device's state at a time was obtained, ordered by trust.")
+      .value("MISSING", LookupKind::MISSING)
+      .value("EXTRAPOLATED", LookupKind::EXTRAPOLATED)
+      .value("INTERPOLATED", LookupKind::INTERPOLATED)
+      .value("EXACT", LookupKind::EXACT)
       .finalize();
   py::native_enum<PushStatus>(
       module, "PushStatus", "enum.IntEnum",
@@ -125,8 +125,8 @@ void bind_rings(py::module_& module) {
           },
           py::arg("timestamp_ns").noconvert(), py::arg("max_gap_ns"),
           py::arg("max_extrapolation_ns"),
-          (std::string(
-               "(How, position (3,) m, orientation_xyzw (4,)) at a time, float64, world.\n") +
+          (std::string("(LookupKind, position (3,) m, orientation_xyzw (4,)) at a time, float64, "
+                       "world.\n") +
            kLookupDoc)
               .c_str());
   bind_ring_state(pose_ring);
@@ -159,8 +159,9 @@ void bind_rings(py::module_& module) {
           },
           py::arg("timestamp_ns").noconvert(), py::arg("max_gap_ns"),
           py::arg("max_extrapolation_ns"),
-          (std::string("(How, orientation_xyzw (4,), acceleration (3,) m/s^2) at a time, float64,\n"
-                       "world.\n") +
+          (std::string(
+               "(LookupKind, orientation_xyzw (4,), acceleration (3,) m/s^2) at a time, float64,\n"
+               "world.\n") +
            kLookupDoc)
               .c_str());
   bind_ring_state(leg_ring);

@@ -34,7 +34,7 @@ def write_bundle(
 ) -> dict[str, Parity]:
     """Export ``model`` as the bundle folder ``out`` and return the parity of each precision.
 
-    ``rig``: default cameras of the bundle. ``progress`` hears the name of each step before it
+    ``rig``: default cameras of the bundle. ``progress`` receives the name of each step before it
     runs (see ``count_steps``). An existing bundle at ``out`` is replaced once the new one is
     complete, and its compiled plans of unchanged graphs are kept; anything else there is refused.
     Raises ``ExportError`` when a graph cannot be exported, differs from PyTorch by more than the

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from same_engines.errors import InvalidInputError
 from same_engines.field_checks import checked_number
-from same_runtime._core import DeviceStates, FrameAssembler, How, floor_anchor
+from same_runtime._core import DeviceStates, FrameAssembler, LookupKind, floor_anchor
 from same_runtime.calibration.state import CalibrationState
 from same_runtime.pose import Pose, read_only_copy
 from same_runtime.skeleton.quaternions import about, multiply
@@ -35,12 +35,14 @@ class Floor:
         ``InvalidInputError`` when no controller is tracked, and when a head above it is where no
         head is while a hand reaches the floor."""
         heights = [
-            float(states.position(index)[1]) for index in (1, 2) if states.how[index] != How.MISSING
+            float(states.position(index)[1])
+            for index in (1, 2)
+            if states.how[index] != LookupKind.MISSING
         ]
         if not heights:
             raise InvalidInputError("floor: no controller is tracked; put one on the floor")
         ground_y_m = min(heights)
-        if states.how[0] != How.MISSING:
+        if states.how[0] != LookupKind.MISSING:
             head_height_m = float(states.position(0)[1]) - ground_y_m
             if not _LOWEST_HEAD_M <= head_height_m <= _HIGHEST_HEAD_M:
                 raise InvalidInputError(
@@ -62,7 +64,7 @@ class Forward:
     def recentre(self, states: DeviceStates, keep_place: bool) -> None:
         """Make the head's heading in ``states`` forward (-z), and unless ``keep_place`` its place
         on the floor the origin. Raises ``InvalidInputError`` while the head is not tracked."""
-        if states.how[0] == How.MISSING:
+        if states.how[0] == LookupKind.MISSING:
             raise InvalidInputError("recentre: the head is not tracked")
         T_world_anchor = floor_anchor(states.position(0), states.orientation_xyzw(0), 0.0)
         if keep_place:

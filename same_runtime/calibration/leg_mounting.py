@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from same_runtime._core import DeviceStates, How, Ingestion, floor_anchor
+from same_runtime._core import DeviceStates, Ingestion, LookupKind, floor_anchor
 from same_runtime.calibration.state import CalibrationState
 from same_runtime.conventions import DEVICES, LEG_DEVICES
 
@@ -44,7 +44,7 @@ class LegMounting:
         legs = {
             device: Rotation.from_quat(states.orientation_xyzw(DEVICES.index(device)))
             for device in LEG_DEVICES
-            if states.how[DEVICES.index(device)] != How.MISSING
+            if states.how[DEVICES.index(device)] != LookupKind.MISSING
         }
         if len(legs) < len(LEG_DEVICES):
             self._fail("a leg tracker is not there")

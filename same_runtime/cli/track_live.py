@@ -1,4 +1,4 @@
-"""``same-track --live``: a recording in real time through the doors a device driver would use."""
+"""``same-track --live``: a recording in real time through the input methods of a device driver."""
 
 import time
 from dataclasses import dataclass
@@ -87,9 +87,13 @@ def print_stats(console: Console, stats: TrackerStats) -> None:
             refused += f" ({stream.restarts} clock restarts)"
         offset_ms = f"{1e-6 * stream.clock_offset_ns:.2f}"
         table.add_row(
-            name, stream.health.name, f"{stream.rate_hz:.1f}", str(stream.accepted), refused,
+            name,
+            stream.health.name,
+            f"{stream.rate_hz:.1f}",
+            str(stream.accepted),
+            refused,
             offset_ms,
-        )  # fmt: skip
+        )
     console.print(table)
     frames, estimates, output = stats.frames, stats.estimates, stats.output
     console.print(

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from same_engines import Engine
 from same_engines.bundle.config import BundleConfig
 from same_engines.errors import InvalidInputError
-from same_runtime._core import DeviceStates, FrameAssembler, How, ImagePreprocessor
+from same_runtime._core import DeviceStates, FrameAssembler, ImagePreprocessor, LookupKind
 from same_runtime.camera import CameraRig
 from same_runtime.estimation.plausibility import Plausibility
 from same_runtime.estimation.prediction import VELOCITY_FRAMES, Estimate, device_orientations
@@ -64,9 +64,13 @@ class Estimator:
                 f"{width}x{height} the network takes; use a bundle of a smaller preset"
             )
         preprocessor = ImagePreprocessor(
-            camera.height, camera.width, height, width,
-            config.image_mean, config.image_std,
-        )  # fmt: skip
+            camera.height,
+            camera.width,
+            height,
+            width,
+            config.image_mean,
+            config.image_std,
+        )
         self._preprocess = observer.part("preprocess", preprocessor.__call__)
         self._observed_assemble = observer.part("features", FrameAssembler.assemble)
         self._joints_to_world = observer.part("output", FrameAssembler.joints_to_world)
@@ -90,7 +94,7 @@ class Estimator:
         ``reasons``: why it is not VALID as far as the caller knows. Raises ``EngineError`` if
         the backend fails; the carried state is then torn: ``forget`` it.
         """
-        if states.how[0] == How.MISSING:
+        if states.how[0] == LookupKind.MISSING:
             return None
         if self.assembler.frames and self._too_late(states):
             self.forget()
@@ -138,9 +142,14 @@ class Estimator:
 
     def _assemble(self, assembler: FrameAssembler, states: DeviceStates) -> bool:
         return self._observed_assemble(
-            assembler, states.timestamp_ns, states, self._imu_features, self._T_anchor_cam,
-            self._time_offset_s, self._window_valid,
-        )  # fmt: skip
+            assembler,
+            states.timestamp_ns,
+            states,
+            self._imu_features,
+            self._T_anchor_cam,
+            self._time_offset_s,
+            self._window_valid,
+        )
 
     def _run_network(self, images: tuple[Image, Image]) -> tuple[Reason, ...]:
         """Run it; returns why views count as missing that are there but show nothing."""
@@ -160,7 +169,7 @@ class Estimator:
         return tuple(dict.fromkeys(blind))
 
     def _reasons(
-        self, images: tuple[Image, Image], how: tuple[How, ...], relocalised: bool
+        self, images: tuple[Image, Image], how: tuple[LookupKind, ...], relocalised: bool
     ) -> tuple[Reason, ...]:
         reasons = []
         if relocalised:
@@ -170,9 +179,9 @@ class Estimator:
         missing_views = sum(image is None for image in images)
         if missing_views:
             reasons.append(Reason.NO_IMAGES if missing_views == 2 else Reason.CAMERA_LOST)
-        if How.MISSING in how[1:3]:
+        if LookupKind.MISSING in how[1:3]:
             reasons.append(Reason.CONTROLLER_LOST)
-        if How.MISSING in how[3:5]:
+        if LookupKind.MISSING in how[3:5]:
             reasons.append(Reason.LEG_TRACKER_LOST)
         return tuple(reasons)
 

@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from same_runtime._core import DeviceStates, How
+from same_runtime._core import DeviceStates, LookupKind
 from same_runtime.conventions import DEVICES
 from same_runtime.pose import Pose, Reason
 from same_runtime.skeleton.bone_lengths import bone_lengths
@@ -226,7 +226,7 @@ class Plausibility:
 
     def _is_out_of_reach(self, device: int, states: DeviceStates, step_s: float) -> bool:
         distance_m = math.dist(states.position(0), states.position(device))
-        tracked = states.how[device] != How.MISSING
+        tracked = states.how[device] != LookupKind.MISSING
         found = self._out_of_reach[device].after(step_s, tracked and distance_m > _REACH_M)
         if found:
             self._hint(
@@ -240,7 +240,7 @@ class Plausibility:
         self, device: int, states: DeviceStates, head_height_m: float, step_s: float
     ) -> bool:
         name, mean = DEVICES[device], self._mean_acceleration[device]
-        tracked = states.how[device] != How.MISSING
+        tracked = states.how[device] != LookupKind.MISSING
         upside_down = self._leg_up[device].after(
             step_s,
             tracked and head_height_m > _STANDING_M and _up(states, device) < _UPSIDE_DOWN,

@@ -11,7 +11,7 @@ from same_runtime._core import (
     MAX_SPEED_MPS,
     MAX_STEP_M,
     DeviceStates,
-    How,
+    LookupKind,
     Synchroniser,
     floor_anchor,
 )
@@ -30,11 +30,25 @@ def _weights(**weights: float) -> NDArray[np.float64]:
 
 
 _FOLLOWS_HEAD: Final = _weights(
-    head=1.0, neck=1.0, left_collar=0.9, right_collar=0.9, left_shoulder=0.9, right_shoulder=0.9,
-    left_elbow=0.9, right_elbow=0.9, left_wrist=0.9, right_wrist=0.9,
-    spine3=0.8, spine2=0.65, spine1=0.5, pelvis=0.4, left_hip=0.4, right_hip=0.4,
-    left_knee=0.2, right_knee=0.2,
-)  # fmt: skip
+    head=1.0,
+    neck=1.0,
+    left_collar=0.9,
+    right_collar=0.9,
+    left_shoulder=0.9,
+    right_shoulder=0.9,
+    left_elbow=0.9,
+    right_elbow=0.9,
+    left_wrist=0.9,
+    right_wrist=0.9,
+    spine3=0.8,
+    spine2=0.65,
+    spine1=0.5,
+    pelvis=0.4,
+    left_hip=0.4,
+    right_hip=0.4,
+    left_knee=0.2,
+    right_knee=0.2,
+)
 """Share of what the head did beyond its prediction that each joint takes on; feet stay planted."""
 
 _FOLLOWS_HAND: Final = (
@@ -102,7 +116,7 @@ def pose_at(
     horizon_ns = states.timestamp_ns - pose.timestamp_ns
     joints_world = continued(estimate, states, 1e-9 * horizon_ns, 1e-9 * reach.max_prediction_ns)
     T_world_cam_left = pose.T_world_cam_left
-    if states.how[0] == How.MISSING:
+    if states.how[0] == LookupKind.MISSING:
         head_ns = None
     else:
         T_world_cam_left = states.T_world_device(0) @ T_head_cam_left
@@ -127,7 +141,7 @@ def device_orientations(states: DeviceStates) -> NDArray[np.float64]:
     """(5, 4) xyzw, each device to world; zeros where it is missing."""
     return np.array(
         [
-            np.zeros(4) if how == How.MISSING else states.orientation_xyzw(device)
+            np.zeros(4) if how == LookupKind.MISSING else states.orientation_xyzw(device)
             for device, how in enumerate(states.how)
         ]
     )
@@ -170,7 +184,7 @@ def continued(
     """
     step_s = float(np.clip(horizon_s, -max_extrapolation_s, max_extrapolation_s))
     before = estimate.states
-    if states.how[0] == How.MISSING:
+    if states.how[0] == LookupKind.MISSING:
         return estimate.pose.joints_world + step_s * estimate.velocity
     if _jumped(before.position(0), states.position(0), abs(horizon_s)):
         return _relocated(estimate.pose.joints_world, before, states)
@@ -178,7 +192,7 @@ def continued(
     moved = _carried(estimate.pose.joints_world[_HEAD], before, states, 0)
     joints = joints + _FOLLOWS_HEAD * (moved - joints[_HEAD])
     for device, (wrist, follows) in enumerate(zip(_WRISTS, _FOLLOWS_HAND, strict=True), start=1):
-        if How.MISSING in (before.how[device], states.how[device]) or _jumped(
+        if LookupKind.MISSING in (before.how[device], states.how[device]) or _jumped(
             before.position(device), states.position(device), abs(horizon_s)
         ):
             continue

@@ -47,5 +47,7 @@ class ClockWatch:
         _log.warning(
             "%s: its timestamps are on another clock, %+.6g s from %s; stamp it by the same clock, "
             "or give its clock in TrackerOptions.clocks",
-            name, 1e-9 * (newest_ns - other_ns), other,
-        )  # fmt: skip
+            name,
+            1e-9 * (newest_ns - other_ns),
+            other,
+        )

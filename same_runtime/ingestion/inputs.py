@@ -1,4 +1,4 @@
-"""The doors for live samples: one method a kind of device, from any thread, at any rate."""
+"""The input methods for live samples: one a kind of device, from any thread, at any rate."""
 
 from typing import NoReturn
 

@@ -62,7 +62,7 @@ class Tasks:
     held_pose: Callable[[int], Pose]
     """The newest estimate as it is to be judged at a time."""
     given_out: Callable[[int, int], None]
-    """Hears of each pose given out; see ``Observer``."""
+    """Receives each pose given out; see ``Observer``."""
 
 
 class LiveFigures:

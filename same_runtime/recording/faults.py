@@ -70,8 +70,11 @@ def _every(samples: Samples, strike: Callable[[RecordedSample], RecordedSample])
                 yield strike(sample)
 
 
-def _during(samples: Samples, strike: Callable[[RecordedSample], RecordedSample | None],
-            length_ns: int = _GAP_NS) -> Samples:  # fmt: skip
+def _during(
+    samples: Samples,
+    strike: Callable[[RecordedSample], RecordedSample | None],
+    length_ns: int = _GAP_NS,
+) -> Samples:
     """``strike`` replaces (or with None drops) the samples of a while."""
     start_ns: int | None = None
     for sample in samples:
@@ -259,9 +262,11 @@ def _view_skew(samples: Samples, random: np.random.Generator) -> Samples:
         yield replace(sample, value=StereoFrame(frame.timestamp_ns, frame.left, None))
         later_ns = frame.timestamp_ns + 2 * _MS_NS
         yield RecordedSample(
-            FRAME_STREAM, later_ns, StereoFrame(later_ns, None, frame.right),
+            FRAME_STREAM,
+            later_ns,
+            StereoFrame(later_ns, None, frame.right),
             sample.arrival_ns + 2 * _MS_NS,
-        )  # fmt: skip
+        )
 
 
 def _acceleration_spike(samples: Samples, random: np.random.Generator) -> Samples:

@@ -97,7 +97,7 @@ class LivePlayer:
 
 
 def send(ingest: Ingest, sample: RecordedSample) -> None:
-    """Put a recorded sample through the door that its device would use."""
+    """Put a recorded sample through the input method of its device."""
     frame = sample.value
     if not isinstance(frame, StereoFrame):
         ingest_sample(ingest, sample, sample.arrival_ns)

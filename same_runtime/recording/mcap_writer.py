@@ -89,14 +89,20 @@ class RecordingWriter:
                 "format": kind,
             }
             self._write(
-                IMAGE_TOPICS[view], "foxglove.CompressedImage", frame.timestamp_ns, content,
+                IMAGE_TOPICS[view],
+                "foxglove.CompressedImage",
+                frame.timestamp_ns,
+                content,
                 arrival_ns,
-            )  # fmt: skip
+            )
 
     def write_pose(
-        self, device: str, timestamp_ns: int, pose: DevicePose | RawPose,
+        self,
+        device: str,
+        timestamp_ns: int,
+        pose: DevicePose | RawPose,
         arrival_ns: int | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         """Write a 6DOF sample of ``head``, ``ctrl_left`` or ``ctrl_right`` (world frame)."""
         if device not in POSE_DEVICES:
             raise InvalidInputError(f"device: expected one of {POSE_DEVICES}, got {device!r}")
@@ -111,9 +117,12 @@ class RecordingWriter:
         self._write(topic, "foxglove.PoseInFrame", timestamp_ns, content, arrival_ns)
 
     def write_leg(
-        self, device: str, timestamp_ns: int, reading: LegReading | RawLegReading,
+        self,
+        device: str,
+        timestamp_ns: int,
+        reading: LegReading | RawLegReading,
         arrival_ns: int | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         """Write a 3DOF sample of ``leg_left`` or ``leg_right`` (world frame, m/s^2)."""
         if device not in LEG_DEVICES:
             raise InvalidInputError(f"device: expected one of {LEG_DEVICES}, got {device!r}")
@@ -165,9 +174,13 @@ class RecordingWriter:
             self.discard()
 
     def _write(
-        self, topic: str, schema: str, timestamp_ns: int, content: dict[str, Any],
+        self,
+        topic: str,
+        schema: str,
+        timestamp_ns: int,
+        content: dict[str, Any],
         arrival_ns: int | None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         timestamp_ns = check_timestamp_ns("timestamp_ns", timestamp_ns)
         log_time = timestamp_ns
         if arrival_ns is not None:

@@ -26,17 +26,33 @@ def kernel_on_host(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
         pytest.skip("no C++ compiler named c++")
     library = tmp_path_factory.mktemp("cuda_on_host") / "kernel.so"
     subprocess.run(
-        [compiler, "-std=c++20", "-O1", "-shared", "-fPIC", "-pthread", "-Wno-unknown-pragmas",
-         f"-I{REPO}/cpp/cuda", f"-I{REPO}/cpp/include", str(SOURCE), "-o", str(library)],
+        [
+            compiler,
+            "-std=c++20",
+            "-O1",
+            "-shared",
+            "-fPIC",
+            "-pthread",
+            "-Wno-unknown-pragmas",
+            f"-I{REPO}/cpp/cuda",
+            f"-I{REPO}/cpp/include",
+            str(SOURCE),
+            "-o",
+            str(library),
+        ],
         check=True,
-    )  # fmt: skip
+    )
     return ctypes.CDLL(str(library))
 
 
 def run(
-    library: ctypes.CDLL, arrays: dict[str, np.ndarray], delta: float, pe_sum: bool, last: bool,
+    library: ctypes.CDLL,
+    arrays: dict[str, np.ndarray],
+    delta: float,
+    pe_sum: bool,
+    last: bool,
     threads: int,
-) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+) -> tuple[np.ndarray, np.ndarray]:
     views, channels, height, width = arrays["features"].shape
     _, joints, heads, points = arrays["weights"].shape
     hidden, shell = arrays["w1"].shape[0], arrays["w1"].shape[1] // 3
@@ -48,11 +64,14 @@ def run(
     position = np.full((views, joints, heads, hidden), np.nan, np.float32)
     shape = (channels, height, width, joints, heads, points, hidden, shell, pe_sum, last)
     library.run_on_host(
-        threads, views * joints * heads,
+        threads,
+        views * joints * heads,
         (ctypes.c_void_p * 8)(*(array.ctypes.data for array in contiguous)),
-        sampled.ctypes.data_as(ctypes.c_void_p), position.ctypes.data_as(ctypes.c_void_p),
-        (ctypes.c_int * 10)(*map(int, shape)), ctypes.c_float(delta),
-    )  # fmt: skip
+        sampled.ctypes.data_as(ctypes.c_void_p),
+        position.ctypes.data_as(ctypes.c_void_p),
+        (ctypes.c_int * 10)(*map(int, shape)),
+        ctypes.c_float(delta),
+    )
     return sampled, position
 
 
@@ -88,8 +107,9 @@ def nvcc_report(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     build = tmp_path_factory.mktemp("cuda")
     subprocess.run(
         ["cmake", "-S", str(REPO / "cpp/cuda"), "-B", str(build), "-DCMAKE_BUILD_TYPE=Release"],
-        check=True, capture_output=True,
-    )  # fmt: skip
+        check=True,
+        capture_output=True,
+    )
     made = subprocess.run(
         ["cmake", "--build", str(build)], check=True, capture_output=True, text=True
     )
@@ -132,8 +152,16 @@ def test_a_machine_without_nvcc_skips_with_a_message(tmp_path: Path) -> None:
     if shutil.which("cmake") is None:
         pytest.skip("no cmake")
     made = subprocess.run(
-        ["cmake", "-S", str(REPO / "cpp/cuda"), "-B", str(tmp_path),
-         "-DCMAKE_CUDA_COMPILER=NOTFOUND"],
-        check=True, capture_output=True, text=True,
-    )  # fmt: skip
+        [
+            "cmake",
+            "-S",
+            str(REPO / "cpp/cuda"),
+            "-B",
+            str(tmp_path),
+            "-DCMAKE_CUDA_COMPILER=NOTFOUND",
+        ],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
     assert "no CUDA compiler" in made.stdout

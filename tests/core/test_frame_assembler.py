@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from same_runtime._core import DeviceStates, FrameAssembler, How, Synchroniser, floor_anchor
+from same_runtime._core import DeviceStates, FrameAssembler, LookupKind, Synchroniser, floor_anchor
 from same_runtime.conventions import FEATURE_DIM, MAX_VELOCITY_GAP_NS, NUM_DEVICES
 
 MS = 1_000_000
@@ -203,7 +203,7 @@ def test_refused_frames_change_nothing() -> None:
     for one in (assembler, twin):
         one.assemble(10 * MS, first.states(), *out)
     headless = Devices(rng, missing=(0,)).states()
-    assert headless.how[0] == How.MISSING
+    assert headless.how[0] == LookupKind.MISSING
     assert not assembler.assemble(20 * MS, headless, *untouched)
     assert not assembler.assemble(10 * MS, second.states(), *untouched)
     assert not assembler.assemble(9 * MS, second.states(), *untouched)

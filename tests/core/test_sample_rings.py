@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation, Slerp
 
-from same_runtime._core import How, LegRing, PoseRing, PushStatus
+from same_runtime._core import LegRing, LookupKind, PoseRing, PushStatus
 
 MS = 1_000_000
 IDENTITY = (0.0, 0.0, 0.0, 1.0)
@@ -40,10 +40,10 @@ def test_newest_samples_replace_the_oldest() -> None:
     for i in range(10):
         ring.push(i * MS, (i, 0, 0), IDENTITY)
     assert (len(ring), ring.capacity, ring.oldest_ns, ring.newest_ns) == (3, 3, 7 * MS, 9 * MS)
-    assert ring.at(6 * MS, GAP, AHEAD)[0] == How.MISSING
+    assert ring.at(6 * MS, GAP, AHEAD)[0] == LookupKind.MISSING
     for i in (7, 8, 9):
         how, position, _ = ring.at(i * MS, GAP, AHEAD)
-        assert how == How.EXACT and position[0] == i
+        assert how == LookupKind.EXACT and position[0] == i
 
 
 def test_clear_forgets_samples_and_keeps_counters() -> None:
@@ -52,7 +52,7 @@ def test_clear_forgets_samples_and_keeps_counters() -> None:
     ring.push(50, (1, 0, 0), IDENTITY)
     ring.clear()
     assert (len(ring), ring.newest_ns, ring.accepted, ring.refused) == (0, None, 1, 1)
-    assert ring.at(100, GAP, AHEAD)[0] == How.MISSING
+    assert ring.at(100, GAP, AHEAD)[0] == LookupKind.MISSING
     assert ring.push(7, (2, 0, 0), IDENTITY) == PushStatus.ACCEPTED
     assert ring.oldest_ns == ring.newest_ns == 7
 
@@ -68,11 +68,11 @@ def test_lookup_agrees_with_a_linear_scan(stamps: list[int], capacity: int, quer
             kept = [*kept, stamp][-capacity:]
     how, position, _ = ring.at(query, 1000, 0)
     if query in kept:
-        assert how == How.EXACT and position[0] == query
+        assert how == LookupKind.EXACT and position[0] == query
     elif kept[0] < query < kept[-1]:
-        assert how == How.INTERPOLATED and position[0] == pytest.approx(query, abs=1e-9)
+        assert how == LookupKind.INTERPOLATED and position[0] == pytest.approx(query, abs=1e-9)
     else:
-        assert how == How.MISSING
+        assert how == LookupKind.MISSING
 
 
 @given(vectors, vectors, rotation_vectors, rotation_vectors, fractions)
@@ -87,7 +87,7 @@ def test_interpolation_is_lerp_and_slerp(
     ring.push(80 * MS, p1, -q1)  # either sign of a quaternion is one rotation
     t = round(fraction * 80 * MS)
     how, position, orientation = ring.at(t, GAP, AHEAD)
-    assert how == How.INTERPOLATED
+    assert how == LookupKind.INTERPOLATED
     np.testing.assert_allclose(position, p0 + (p1 - p0) * (t / (80 * MS)), atol=1e-9)
     assert same_rotation(orientation, Slerp([0, 80 * MS], ends)(t).as_quat())
 
@@ -103,7 +103,7 @@ def test_extrapolation_keeps_both_velocities(
     ring.push(40 * MS, p0, IDENTITY)
     ring.push(60 * MS, p0 + velocity, step.as_quat())
     how, position, orientation = ring.at(100 * MS, GAP, AHEAD)
-    assert how == How.EXTRAPOLATED
+    assert how == LookupKind.EXTRAPOLATED
     np.testing.assert_allclose(position, p0 + 3 * velocity, atol=1e-9)
     assert same_rotation(orientation, (step * step * step).as_quat())
 
@@ -111,13 +111,13 @@ def test_extrapolation_keeps_both_velocities(
 def test_extrapolation_and_gaps_are_bounded() -> None:
     ring = PoseRing(8)
     ring.push(0, (0, 0, 0), IDENTITY)
-    assert ring.at(AHEAD, GAP, AHEAD)[0] == How.EXTRAPOLATED
-    assert ring.at(AHEAD + 1, GAP, AHEAD)[0] == How.MISSING
+    assert ring.at(AHEAD, GAP, AHEAD)[0] == LookupKind.EXTRAPOLATED
+    assert ring.at(AHEAD + 1, GAP, AHEAD)[0] == LookupKind.MISSING
     ring.push(GAP + 1, (1, 0, 0), IDENTITY)
-    assert ring.at(MS, GAP, AHEAD)[0] == How.MISSING
-    assert ring.at(MS, GAP + 1, AHEAD)[0] == How.INTERPOLATED
+    assert ring.at(MS, GAP, AHEAD)[0] == LookupKind.MISSING
+    assert ring.at(MS, GAP + 1, AHEAD)[0] == LookupKind.INTERPOLATED
     how, position, _ = ring.at(GAP + MS, GAP, AHEAD)
-    assert how == How.EXTRAPOLATED and position[0] == 1  # no velocity across a gap: held
+    assert how == LookupKind.EXTRAPOLATED and position[0] == 1  # no velocity across a gap: held
 
 
 def test_a_burst_of_samples_does_not_explode() -> None:
@@ -133,11 +133,11 @@ def test_leg_acceleration_is_interpolated_and_then_held() -> None:
     ring.push(0, IDENTITY, (0, 0, 0))
     ring.push(10 * MS, turned, (2, 4, 6))
     how, orientation, acceleration = ring.at(5 * MS, GAP, AHEAD)
-    assert how == How.INTERPOLATED
+    assert how == LookupKind.INTERPOLATED
     np.testing.assert_allclose(acceleration, (1, 2, 3))
     assert same_rotation(orientation, Rotation.from_euler("y", 20, degrees=True).as_quat())
     how, orientation, acceleration = ring.at(20 * MS, GAP, AHEAD)
-    assert how == How.EXTRAPOLATED
+    assert how == LookupKind.EXTRAPOLATED
     np.testing.assert_array_equal(acceleration, (2, 4, 6))
     assert same_rotation(orientation, Rotation.from_euler("y", 80, degrees=True).as_quat())
 
@@ -186,7 +186,7 @@ def test_a_reader_never_sees_half_a_sample() -> None:
             assert stamp is not None and stamp >= newest
             newest = stamp
             how, position, _ = ring.at(stamp, GAP, AHEAD)
-            if how == How.EXACT:  # MISSING when it was overwritten in between
+            if how == LookupKind.EXACT:  # MISSING when it was overwritten in between
                 np.testing.assert_array_equal(position, stamp / MS)
     finally:
         producer.join()

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from same_runtime._core import How, PushStatus, Synchroniser
+from same_runtime._core import LookupKind, PushStatus, Synchroniser
 
 MS = 1_000_000
 IDENTITY = (0.0, 0.0, 0.0, 1.0)
@@ -20,8 +20,12 @@ def test_each_device_is_found_its_own_way() -> None:
     states = sync.lookup(t)
     assert states.timestamp_ns == t
     assert states.how == (
-        How.EXACT, How.INTERPOLATED, How.MISSING, How.INTERPOLATED, How.EXTRAPOLATED,
-    )  # fmt: skip
+        LookupKind.EXACT,
+        LookupKind.INTERPOLATED,
+        LookupKind.MISSING,
+        LookupKind.INTERPOLATED,
+        LookupKind.EXTRAPOLATED,
+    )
     np.testing.assert_array_equal(states.position(0), (1, 2, 3))
     np.testing.assert_allclose(states.position(1), 0, atol=1e-12)
     np.testing.assert_allclose(states.acceleration(3), (0, 0, 2), atol=1e-12)
@@ -41,7 +45,7 @@ def test_gates_are_per_device() -> None:
     assert [sync.refused(i) for i in range(5)] == [1, 0, 0, 0, 1]
     sync.clear()
     assert sync.newest_ns(0) is None
-    assert sync.lookup(100).how == (How.MISSING,) * 5
+    assert sync.lookup(100).how == (LookupKind.MISSING,) * 5
     assert sync.push_pose(0, 1, (0, 0, 0), IDENTITY) == PushStatus.ACCEPTED
 
 

@@ -93,9 +93,11 @@ def broken_kernel(architecture: str) -> None:
 
 
 def test_auto_takes_the_fastest_that_works(
-    tiny_bundle: Path, fake_tensorrt: list[str], caplog: pytest.LogCaptureFixture,
+    tiny_bundle: Path,
+    fake_tensorrt: list[str],
+    caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+) -> None:
     monkeypatch.setattr(tensorrt_engine, "DeformAttnKernel", WorkingKernel)
     with (
         caplog.at_level(logging.INFO, "same"),
@@ -110,9 +112,11 @@ def test_auto_takes_the_fastest_that_works(
 
 
 def test_a_kernel_that_cannot_be_compiled_is_announced_and_replaced(
-    tiny_bundle: Path, fake_tensorrt: list[str], caplog: pytest.LogCaptureFixture,
+    tiny_bundle: Path,
+    fake_tensorrt: list[str],
+    caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+) -> None:
     monkeypatch.setattr(tensorrt_engine, "DeformAttnKernel", broken_kernel)
     with open_engine(Bundle.open(tiny_bundle), "tensorrt"):
         assert fake_tensorrt == ["tensorrt Test GPU sm_89 standard"]
@@ -120,9 +124,11 @@ def test_a_kernel_that_cannot_be_compiled_is_announced_and_replaced(
 
 
 def test_auto_names_every_reason_on_its_way_to_the_cpu(
-    tiny_bundle: Path, with_driver: None, caplog: pytest.LogCaptureFixture,
+    tiny_bundle: Path,
+    with_driver: None,
+    caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+) -> None:
     def refuse(target: str) -> None:
         raise EngineError(f"{target}: refuses this card")
 
@@ -158,9 +164,11 @@ def test_out_of_device_memory_is_a_typed_error_and_releases_what_was_opened(
 
 
 def test_auto_announces_out_of_device_memory_and_runs_on_the_cpu(
-    tiny_bundle: Path, fake_tensorrt: list[str], caplog: pytest.LogCaptureFixture,
+    tiny_bundle: Path,
+    fake_tensorrt: list[str],
+    caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+) -> None:
     monkeypatch.setattr(tensorrt_engine, "DeformAttnKernel", WorkingKernel)
     monkeypatch.setattr(tensorrt_engine, "CudaDevice", FullDevice)
     with (

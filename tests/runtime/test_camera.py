@@ -91,9 +91,15 @@ def test_rig_survives_its_dictionary(small_rig: CameraRig) -> None:
 )
 def test_bad_calibrations_are_named(change: dict[str, object], message: str) -> None:
     good = {
-        "width": 64, "height": 48, "fx": 20.0, "fy": 20.0, "cx": 32.0, "cy": 24.0,
-        "k": (0, 0, 0, 0), "T_head_cam": np.eye(4),
-    }  # fmt: skip
+        "width": 64,
+        "height": 48,
+        "fx": 20.0,
+        "fy": 20.0,
+        "cx": 32.0,
+        "cy": 24.0,
+        "k": (0, 0, 0, 0),
+        "T_head_cam": np.eye(4),
+    }
     with pytest.raises(InvalidInputError, match=message):
         FisheyeCamera(**{**good, **change})
 
@@ -123,9 +129,15 @@ def test_a_lens_is_accepted_where_its_radius_increases(k: list[float], edge: flo
 @pytest.mark.parametrize("value", ["64", True, 10**400, [64], None])
 def test_other_types_than_numbers_are_named(field: str, value: object) -> None:
     good = {
-        "width": 64, "height": 48, "fx": 20.0, "fy": 20.0, "cx": 32.0, "cy": 24.0,
-        "k": (0, 0, 0, 0), "T_head_cam": np.eye(4),
-    }  # fmt: skip
+        "width": 64,
+        "height": 48,
+        "fx": 20.0,
+        "fy": 20.0,
+        "cx": 32.0,
+        "cy": 24.0,
+        "k": (0, 0, 0, 0),
+        "T_head_cam": np.eye(4),
+    }
     with pytest.raises(InvalidInputError, match=field):
         FisheyeCamera(**{**good, field: value})
 

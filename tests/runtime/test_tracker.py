@@ -83,8 +83,11 @@ def test_missing_modalities_are_named_and_the_pose_goes_on(tracker: SamePoseTrac
     )
     assert pose.status is PoseStatus.LIMITED
     assert pose.reasons == (
-        Reason.WARMING_UP, Reason.NO_IMAGES, Reason.CONTROLLER_LOST, Reason.LEG_TRACKER_LOST,
-    )  # fmt: skip
+        Reason.WARMING_UP,
+        Reason.NO_IMAGES,
+        Reason.CONTROLLER_LOST,
+        Reason.LEG_TRACKER_LOST,
+    )
     assert np.isfinite(pose.joints_world).all()
     assert (pose.joint_confidence == 0).all()
     frame, imu = stream[11]
@@ -124,8 +127,12 @@ def test_a_pose_cannot_be_used_to_change_the_tracker(tracker: SamePoseTracker) -
     before = tracker.at_time(ahead_ns).joints_world.copy()
     tracker.recentre()
     for pose in (
-        pushed, tracker.latest(), tracker.at_time(ahead_ns), tracker.at_time(recentred_ns), Pose(),
-    ):  # fmt: skip
+        pushed,
+        tracker.latest(),
+        tracker.at_time(ahead_ns),
+        tracker.at_time(recentred_ns),
+        Pose(),
+    ):
         for name in POSE_ARRAYS:
             with pytest.raises(ValueError, match="read-only"):
                 getattr(pose, name)[0] = 1000.0
@@ -162,12 +169,15 @@ NEXT_NS = NEWEST_NS + FRAME_NS
         (TimestampError, "head: duplicate", lambda i: shifted(i, NEXT_NS, NEWEST_NS)),
         (TimestampError, "milliseconds or seconds", lambda i: shifted(i, NEWEST_NS + 33, NEXT_NS)),
         (TimestampError, "one monotonic clock", lambda i: shifted(i, NEXT_NS, 10**18)),
-        (InvalidInputError, r"frame.left: expected the rig's", lambda i: (
-            replace(i[0], left=np.zeros((10, 10), np.uint8)), i[1])),
+        (
+            InvalidInputError,
+            r"frame.left: expected the rig's",
+            lambda i: (replace(i[0], left=np.zeros((10, 10), np.uint8)), i[1]),
+        ),
         (InvalidInputError, "expected a StereoFrame, got dict", lambda i: ({}, i[1])),
         (InvalidInputError, "expected an ImuFrame, got NoneType", lambda i: (i[0], None)),
     ],
-)  # fmt: skip
+)
 def test_bad_calls_change_nothing(
     tracker: SamePoseTracker, tiny_bundle: Path, error, message, spoil
 ):

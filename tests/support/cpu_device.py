@@ -29,7 +29,7 @@ class CpuDevice:
     name = "CPU"
 
     def __init__(self, can_record: bool = True) -> None:
-        self.lane: list[Callable[[], None]] | None = None
+        self.stream: list[Callable[[], None]] | None = None
         self.can_record = can_record
         self.records = self.launches = self.forks = self.waits = 0
         self.closed = False
@@ -45,24 +45,24 @@ class CpuDevice:
         buffer.array.fill(0)
         return buffer
 
-    def do(self, lane: Any, action: Callable[[], Any]) -> None:
-        if lane is None:
+    def do(self, stream: Any, action: Callable[[], Any]) -> None:
+        if stream is None:
             action()
         else:
-            lane.append(action)
+            stream.append(action)
 
-    def copy(self, to: Any, source: Any, lane: Any) -> None:
+    def copy(self, to: Any, source: Any, stream: Any) -> None:
         assert to.nbytes == source.nbytes
-        self.do(lane, lambda: ctypes.memmove(to.address, source.address, to.nbytes))
+        self.do(stream, lambda: ctypes.memmove(to.address, source.address, to.nbytes))
 
-    def clear(self, buffer: Any, lane: Any) -> None:
-        self.do(lane, lambda: ctypes.memset(buffer.address, 0, buffer.nbytes))
+    def clear(self, buffer: Any, stream: Any) -> None:
+        self.do(stream, lambda: ctypes.memset(buffer.address, 0, buffer.nbytes))
 
-    def fork(self, lane: Any, first: Callable[[Any], None], second: Callable[[Any], None]) -> Any:
+    def fork(self, stream: Any, first: Callable[[Any], None], second: Callable[[Any], None]) -> Any:
         self.forks += 1
-        second(lane)  # the two are independent, so any order must do
-        first(lane)
-        return lane
+        second(stream)  # the two are independent, so any order must do
+        first(stream)
+        return stream
 
     def record(self, work: Callable[[Any], None]) -> Callable[[], None]:
         if not self.can_record:
@@ -100,9 +100,9 @@ class CpuStage:
     def bind(self, name: str, address: int) -> None:
         self.addresses[name] = address
 
-    def enqueue(self, lane: Any) -> None:
+    def enqueue(self, stream: Any) -> None:
         addresses = dict(self.addresses)  # a recording keeps the addresses it was made with
-        self.device.do(lane, lambda: self._run(addresses))
+        self.device.do(stream, lambda: self._run(addresses))
 
     def _run(self, addresses: dict[str, int]) -> None:
         binding = self.session.io_binding()

@@ -18,7 +18,7 @@ CAMERA_HZ = 30
 
 
 class Event(NamedTuple):
-    """One sample, in the order of time; ``send`` puts it through a tracker's doors."""
+    """One sample, in the order of time; ``send`` puts it through a tracker's input methods."""
 
     timestamp_ns: int
     stream: str

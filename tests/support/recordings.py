@@ -12,7 +12,7 @@ from same_runtime.samples import StereoFrame
 
 
 class _Writing:
-    """Stands where a tracker's doors are and writes what comes."""
+    """Stands where a tracker's input methods are and writes what comes."""
 
     def __init__(self, writer: RecordingWriter) -> None:
         self._writer = writer

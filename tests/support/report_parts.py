@@ -35,16 +35,27 @@ def make_samples(name: str = "onnxruntime", n: int = 1800, scale: float = 1.0) -
 def make_report(run: Run | None = None, **changed: object) -> Report:
     run = run or Run(make_samples(), QUIET, {"import_ms": 300.0, "peak_rss_mib": 128.0})
     eager = make_samples("torch-eager", 200, 4.0)
-    peers = tuple(Run(replace(s, mode="interleaved", rate_hz=None, scheduled=None), QUIET)
-                  for s in (make_samples("same", 200), eager))  # fmt: skip
+    peers = tuple(
+        Run(replace(s, mode="interleaved", rate_hz=None, scheduled=None), QUIET)
+        for s in (make_samples("same", 200), eager)
+    )
     report = Report(
-        created="2026-01-01T00:00:00Z", command="same-bench --rate 90",
-        bundle={"name": "x.same", "preset": "lite", "precision": "fp32",
-                "manifest_sha256": "ab" * 32},
+        created="2026-01-01T00:00:00Z",
+        command="same-bench --rate 90",
+        bundle={
+            "name": "x.same",
+            "preset": "lite",
+            "precision": "fp32",
+            "manifest_sha256": "ab" * 32,
+        },
         settings={"threads": 2, "recording": "demo.mcap", "clip_frames": 24},
         machine={"cpu_model": "A <CPU> & more", "processors": 2, "usable_processors": 2},
-        versions={"python": "3.11", "torch": None}, thread_environment={"OMP_NUM_THREADS": "2"},
-        probe_cost_ns=300.0, runs=(run,), peers=peers, not_run={"openvino": "not installed"},
+        versions={"python": "3.11", "torch": None},
+        thread_environment={"OMP_NUM_THREADS": "2"},
+        probe_cost_ns=300.0,
+        runs=(run,),
+        peers=peers,
+        not_run={"openvino": "not installed"},
         twins=(Twin("preprocess", "C++", "NumPy", [10, 11, 12], [100, 110, 120]),),
-    )  # fmt: skip
+    )
     return replace(report, **changed)  # type: ignore[arg-type]

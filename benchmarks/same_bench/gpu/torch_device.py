@@ -37,7 +37,7 @@ class TorchDevice:
     def __init__(self, kind: str = "cuda") -> None:
         self.kind = kind
         self.name = torch.cuda.get_device_name() if kind == "cuda" else "cpu"
-        self.lane = torch.cuda.Stream() if kind == "cuda" else None
+        self.stream = torch.cuda.Stream() if kind == "cuda" else None
         self._side = torch.cuda.Stream() if kind == "cuda" else None
         self.tensors: dict[int, torch.Tensor] = {}
 
@@ -45,9 +45,9 @@ class TorchDevice:
         if self.kind == "cuda":
             torch.cuda.set_device(0)
 
-    def on(self, lane: Any) -> AbstractContextManager[Any]:
-        """The lane as PyTorch's current stream."""
-        return nullcontext() if lane is None else torch.cuda.stream(lane)
+    def on(self, stream: Any) -> AbstractContextManager[Any]:
+        """The stream as PyTorch's current stream."""
+        return nullcontext() if stream is None else torch.cuda.stream(stream)
 
     def empty(self, spec: TensorSpec) -> TensorBuffer:
         tensor = torch.empty(spec.shape, dtype=getattr(torch, spec.dtype), device=self.kind)
@@ -60,42 +60,42 @@ class TorchDevice:
             torch.zeros(spec.shape, dtype=getattr(torch, spec.dtype), pin_memory=pin)
         )
 
-    def copy(self, to: Any, source: Any, lane: Any) -> None:
-        with self.on(lane):
+    def copy(self, to: Any, source: Any, stream: Any) -> None:
+        with self.on(stream):
             to.tensor.copy_(source.tensor, non_blocking=True)
 
-    def clear(self, buffer: Any, lane: Any) -> None:
-        with self.on(lane):
+    def clear(self, buffer: Any, stream: Any) -> None:
+        with self.on(stream):
             buffer.tensor.zero_()
 
-    def fork(self, lane: Any, first: Callable[[Any], None], second: Callable[[Any], None]) -> Any:
+    def fork(self, stream: Any, first: Callable[[Any], None], second: Callable[[Any], None]) -> Any:
         if self._side is None:
-            first(lane)
-            second(lane)
-            return lane
-        self._side.wait_stream(lane)
-        first(lane)
+            first(stream)
+            second(stream)
+            return stream
+        self._side.wait_stream(stream)
+        first(stream)
         second(self._side)
-        lane.wait_stream(self._side)
-        return lane
+        stream.wait_stream(self._side)
+        return stream
 
     def record(self, work: Callable[[Any], None]) -> Callable[[], None]:
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, stream=self.lane):
-            work(self.lane)
+        with torch.cuda.graph(graph, stream=self.stream):
+            work(self.stream)
 
         def launch() -> None:
-            with self.on(self.lane):
+            with self.on(self.stream):
                 graph.replay()
 
         return launch
 
     def wait_for(self, stream: int) -> None:
-        self.lane.wait_stream(torch.cuda.ExternalStream(stream))  # type: ignore[union-attr]
+        self.stream.wait_stream(torch.cuda.ExternalStream(stream))  # type: ignore[union-attr]
 
     def synchronise(self) -> None:
-        if self.lane is not None:
-            self.lane.synchronize()
+        if self.stream is not None:
+            self.stream.synchronize()
 
     def close(self) -> None:
         self.tensors.clear()
@@ -116,8 +116,8 @@ class TorchStage:
     def bind(self, name: str, address: int) -> None:
         self._bound[name] = self._device.tensors[address]
 
-    def enqueue(self, lane: Any) -> None:
-        with self._device.on(lane), torch.inference_mode():
+    def enqueue(self, stream: Any) -> None:
+        with self._device.on(stream), torch.inference_mode():
             came = self._module(*(self._bound[name] for name in self._inputs))
             for name, value in zip(self._outputs, came, strict=True):
                 self._bound[name].copy_(value)

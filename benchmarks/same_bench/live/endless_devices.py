@@ -86,7 +86,7 @@ class EndlessDevices:
 
 
 def send(ingest: Ingest, event: Event, timestamp_ns: int) -> int:
-    """Pass an event through its device's door; returns what the door cost, nanoseconds."""
+    """Pass an event through its device's input method; returns what the call cost, nanoseconds."""
     name, value = STREAMS[event.stream], event.value
     if isinstance(value, StereoFrame):
         frame = StereoFrame(timestamp_ns, value.left, value.right)

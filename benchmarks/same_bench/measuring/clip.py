@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from same_engines import Bundle
 from same_engines.errors import InvalidInputError, RecordingError
-from same_runtime._core import How, Synchroniser
+from same_runtime._core import LookupKind, Synchroniser
 from same_runtime.camera import CameraRig
 from same_runtime.conventions import DEVICES, LEG_DEVICES, POSE_DEVICES
 from same_runtime.recording import FRAME_STREAM, TRUTH_STREAM, Recording
@@ -109,7 +109,7 @@ def _readings_at(synchroniser: Synchroniser, timestamp_ns: int) -> _Readings:
     states = synchroniser.lookup(timestamp_ns)
     found: _Readings = {}
     for index, device in enumerate(DEVICES):
-        if states.how[index] is How.MISSING:
+        if states.how[index] is LookupKind.MISSING:
             continue
         orientation = states.orientation_xyzw(index)
         if device in POSE_DEVICES:

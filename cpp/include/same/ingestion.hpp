@@ -1,4 +1,4 @@
-// The door of live samples: judges stamps, maps clocks, corrects leg sensors, fills the rings.
+// The way of live samples in: judges stamps, maps clocks, corrects leg sensors, fills the rings.
 #pragma once
 
 #include <array>

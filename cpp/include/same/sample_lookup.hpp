@@ -10,7 +10,7 @@
 namespace same {
 
 // Ordered by trust.
-enum class How { MISSING = 0, EXTRAPOLATED = 1, INTERPOLATED = 2, EXACT = 3 };
+enum class LookupKind { MISSING = 0, EXTRAPOLATED = 1, INTERPOLATED = 2, EXACT = 3 };
 
 struct LookupLimits {
   int64_t max_gap_ns;            // farthest apart two samples may be to be related
@@ -20,7 +20,7 @@ struct LookupLimits {
 
 template <typename Payload>
 struct Lookup {
-  How how = How::MISSING;
+  LookupKind how = LookupKind::MISSING;
   Payload payload{};
 };
 
@@ -44,24 +44,24 @@ Lookup<Payload> look_up(const SampleRing<Payload>& ring, int64_t timestamp_ns,
   if (!bracket || !bracket->before) return {};
   const auto& [earlier, before, after] = *bracket;
   const int64_t since_before_ns = timestamp_ns - before->timestamp_ns;
-  if (since_before_ns == 0) return {How::EXACT, before->payload};
+  if (since_before_ns == 0) return {LookupKind::EXACT, before->payload};
   if (after) {
     const int64_t gap_ns = after->timestamp_ns - before->timestamp_ns;
     if (gap_ns > limits.max_gap_ns) return {};
     if (!limits.bridge_jumps && !related(before->payload, after->payload, gap_ns))
-      return {How::EXTRAPOLATED, before->payload};
+      return {LookupKind::EXTRAPOLATED, before->payload};
     const double fraction = static_cast<double>(since_before_ns) / static_cast<double>(gap_ns);
-    return {How::INTERPOLATED, interpolate(before->payload, after->payload, fraction)};
+    return {LookupKind::INTERPOLATED, interpolate(before->payload, after->payload, fraction)};
   }
   if (since_before_ns > limits.max_extrapolation_ns) return {};
-  if (!earlier) return {How::EXTRAPOLATED, before->payload};
+  if (!earlier) return {LookupKind::EXTRAPOLATED, before->payload};
   const int64_t gap_ns = before->timestamp_ns - earlier->timestamp_ns;
   if (gap_ns > limits.max_gap_ns ||
       (!limits.bridge_jumps && !related(earlier->payload, before->payload, gap_ns)))
-    return {How::EXTRAPOLATED, before->payload};
+    return {LookupKind::EXTRAPOLATED, before->payload};
   const double beyond = static_cast<double>(since_before_ns) / static_cast<double>(gap_ns);
   const double fraction = 1.0 + std::min(beyond, kMaxExtrapolationRatio);
-  return {How::EXTRAPOLATED, extrapolate(earlier->payload, before->payload, fraction)};
+  return {LookupKind::EXTRAPOLATED, extrapolate(earlier->payload, before->payload, fraction)};
 }
 
 }  // namespace same

@@ -11,14 +11,14 @@
 
 namespace same {
 
-// Devices that are How::MISSING hold a default payload.
+// Devices that are LookupKind::MISSING hold a default payload.
 struct DeviceStates {
   int64_t timestamp_ns = 0;
-  std::array<How, kNumDevices> how{};
+  std::array<LookupKind, kNumDevices> how{};
   std::array<PoseSample, kNumPoseDevices> poses{};
   std::array<LegSample, kNumLegDevices> legs{};
 
-  bool has(int device) const { return how[device] != How::MISSING; }
+  bool has(int device) const { return how[device] != LookupKind::MISSING; }
   const Quaternion& orientation(int device) const {
     return device < kNumPoseDevices ? poses[device].orientation
                                     : legs[device - kNumPoseDevices].orientation;

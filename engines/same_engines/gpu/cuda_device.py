@@ -30,11 +30,11 @@ class HostBuffer(Buffer, Protocol):
 
 
 class Device(Protocol):
-    """What ``GpuEngine`` needs of a device. A ``lane`` is where work is queued in order: the
+    """What ``GpuEngine`` needs of a device. A ``stream`` is where work is queued in order: the
     device's stream, or a branch of a graph that is being recorded."""
 
     name: str
-    lane: Any
+    stream: Any
 
     def make_current(self) -> None:
         """Make it the calling thread's device; before anything else in every thread."""
@@ -45,14 +45,14 @@ class Device(Protocol):
     def pinned(self, spec: TensorSpec) -> HostBuffer:
         """Page-locked host memory for a tensor."""
 
-    def copy(self, to: Buffer, source: Buffer, lane: Any) -> None:
+    def copy(self, to: Buffer, source: Buffer, stream: Any) -> None:
         """Queue a copy of all of ``to``."""
 
-    def clear(self, buffer: Buffer, lane: Any) -> None:
+    def clear(self, buffer: Buffer, stream: Any) -> None:
         """Queue filling with zeros."""
 
-    def fork(self, lane: Any, first: Callable[[Any], None], second: Callable[[Any], None]) -> Any:
-        """Queue two independent parts and return the lane that follows both."""
+    def fork(self, stream: Any, first: Callable[[Any], None], second: Callable[[Any], None]) -> Any:
+        """Queue two independent parts and return the stream that follows both."""
 
     def record(self, work: Callable[[Any], None]) -> Callable[[], None]:
         """Record ``work`` as a graph and return what launches it."""
@@ -137,7 +137,7 @@ class CudaDevice:
             self._device.set_current()
             self._current_in = threading.local()
             self._current_in.this_thread = True
-            self.lane = self._device.create_stream()
+            self.stream = self._device.create_stream()
             self._pinned = LegacyPinnedMemoryResource()
             major, minor = self._device.compute_capability
             self.architecture = f"sm_{major}{minor}"
@@ -154,20 +154,20 @@ class CudaDevice:
     def empty(self, spec: TensorSpec) -> _DeviceBuffer:
         nbytes = _nbytes(spec)
         with cuda_errors(f"allocating {nbytes} bytes for {spec.name}"):
-            return _DeviceBuffer(self._device.allocate(nbytes, stream=self.lane))
+            return _DeviceBuffer(self._device.allocate(nbytes, stream=self.stream))
 
     def pinned(self, spec: TensorSpec) -> _PinnedBuffer:
         nbytes = _nbytes(spec)
         with cuda_errors(f"allocating {nbytes} page-locked bytes for {spec.name}"):
-            return _PinnedBuffer(self._pinned.allocate(nbytes, stream=self.lane), spec)
+            return _PinnedBuffer(self._pinned.allocate(nbytes, stream=self.stream), spec)
 
-    def copy(self, to: Buffer, source: Buffer, lane: Any) -> None:
+    def copy(self, to: Buffer, source: Buffer, stream: Any) -> None:
         with cuda_errors("copying"):
-            self._core(to).copy_from(self._core(source), stream=lane)
+            self._core(to).copy_from(self._core(source), stream=stream)
 
-    def clear(self, buffer: Buffer, lane: Any) -> None:
+    def clear(self, buffer: Buffer, stream: Any) -> None:
         with cuda_errors("clearing memory"):
-            self._core(buffer).fill(0, stream=lane)
+            self._core(buffer).fill(0, stream=stream)
 
     def _core(self, buffer: Buffer) -> Any:
         if isinstance(buffer, _DeviceBuffer):
@@ -176,22 +176,22 @@ class CudaDevice:
 
         return CoreBuffer.from_handle(buffer.address, buffer.nbytes, owner=buffer)
 
-    def fork(self, lane: Any, first: Callable[[Any], None], second: Callable[[Any], None]) -> Any:
+    def fork(self, stream: Any, first: Callable[[Any], None], second: Callable[[Any], None]) -> Any:
         from cuda.core.graph import GraphBuilder
 
-        if not isinstance(lane, GraphBuilder):  # on a stream one after the other is as good
-            first(lane)
-            second(lane)
-            return lane
+        if not isinstance(stream, GraphBuilder):  # on a stream one after the other is as good
+            first(stream)
+            second(stream)
+            return stream
         with cuda_errors("recording a graph"):
-            branches = lane.split(2)
+            branches = stream.split(2)
             first(branches[0])
             second(branches[1])
             return GraphBuilder.join(*branches)
 
     def record(self, work: Callable[[Any], None]) -> Callable[[], None]:
         with cuda_errors("recording a graph"):
-            builder = self.lane.create_graph_builder()
+            builder = self.stream.create_graph_builder()
             try:
                 builder.begin_building()
                 work(builder)
@@ -202,11 +202,11 @@ class CudaDevice:
                 raise
             finally:
                 builder.close()
-            graph.upload(self.lane)
+            graph.upload(self.stream)
 
         def launch() -> None:
             with cuda_errors("launching a graph"):
-                graph.launch(self.lane)
+                graph.launch(self.stream)
 
         return launch
 
@@ -214,14 +214,14 @@ class CudaDevice:
         from cuda.core import Stream
 
         with cuda_errors("waiting for another stream"):
-            self.lane.wait(Stream.from_handle(stream))
+            self.stream.wait(Stream.from_handle(stream))
 
     def synchronise(self) -> None:
         with cuda_errors("running"):
-            self.lane.sync()
+            self.stream.sync()
 
     def close(self) -> None:
-        self.lane.close()
+        self.stream.close()
 
 
 def _driver_version() -> str:
@@ -233,9 +233,9 @@ def _driver_version() -> str:
     return str(version)
 
 
-def stream_handle(lane: Any) -> int:
-    """The cudaStream_t behind a lane of ``CudaDevice``."""
-    return int(getattr(lane, "stream", lane).handle)
+def stream_handle(stream: Any) -> int:
+    """The cudaStream_t behind a stream of ``CudaDevice``."""
+    return int(getattr(stream, "stream", stream).handle)
 
 
 def _nbytes(spec: TensorSpec) -> int:

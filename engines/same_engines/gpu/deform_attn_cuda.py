@@ -69,14 +69,20 @@ class DeformAttnKernel:
             *map(
                 np.int32,
                 (
-                    shape.channels, shape.height, shape.width, shape.joints, shape.heads,
-                    shape.points, shape.hidden, shape.shell_points,
+                    shape.channels,
+                    shape.height,
+                    shape.width,
+                    shape.joints,
+                    shape.heads,
+                    shape.points,
+                    shape.hidden,
+                    shape.shell_points,
                 ),
             ),
             np.float32(shape.delta),
             np.int32(shape.pe_sum),
             np.int32(shape.channels_last),
-        )  # fmt: skip
+        )
 
 
 @lru_cache(maxsize=4)

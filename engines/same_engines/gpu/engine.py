@@ -24,7 +24,7 @@ class DeviceStage(Protocol):
     def bind(self, name: str, address: int) -> None:
         """Read or write the tensor ``name`` at a device address from now on."""
 
-    def enqueue(self, lane: Any) -> None:
+    def enqueue(self, stream: Any) -> None:
         """Queue the stage; raises ``EngineError``."""
 
     def close(self) -> None:
@@ -65,7 +65,7 @@ class GpuEngine(Engine):
             name: device.empty(spec) for name, spec in self._tensors.items()
         }
         for buffer in self._device_buffers.values():
-            device.clear(buffer, device.lane)
+            device.clear(buffer, device.stream)
         self._pinned: dict[str, HostBuffer] = {
             name: device.pinned(self._tensors[name]) for name in self._host_inputs
         }
@@ -76,7 +76,7 @@ class GpuEngine(Engine):
             for name in (*self._reads[stage], *self._writes[stage]):
                 self._stages[stage].bind(name, self._device_buffers[name].address)
         # The library compiles and loads at the first call, which a recording must not see.
-        self._frame_work(True)(device.lane)
+        self._frame_work(True)(device.stream)
         self.reset_state()
 
     def host_input(self, name: str) -> np.ndarray:
@@ -118,19 +118,21 @@ class GpuEngine(Engine):
             self._device.make_current()
             self._pinned[name] = self._device.pinned(self._tensors[name])
             self._recorded.clear()
-            self._device.copy(self._pinned[name], self._device_buffers[name], self._device.lane)
+            self._device.copy(self._pinned[name], self._device_buffers[name], self._device.stream)
             self._device.synchronise()
         return self._pinned[name].array
 
     def run(self, stage: str) -> None:
         if stage not in self._stages:
             raise EngineError(f"stage {stage!r}: expected one of {STAGES} on an open engine")
-        self._run((stage,), lambda lane: self._queue_stage(stage, lane))
+        self._run((stage,), lambda stream: self._queue_stage(stage, stream))
 
     def peek(self, stage: str) -> None:
         if stage not in self._stages:
             raise EngineError(f"stage {stage!r}: expected one of {STAGES} on an open engine")
-        self._run(("peek", stage), lambda lane: self._queue_stage(stage, lane, keeps_state=True))
+        self._run(
+            ("peek", stage), lambda stream: self._queue_stage(stage, stream, keeps_state=True)
+        )
 
     def run_frame(self, with_images: bool = True) -> None:
         if not self._stages:
@@ -138,17 +140,17 @@ class GpuEngine(Engine):
         self._run(STAGES if with_images else STAGES[1:], self._frame_work(with_images))
 
     def _frame_work(self, with_images: bool) -> Callable[[Any], None]:
-        def work(lane: Any) -> None:
+        def work(stream: Any) -> None:
             if with_images:
-                lane = self._device.fork(
-                    lane,
+                stream = self._device.fork(
+                    stream,
                     lambda branch: self._queue_stage("visual", branch),
                     lambda branch: self._queue_stage("inertial", branch),
                 )
             else:
-                self._queue_stage("inertial", lane)
-            self._queue_stage("fusion", lane)
-            self._queue_stage("temporal", lane)
+                self._queue_stage("inertial", stream)
+            self._queue_stage("fusion", stream)
+            self._queue_stage("temporal", stream)
 
         return work
 
@@ -166,7 +168,7 @@ class GpuEngine(Engine):
                 launch()
                 self._device.synchronise()
                 return
-        work(self._device.lane)
+        work(self._device.stream)
         self._device.synchronise()
 
     def _record(
@@ -183,22 +185,22 @@ class GpuEngine(Engine):
         self._recorded[key] = launch
         return launch
 
-    def _queue_stage(self, stage: str, lane: Any, keeps_state: bool = False) -> None:
+    def _queue_stage(self, stage: str, stream: Any, keeps_state: bool = False) -> None:
         device, buffers, pinned = self._device, self._device_buffers, self._pinned
         for name in self._reads[stage]:
             if name in self._host_inputs and name not in self._foreign:
-                device.copy(buffers[name], pinned[name], lane)
-        self._stages[stage].enqueue(lane)
+                device.copy(buffers[name], pinned[name], stream)
+        self._stages[stage].enqueue(stream)
         for name in self._writes[stage]:
             if name in pinned:
-                device.copy(pinned[name], buffers[name], lane)
+                device.copy(pinned[name], buffers[name], stream)
             if _is_next(name) and not keeps_state:
-                device.copy(buffers[name.removesuffix(STATE_SUFFIX)], buffers[name], lane)
+                device.copy(buffers[name.removesuffix(STATE_SUFFIX)], buffers[name], stream)
 
     def reset_state(self) -> None:
         self._device.make_current()
         for name in self._states:
-            self._device.clear(self._device_buffers[name], self._device.lane)
+            self._device.clear(self._device_buffers[name], self._device.stream)
         self._device.synchronise()
 
     def warm_up(self, runs: int = 3) -> None:

@@ -46,7 +46,7 @@ class _OrtStage:
         self._stage = stage
         options = ort.SessionOptions()
         options.log_severity_level = _ONNX_ERRORS_ONLY
-        provider: Any = (_PROVIDER, {"user_compute_stream": str(stream_handle(device.lane))})
+        provider: Any = (_PROVIDER, {"user_compute_stream": str(stream_handle(device.stream))})
         content = bundle.graph_bytes(precision, stage)
         with cuda_errors(f"opening {stage} on ONNX Runtime"):
             self._session = ort.InferenceSession(
@@ -71,7 +71,7 @@ class _OrtStage:
                 if tensor.name == name:
                     bind(name, "cuda", 0, np.dtype(tensor.dtype).type, tensor.shape, address)
 
-    def enqueue(self, lane: Any) -> None:
+    def enqueue(self, stream: Any) -> None:
         with cuda_errors(f"running {self._stage} on ONNX Runtime"):
             self._session.run_with_iobinding(self._binding, self._run_options)
 

@@ -22,7 +22,7 @@ from same_engines.tensorrt.plugin import NAME, NAMESPACE, VERSION, plugin_regist
 from same_engines.tensorrt.progress import Share, make_monitor
 
 Progress = Callable[[str, float], None]
-"""Hears the name of the plan being built and how many of ``steps`` are done, with a fraction."""
+"""Receives the name of the plan being built and how many of ``steps`` are done, with a fraction."""
 
 
 @dataclass(frozen=True)

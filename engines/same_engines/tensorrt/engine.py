@@ -152,11 +152,14 @@ def open_stages(
     with plugin_registered(tensorrt.module, launch):
         return {
             stage: TensorRtStage(
-                tensorrt, plans[stage], bundle.graph(precision, stage),
-                f"{tensorrt.target} {stage}", kernels.get(stage),
+                tensorrt,
+                plans[stage],
+                bundle.graph(precision, stage),
+                f"{tensorrt.target} {stage}",
+                kernels.get(stage),
             )
             for stage in STAGES
-        }  # fmt: skip
+        }
 
 
 class TensorRtStage:
@@ -239,9 +242,9 @@ class TensorRtStage:
         if not self._context.set_tensor_address(name, address):
             raise EngineError(f"{self._where}: cannot bind {name}: {self._tensorrt.last_error()}")
 
-    def enqueue(self, lane: Any) -> None:
+    def enqueue(self, stream: Any) -> None:
         with cuda_errors(f"running {self._where}"):
-            queued = self._context.execute_async_v3(stream_handle(lane))
+            queued = self._context.execute_async_v3(stream_handle(stream))
         if not queued:
             raise EngineError(f"{self._where}: failed: {self._tensorrt.last_error()}")
 

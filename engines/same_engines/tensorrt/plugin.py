@@ -140,18 +140,29 @@ def make_creator(trt: Any, launch: Launch | None = None) -> Any:
             views, channels, height, width = tuple(inputs[_FEATURES].dims)
             _, joints, heads, points, _ = tuple(inputs[_LOCATIONS].dims)
             self.shape = DeformAttnShape(
-                views, channels, height, width, joints, heads, points,
+                views,
+                channels,
+                height,
+                width,
+                joints,
+                heads,
+                points,
                 hidden=tuple(inputs[_W1].dims)[0],
                 shell_points=self.fields.num_shell_points,
                 delta=self.fields.delta,
                 pe_sum=bool(self.fields.pe_sum),
                 half=inputs[_FEATURES].type == trt.float16,
-            )  # fmt: skip
+            )
 
         def enqueue(
-            self, input_desc: Any, output_desc: Any, inputs: list[int], outputs: list[int],
-            workspace: int, stream: int,
-        ) -> None:  # fmt: skip
+            self,
+            input_desc: Any,
+            output_desc: Any,
+            inputs: list[int],
+            outputs: list[int],
+            workspace: int,
+            stream: int,
+        ) -> None:
             if launch is None or self.shape is None:
                 raise RuntimeError(f"{NAME}: this plugin was made to build plans, not to run them")
             launch(self.shape, list(inputs), list(outputs), int(stream))

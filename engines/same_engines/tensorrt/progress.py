@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 Share = Callable[[float], None]
-"""Hears how much of a plan is built, 0 to 1, never falling."""
+"""Receives how much of a plan is built, 0 to 1, never falling."""
 
 
 @dataclass
@@ -52,9 +52,9 @@ class PhaseTree:
         return share
 
 
-def make_monitor(trt: Any, hear: Share, stop: Callable[[], bool]) -> Any:
-    """An IProgressMonitor of the library ``trt`` that tells ``hear`` and ends the build when
-    ``stop``. It must outlive the builder. No exception leaves it: what ``hear`` raises ends the
+def make_monitor(trt: Any, report: Share, stop: Callable[[], bool]) -> Any:
+    """An IProgressMonitor of the library ``trt`` that tells ``report`` and ends the build when
+    ``stop``. It must outlive the builder. No exception leaves it: what ``report`` raises ends the
     build and is kept as ``raised``.
     """
 
@@ -69,7 +69,7 @@ def make_monitor(trt: Any, hear: Share, stop: Callable[[], bool]) -> Any:
 
         def step_complete(self, name: str, index: int) -> bool:
             try:
-                hear(self._phases.step(name, index))
+                report(self._phases.step(name, index))
             except BaseException as error:
                 self.raised = error
             return self.raised is None and not stop()

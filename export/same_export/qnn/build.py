@@ -76,7 +76,7 @@ def build_and_write(
 ) -> QnnReport:
     """``build``, ``write_build`` and, over ``check_frames`` frames, ``compare_trackers``.
 
-    ``progress`` hears each step's name before it runs, and None for each tracked frame. Raises
+    ``progress`` receives each step's name before it runs, and None for each tracked frame. Raises
     as these do.
     """
     built = build(bundle, target, recording, progress, calibration_frames)

@@ -25,7 +25,7 @@ def compare_trackers(
 ) -> TrackerDifference:
     """Track the first ``frames`` frames of ``recording`` twice and compare the poses.
 
-    Emulation takes seconds a frame. ``progress`` hears of each frame, twice. Raises what opening
+    Emulation takes seconds a frame. ``progress`` receives of each frame, twice. Raises what opening
     the engines raises.
     """
     float_mm, npu_mm = None, None

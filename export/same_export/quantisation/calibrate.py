@@ -39,7 +39,7 @@ def record_frames(
         engine.listen()
         for _ in islice(Replay(recording, tracker), most):
             pass
-    whole = [frame for frame in engine.heard if frame.keys() == set(STAGES)]
+    whole = [frame for frame in engine.frames if frame.keys() == set(STAGES)]
     if not whole:
         raise RecordingError(f"{recording.path}: has no frame with images to calibrate with")
     return whole
@@ -58,24 +58,24 @@ class _Listener(EngineWrapper):
 
     def __init__(self, bundle: Bundle, frames: int) -> None:
         super().__init__(OnnxRuntimeEngine(bundle, "fp32", threads=1))
-        self.heard: list[dict[str, Frame]] = []
+        self.frames: list[dict[str, Frame]] = []
         self._every = 1 + frames * sum(_bytes_read(bundle, s) for s in STAGES) // _MOST_BYTES
-        self._frames: int | None = None
+        self._seen: int | None = None
 
     def listen(self) -> None:
         """From now on: warming up is not data."""
-        self._frames = 0
+        self._seen = 0
 
     def run_frame(self, with_images: bool = True) -> None:
-        if self._frames is not None:
-            if self._frames % self._every == 0:
-                self.heard.append({})
-            self._frames += 1
+        if self._seen is not None:
+            if self._seen % self._every == 0:
+                self.frames.append({})
+            self._seen += 1
         super().run_frame(with_images)
 
     def run(self, stage: str) -> None:
-        if self._frames is not None and (self._frames - 1) % self._every == 0:
-            self.heard[-1][stage] = self.inner.next_inputs(stage)
+        if self._seen is not None and (self._seen - 1) % self._every == 0:
+            self.frames[-1][stage] = self.inner.next_inputs(stage)
         super().run(stage)
 
 

@@ -84,11 +84,13 @@ def run(command: EvalCommand) -> None:
     sequences = _sequences(command)
     found: dict[str, list[tuple[float, SequenceReader, PredictedPoses]]] = {}
 
-    def hear(sequence: SequenceReader, poses: PredictedPoses, errors: FrameErrors) -> None:
+    def on_sequence(sequence: SequenceReader, poses: PredictedPoses, errors: FrameErrors) -> None:
         protocol = str(sequence.meta.get("split", "unnamed"))
         found.setdefault(protocol, []).append((float(errors.joint.mean()), sequence, poses))
 
-    evaluation = evaluate(_predictor(command), sequences, command.metrics, command.losses, hear)
+    evaluation = evaluate(
+        _predictor(command), sequences, command.metrics, command.losses, on_sequence
+    )
     invocation = shlex.join(["same-eval", *sys.argv[1:]])
     write_report(evaluation, f"Evaluation of {command.source.name}", invocation, command.out)
     names = ["metrics.json", "metrics.md", "joints.png"]

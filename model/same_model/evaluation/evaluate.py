@@ -84,11 +84,11 @@ def evaluate(
     sequences: list[SequenceReader],
     config: MetricsConfig,
     losses: bool,
-    hear: Callable[[SequenceReader, PredictedPoses, FrameErrors], None] | None = None,
+    on_sequence: Callable[[SequenceReader, PredictedPoses, FrameErrors], None] | None = None,
 ) -> Evaluation:
     """Evaluate ``predict`` on ``sequences``; ``losses`` adds the table of lost streams.
 
-    ``hear`` is told of every sequence, with nothing lost.
+    ``on_sequence`` receives every sequence, with nothing lost.
     Raises ``DataError`` without sequences and whatever the predictor raises.
     """
     if not sequences:
@@ -108,8 +108,8 @@ def evaluate(
             parts.setdefault(protocol, []).append((action, errors))
             true = PredictedPoses(poses.frames, sequence.joints_world[poses.frames].astype(float))
             truths.setdefault(protocol, []).append(_errors(true, sequence, config))
-            if hear is not None:
-                hear(sequence, poses, errors)
+            if on_sequence is not None:
+                on_sequence(sequence, poses, errors)
             if losses:
                 for kind, figures in _under_losses(predict, sequence, poses, errors):
                     during.setdefault(kind, []).append(figures)

@@ -52,12 +52,12 @@ def built(tiny_bundle: Path, tmp_path_factory: pytest.TempPathFactory, rtx) -> B
     folder = tmp_path_factory.mktemp("built") / "tiny.same"
     shutil.copytree(tiny_bundle, folder)
     bundle = Bundle.open(folder)
-    heard: list[tuple[str, float]] = []
+    received: list[tuple[str, float]] = []
     plans, contents = build_plans(
-        bundle, RTX, ("fp32", "fp16"), VARIANTS, progress=lambda *told: heard.append(told)
+        bundle, RTX, ("fp32", "fp16"), VARIANTS, progress=lambda *told: received.append(told)
     )
     count = steps(bundle, ("fp32", "fp16"), VARIANTS)
-    assert len({name for name, _ in heard}) == heard[-1][1] == count == len(plans.plans)
+    assert len({name for name, _ in received}) == received[-1][1] == count == len(plans.plans)
     write_plans(bundle, plans, contents)
     return bundle
 

@@ -49,10 +49,19 @@ def native_plugin(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.skip("needs nvcc and cmake")
     build = tmp_path_factory.mktemp("native_plugin")
     subprocess.run(
-        ["cmake", "-S", str(REPO / "cpp/cuda"), "-B", str(build), "-DCMAKE_BUILD_TYPE=Release",
-         "-DCMAKE_CUDA_ARCHITECTURES=90-real", f"-DTENSORRT_INCLUDE_DIR={headers}"],
-        check=True, capture_output=True,
-    )  # fmt: skip
+        [
+            "cmake",
+            "-S",
+            str(REPO / "cpp/cuda"),
+            "-B",
+            str(build),
+            "-DCMAKE_BUILD_TYPE=Release",
+            "-DCMAKE_CUDA_ARCHITECTURES=90-real",
+            f"-DTENSORRT_INCLUDE_DIR={headers}",
+        ],
+        check=True,
+        capture_output=True,
+    )
     made = subprocess.run(
         ["cmake", "--build", str(build)], check=True, capture_output=True, text=True
     )
@@ -67,8 +76,9 @@ def test_both_plugins_write_the_same_record_into_a_plan(
         pytest.skip("needs pip install .[rtx]")
     made = subprocess.run(
         [sys.executable, "-c", _BUILD_WITH_BOTH, str(tiny_bundle), str(native_plugin)],
-        capture_output=True, text=True,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+    )
     assert made.returncode == 0, made.stderr[-800:]
     plans = json.loads(made.stdout.splitlines()[-1])
     for precision in ("fp32", "fp16"):

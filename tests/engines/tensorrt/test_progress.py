@@ -54,11 +54,13 @@ def test_nested_phases_are_one_share() -> None:
 @given(
     st.lists(
         st.tuples(
-            st.sampled_from(("start", "step", "finish")), st.sampled_from("abc"),
-            st.sampled_from(("a", "b", None, "gone")), st.integers(0, 9),
+            st.sampled_from(("start", "step", "finish")),
+            st.sampled_from("abc"),
+            st.sampled_from(("a", "b", None, "gone")),
+            st.integers(0, 9),
         )
     )
-)  # fmt: skip
+)
 def test_the_share_never_falls_whatever_is_reported(events) -> None:
     tree, last = PhaseTree(), 0.0
     for kind, name, parent, number in events:
@@ -73,13 +75,15 @@ def test_the_share_never_falls_whatever_is_reported(events) -> None:
 
 
 def test_progress_moves_within_every_stage(rtx, tiny_bundle: Path) -> None:
-    heard: list[tuple[str, float]] = []
-    build_plans(Bundle.open(tiny_bundle), RTX, ("fp32",), progress=lambda *told: heard.append(told))
-    shares = [done for _, done in heard]
+    received: list[tuple[str, float]] = []
+    build_plans(
+        Bundle.open(tiny_bundle), RTX, ("fp32",), progress=lambda *told: received.append(told)
+    )
+    shares = [done for _, done in received]
     assert shares == sorted(shares)
     assert (shares[0], shares[-1]) == (0, 4)
     for index, stage in enumerate(("visual", "inertial", "fusion", "temporal")):
-        within = {done for name, done in heard if name == f"{RTX} fp32 plugin {stage}"}
+        within = {done for name, done in received if name == f"{RTX} fp32 plugin {stage}"}
         assert len(within) > 20
         assert (min(within), max(within)) == (index, index + 1)
 

@@ -38,12 +38,12 @@ def test_no_memory_for_a_context_is_refused_with_the_next_step(fake: FakeTensorR
 
 
 def test_a_failing_run_is_a_typed_error(fake: FakeTensorRt) -> None:
-    class Lane:
+    class Stream:
         handle = 0
 
     stage = TensorRtStage(fake.library, b"plan", fake.spec, "tensorrt-rtx temporal")
     with pytest.raises(EngineError, match="tensorrt-rtx temporal: failed: it gave no reason"):
-        stage.enqueue(Lane())
+        stage.enqueue(Stream())
 
 
 def test_a_plan_of_another_network_is_refused(fake: FakeTensorRt, tiny_bundle: Path) -> None:

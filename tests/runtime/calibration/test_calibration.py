@@ -26,7 +26,7 @@ OUTWARD = {LEFT_LEG: np.deg2rad(30), RIGHT_LEG: np.deg2rad(-30)}
 
 
 class Body:
-    """Devices on a body, through the real doors."""
+    """Devices on a body, through the real input methods."""
 
     def __init__(self) -> None:
         self.synchroniser = Synchroniser()
@@ -73,8 +73,9 @@ def test_height_comes_from_the_upright_head(body: Body) -> None:
     with pytest.warns(DeprecationWarning, match="changes no pose"):
         body.calibration.set_user_height(1.8)
     assert (body.calibration.height_state, body.calibration.user_height_m) == (
-        CalibrationState.GIVEN, 1.8,
-    )  # fmt: skip
+        CalibrationState.GIVEN,
+        1.8,
+    )
 
 
 @pytest.mark.parametrize("head_y_m", [-0.2, 0.3, 0.7, 2.4, 30.0])
@@ -275,9 +276,17 @@ def test_the_bones_are_the_trackers_own(body: Body) -> None:
         held[1] = 0.5
 
 
-@pytest.mark.parametrize("bad", [
-    np.ones(21), np.zeros(22), np.full(22, np.nan), np.full(22, 3.0), None, ["long"] * 22,
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "bad",
+    [
+        np.ones(21),
+        np.zeros(22),
+        np.full(22, np.nan),
+        np.full(22, 3.0),
+        None,
+        ["long"] * 22,
+    ],
+)
 def test_bad_bone_lengths_are_named(body: Body, bad: np.ndarray) -> None:
     with pytest.raises(InvalidInputError, match="lengths_m"):
         body.calibration.set_bone_lengths(bad)

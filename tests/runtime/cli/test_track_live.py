@@ -28,9 +28,13 @@ def test_every_sample_goes_through_at_the_speed_asked_for(
     with SamePoseTracker(tiny_bundle, recording.rig) as tracker:
         run = live_track(tracker, recording, speed=2.0)
     assert {name: s.accepted for name, s in run.stats.streams.items()} == {
-        "head": 180, "ctrl_left": 180, "ctrl_right": 180, "leg_left": 400, "leg_right": 400,
+        "head": 180,
+        "ctrl_left": 180,
+        "ctrl_right": 180,
+        "leg_left": 400,
+        "leg_right": 400,
         "cameras": 60,
-    }  # fmt: skip
+    }
     assert not run.refused
     # The truth spans the frames; on a busy machine all poses may be later than that, or too late.
     usable = [pose for pose in run.poses if pose.status is not PoseStatus.INVALID]

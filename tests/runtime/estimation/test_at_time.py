@@ -203,7 +203,7 @@ def test_a_relocalised_head_keeps_the_bodys_shape(tiny_bundle: Path) -> None:
     turn, shift = Rotation.from_euler("y", 1.9), np.array((4.0, 0.3, -2.5))
 
     class MovedWorld:
-        """The same doors, in a world that has been turned and shifted."""
+        """The same input methods, in a world that has been turned and shifted."""
 
         def __init__(self, ingest: Ingest) -> None:
             self._ingest = ingest

@@ -12,7 +12,7 @@ from scipy.spatial.transform import Rotation
 from streams import made_up_stream
 
 from same_runtime import Pose, PoseStatus, Reason, SamePoseTracker
-from same_runtime._core import How
+from same_runtime._core import LookupKind
 from same_runtime.demo import demo_bundle, demo_recording
 from same_runtime.estimation.plausibility import Plausibility
 from same_runtime.recording import Recording
@@ -37,9 +37,11 @@ class Devices:
     legs: dict[int, tuple[np.ndarray, np.ndarray]]
 
     @property
-    def how(self) -> tuple[How, ...]:
+    def how(self) -> tuple[LookupKind, ...]:
         known = self.poses.keys() | self.legs.keys()
-        return tuple(How.EXACT if index in known else How.MISSING for index in range(5))
+        return tuple(
+            LookupKind.EXACT if index in known else LookupKind.MISSING for index in range(5)
+        )
 
     def position(self, device: int) -> np.ndarray:
         return self.poses[device][0] if device in self.poses else np.zeros(3)

@@ -8,7 +8,7 @@ from streams import START_NS
 
 from same_engines.errors import InvalidInputError, TimestampError
 from same_runtime import SamePoseTracker, StereoFrame, TrackerOptions
-from same_runtime._core import How, Ingestion, Synchroniser
+from same_runtime._core import Ingestion, LookupKind, Synchroniser
 from same_runtime.ingestion.clock_sync import EstimatedClock, GivenClock
 
 MS = 1_000_000
@@ -82,13 +82,13 @@ def test_a_first_sample_that_comes_late_squeezes_none_after_it() -> None:
         held_ns = [
             t
             for t in range(999 * SECOND + 900 * MS, 1001 * SECOND + 200 * MS, MS)
-            if synchroniser.lookup(t).how[3] in (How.EXACT, How.INTERPOLATED)
+            if synchroniser.lookup(t).how[3] in (LookupKind.EXACT, LookupKind.INTERPOLATED)
         ]
         if len(held_ns) > 1 and i > 21:  # true spacing of all that is held
             assert held_ns[-1] <= 1000 * SECOND + i * 10 * MS
     assert synchroniser.newest_ns(3) == 1000 * SECOND + 990 * MS
     at_ns = 1000 * SECOND + 555 * MS
-    assert synchroniser.lookup(at_ns).how[3] == How.INTERPOLATED
+    assert synchroniser.lookup(at_ns).how[3] == LookupKind.INTERPOLATED
     assert leg.ingestion.restarts(3) == 0
 
 

@@ -54,9 +54,11 @@ def run(tracker: SamePoseTracker, offsets_ns: dict[str, int], seconds: float = 1
     "odd", [("leg_left", "leg_right"), ("head",), ("cameras",), ("ctrl_right",)]
 )
 def test_the_odd_stream_is_named(
-    tracker: SamePoseTracker, odd: tuple[str, ...], offset_ns: int,
+    tracker: SamePoseTracker,
+    odd: tuple[str, ...],
+    offset_ns: int,
     caplog: pytest.LogCaptureFixture,
-) -> None:  # fmt: skip
+) -> None:
     with caplog.at_level(logging.WARNING, "same"):
         run(tracker, dict.fromkeys(odd, offset_ns))
         stats = tracker.stats()

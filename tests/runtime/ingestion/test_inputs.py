@@ -1,4 +1,4 @@
-"""Live doors: every bad sample is named, counted and harmless, and clocks are brought together."""
+"""Live input: every bad sample is named, counted and harmless, and clocks are brought together."""
 
 import contextlib
 from pathlib import Path
@@ -129,7 +129,7 @@ def test_no_rubbish_silences_a_stream(rubbish: list[int], start: int) -> None:
     synchroniser, ingestion = new_ingestion()
     for stamp in rubbish:
         push(ingestion, stamp)
-    # Whatever came before, a healthy 100 Hz stream is heard again within a second of waiting
+    # Whatever came before, a healthy 100 Hz stream is accepted again within a second of waiting
     # (a stamp shortly ahead may hold it up that long) plus the eight witnesses of a restart.
     good = [start + i * 10 * MS for i in range(1, 620)]
     accepted = [push(ingestion, stamp) is PushStatus.ACCEPTED for stamp in good]
@@ -172,23 +172,47 @@ def test_doors_name_the_device_and_count_what_they_refuse(tiny_bundle: Path) -> 
     with SamePoseTracker(tiny_bundle) as tracker:
         ingest = tracker.ingest
         for error, message, call in (
-            (InvalidInputError, "head: orientation_xyzw: expected a unit", lambda: ingest.head(
-                START_NS, STANDING, (0.0, 0.0, 0.0, 0.0))),
-            (InvalidInputError, "head: position: expected finite", lambda: ingest.head(
-                START_NS, (0.0, np.nan, 0.0), IDENTITY)),
-            (InvalidInputError, "head: position: expected", lambda: ingest.head(
-                START_NS, "here", IDENTITY)),  # type: ignore[arg-type]
-            (InvalidInputError, "position: expected values within", lambda: ingest.head(
-                START_NS, (1e9, 0.0, 0.0), IDENTITY)),
-            (TimestampError, "head timestamp_ns: expected integer", lambda: ingest.head(
-                5.02, STANDING, IDENTITY)),  # type: ignore[arg-type]
-            (TimestampError, "head timestamp_ns: expected 0 <=", lambda: ingest.head(
-                -5, STANDING, IDENTITY)),
-            (InvalidInputError, "side: expected one of", lambda: ingest.leg(
-                "middle", START_NS, IDENTITY, STANDING)),
-            (InvalidInputError, "leg_left: acceleration: expected shape", lambda: ingest.leg(
-                "left", START_NS, IDENTITY, (1.0, 2.0))),
-        ):  # fmt: skip
+            (
+                InvalidInputError,
+                "head: orientation_xyzw: expected a unit",
+                lambda: ingest.head(START_NS, STANDING, (0.0, 0.0, 0.0, 0.0)),
+            ),
+            (
+                InvalidInputError,
+                "head: position: expected finite",
+                lambda: ingest.head(START_NS, (0.0, np.nan, 0.0), IDENTITY),
+            ),
+            (
+                InvalidInputError,
+                "head: position: expected",
+                lambda: ingest.head(START_NS, "here", IDENTITY),
+            ),  # type: ignore[arg-type]
+            (
+                InvalidInputError,
+                "position: expected values within",
+                lambda: ingest.head(START_NS, (1e9, 0.0, 0.0), IDENTITY),
+            ),
+            (
+                TimestampError,
+                "head timestamp_ns: expected integer",
+                lambda: ingest.head(5.02, STANDING, IDENTITY),
+            ),  # type: ignore[arg-type]
+            (
+                TimestampError,
+                "head timestamp_ns: expected 0 <=",
+                lambda: ingest.head(-5, STANDING, IDENTITY),
+            ),
+            (
+                InvalidInputError,
+                "side: expected one of",
+                lambda: ingest.leg("middle", START_NS, IDENTITY, STANDING),
+            ),
+            (
+                InvalidInputError,
+                "leg_left: acceleration: expected shape",
+                lambda: ingest.leg("left", START_NS, IDENTITY, (1.0, 2.0)),
+            ),
+        ):
             with pytest.raises(error, match=message):
                 call()
         ingest.head(START_NS, STANDING, IDENTITY)

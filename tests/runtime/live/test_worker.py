@@ -207,16 +207,16 @@ def test_a_failing_engine_or_callback_does_not_end_the_stream(
         raise RuntimeError("the app's own bug")
 
     monkeypatch.setattr(tracker._engine, "run", failing)
-    heard: list[Pose] = []
+    received: list[Pose] = []
     tracker.on_pose(broken)
-    tracker.on_pose(heard.append)
+    tracker.on_pose(received.append)
     player = Player(tracker, 1.0)
     tracker.start(LiveOptions(), player.now_ns)
     player.play()
     stats = tracker.stats()
     tracker.stop()
-    assert stats.engine_failures == 3 and stats.callback_errors >= len(heard) - 1 > 5
-    assert heard[-1].status is not PoseStatus.INVALID
+    assert stats.engine_failures == 3 and stats.callback_errors >= len(received) - 1 > 5
+    assert received[-1].status is not PoseStatus.INVALID
 
 
 def test_a_callback_may_stop_the_tracker(tracker: SamePoseTracker) -> None:
@@ -261,11 +261,17 @@ def test_push_and_start_exclude_each_other(tracker: SamePoseTracker) -> None:
 @pytest.mark.parametrize(
     "bad",
     [
-        {"between_frames": "guess"}, {"between_frames": None}, {"display_rate_hz": 0.0},
-        {"display_rate_hz": "90"}, {"display_rate_hz": None}, {"lost_rate_hz": np.nan},
-        {"lead_ns": 0.5}, {"max_wait_ns": -1}, {"cameras_lost_after_ns": "1"},
+        {"between_frames": "guess"},
+        {"between_frames": None},
+        {"display_rate_hz": 0.0},
+        {"display_rate_hz": "90"},
+        {"display_rate_hz": None},
+        {"lost_rate_hz": np.nan},
+        {"lead_ns": 0.5},
+        {"max_wait_ns": -1},
+        {"cameras_lost_after_ns": "1"},
     ],
-)  # fmt: skip
+)
 def test_bad_options_are_named(bad: dict) -> None:
     with pytest.raises(InvalidInputError, match=next(iter(bad))):
         LiveOptions(**bad)

@@ -57,11 +57,16 @@ def test_a_truncated_recording_is_called_so(path: Path) -> None:
         {"use_statistics": False},
         {"repeat_channels": False, "repeat_schemas": False},
         {"use_chunking": False},
-        {"use_summary_offsets": False, "use_statistics": False, "repeat_channels": False,
-         "repeat_schemas": False, "index_types": IndexType.NONE},
+        {
+            "use_summary_offsets": False,
+            "use_statistics": False,
+            "repeat_channels": False,
+            "repeat_schemas": False,
+            "index_types": IndexType.NONE,
+        },
     ],
     ids=str,
-)  # fmt: skip
+)
 def test_the_index_is_optional(path: Path, small_rig: CameraRig, options: dict[str, Any]) -> None:
     recording = Recording(write_mcap(path, poses(5), small_rig, **options))
     assert recording.rig is not None
@@ -99,8 +104,11 @@ def test_writers_without_publish_times_keep_every_sample(path: Path, small_rig: 
     )
     came = read(path)
     assert [(s.timestamp_ns, s.arrival_ns) for s in came] == [
-        (10, 10), (20, 20), (3_000_000_007, 30), (4_000_000_000, 41),
-    ]  # fmt: skip
+        (10, 10),
+        (20, 20),
+        (3_000_000_007, 30),
+        (4_000_000_000, 41),
+    ]
     assert came[3].value.left is not None and came[3].value.right is not None
 
 
@@ -209,17 +217,32 @@ def test_what_is_no_file_is_refused_at_once(tmp_path: Path) -> None:
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=4)
-    | st.dictionaries(
-        st.sampled_from(
-            ("pose", "position", "orientation", "x", "y", "z", "w", "timestamp", "sec", "nsec",
-             "data", "positions", "linear_acceleration")
-        ),
-        inner,
-        max_size=5,
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(
+            st.sampled_from(
+                (
+                    "pose",
+                    "position",
+                    "orientation",
+                    "x",
+                    "y",
+                    "z",
+                    "w",
+                    "timestamp",
+                    "sec",
+                    "nsec",
+                    "data",
+                    "positions",
+                    "linear_acceleration",
+                )
+            ),
+            inner,
+            max_size=5,
+        )
     ),
     max_leaves=12,
-)  # fmt: skip
+)
 
 
 @settings(

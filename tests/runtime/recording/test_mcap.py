@@ -75,8 +75,10 @@ def test_an_image_without_its_partner_is_a_frame_with_one_view(
         writer.write_frame(StereoFrame(3, None, image))
     frames = [sample.value for sample in Recording(path).samples()]
     assert [(f.left is not None, f.right is not None) for f in frames] == [
-        (True, False), (True, True), (False, True),
-    ]  # fmt: skip
+        (True, False),
+        (True, True),
+        (False, True),
+    ]
 
 
 def test_jpeg_recordings_are_smaller_and_close(tmp_path: Path, small_rig: CameraRig) -> None:
