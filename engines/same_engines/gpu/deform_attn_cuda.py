@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -108,9 +109,10 @@ def compile_kernel(architecture: str) -> Any:
 
 def _source_folder() -> Path:
     """Where the kernel's source lies: installed beside this package."""
-    import same_engines
-
-    for folder in same_engines.__path__:
+    # Asked by its name: an import of the package from here would be one in a circle.
+    package = find_spec("same_engines")
+    assert package is not None
+    for folder in package.submodule_search_locations or ():
         if (Path(folder) / "cuda" / "deform_attn_kernel.cuh").is_file():
             return Path(folder) / "cuda"
     raise EngineError("same_engines/cuda: the kernel's source is missing; reinstall same-runtime")

@@ -77,23 +77,97 @@ def plugin_registered(trt: Any, launch: Launch | None = None) -> Iterator[Callab
             creator.clones.clear()
 
 
+class OperatorLayer:
+    """What the plugin answers, whatever the library: ``make_creator`` adds the interfaces."""
+
+    def __init__(self, trt: Any, fields: OperatorFields, launch: Launch | None) -> None:
+        self.plugin_name, self.plugin_version = NAME, VERSION
+        self.plugin_namespace = NAMESPACE
+        self.num_outputs = 2
+        self.trt, self.fields, self.launch = trt, fields, launch
+        self.shape: DeformAttnShape | None = None
+
+    def get_capability_interface(self, kind: Any) -> Any:
+        return self
+
+    def get_output_data_types(self, inputs: list[Any]) -> list[Any]:
+        return [inputs[_FEATURES], inputs[_FEATURES]]
+
+    def get_output_shapes(self, inputs: list[Any], shapes: list[Any], expr: Any) -> list[Any]:
+        outputs = []
+        for width in (inputs[_FEATURES][1], inputs[_W1][0]):
+            dims = self.trt.DimsExprs(4)
+            for axis in range(3):
+                dims[axis] = inputs[_WEIGHTS][axis]
+            dims[3] = width
+            outputs.append(dims)
+        return outputs
+
+    def supports_format_combination(self, at: int, tensors: list[Any], inputs: int) -> bool:
+        tensor, features = tensors[at].desc, tensors[_FEATURES].desc
+        if tensor.format != self.trt.TensorFormat.LINEAR:
+            return False
+        if at in _FLOAT32_INPUTS:
+            return bool(tensor.type == self.trt.float32)
+        if at == _FEATURES:
+            return tensor.type in (self.trt.float32, self.trt.float16)
+        return bool(tensor.type == features.type)
+
+    def configure_plugin(self, inputs: list[Any], outputs: list[Any]) -> None:
+        pass
+
+    def get_fields_to_serialize(self) -> Any:
+        return self.fields.collection(self.trt)
+
+    def set_tactic(self, tactic: int) -> None:
+        pass
+
+    def on_shape_change(self, inputs: list[Any], outputs: list[Any]) -> None:
+        views, channels, height, width = tuple(inputs[_FEATURES].dims)
+        _, joints, heads, points, _ = tuple(inputs[_LOCATIONS].dims)
+        self.shape = DeformAttnShape(
+            views,
+            channels,
+            height,
+            width,
+            joints,
+            heads,
+            points,
+            hidden=tuple(inputs[_W1].dims)[0],
+            shell_points=self.fields.num_shell_points,
+            delta=self.fields.delta,
+            pe_sum=bool(self.fields.pe_sum),
+            half=inputs[_FEATURES].type == self.trt.float16,
+        )
+
+    def enqueue(
+        self,
+        input_desc: Any,
+        output_desc: Any,
+        inputs: list[int],
+        outputs: list[int],
+        workspace: int,
+        stream: int,
+    ) -> None:
+        if self.launch is None or self.shape is None:
+            raise RuntimeError(f"{NAME}: this plugin was made to build plans, not to run them")
+        self.launch(self.shape, list(inputs), list(outputs), int(stream))
+
+
 def make_creator(trt: Any, launch: Launch | None = None) -> Any:
     """The plugin's creator for the library ``trt``."""
+    interfaces = (
+        trt.IPluginV3,
+        trt.IPluginV3OneCore,
+        trt.IPluginV3OneBuild,
+        trt.IPluginV3OneRuntime,
+    )
 
-    class Plugin(
-        trt.IPluginV3, trt.IPluginV3OneCore, trt.IPluginV3OneBuild, trt.IPluginV3OneRuntime
-    ):
+    class Plugin(OperatorLayer, *interfaces):  # type: ignore[misc]
         def __init__(self, fields: OperatorFields) -> None:
-            for base in Plugin.__mro__[1:5]:
-                base.__init__(self)
-            self.plugin_name, self.plugin_version = NAME, VERSION
-            self.plugin_namespace = NAMESPACE
-            self.num_outputs = 2
-            self.fields = fields
-            self.shape: DeformAttnShape | None = None
-
-        def get_capability_interface(self, kind: Any) -> Any:
-            return self
+            for interface in interfaces:
+                interface.__init__(self)
+            OperatorLayer.__init__(self, trt, fields, launch)
 
         def clone(self) -> Any:
             copy = Plugin(self.fields)
@@ -103,69 +177,6 @@ def make_creator(trt: Any, launch: Launch | None = None) -> Any:
 
         def attach_to_context(self, context: Any) -> Any:
             return self.clone()
-
-        def get_output_data_types(self, inputs: list[Any]) -> list[Any]:
-            return [inputs[_FEATURES], inputs[_FEATURES]]
-
-        def get_output_shapes(self, inputs: list[Any], shapes: list[Any], expr: Any) -> list[Any]:
-            outputs = []
-            for width in (inputs[_FEATURES][1], inputs[_W1][0]):
-                dims = trt.DimsExprs(4)
-                for axis in range(3):
-                    dims[axis] = inputs[_WEIGHTS][axis]
-                dims[3] = width
-                outputs.append(dims)
-            return outputs
-
-        def supports_format_combination(self, at: int, tensors: list[Any], inputs: int) -> bool:
-            tensor, features = tensors[at].desc, tensors[_FEATURES].desc
-            if tensor.format != trt.TensorFormat.LINEAR:
-                return False
-            if at in _FLOAT32_INPUTS:
-                return tensor.type == trt.float32
-            if at == _FEATURES:
-                return tensor.type in (trt.float32, trt.float16)
-            return tensor.type == features.type
-
-        def configure_plugin(self, inputs: list[Any], outputs: list[Any]) -> None:
-            pass
-
-        def get_fields_to_serialize(self) -> Any:
-            return self.fields.collection(trt)
-
-        def set_tactic(self, tactic: int) -> None:
-            pass
-
-        def on_shape_change(self, inputs: list[Any], outputs: list[Any]) -> None:
-            views, channels, height, width = tuple(inputs[_FEATURES].dims)
-            _, joints, heads, points, _ = tuple(inputs[_LOCATIONS].dims)
-            self.shape = DeformAttnShape(
-                views,
-                channels,
-                height,
-                width,
-                joints,
-                heads,
-                points,
-                hidden=tuple(inputs[_W1].dims)[0],
-                shell_points=self.fields.num_shell_points,
-                delta=self.fields.delta,
-                pe_sum=bool(self.fields.pe_sum),
-                half=inputs[_FEATURES].type == trt.float16,
-            )
-
-        def enqueue(
-            self,
-            input_desc: Any,
-            output_desc: Any,
-            inputs: list[int],
-            outputs: list[int],
-            workspace: int,
-            stream: int,
-        ) -> None:
-            if launch is None or self.shape is None:
-                raise RuntimeError(f"{NAME}: this plugin was made to build plans, not to run them")
-            launch(self.shape, list(inputs), list(outputs), int(stream))
 
     class Creator(trt.IPluginCreatorV3One):
         def __init__(self) -> None:

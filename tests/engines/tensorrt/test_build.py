@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -22,7 +23,7 @@ from same_engines.bundle.plans import (
 )
 from same_engines.errors import BundleError, EngineError
 from same_engines.gpu.cuda_device import find_driver
-from same_engines.gpu.deform_attn_cuda import compile_kernel
+from same_engines.gpu.deform_attn_cuda import DeformAttnShape, compile_kernel
 from same_engines.tensorrt.build import build_plans, build_stage, plan_key, steps
 from same_engines.tensorrt.engine import open_stages, usable_plans
 from same_engines.tensorrt.library import load_tensorrt
@@ -116,6 +117,27 @@ def test_fields_survive_serialisation(rtx) -> None:
     }
     with pytest.raises(KeyError, match="delta"):
         OperatorFields.read(list(fields.collection(rtx.module))[:1])
+
+
+def test_a_running_plugin_queues_the_kernel_with_the_sizes_it_was_told(rtx) -> None:
+    calls: list[tuple] = []
+    creator = make_creator(rtx.module, lambda *call: calls.append(call))
+    plugin = creator.create_plugin(
+        "node", OperatorFields(8, 0.25, 1).collection(rtx.module), rtx.module.TensorRTPhase.RUNTIME
+    )
+    dims = {0: (2, 16, 30, 40), 3: (2, 22, 4, 8, 2), 6: (12, 24)}
+    inputs = [SimpleNamespace(dims=dims.get(i, ()), type=rtx.module.float16) for i in range(8)]
+    plugin.on_shape_change(inputs, [])
+    attached = plugin.attach_to_context(None)
+    attached.enqueue(inputs, [], [1, 2], [3], 0, 4)
+    shape = DeformAttnShape(2, 16, 30, 40, 22, 4, 8, 12, 8, 0.25, pe_sum=True, half=True)
+    assert calls == [(shape, [1, 2], [3], 4)]
+    builder = make_creator(rtx.module).create_plugin(
+        "node", OperatorFields(8, 0.25, 1).collection(rtx.module), rtx.module.TensorRTPhase.BUILD
+    )
+    builder.on_shape_change(inputs, [])
+    with pytest.raises(RuntimeError, match="made to build plans"):
+        builder.enqueue(inputs, [], [1, 2], [3], 0, 4)
 
 
 @pytest.mark.parametrize("precision", ["fp32", "fp16"])
