@@ -34,6 +34,8 @@ class SynthConfig:
     """Cut ``max_seconds`` from anywhere in a longer stretch, not its beginning."""
     restyle: float = 0.0
     """How far poses and tempo of training clips are varied; 1: some 18 degrees at the hips."""
+    splice: float = 0.0
+    """Share of training clips that wear the upper body of another training clip, 0 to 1."""
     rig_spread: float = 1.0
     """How far rigs vary around the nominal one; 0: not at all."""
     render: bool = True
@@ -52,6 +54,8 @@ class SynthConfig:
             raise DataError("variants: at least 1; procedural and seed: at least 0")
         if not 0 <= self.restyle <= 3:
             raise DataError(f"restyle: expected 0 to 3, got {self.restyle}")
+        if not 0 <= self.splice <= 1:
+            raise DataError(f"splice: expected 0 to 1, got {self.splice}")
         if self.max_seconds < 1.5:
             raise DataError(f"max_seconds: expected at least 1.5, got {self.max_seconds}")
 

@@ -15,6 +15,7 @@ from same_model.synth.config import SynthConfig
 from same_model.synth.motion import procedural
 from same_model.synth.motion.clip import Motion, MotionReport, load_clip
 from same_model.synth.motion.restyle import restyled
+from same_model.synth.motion.splice import spliced
 from same_model.synth.motion.splits import SPLITS, WITHHELD, SplitClip, SplitFile, load_split
 
 UNSTATED = "a clip whose licence nobody stated: find it out before you use or share what it made"
@@ -40,6 +41,8 @@ class Job:
     """Whose motion it is and under which licence."""
     joint_map: Mapping[str, str] = field(default_factory=dict)
     """Our joint names to the clip's, for skeletons that no name table knows."""
+    upper_body: Path | None = None
+    """The clip whose upper body is worn; None: the clip's own."""
 
     @property
     def varied(self) -> bool:
@@ -91,6 +94,7 @@ def plan_jobs(
                     )
                     for v in range(config.variants)
                 ]
+    jobs = _with_other_upper_bodies(config, jobs)
     if not wanted_clips:
         for where in wanted_splits:
             for action in split.procedural.get(where, ()):
@@ -101,6 +105,21 @@ def plan_jobs(
     if not jobs:
         raise DataError("nothing to make: no clip of the wanted splits, and no procedural motion")
     return jobs
+
+
+def _with_other_upper_bodies(config: SynthConfig, jobs: list[Job]) -> list[Job]:
+    """Some training jobs with the upper body of another clip; never one of another split."""
+    givers = {job.clip: job for job in jobs if job.split == "train"}
+    out = []
+    for job in jobs:
+        rng = seeded(config.seed, "splice", job.name)
+        if job.split == "train" and len(givers) > 1 and rng.random() < config.splice:
+            others = [other for clip, other in givers.items() if clip != job.clip]
+            other = others[int(rng.integers(len(others)))]
+            whose = dict.fromkeys((job.credit, other.credit))
+            job = replace(job, upper_body=other.clip, credit="; and ".join(whose))
+        out.append(job)
+    return out
 
 
 def find_clips(
@@ -169,8 +188,12 @@ def job_motions(config: SynthConfig, job: Job) -> tuple[list[Motion], MotionRepo
     else:
         motions, report = load_clip(job.clip, job.action, job.joint_map)
         clip = _stem(job.clip)
+    givers = load_clip(job.upper_body, "", job.joint_map)[0] if job.upper_body else []
     out = []
     for motion in motions:
+        if givers:
+            rng = seeded(config.seed, "upper body", job.name, motion.name)
+            motion = spliced(rng, motion, givers[int(rng.integers(len(givers)))])
         if job.variant % 2:
             motion = motion.mirrored()
         if config.restyle > 0 and job.varied:

@@ -164,6 +164,7 @@ def make_sequence(config: SynthConfig, job: Job, motion: Motion, path: Path) -> 
                 "meta": {
                     "source": motion.name.split("_v")[0],
                     "source_frames": list(motion.source_frames),
+                    "upper_body": job.upper_body.name.split(".")[0] if job.upper_body else None,
                     "action": job.action,
                     "performer": job.performer,
                     "stature_m": round(take.motion.body.stature_m, 4),

@@ -48,7 +48,7 @@ def _slow_noise(rng: np.random.Generator, times_s: NDArray[np.float64]) -> NDArr
     return np.asarray(mixed).clip(-_LARGEST, _LARGEST)
 
 
-def _lowest_sole(rotations: list[Rotation], leg_m: float) -> NDArray[np.float64]:
+def lowest_sole(rotations: list[Rotation], leg_m: float) -> NDArray[np.float64]:
     """Height (frames,) of the lower foot's sole relative to the hips, on a nominal leg."""
     heights = []
     for side in ("left", "right"):
@@ -78,7 +78,7 @@ def restyled(rng: np.random.Generator, motion: Motion, strength: float) -> Motio
         after.append(turned if parent < 0 else after[parent] * turned)
     hips = motion.hips_m.copy()
     leg = motion.leg_length_m
-    hips[:, 1] += _lowest_sole(before, leg) - _lowest_sole(after, leg)
+    hips[:, 1] += lowest_sole(before, leg) - lowest_sole(after, leg)
     return replace(
         motion,
         fps=motion.fps * rng.uniform(0.8, 1.25),

@@ -1,0 +1,354 @@
+"""What people do in headset games: aim, throw, swing, climb, stretch, sit, lie, reach down.
+
+A take runs through random key poses of its action, each held a moment, at the action's own speed.
+A pose says where hips, feet and hands are and how the trunk bends; limbs follow by two-bone inverse
+kinematics. Poses stay within what joints can do; balance is kept roughly.
+"""
+
+from collections.abc import Callable
+from dataclasses import astuple, dataclass, field
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from same_model.synth.motion.clip import MAX_JOINT_SPEED_DEG_S, low_pass_rotations
+from same_model.synth.motion.ik import ANKLE, FPS, SHOULDER, STAND, Vector, assemble, path
+
+Rng = np.random.Generator
+_SMOOTH_HZ = 3.0
+_TRIES = 20
+_CLOSEST_M = 0.19
+"""Wrist to shoulder with the elbow bent by 140 degrees."""
+
+
+def _v(*values: float) -> Vector:
+    return np.array(values, float)
+
+
+@dataclass
+class Pose:
+    """One key pose; metres and radians, facing +z, the floor at y = 0."""
+
+    hips: Vector
+    lean: Vector = field(default_factory=lambda: _v(0, 0, 0))
+    """Rotation vector of the pelvis."""
+    bend: Vector = field(default_factory=lambda: _v(0, 0, 0))
+    """Rotation vector of the chest relative to the pelvis."""
+    left_foot: Vector = field(default_factory=lambda: _v(0.15, ANKLE, 0))
+    right_foot: Vector = field(default_factory=lambda: _v(-0.15, ANKLE, 0))
+    """Ankles, world."""
+    left_hand: Vector = field(default_factory=lambda: _v(0.28, -0.10, 0.08))
+    right_hand: Vector = field(default_factory=lambda: _v(-0.28, -0.10, 0.08))
+    """Wrists from the hips in the chest's axes; or in the world, see ``reach``."""
+    reach: Vector = field(default_factory=lambda: _v(0, 0))
+    """Whether each hand is given in the world: 1 or 0."""
+    gaze: Vector = field(default_factory=lambda: _v(0.15, 0))
+    """Pitch down and yaw of the head."""
+    left_knee: Vector = field(default_factory=lambda: _v(0.25, 0, 1))
+    right_knee: Vector = field(default_factory=lambda: _v(-0.25, 0, 1))
+    """Where the knees point, axes of the pelvis; while standing, of its heading."""
+
+
+def _mirrored(pose: Pose) -> Pose:
+    flip, turn = _v(-1, 1, 1), _v(1, -1, -1)
+    return Pose(
+        pose.hips * flip,
+        pose.lean * turn,
+        pose.bend * turn,
+        pose.right_foot * flip,
+        pose.left_foot * flip,
+        pose.right_hand * flip,
+        pose.left_hand * flip,
+        pose.reach[::-1],
+        pose.gaze * (1, -1),
+        pose.right_knee * flip,
+        pose.left_knee * flip,
+    )
+
+
+def _stand(rng: Rng, crouch: float = 0.0, width: float = 0.22) -> Pose:
+    """Standing, stepped anyhow, up to ``crouch`` lower."""
+    u = rng.uniform
+    down = u(0.01, 0.05) + max(0.0, u(-0.5, 1.0)) * crouch
+    stagger = u(-0.2, 0.2)
+    return Pose(
+        _v(u(-0.06, 0.06), STAND - down, -0.15 * down),
+        lean=_v(0.5 * down, u(-0.3, 0.3), 0),
+        bend=_v(0.6 * down + u(-0.1, 0.2), u(-0.3, 0.3), u(-0.1, 0.1)),
+        left_foot=_v(u(0.08, width), ANKLE, stagger),
+        right_foot=_v(-u(0.08, width), ANKLE, -stagger),
+        gaze=_v(u(-0.2, 0.6), u(-0.5, 0.5)),
+    )
+
+
+def _shoot(rng: Rng) -> Pose:
+    pose, u = _stand(rng, 0.35), rng.uniform
+    pose.bend += _v(0, u(-0.6, 0.6), 0)
+    aim = _v(u(-0.15, 0.15), u(0.3, 0.6), u(0.42, 0.55))
+    match rng.integers(3):
+        case 0:  # a pistol in both hands, or a rifle
+            pose.right_hand = aim
+            pose.left_hand = aim + _v(0.04, -0.03, u(-0.02, 0.1))
+        case 1:  # two pistols
+            pose.right_hand, pose.left_hand = aim + _v(-0.15, 0, 0), aim + _v(0.15, u(-0.3, 0.1), 0)
+        case _:  # a bow, drawn
+            pose.bend += _v(0, -0.5, 0)
+            pose.left_hand = _v(u(0.25, 0.5), u(0.4, 0.6), u(0.3, 0.45))
+            pose.right_hand = _v(u(-0.25, -0.1), u(0.45, 0.6), u(0.08, 0.2))
+    return pose
+
+
+def _throw(rng: Rng) -> Pose:
+    pose, u = _stand(rng, 0.2), rng.uniform
+    match rng.integers(3):
+        case 0:
+            pose.right_hand = _v(u(-0.5, -0.25), u(0.45, 0.75), u(-0.2, 0.0))
+            pose.left_hand = _v(u(0.05, 0.3), u(0.2, 0.5), u(0.3, 0.5))
+            pose.bend += _v(-0.15, -u(0.3, 0.8), 0)
+        case 1:
+            pose.right_hand = _v(u(-0.25, 0.1), u(0.4, 0.85), u(0.35, 0.5))
+            pose.bend += _v(u(0.0, 0.3), u(0.2, 0.6), 0)
+        case _:
+            pose.right_hand = _v(u(0.0, 0.3), u(-0.15, 0.15), u(0.25, 0.4))
+            pose.bend += _v(u(0.2, 0.6), u(0.3, 0.7), 0)
+    return pose
+
+
+def _swing(rng: Rng) -> Pose:
+    pose, u = _stand(rng, 0.4, 0.3), rng.uniform
+    pose.hips += _v(u(-0.15, 0.15), 0, 0)
+    for side, sign in (("left", 1.0), ("right", -1.0)):
+        hand = _v(sign * u(-0.25, 0.6), u(-0.1, 0.95), u(0.1, 0.5))
+        setattr(pose, f"{side}_hand", hand)
+    return pose
+
+
+def _climb(rng: Rng) -> Pose:
+    pose, u = _stand(rng, 0.15), rng.uniform
+    pose.left_hand = _v(u(0.05, 0.3), u(0.75, 1.0), u(0.1, 0.35))
+    pose.right_hand = _v(-u(0.05, 0.3), u(0.1, 0.6), u(0.2, 0.4))
+    pose.gaze = _v(u(-0.7, 0.1), u(-0.4, 0.4))
+    return pose if rng.random() < 0.5 else _mirrored(pose)
+
+
+def _floor_reach(rng: Rng) -> Pose:
+    u = rng.uniform
+    if rng.random() < 0.25:
+        return _stand(rng)
+    down = u(0.05, 0.6)
+    pose = _stand(rng, 0.0, 0.3)
+    pose.hips = _v(u(-0.05, 0.05), STAND - down, -u(0.05, 0.25))
+    fold = u(0.7, 1.0)
+    pose.lean = _v(0.9 * fold, u(-0.3, 0.3), 0)
+    pose.bend = _v(fold * (1.0 - 0.6 * down), u(-0.4, 0.4), u(-0.2, 0.2))
+    pose.reach = _v(1, float(rng.random() < 0.6))
+    pose.left_hand = _v(u(-0.1, 0.5), u(0.05, 0.4), u(0.2, 0.6))
+    pose.right_hand = (
+        _v(-u(-0.1, 0.5), u(0.05, 0.4), u(0.2, 0.6)) if pose.reach[1] else _v(-0.2, 0.1, 0.3)
+    )
+    pose.gaze = _v(u(-0.3, 0.4), u(-0.3, 0.3))
+    return pose if rng.random() < 0.5 else _mirrored(pose)
+
+
+def _yoga(rng: Rng) -> Pose:
+    pose, u = _stand(rng), rng.uniform
+    match rng.integers(5):
+        case 0:  # tree
+            pose.right_foot = _v(-0.03, u(0.2, 0.5), 0.02)
+            pose.right_knee = _v(-1, 0, 0.35)
+            pose.hips = _v(0.1, STAND - 0.01, 0)
+            pose.left_foot = _v(0.11, ANKLE, 0)
+            pose.left_hand, pose.right_hand = _v(0.05, 0.98, 0.05), _v(-0.05, 0.98, 0.05)
+        case 1:  # forward fold
+            pose.hips = _v(0, STAND - 0.03, -0.12)
+            pose.lean, pose.bend = _v(u(0.9, 1.3), 0, 0), _v(u(0.7, 1.1), 0, 0)
+            pose.reach, pose.gaze = _v(1, 1), _v(u(-0.2, 0.3), 0)
+            low = u(0.06, 0.4)
+            pose.left_hand, pose.right_hand = _v(0.15, low, 0.2), _v(-0.15, low, 0.2)
+        case 2:  # side bend
+            pose.bend = _v(0, 0, u(0.3, 0.7))
+            pose.right_hand, pose.left_hand = _v(-0.05, 1.0, 0.0), _v(0.3, -0.1, 0.05)
+        case 3:  # chair
+            pose.hips = _v(0, STAND - u(0.2, 0.4), -0.2)
+            pose.lean, pose.bend = _v(u(0.4, 0.7), 0, 0), _v(u(-0.2, 0.2), 0, 0)
+            pose.left_hand, pose.right_hand = _v(0.15, 0.95, 0.25), _v(-0.15, 0.95, 0.25)
+        case _:  # wide legs, hands out
+            pose.left_foot, pose.right_foot = _v(0.45, ANKLE, 0), _v(-0.45, ANKLE, 0)
+            pose.hips = _v(0, STAND - 0.14, 0)
+            pose.left_hand, pose.right_hand = _v(0.73, 0.47, 0), _v(-0.73, 0.47, 0)
+            pose.bend = _v(u(-0.1, 0.3), u(-0.6, 0.6), u(-0.4, 0.4))
+    return pose if rng.random() < 0.5 else _mirrored(pose)
+
+
+def _sit_and_play(rng: Rng) -> Pose:
+    """Around one seat: the height does not change from pose to pose by more than shifting does."""
+    pose, u = (_shoot, _swing, _throw)[int(rng.integers(3))](rng), rng.uniform
+    pose.hips = _v(u(-0.04, 0.04), 0.55 + u(-0.01, 0.01), u(-0.05, 0.05))
+    pose.lean = _v(u(-0.25, 0.2), u(-0.15, 0.15), 0)
+    apart = u(0.1, 0.3)
+    pose.left_foot = _v(apart, ANKLE, u(0.2, 0.55))
+    pose.right_foot = _v(-apart, ANKLE, u(0.2, 0.55))
+    return pose
+
+
+def _sit_on_floor(rng: Rng) -> Pose:
+    pose, u = (_shoot, _swing)[int(rng.integers(2))](rng), rng.uniform
+    pose.hips = _v(0, 0.11, 0)
+    pose.lean = _v(u(-0.35, 0.15), u(-0.2, 0.2), 0)
+    pose.bend = _v(u(0.0, 0.5), u(-0.5, 0.5), u(-0.2, 0.2))
+    match rng.integers(3):
+        case 0:  # cross-legged
+            pose.left_foot, pose.right_foot = _v(-0.08, 0.08, 0.28), _v(0.1, 0.08, 0.33)
+            pose.left_knee, pose.right_knee = _v(1, 0.15, 0.3), _v(-1, 0.15, 0.3)
+        case 1:  # legs stretched out
+            pose.left_foot, pose.right_foot = (
+                _v(u(0.08, 0.35), 0.09, u(0.7, 0.84)),
+                _v(-u(0.08, 0.35), 0.09, u(0.7, 0.84)),
+            )
+            pose.left_knee, pose.right_knee = _v(0.1, 1, 0.2), _v(-0.1, 1, 0.2)
+        case _:  # knees drawn up
+            pose.left_foot, pose.right_foot = (
+                _v(u(0.05, 0.3), 0.09, u(0.35, 0.6)),
+                _v(-u(0.05, 0.3), 0.09, u(0.35, 0.6)),
+            )
+            pose.left_knee, pose.right_knee = _v(0.2, 1, 0.4), _v(-0.2, 1, 0.4)
+    return pose
+
+
+def _lie(rng: Rng) -> Pose:
+    """On the back, rolled to a side at times."""
+    pose, u = _swing(rng), rng.uniform
+    roll = u(-0.3, 0.3) if rng.random() < 0.6 else rng.choice([-1.0, 1.0]) * u(0.9, 1.5)
+    pelvis = Rotation.from_rotvec([-np.pi / 2 + u(0.0, 0.1), 0, 0]) * Rotation.from_rotvec(
+        [0, roll, 0]
+    )
+    pose.hips, pose.lean = _v(0, 0.12, 0), pelvis.as_rotvec()
+    pose.bend = _v(u(0.0, 0.4), u(-0.3, 0.3), u(-0.2, 0.2))
+    for side, sign in (("left", 1.0), ("right", -1.0)):
+        away, up = u(0.4, 0.85), u(0.0, 0.15)
+        foot = pose.hips + pelvis.apply([sign * u(0.06, 0.25), -away, up])
+        setattr(pose, f"{side}_foot", foot)
+        setattr(pose, f"{side}_knee", _v(0.3 * sign, 0, 1))
+    pose.gaze = _v(u(0.0, 0.6), u(-0.5, 0.5))
+    return pose
+
+
+def _box(rng: Rng) -> Pose:
+    pose, u = _stand(rng, 0.25), rng.uniform
+    pose.bend += _v(0.15, u(-0.5, 0.5), 0)
+    guard = (_v(0.12, u(0.35, 0.5), u(0.2, 0.3)), _v(-0.12, u(0.35, 0.5), u(0.2, 0.3)))
+    pose.left_hand, pose.right_hand = guard
+    if rng.random() < 0.6:
+        pose.left_hand = _v(u(-0.1, 0.1), u(0.2, 0.6), u(0.45, 0.56))
+    return pose if rng.random() < 0.5 else _mirrored(pose)
+
+
+def _dance(rng: Rng) -> Pose:
+    pose, u = _swing(rng), rng.uniform
+    pose.lean += _v(0, 0, u(-0.2, 0.2))
+    pose.bend += _v(u(-0.2, 0.2), u(-0.4, 0.4), u(-0.3, 0.3))
+    if rng.random() < 0.4:
+        pose.right_foot = _v(-u(0.05, 0.4), u(ANKLE, 0.4), u(-0.3, 0.4))
+    return pose if rng.random() < 0.5 else _mirrored(pose)
+
+
+@dataclass(frozen=True)
+class _Style:
+    pose: Callable[[Rng], Pose]
+    every_s: tuple[float, float]
+    """Fastest and slowest time from pose to pose."""
+    free_legs: bool = False
+    """The legs do not stand: their feet go along with the shins."""
+
+
+STYLES = {
+    "shoot": _Style(_shoot, (0.5, 1.4)),
+    "throw": _Style(_throw, (0.35, 0.8)),
+    "swing": _Style(_swing, (0.3, 0.7)),
+    "climb": _Style(_climb, (0.5, 1.0)),
+    "floor reach": _Style(_floor_reach, (0.8, 1.6)),
+    "yoga": _Style(_yoga, (1.2, 2.5)),
+    "sit and play": _Style(_sit_and_play, (0.4, 1.2)),
+    "sit on floor": _Style(_sit_on_floor, (0.6, 1.5), free_legs=True),
+    "lie": _Style(_lie, (0.8, 2.0), free_legs=True),
+    "box": _Style(_box, (0.2, 0.5)),
+    "dance": _Style(_dance, (0.35, 0.8)),
+}
+
+
+def play(rng: Rng, times: Vector, action: str) -> tuple[Vector, Vector]:
+    """Hips (frames, 3) and joint rotations (frames, 22, 4) of a take of ``action``.
+
+    Where a hand passes its shoulder the elbow turns over: such takes are drawn anew.
+    """
+    for _ in range(_TRIES):
+        hips, rotations = _take(rng, times, STYLES[action])
+        cosine = np.abs((rotations[1:] * rotations[:-1]).sum(axis=-1)).min()
+        if np.rad2deg(2 * np.arccos(min(cosine, 1.0))) * FPS < MAX_JOINT_SPEED_DEG_S:
+            break
+    return hips, rotations
+
+
+def _take(rng: Rng, times: Vector, style: _Style) -> tuple[Vector, Vector]:
+    every = rng.uniform(*style.every_s)
+    count = int(times[-1] / every) + 4
+    points = [np.concatenate(astuple(style.pose(rng))) for _ in range(count)]
+    moving = path(rng, times, points, every)
+    lengths = np.cumsum([len(v) for v in astuple(Pose(_v(0, 0, 0)))])[:-1]
+    hips, lean, bend, *feet_and_hands, gaze, left_knee, right_knee = np.split(
+        moving, lengths, axis=1
+    )
+    left_foot, right_foot, left_hand, right_hand, reach = feet_and_hands
+    pelvis = Rotation.from_rotvec(lean)
+    chest = pelvis * Rotation.from_rotvec(bend)
+    hands = []
+    for side, hand in enumerate((left_hand, right_hand)):
+        share = reach[:, side : side + 1].clip(0, 1)
+        world = share * hand + (1 - share) * (hips + chest.apply(hand))
+        hands.append(hips + chest.apply(_bendable(chest.inv().apply(world - hips), side)))
+    feet = (left_foot, right_foot)
+    if not style.free_legs:
+        feet = (_stepping(times, left_foot), _stepping(times, right_foot))
+    still = np.zeros(len(times))
+    # Standing legs point their knees where the pelvis faces, however far it leans.
+    facing = pelvis if style.free_legs else _heading(pelvis)
+    knees = (facing.apply(left_knee), facing.apply(right_knee))
+    rotations = assemble(
+        times,
+        hips,
+        pelvis,
+        bend,
+        feet,
+        (hands[0], hands[1]),
+        gaze,
+        (still, still),
+        knees,
+        free_feet=style.free_legs,
+    )
+    return hips, low_pass_rotations(rotations, FPS, _SMOOTH_HZ)
+
+
+def _heading(turn: Rotation) -> Rotation:
+    """The part of rotations (frames,) about the vertical, taken from where left is."""
+    left = turn.apply([1.0, 0.0, 0.0])
+    yaw = np.arctan2(-left[:, 2], left[:, 0])
+    return Rotation.from_rotvec(yaw[:, None] * (0.0, 1.0, 0.0))
+
+
+def _bendable(hand: Vector, side: int) -> Vector:
+    """A hand (frames, 3) in chest axes, moved forward where its elbow would fold too far."""
+    away = hand - SHOULDER * ((1, 1, 1) if side == 0 else (-1, 1, 1))
+    room = _CLOSEST_M**2 - (away[:, :2] ** 2).sum(axis=1)
+    ahead = np.sqrt(np.maximum(room, 0.0))
+    near = (np.linalg.norm(away, axis=1) < _CLOSEST_M) & (away[:, 2] < ahead)
+    moved = hand.copy()
+    moved[near, 2] += (ahead - away[:, 2])[near]
+    return moved
+
+
+def _stepping(times: Vector, foot: Vector) -> Vector:
+    """A foot that is lifted while it moves along the floor."""
+    speed = np.linalg.norm(np.gradient(foot[:, [0, 2]], times, axis=0), axis=1)
+    lifted = foot.copy()
+    lifted[:, 1] = np.maximum(foot[:, 1], ANKLE) + 0.08 * np.minimum(speed / 0.5, 1.0)
+    return lifted
