@@ -89,7 +89,7 @@ def test_preprocessing_twins_agree_with_the_core() -> None:
     core = np.empty((48, 64), np.float32)
     ImagePreprocessor(96, 128, 48, 64, 0.5, 0.25)(image, core)
     np.testing.assert_allclose(numpy_preprocess(image, 48, 64, 0.5, 0.25), core, atol=1e-5)
-    pytest.importorskip("cv2")
+    pytest.importorskip("cv2", reason="needs OpenCV")
     gray_level = 1 / 255 / 0.25
     found = opencv_preprocess(image, 48, 64, 0.5, 0.25)
     np.testing.assert_allclose(found, core, atol=0.51 * gray_level)

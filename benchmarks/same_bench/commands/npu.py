@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from same_engines import Bundle
-from same_export.qnn.build import build_and_write, count_steps
+from same_engines.errors import EngineError
 from same_runtime.demo import demo_bundle, demo_recording
 from same_runtime.recording import Recording
 
@@ -37,6 +37,10 @@ class NpuCommand:
 def run(command: NpuCommand) -> None:
     """Run the command. Raises ``SameError`` kinds for anything the user can mend."""
     recording = Recording(command.recording or demo_recording())
+    try:
+        from same_export.qnn.build import build_and_write, count_steps
+    except ImportError as error:
+        raise EngineError(f"npu: {error}; pip install '.[export,qnn]'") from None
     with tempfile.TemporaryDirectory() as folder, Progress(console=Console(stderr=True)) as bar:
         copied = Path(folder) / "bundle.same"
         shutil.copytree(command.bundle or demo_bundle(), copied)
