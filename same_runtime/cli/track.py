@@ -15,10 +15,12 @@ from rich.progress import Progress
 
 from same_engines.errors import InvalidInputError, RecordingError
 from same_runtime.cli.command import run_command
+from same_runtime.cli.outputs import check_formats, opened_outputs, write_files
 from same_runtime.cli.preview import draw_frame, save_animation, save_contact_sheet
 from same_runtime.cli.track_live import live_track, print_stats
 from same_runtime.demo import demo_bundle, demo_recording
 from same_runtime.options import TrackerOptions
+from same_runtime.outputs import Background, Output
 from same_runtime.pose import Pose, PoseStatus
 from same_runtime.recording import FRAME_STREAM, Recording
 from same_runtime.recording.pose_files import write_csv, write_mcap, write_npz
@@ -60,6 +62,11 @@ class TrackCommand:
     inject: str | None = None
     """With --live: a fault to inject, such as leg-gap or relocalisation (any other name lists
     them all)."""
+    send: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
+    """Where to send every pose; may be given several times: vmc://HOST:PORT for VTuber programs,
+    vrchat://HOST:PORT?trackers=hip,feet for VRChat. With --live in real time."""
+    write: str = ""
+    """Further files to write, with commas between them: bvh (poses.bvh, for Blender, Maya, ...)."""
 
 
 def track(command: TrackCommand) -> None:
@@ -69,13 +76,22 @@ def track(command: TrackCommand) -> None:
     recording = Recording(command.recording or demo_recording())
     if recording.rig is None:
         raise RecordingError(f"{recording.path}: has no cameras, so there are no frames to track")
+    check_formats(command.write)
     try:
         command.out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise RecordingError(f"--out {command.out}: cannot be made ({error.strerror})") from None
-    if command.live:
-        _track_live(command, recording)
-        return
+    with opened_outputs(command.send) as outputs:
+        if command.live:
+            _track_live(command, recording, outputs)
+        else:
+            _track_all(command, recording, outputs)
+    for output in outputs:
+        Console().print(output.summary(), highlight=False)
+
+
+def _track_all(command: TrackCommand, recording: Recording, outputs: Sequence[Output]) -> None:
+    assert recording.rig is not None
     if command.inject is not None or command.speed != 1.0:
         raise InvalidInputError("--inject and --speed need --live")
     poses: list[Pose] = []
@@ -94,6 +110,8 @@ def track(command: TrackCommand) -> None:
                 if command.preview and len(poses) % stride == 0:
                     strips.append(draw_frame(replayed, recording.rig))
                 poses.append(replayed.pose)
+                for output in outputs:
+                    output.send(replayed.pose)
                 if replayed.truth_world is not None:
                     difference = replayed.pose.joints_world - replayed.truth_world
                     errors_mm.append(1e3 * float(np.linalg.norm(difference, axis=1).mean()))
@@ -101,7 +119,7 @@ def track(command: TrackCommand) -> None:
     if not poses:
         why = replay.why_refused.get(FRAME_STREAM, "it holds none")
         raise RecordingError(f"{recording.path}: no frame could be tracked: {why}")
-    _write(command.out, poses)
+    _write(command, poses)
     if strips:
         step = max(1, len(strips) // _SHEET_STRIPS)
         save_contact_sheet(strips[::step][:_SHEET_STRIPS], command.out / "preview.png")
@@ -113,7 +131,7 @@ def track(command: TrackCommand) -> None:
     )
 
 
-def _track_live(command: TrackCommand, recording: Recording) -> None:
+def _track_live(command: TrackCommand, recording: Recording, outputs: Sequence[Output]) -> None:
     if command.preview:
         raise InvalidInputError("--preview draws replays without --live")
     options = TrackerOptions(precision=command.precision, threads=command.threads)
@@ -121,18 +139,27 @@ def _track_live(command: TrackCommand, recording: Recording) -> None:
     with SamePoseTracker(
         command.bundle or demo_bundle(), recording.rig, command.backend, options
     ) as tracker:
-        run = live_track(tracker, recording, command.speed, command.inject)
+        with Background(*outputs) as background:
+            tracker.on_pose(background.send)
+            run = live_track(tracker, recording, command.speed, command.inject)
         if not run.poses:
             raise RecordingError(f"{recording.path}: ended before the first pose")
-        _write(command.out, run.poses)
+        _write(command, run.poses)
         print_stats(console, run.stats)
         _report(console, run.poses, run.errors_mm, Counter(run.refused), tracker)
 
 
-def _write(folder: Path, poses: Sequence[Pose]) -> None:
-    write_npz(folder / "poses.npz", poses)
-    write_csv(folder / "poses.csv", poses)
-    write_mcap(folder / "poses.mcap", poses)
+def _write(command: TrackCommand, poses: Sequence[Pose]) -> None:
+    folder = command.out
+    try:
+        write_npz(folder / "poses.npz", poses)
+        write_csv(folder / "poses.csv", poses)
+        write_mcap(folder / "poses.mcap", poses)
+    except OSError as error:
+        raise RecordingError(
+            f"--out {folder}: cannot be written to ({error.strerror}); choose another folder"
+        ) from None
+    write_files(folder, command.write, poses)
 
 
 def _duration_ns(poses: Sequence[Pose]) -> int:

@@ -67,7 +67,7 @@ def _label_place(name: str) -> tuple[int, int, str]:
     """Pixels right of and below its joint, and the anchor: clear of axes and of other names."""
     if name == "pelvis" or any(part in name for part in ("shoulder", "elbow", "wrist")):
         return 0, 20, "middle"
-    below = 34 if "collar" in name else 10
+    below = 34 if "collar" in name else 24 if "foot" in name else 10
     return (10, below + 6, "start") if name.startswith("right") else (-8, below, "end")
 
 

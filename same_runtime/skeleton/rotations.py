@@ -101,17 +101,20 @@ class SkeletonSolver:
         self._user = UserSkeleton(bone_lengths_m)
         self._newest_ns = 0
         self._rotations: Array | None = None
+        self._newest: tuple[Pose, Skeleton] | None = None
         self._legs = np.zeros((2, 4))
 
     def reset(self) -> None:
         """Forget what is carried from pose to pose; the user's lengths stay."""
-        self._rotations = None
+        self._rotations = self._newest = None
 
     def solve(self, pose: Pose) -> Skeleton | None:
         """The skeleton of ``pose``; None while the pose has no body (before the first estimate).
         Raises ``InvalidInputError`` for what is no ``Pose``."""
         if not isinstance(pose, Pose):
             raise InvalidInputError(f"pose: expected a Pose, got {type(pose).__name__}")
+        if self._newest is not None and pose is self._newest[0]:
+            return self._newest[1]  # as asked for by a second output
         joints = pose.joints_world
         if not joints.any():
             return None
@@ -129,7 +132,7 @@ class SkeletonSolver:
             rotate(to_parent, joints - joints[_PARENTS]), pose.status is PoseStatus.VALID
         )
         bones = rotate(rotations[_PARENTS], offsets)
-        return Skeleton(
+        skeleton = Skeleton(
             pose.timestamp_ns,
             pose.status,
             read_only_copy(joints_of_bones(joints[_HEAD], bones)),
@@ -138,6 +141,8 @@ class SkeletonSolver:
             offsets,
             self._user.changed_count,
         )
+        self._newest = pose, skeleton
+        return skeleton
 
     def _rotations_world(self, joints: Array, devices: Array, gap_s: float) -> Array:
         before = self._rotations

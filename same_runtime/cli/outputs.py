@@ -1,0 +1,38 @@
+"""``--send`` and ``--write``: outputs by their names on the command line."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Final
+
+from same_engines.errors import InvalidInputError
+from same_runtime.outputs import BvhFile, Output, open_output
+from same_runtime.pose import Pose
+from same_runtime.skeleton.rotations import SkeletonSolver
+
+_FORMATS: Final = {"bvh": BvhFile}
+
+
+def check_formats(write: str) -> list[str]:
+    """The formats in ``write``, which has commas between them. Raises ``InvalidInputError``."""
+    formats = [name.strip() for name in write.split(",") if name.strip()]
+    for name in formats:
+        if name not in _FORMATS:
+            raise InvalidInputError(f"--write: expected {', '.join(_FORMATS)}, got {name!r}")
+    return formats
+
+
+def write_files(folder: Path, write: str, poses: Sequence[Pose]) -> None:
+    """Write ``poses`` in each format. Raises ``RecordingError`` where that cannot be done."""
+    for name in check_formats(write):
+        with _FORMATS[name](folder / f"poses.{name}") as file:
+            for pose in poses:
+                file.send(pose)
+
+
+@contextmanager
+def opened_outputs(addresses: Sequence[str]) -> Iterator[list[Output]]:
+    """The outputs at these addresses, closed at the end. Raises ``InvalidInputError``."""
+    solver = SkeletonSolver()
+    with ExitStack() as stack:
+        yield [stack.enter_context(open_output(address, solver)) for address in addresses]

@@ -1,0 +1,10 @@
+"""Where poses go: protocols and files that avatars are driven by. See ``docs/outputs.md``."""
+
+from same_runtime.outputs.background import Background
+from same_runtime.outputs.bvh import BvhFile
+from same_runtime.outputs.open_output import open_output
+from same_runtime.outputs.output import Output
+from same_runtime.outputs.vmc import VmcOutput
+from same_runtime.outputs.vrchat import VrchatOutput
+
+__all__ = ["Background", "BvhFile", "Output", "VmcOutput", "VrchatOutput", "open_output"]

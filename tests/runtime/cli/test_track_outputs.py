@@ -1,0 +1,79 @@
+"""``same-track --send`` and ``--write``."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from recordings import write_made_up
+
+pytest.importorskip("pythonosc", reason="needs pip install .[xr]")
+from osc_receiver import OscReceiver
+
+from same_engines.errors import InvalidInputError, RecordingError
+from same_model.synth.motion.capture.bvh import read_bvh
+from same_runtime.camera import CameraRig
+from same_runtime.cli.track import TrackCommand, track
+from same_runtime.conventions import JOINT_NAMES
+
+
+@pytest.fixture(scope="module")
+def recording_path(tmp_path_factory: pytest.TempPathFactory, small_rig: CameraRig) -> Path:
+    return write_made_up(tmp_path_factory.mktemp("recording") / "made-up.mcap", small_rig, 1.0)
+
+
+@pytest.mark.parametrize("live", [False, True])
+def test_poses_are_sent_and_written(
+    live: bool, tiny_bundle: Path, recording_path: Path, tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    with OscReceiver() as vmc, OscReceiver() as vrchat:
+        track(
+            TrackCommand(
+                recording_path, bundle=tiny_bundle, out=tmp_path, live=live, write="bvh",
+                send=(
+                    f"vmc://127.0.0.1:{vmc.port}",
+                    f"vrchat://127.0.0.1:{vrchat.port}?trackers=hip",
+                ),
+            )
+        )  # fmt: skip
+        vmc.wait_for(25)
+        vrchat.wait_for(4)
+    assert {address for address, _ in vrchat.messages} == {
+        f"/tracking/trackers/{name}/{what}"
+        for name in ("1", "head")
+        for what in ("position", "rotation")
+    }
+    assert {a[0] for path, a in vmc.messages if path.endswith("Bone/Pos")} >= {"Hips", "LeftToes"}
+    clip = read_bvh(tmp_path / "poses.bvh")
+    with np.load(tmp_path / "poses.npz") as poses:
+        bodies = poses["joints_world"].any(axis=(1, 2)).sum()
+    # Live, the display's ticks are not evenly spaced on a busy machine; the file's frames are.
+    assert clip.frames > 5 and (live or clip.frames == bodies)
+    assert set(clip.names) == set(JOINT_NAMES)
+    printed = capsys.readouterr().out
+    assert f"vmc://127.0.0.1:{vmc.port}: " in printed and "poses sent" in printed
+
+
+@pytest.mark.parametrize(
+    ("message", "options"),
+    [
+        ("'osc' is not known; expected an address such as vmc://", {"send": ("osc://a:1",)}),
+        ("--write: expected bvh, got 'glb'", {"write": "bvh,glb"}),
+    ],
+)
+def test_mistakes_are_named_before_anything_is_tracked(
+    tiny_bundle: Path, recording_path: Path, tmp_path: Path, message: str, options: dict
+) -> None:
+    with pytest.raises(InvalidInputError, match=message):
+        track(TrackCommand(recording_path, bundle=tiny_bundle, out=tmp_path / "out", **options))
+    assert not list(tmp_path.glob("out/*"))
+
+
+def test_a_result_that_cannot_be_written_is_one_line(
+    tiny_bundle: Path, recording_path: Path, tmp_path: Path
+) -> None:
+    for name in ("poses.npz", "poses.bvh"):
+        folder = tmp_path / name.replace(".", "-")
+        (folder / name).mkdir(parents=True)  # in the way, for root too
+        with pytest.raises(RecordingError, match=r"cannot be written.*; choose another"):
+            track(TrackCommand(recording_path, bundle=tiny_bundle, out=folder, write="bvh"))
