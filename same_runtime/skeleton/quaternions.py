@@ -3,17 +3,39 @@
 ``scipy.spatial.transform`` does the same, at ten times the cost for 22 of them.
 """
 
+from collections.abc import Sequence
+from typing import Final
+
 import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
 
+def _bilinear(terms: Sequence[str], size: int) -> Array:
+    """(size * size, outputs) from what each output sums, such as ``"+yz -zy"``."""
+    table = np.zeros((size, size, len(terms)))
+    for output, text in enumerate(terms):
+        for sign, first, second in map(tuple, text.split()):
+            table["xyzw".index(first), "xyzw".index(second), output] = 1.0 if sign == "+" else -1.0
+    return table.reshape(size * size, len(terms))
+
+
+# All products at once and one matrix product: a tenth of the calls that the formulas would take.
+_CROSS: Final = _bilinear(("+yz -zy", "+zx -xz", "+xy -yx"), 3)
+_MULTIPLY: Final = _bilinear(
+    ("+wx +xw +yz -zy", "+wy -xz +yw +zx", "+wz +xy -yx +zw", "+ww -xx -yy -zz"), 4
+)
+
+
+def _product(a: Array, b: Array, table: Array) -> Array:
+    products = a[..., :, None] * b[..., None, :]
+    return np.asarray(products.reshape(*products.shape[:-2], len(table)) @ table)
+
+
 def cross(a: Array, b: Array) -> Array:
     """The cross products of (..., 3) vectors."""
-    ax, ay, az = a[..., 0], a[..., 1], a[..., 2]
-    bx, by, bz = b[..., 0], b[..., 1], b[..., 2]
-    return np.stack((ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx), axis=-1)
+    return _product(a, b, _CROSS)
 
 
 def dot(a: Array, b: Array) -> Array:
@@ -29,17 +51,7 @@ def unit(vectors: Array) -> Array:
 
 def multiply(a: Array, b: Array) -> Array:
     """``a`` after ``b``."""
-    ax, ay, az, aw = a[..., 0], a[..., 1], a[..., 2], a[..., 3]
-    bx, by, bz, bw = b[..., 0], b[..., 1], b[..., 2], b[..., 3]
-    return np.stack(
-        (
-            aw * bx + ax * bw + ay * bz - az * by,
-            aw * by - ax * bz + ay * bw + az * bx,
-            aw * bz + ax * by - ay * bx + az * bw,
-            aw * bw - ax * bx - ay * by - az * bz,
-        ),
-        axis=-1,
-    )
+    return _product(a, b, _MULTIPLY)
 
 
 def inverse(q: Array) -> Array:
