@@ -77,12 +77,12 @@ def read_text_file(path: Path, kind: str, parse: Callable[[list[str]], Read]) ->
     """
     try:
         if path.suffix == ".xz":
-            with lzma.open(path, "rt", encoding="utf-8-sig") as text:
+            with lzma.open(path, "rt", encoding="utf-8-sig", errors="replace") as text:
                 lines = text.read().splitlines()
-        else:
-            lines = path.read_text(encoding="utf-8-sig").splitlines()
+        else:  # joint names may be in another encoding; the numbers are not
+            lines = path.read_text(encoding="utf-8-sig", errors="replace").splitlines()
         return parse([line for line in lines if line.strip()])
-    except (OSError, EOFError, lzma.LZMAError, UnicodeDecodeError) as error:
+    except (OSError, EOFError, lzma.LZMAError) as error:
         raise DataError(f"{path}: cannot be read ({error})") from None
     except Malformed as error:
         raise DataError(f"{path}: not a valid {kind} file: {error}") from None
