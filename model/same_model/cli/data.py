@@ -71,6 +71,7 @@ class Synth:
             print(f"same-data: licence not stated (say it by --credit): {names}", file=sys.stderr)
         made = found = 0
         reports = []
+        begun = os.times()
         with _progress() as progress:
             task = progress.add_task("recordings", total=len(jobs), note="")
             for result in run_jobs(self.config, jobs, self.out, self.workers, self.mcap):
@@ -82,7 +83,9 @@ class Synth:
         for report in reports:
             if report.notable:
                 print(report)
-        print(f"{self.out}: {made} stereo frames made, {found} were there already")
+        spent = sum(os.times()[:4]) - sum(begun[:4])  # this process and the workers that ended
+        rate = f" at {made / max(spent, 0.01):.0f} per second of processor time" if made else ""
+        print(f"{self.out}: {made} stereo frames made{rate}, {found} were there already")
         faults = sorted({report.fault for report in reports if report.fault})
         for fault in faults:
             print(f"same-data: left out: {fault}", file=sys.stderr)

@@ -244,7 +244,8 @@ def test_the_command_makes_previews_and_inspects(
     )
     assert cli.main(arguments.split()) == 0
     printed = capsys.readouterr().out
-    assert "07_12: kept 0 of 264" in printed and "stereo frames made" in printed
+    assert "07_12: kept 0 of 264" in printed and "stereo frames made at " in printed
+    assert "per second of processor time, 0 were there already" in printed
     assert "Only 13 and 14" in (out / "dataset.json").read_text()
     assert cli.main(f"preview {out} --out {tmp_path / 'p'} --columns 1 --rows 1".split()) == 0
     assert (tmp_path / "p" / "sheet.jpg").stat().st_size > 1000
