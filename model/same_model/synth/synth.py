@@ -26,8 +26,11 @@ from same_model.synth.motion.clip import Motion, MotionReport, interpolate_rotat
 from same_model.synth.motion.retarget import BodyMotion, retarget
 from same_model.synth.motion.splits import SplitFile
 from same_model.synth.plan import Job, job_motions, performer_shape, seeded
-from same_model.synth.render import scene
+from same_model.synth.render.gadgets import controller_mesh, tracker_mesh, with_gadgets
+from same_model.synth.render.materials import CONTROLLER, TRACKER
+from same_model.synth.render.outfit import Mesh, dress
 from same_model.synth.render.rig import miscalibrated, random_rig
+from same_model.synth.render.scene import Scene, random_scene
 from same_runtime.conventions import DEVICES, JOINT_NAMES, JOINT_PARENTS
 
 if TYPE_CHECKING:  # numba takes seconds to import
@@ -42,8 +45,8 @@ class Take:
     """A motion on a body with everything that decides what is seen and sensed."""
 
     motion: BodyMotion
-    mesh: scene.Mesh
-    place: scene.Scene
+    mesh: Mesh
+    place: Scene
     mounting: sensors.Mounting
     tracks: sensors.DeviceTracks
 
@@ -51,19 +54,19 @@ class Take:
 def stage_take(rng: np.random.Generator, motion: Motion, shape: NDArray[np.float64]) -> Take:
     """Dress and equip a performer and build a room around the motion."""
     body = make_body(shape)
-    clothes = scene.dress(rng, body)
+    clothes = dress(rng, body)
     # Wearers of headsets look at what their hands do; the capture's performers looked ahead.
     motion = rotated(motion, rng.uniform(0, 2 * np.pi), np.deg2rad(rng.uniform(0.0, 20.0)))
     worn = retarget(motion, body, clothes.sole_thickness_m)
     mounting = sensors.random_mounting(rng, worn)
     tracks = sensors.true_tracks(worn, mounting)
-    controller, tracker = scene.controller_mesh(rng), scene.tracker_mesh(rng)
-    mesh = scene.with_gadgets(
+    controller, tracker = controller_mesh(rng), tracker_mesh(rng)
+    mesh = with_gadgets(
         clothes,
-        [(*controller, scene.CONTROLLER)] * 2 + [(*tracker, scene.TRACKER)] * 2,
+        [(*controller, CONTROLLER)] * 2 + [(*tracker, TRACKER)] * 2,
     )
     path = worn.joints[:: max(1, worn.frames // 400), 0][:, [0, 2]]
-    place = scene.random_scene(rng, path, _seat(worn) if motion.seated else None)
+    place = random_scene(rng, path, _seat(worn) if motion.seated else None)
     return Take(worn, mesh, place, mounting, tracks)
 
 

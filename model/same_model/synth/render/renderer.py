@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from same_model.synth.render import _raster
-from same_model.synth.render.scene import Mesh, Scene
+from same_model.synth.render.outfit import Mesh
+from same_model.synth.render.scene import Scene
 from same_runtime.camera import CameraRig
 
 _SHADOW_CELLS = 96

@@ -5,7 +5,9 @@ from embreex.rtcore_scene import EmbreeScene
 
 from same_model.data.noise import add_sensor_noise
 from same_model.synth.motion import procedural
-from same_model.synth.render import _raster, scene
+from same_model.synth.render import _raster
+from same_model.synth.render.materials import SHIRT, SHOES, SKIN, TROUSERS
+from same_model.synth.render.outfit import dress
 from same_model.synth.render.renderer import ImageLook, Renderer, visible_joints
 from same_model.synth.render.rig import random_rig
 from same_model.synth.synth import near_joints, performer_shape, stage_take
@@ -208,9 +210,9 @@ def test_clothes_cover_the_skin_they_should(rng: np.random.Generator) -> None:
     from same_model.synth.body.body import make_body
 
     for _ in range(5):
-        mesh = scene.dress(rng, make_body(np.zeros(12)))
+        mesh = dress(rng, make_body(np.zeros(12)))
         shown = mesh.face_materials[np.arange(len(mesh.faces)), (mesh.face_covers.mean(1) <= 0) * 1]
-        for material in (scene.SHIRT, scene.TROUSERS, scene.SHOES, scene.SKIN):
+        for material in (SHIRT, TROUSERS, SHOES, SKIN):
             assert (shown == material).mean() > 0.02
         assert mesh.sole_thickness_m > 0
 
