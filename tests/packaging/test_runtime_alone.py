@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 pytestmark = pytest.mark.slow
 
-REASONS = r"\bneed(s|ed)?\b|has a GPU|^no |is not installed"
+REASONS = r"\bneed(s|ed)?\b|has a GPU|^no |is not installed|could not import"
 TESTED = ("tests/runtime", "tests/engines", "tests/core", "tests/bench")
 PACKAGES = ("same_runtime", "engines", "export", "model", "benchmarks/same_bench")
 

@@ -37,7 +37,7 @@ def stream_with_gap(
 @pytest.mark.parametrize("gap_ns", [MAX_FRAME_GAP_NS + 1, 2 * 10**9, 600 * 10**9])
 def test_after_a_long_gap_tracking_starts_anew(tiny_bundle: Path, gap_ns: int, lost: bool) -> None:
     if lost and gap_ns > 10**10:
-        pytest.skip("minutes of frames")
+        pytest.skip("needs minutes of frames")
     with SamePoseTracker(tiny_bundle) as tracker, SamePoseTracker(tiny_bundle) as fresh:
         count = 0
         for after, frame, imu in stream_with_gap(tracker, gap_ns, lost):
