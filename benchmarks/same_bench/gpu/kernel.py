@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from same_bench.measuring.checkout import find_checkout
 from same_bench.peers.deform_attn_reference import deform_attn_reference
 from same_engines.errors import EngineError
 from same_engines.gpu.deform_attn_cuda import DeformAttnShape
@@ -25,7 +26,6 @@ TOLERANCE = {False: 1e-5, True: 2e-3}
 _SECTOR_BYTES = 32
 _COLD_SETS_BYTES = 256 << 20  # several times the largest second-level cache
 _LAUNCHES_PER_GRAPH = 64
-_ROOT = Path(__file__).resolve().parents[2]
 
 Launch = Callable[[DeformAttnShape, list[int], list[int], int], None]
 Arrays = dict[str, np.ndarray]
@@ -39,7 +39,7 @@ class NativeKernel:
             [
                 "cmake",
                 "-S",
-                str(_ROOT / "cpp/cuda"),
+                str(find_checkout() / "cpp/cuda"),
                 "-B",
                 str(build),
                 "-DCMAKE_BUILD_TYPE=Release",
