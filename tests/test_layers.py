@@ -42,6 +42,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "same_export.parity",
         "same_export.write_bundle",
         "same_export.quantisation",
+        "same_export.cpu_int8",
         "same_export.qnn",
         "same_export.cli",
     ),

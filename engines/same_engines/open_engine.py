@@ -4,13 +4,16 @@ import logging
 import os
 from collections.abc import Callable
 
+import onnxruntime as ort
+
 from same_engines.bundle.reader import Bundle
 from same_engines.engine import Engine
 from same_engines.errors import EngineError
+from same_engines.fastest_precision import open_fastest
 from same_engines.gpu.cuda_device import find_driver
 from same_engines.onnxruntime.engine import OnnxRuntimeEngine
 from same_engines.onnxruntime.installed import warn_of_shadowing
-from same_engines.openvino.library import is_x86
+from same_engines.openvino.library import is_x86, load_openvino
 from same_engines.qnn.library import SOCS, TARGET_PREFIX, is_emulated
 
 BACKENDS = ("tensorrt", "tensorrt-rtx", "onnxruntime-cuda", "openvino", "onnxruntime")
@@ -23,6 +26,7 @@ NPU_BACKENDS = ("qnn", *SOCS)
 first on a device that has one, and never its emulation."""
 
 _GPU_BACKENDS = ("tensorrt", "tensorrt-rtx", "onnxruntime-cuda")
+_CPU_BACKENDS = ("openvino", "onnxruntime")
 _MAX_DEFAULT_THREADS = 4
 
 _log = logging.getLogger("same")
@@ -34,9 +38,11 @@ def open_engine(
     """Open ``bundle`` on a backend, all buffers allocated.
 
     ``backend``: one of ``BACKENDS``, ``OPENVINO_DEVICES`` or ``NPU_BACKENDS``, or ``auto`` for the
-    first of ``BACKENDS`` that works here; what it picked and why is logged. ``precision``: ``fp32``
-    or ``fp16`` graphs (the NPU's are quantised from ``fp32``). ``threads``: CPU threads for the
-    visual stage; None takes the processors this process may use, four at most.
+    first of ``BACKENDS`` that works here; what it picked and why is logged. ``precision``:
+    ``fp32``, ``fp16`` or, on CPUs, ``int8`` graphs (an NPU's are made from ``fp32``). ``auto`` is
+    ``fp32``, but on a CPU ``int8`` where that is faster, measured once and remembered.
+    ``threads``: CPU threads for the visual stage; None takes the processors this process may
+    use, four at most.
     Raises ``EngineError`` for an unknown or unusable backend, ``BundleError`` for a bad bundle.
     """
     warn_of_shadowing()
@@ -48,17 +54,18 @@ def open_engine(
         raise EngineError(f"threads: expected 1..256, got {threads}")
     if threads is None:
         threads = min(_usable_processors(), _MAX_DEFAULT_THREADS)
+    if precision == "int8" and backend not in ("auto", *_CPU_BACKENDS):
+        raise EngineError(
+            f"precision int8: is for CPUs, backend {' or '.join(_CPU_BACKENDS)}; got {backend!r}"
+        )
+    on_cpu = precision
+    if precision == "auto":
+        precision = "fp32"
     if backend in NPU_BACKENDS:
         if precision != "fp32":
             raise EngineError(f"{backend}: runs one precision, named fp32; got {precision!r}")
         return _open_qnn(bundle, backend, threads)
-    openers: dict[str, Callable[[], Engine]] = {
-        "tensorrt": lambda: _open_tensorrt(bundle, "tensorrt", precision),
-        "tensorrt-rtx": lambda: _open_tensorrt(bundle, "tensorrt-rtx", precision),
-        "onnxruntime-cuda": lambda: _open_onnxruntime_cuda(bundle, precision),
-        "openvino": lambda: _open_openvino(bundle, "openvino", precision, threads),
-        "onnxruntime": lambda: OnnxRuntimeEngine(bundle, precision, threads),
-    }
+    openers = _openers(bundle, precision, on_cpu, threads)
     if backend == "auto":
         reasons: list[str] = []
         if not is_emulated() and any(t.startswith(TARGET_PREFIX) for t in bundle.manifest.targets):
@@ -75,11 +82,24 @@ def open_engine(
     return engine
 
 
+def _openers(
+    bundle: Bundle, precision: str, on_cpu: str, threads: int
+) -> dict[str, Callable[[], Engine]]:
+    openers: dict[str, Callable[[], Engine]] = {
+        "tensorrt": lambda: _open_tensorrt(bundle, "tensorrt", precision),
+        "tensorrt-rtx": lambda: _open_tensorrt(bundle, "tensorrt-rtx", precision),
+        "onnxruntime-cuda": lambda: _open_onnxruntime_cuda(bundle, precision),
+        "openvino": lambda: _open_on_openvino(bundle, on_cpu, threads),
+        "onnxruntime": lambda: _open_on_onnxruntime(bundle, on_cpu, threads),
+    }
+    return {name: openers[name] for name in _CPU_BACKENDS} if precision == "int8" else openers
+
+
 def _open_first(
     openers: dict[str, Callable[[], Engine]], threads: int, reasons: list[str]
 ) -> Engine:
-    untried: set[str] = set()
-    missing = find_driver()
+    untried = set(BACKENDS) - set(openers)
+    missing = None if untried.issuperset(_GPU_BACKENDS) else find_driver()
     if missing is not None:  # spares importing libraries that could not run
         reasons.append(missing)
         untried.update(_GPU_BACKENDS)
@@ -96,6 +116,8 @@ def _open_first(
             reasons.append(str(error))
             continue
         on = "" if backend in _GPU_BACKENDS else f" on {threads} CPU threads"
+        if engine.precision == "int8":
+            on += " in int8"
         _log.info("backend auto: %s%s%s", backend, on, _because(reasons))
         return engine
     raise AssertionError("the last backend opens or raises")
@@ -110,6 +132,28 @@ def _open_tensorrt(bundle: Bundle, target: str, precision: str) -> Engine:
     from same_engines.tensorrt.engine import open_tensorrt_engine
 
     return open_tensorrt_engine(bundle, target, precision)
+
+
+def _open_on_openvino(bundle: Bundle, precision: str, threads: int) -> Engine:
+    if precision != "auto":
+        return _open_openvino(bundle, "openvino", precision, threads)
+    return open_fastest(
+        bundle,
+        f"openvino {load_openvino().version}",
+        threads,
+        lambda candidate: _open_openvino(bundle, "openvino", candidate, threads),
+    )
+
+
+def _open_on_onnxruntime(bundle: Bundle, precision: str, threads: int) -> Engine:
+    if precision != "auto":
+        return OnnxRuntimeEngine(bundle, precision, threads)
+    return open_fastest(
+        bundle,
+        f"onnxruntime {ort.__version__}",
+        threads,
+        lambda candidate: OnnxRuntimeEngine(bundle, candidate, threads),
+    )
 
 
 def _open_openvino(bundle: Bundle, backend: str, precision: str, threads: int) -> Engine:

@@ -16,6 +16,7 @@ from same_engines.json_values import parse_json
 from same_engines.qnn.library import SOCS, TARGET_PREFIX, find_soc, is_emulated, load_qnn
 from same_engines.tensorrt.build import build_plans, steps
 from same_engines.tensorrt.library import TARGETS, load_tensorrt
+from same_export.cpu_int8 import INT8_TARGET
 from same_runtime.camera import CameraRig
 from same_runtime.cli.command import run_command
 from same_runtime.demo import demo_recording
@@ -44,15 +45,17 @@ class ExportCommand:
     """Graphs to write: fp32 for CPUs, fp16 for GPUs, or both."""
     target: str | None = None
     """Also compile the graphs into the bundle: tensorrt-rtx for all RTX cards, no GPU needed
-    now; tensorrt for the GPU of this machine; qnn-xr2gen2 for the NPU of XR2 Gen 2 headsets, no
+    now; cpu-int8 for an 8-bit visual stage beside the float one, which CPUs run faster (any CPU);
+    tensorrt for the GPU of this machine; qnn-xr2gen2 for the NPU of XR2 Gen 2 headsets, no
     headset needed now (any unknown name lists the other NPUs)."""
     operator: Literal["plugin", "standard", "both"] = "plugin"
     """With --target tensorrt: deformable attention as one kernel (plugin), as standard layers, or
     both."""
     calibration_recording: Path | None = None
-    """With --target qnn-...: MCAP recording to quantise with; default: the shipped one."""
+    """With --target cpu-int8 or qnn-...: MCAP recording to quantise with; default: the shipped
+    one."""
     calibration_frames: int | None = None
-    """With --target qnn-...: use its first so many frames only."""
+    """With --target cpu-int8 or qnn-...: use its first so many frames only."""
     check_frames: int = 10
     """With --target qnn-...: frames of that recording tracked on the NPU, or on its slow
     emulation, for the report; 0 leaves it out."""
@@ -66,16 +69,21 @@ def export(command: ExportCommand) -> None:
         raise ExportError("--bundle needs --target: tensorrt-rtx, tensorrt or qnn-xr2gen2")
     for_npu = command.target is not None and command.target.startswith(TARGET_PREFIX)
     # Found missing now, not after minutes of exporting.
+    for_cpu = command.target == INT8_TARGET
     if for_npu:
         _check_npu_arguments(command)
+    elif for_cpu:
+        _check_calibration(command)
     elif command.target is not None:
         if command.target not in TARGETS:
-            known = ", ".join((*TARGETS, *SOCS))
+            known = ", ".join((*TARGETS, INT8_TARGET, *SOCS))
             raise ExportError(f"--target: expected one of {known}; got {command.target!r}")
         load_tensorrt(command.target)
     bundle = command.bundle or _export_checkpoint(command, command.ckpt or Path())
     if for_npu:
         _compile_for_npu(Bundle.open(bundle), command)
+    elif for_cpu:
+        _add_int8(Bundle.open(bundle), command)
     elif command.target is not None:
         _compile(Bundle.open(bundle), command)
 
@@ -148,14 +156,18 @@ def _check_npu_arguments(command: ExportCommand) -> None:
     assert command.target is not None
     find_soc(command.target)
     load_qnn()
+    _check_calibration(command)
+    if command.check_frames < 0:
+        raise ExportError(f"--check-frames: expected 0 or more, got {command.check_frames}")
+
+
+def _check_calibration(command: ExportCommand) -> None:
     if command.calibration_frames is not None and command.calibration_frames < 1:
         raise ExportError(
             f"--calibration-frames: expected 1 or more, got {command.calibration_frames}"
         )
-    if command.check_frames < 0:
-        raise ExportError(f"--check-frames: expected 0 or more, got {command.check_frames}")
     if command.precision == "fp16":
-        raise ExportError("--precision fp16: the NPU's graphs are quantised from fp32; add them")
+        raise ExportError(f"--precision fp16: {command.target} is quantised from fp32; add it")
     if command.calibration_recording is not None:
         Recording(command.calibration_recording)
     elif not demo_recording().is_file():
@@ -199,6 +211,27 @@ def _compile_for_npu(bundle: Bundle, command: ExportCommand) -> None:
         f"{report.soc}: {report.context_bytes / 1e6:.2f} MB of contexts and report.md in "
         f"{bundle.path / 'targets' / command.target}   "
         f"next: same-track --demo --bundle {bundle.path} --backend {command.target}"
+    )
+
+
+def _add_int8(bundle: Bundle, command: ExportCommand) -> None:
+    from same_export.cpu_int8.build import add_int8
+
+    bundle.verify()
+    recording = Recording(command.calibration_recording or demo_recording())
+    with Progress(console=Console(stderr=True)) as bar:
+        task = bar.add_task("starting", total=None)
+
+        def step(name: str | None) -> None:
+            if name is not None:
+                bar.update(task, description=name)
+            bar.advance(task)
+
+        accuracy = add_int8(bundle, recording, step, command.calibration_frames)
+    Console().print(
+        f"int8: joints {accuracy.mean_mm:.2f} mm on average and {accuracy.max_mm:.2f} mm at most "
+        f"from float32 over {accuracy.frames} frames of {accuracy.recording} on "
+        f"{accuracy.backend}   next: same-track --demo --bundle {bundle.path} --precision int8"
     )
 
 

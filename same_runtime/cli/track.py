@@ -49,9 +49,9 @@ class TrackCommand:
     preview: bool = False
     """Also draw preview.png (contact sheet) and preview.gif: cameras and a third-person view."""
     backend: str = "auto"
-    """Inference backend: auto or onnxruntime."""
-    precision: str = "fp32"
-    """Graphs to run: fp32 or fp16."""
+    """Inference backend: auto, openvino, onnxruntime, tensorrt, tensorrt-rtx, ..."""
+    precision: str = "auto"
+    """Graphs to run: fp32, fp16 or int8; auto is the fastest on a CPU, fp32 elsewhere."""
     threads: int | None = None
     """CPU threads for the visual stage; default: all this process may use, four at most."""
     live: bool = False

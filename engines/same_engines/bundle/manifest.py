@@ -15,7 +15,8 @@ from same_engines.json_values import parse_json
 FORMAT_VERSION: Final = 1
 MANIFEST_NAME: Final = "manifest.json"
 STAGES: Final = ("visual", "inertial", "fusion", "temporal")
-PRECISIONS: Final = ("fp32", "fp16")
+PRECISIONS: Final = ("fp32", "fp16", "int8")
+"""``int8``: for CPUs, an 8-bit ``visual`` beside the float32 graphs of the other stages."""
 PROCESSORS: Final = ("npu", "cpu")
 STATE_SUFFIX: Final = "_next"
 """An output ``X_next`` is the next frame's input ``X``: state that stays in the engine."""

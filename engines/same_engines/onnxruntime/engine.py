@@ -22,6 +22,10 @@ class OnnxRuntimeEngine(HostEngine):
     """
 
     backend = "onnxruntime"
+    spin_us: str | None = "300"
+    """How long threads wait for the next layer before they sleep: longer than between two layers,
+    shorter than between two frames. None leaves it to the library, whose threads spin for longer
+    than a frame lasts and take every core."""
 
     def __init__(self, bundle: Bundle, precision: str, threads: int) -> None:
         self._threads = threads
@@ -40,6 +44,8 @@ class OnnxRuntimeEngine(HostEngine):
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         options.log_severity_level = _ONNX_ERRORS_ONLY
+        if self.spin_us is not None:
+            options.add_session_config_entry("session.intra_op.spin_duration_us", self.spin_us)
         content = bundle.graph_bytes(self.precision, stage)
         try:
             return ort.InferenceSession(content, options, providers=["CPUExecutionProvider"])

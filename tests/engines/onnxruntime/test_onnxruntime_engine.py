@@ -1,5 +1,6 @@
 """The engine's contract: named tensors, carried state, typed errors."""
 
+import time
 from pathlib import Path
 
 import numpy as np
@@ -89,3 +90,13 @@ def test_a_closed_engine_says_so(tiny_bundle: Path) -> None:
     engine.close()
     with pytest.raises(EngineError, match="open engine"):
         engine.run("visual")
+
+
+def test_its_threads_sleep_between_frames(tiny_bundle: Path) -> None:
+    with open_engine(Bundle.open(tiny_bundle), "onnxruntime", threads=2) as engine:
+        fill_inputs(engine, 0)
+        for _ in range(3):
+            engine.run_frame()
+        before_s = time.process_time()
+        time.sleep(0.5)
+        assert time.process_time() - before_s < 0.25, "a thread spins while nothing is to do"

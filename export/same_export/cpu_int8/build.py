@@ -1,0 +1,156 @@
+"""Quantise a bundle's visual stage for CPUs, check what that does to the poses, and add it."""
+
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from hashlib import sha256
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from same_engines.atomic_files import replace_file
+from same_engines.bundle.manifest import GraphSpec, Manifest
+from same_engines.bundle.reader import Bundle, write_manifest
+from same_engines.errors import EngineError, ExportError
+from same_engines.open_engine import open_engine
+from same_export.cpu_int8.quantise import quantise
+from same_export.quantisation.calibrate import record_frames, spread
+from same_export.quantisation.float_graph import folded
+from same_export.quantisation.gptq import measure_layer_inputs
+from same_export.quantisation.joint_error import distances_mm
+from same_export.quantisation.ranges import known_ranges, measure_ranges
+from same_runtime.recording import Recording
+from same_runtime.recording.replay import Replay
+from same_runtime.tracker import SamePoseTracker
+
+PRECISION: Final = "int8"
+MOST_MEAN_MM, MOST_MM = 1.0, 10.0
+"""Mean and largest distance of a joint from where the float32 tracker has it that are allowed."""
+
+_GRAPH_NAME: Final = "visual.int8.onnx"
+_RANGE_FRAMES: Final = 64
+_ROUNDING_FRAMES: Final = 24
+
+Progress = Callable[[str | None], None]
+"""Hears the name of each step before it runs, and None for each tracked frame."""
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """The tracker with the 8-bit visual stage against the float32 tracker, over a recording."""
+
+    recording: str
+    frames: int
+    backend: str
+    mean_mm: float
+    p99_mm: float
+    max_mm: float
+    truth_fp32_mm: float | None
+    """Mean joint error against the recording's truth, in float32 ..."""
+    truth_int8_mm: float | None
+    """... and with the 8-bit stage."""
+
+
+def add_int8(
+    bundle: Bundle,
+    recording: Recording,
+    progress: Progress = lambda step: None,
+    calibration_frames: int | None = None,
+) -> Accuracy:
+    """Put ``int8`` graphs into ``bundle``: an 8-bit ``visual``, calibrated with ``recording`` or
+    its first ``calibration_frames`` frames, and the float32 graphs of the other stages.
+
+    The whole recording is tracked in both precisions; the figures go into the manifest. Raises
+    ``ExportError`` when the poses differ by more than ``MOST_MEAN_MM`` or ``MOST_MM``, and the
+    bundle is as it was then; ``RecordingError`` and ``BundleError`` for bad input.
+    """
+    if "fp32" not in bundle.precisions():
+        raise ExportError(f"{bundle.path}: has no fp32 graphs, which the int8 ones are made from")
+    progress("tracking the calibration recording")
+    frames = record_frames(bundle, recording, calibration_frames)
+    inputs = [frame["visual"] for frame in frames]
+    progress("quantising visual")
+    where = str(bundle.path / bundle.graph("fp32", "visual").path)
+    model = folded(bundle.graph_bytes("fp32", "visual"), where)
+    ranges = measure_ranges(model, spread(inputs, _RANGE_FRAMES), known_ranges(bundle))
+    behaviour = measure_layer_inputs(model, spread(inputs, _ROUNDING_FRAMES))
+    content = quantise(model, ranges, behaviour)
+    with tempfile.TemporaryDirectory(prefix="same-int8-") as folder:
+        trial = Bundle.open(shutil.copytree(bundle.path, Path(folder) / bundle.path.name))
+        _write(trial, content, None)
+        progress("tracking in both precisions")
+        accuracy = compare(trial, recording, lambda: progress(None))
+    if not (accuracy.mean_mm <= MOST_MEAN_MM and accuracy.max_mm <= MOST_MM):
+        raise ExportError(
+            f"int8: joints differ from float32 by {accuracy.mean_mm:.2f} mm on average and "
+            f"{accuracy.max_mm:.2f} mm at most over {accuracy.recording}, {MOST_MEAN_MM:g} and "
+            f"{MOST_MM:g} mm are allowed; the bundle is unchanged; calibrate with a recording "
+            "that shows more of what is tracked (--calibration-recording)"
+        )
+    _write(bundle, content, accuracy)
+    return accuracy
+
+
+def compare(
+    bundle: Bundle, recording: Recording, progress: Callable[[], None] = lambda: None
+) -> Accuracy:
+    """Track ``recording`` with ``bundle`` in float32 on ONNX Runtime and in 8 bits on the engine
+    that is there for them. Raises what opening the engines raises."""
+    exact, truth, _ = _track(bundle, recording, "onnxruntime", "fp32", progress)
+    try:
+        rounded, _, backend = _track(bundle, recording, "openvino", PRECISION, progress)
+    except EngineError:
+        rounded, _, backend = _track(bundle, recording, "onnxruntime", PRECISION, progress)
+    distance = distances_mm(rounded, exact)
+    return Accuracy(
+        recording=recording.path.name,
+        frames=len(exact),
+        backend=backend,
+        mean_mm=float(distance.mean()),
+        p99_mm=float(np.percentile(distance, 99)),
+        max_mm=float(distance.max()),
+        truth_fp32_mm=None if truth is None else float(distances_mm(exact, truth).mean()),
+        truth_int8_mm=None if truth is None else float(distances_mm(rounded, truth).mean()),
+    )
+
+
+def _track(
+    bundle: Bundle,
+    recording: Recording,
+    backend: str,
+    precision: str,
+    progress: Callable[[], None],
+) -> tuple[NDArray[np.float64], NDArray[np.float64] | None, str]:
+    joints, truth = [], []
+    engine = open_engine(bundle, backend, precision, threads=1)
+    with SamePoseTracker(bundle.path, recording.rig, engine) as tracker:
+        for replayed in Replay(recording, tracker):
+            joints.append(replayed.pose.joints_world)
+            if replayed.truth_world is not None:
+                truth.append(replayed.truth_world)
+            progress()
+    whole = len(truth) == len(joints)
+    return np.array(joints), np.array(truth) if whole else None, engine.backend
+
+
+def _write(bundle: Bundle, content: bytes, accuracy: Accuracy | None) -> None:
+    """The graph first, then the manifest, which alone makes it count."""
+    exact = bundle.manifest.graphs["fp32"]
+    visual = replace(exact["visual"], path=_GRAPH_NAME, sha256=sha256(content).hexdigest())
+    graphs: dict[str, dict[str, GraphSpec]] = {
+        **{name: dict(stages) for name, stages in bundle.manifest.graphs.items()},
+        PRECISION: {**exact, "visual": visual},
+    }
+    parity = dict(bundle.manifest.parity)
+    if accuracy is not None:
+        parity[PRECISION] = asdict(accuracy)
+    try:
+        replace_file(bundle.path / _GRAPH_NAME, content)
+    except OSError as error:
+        raise ExportError(f"{bundle.path}: cannot be written ({error.strerror})") from None
+    write_manifest(
+        bundle, Manifest(**{**vars(bundle.manifest), "graphs": graphs, "parity": parity})
+    )
