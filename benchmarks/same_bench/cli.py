@@ -18,6 +18,7 @@ _COMMANDS: Final = {
     "latency": _Command("LatencyCommand", "frame to pose, part by part, and peers (the default)"),
     "compare": _Command("CompareCommand", "is one latency report faster than another, or chance?"),
     "push": _Command("PushCommand", "push against PyTorch eager and recomputing the window"),
+    "engines": _Command("EnginesCommand", "a processor's engines, precisions and thread counts"),
     "ingest": _Command("IngestCommand", "what one device sample costs"),
     "live": _Command("LiveCommand", "a started tracker: missed display deadlines and their cause"),
     "prediction": _Command("PredictionCommand", "what at_time gains over holding the last pose"),
