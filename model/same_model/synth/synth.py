@@ -34,7 +34,7 @@ from same_model.synth.render.scene import Scene, random_scene
 from same_runtime.conventions import DEVICES, JOINT_NAMES, JOINT_PARENTS
 
 if TYPE_CHECKING:  # numba takes seconds to import
-    from same_model.synth.render.renderer import Rendered, Renderer
+    from same_model.synth.render.renderer import ImageLook, Rendered, Renderer
 
 _SEAT_CLEARANCE_M = 0.10
 _TARGET_BRIGHTNESS = 0.42
@@ -102,31 +102,16 @@ def near_joints(frames: int) -> NDArray[np.bool_]:
 
 def make_sequence(config: SynthConfig, job: Job, motion: Motion, path: Path) -> int:
     """Render and sense one stretch of motion into ``path``; returns its frames."""
-    from same_model.synth.render.renderer import ImageLook, Renderer
+    from same_model.synth.render.renderer import Renderer
 
     rng = seeded(config.seed, "take", motion.name)
     take = stage_take(rng, motion, performer_shape(config.seed, job.performer, job.varied))
     rig = random_rig(rng, config.width, config.height, config.rig_spread)
-    look = ImageLook(
-        gamma=float(rng.uniform(0.6, 1.0)),
-        vignetting=float(rng.uniform(0.3, 1.2)),
-        shutter=float(rng.uniform(0.03, 0.3)) * config.fps / 30.0,
-        black_level=float(rng.uniform(0.0, 8.0)),
-    )
-
-    # Frames start late and end early enough for every stream to have samples around them.
-    margin_s = 0.05
-    span = float(take.tracks.times_s[-1]) - 2 * margin_s
-    times = margin_s + np.arange(int(span * config.fps) + 1) / config.fps
-    times = times + rng.normal(0.0, 0.00005, len(times))
-    epoch_ns = int(rng.integers(10**9, 10**13))
+    look = _random_look(rng, config.fps)
+    times, epoch_ns = _frame_times(rng, float(take.tracks.times_s[-1]), config.fps)
     stamps = epoch_ns + np.round(times * 1e9).astype(np.int64)
     T = len(times)
-    poses = np.tile(np.eye(4), (T, len(DEVICES), 1, 1))
-    for d in range(len(DEVICES)):
-        position, orientation = take.tracks.at(d, times)
-        poses[:, d, :3, :3] = Rotation.from_quat(orientation).as_matrix()
-        poses[:, d, :3, 3] = position
+    poses = _device_poses(take.tracks, times)
     joints, matrices = _at_times(take.motion, times)
 
     brightness = _TARGET_BRIGHTNESS * float(rng.uniform(0.7, 1.4))
@@ -164,27 +149,69 @@ def make_sequence(config: SynthConfig, job: Job, motion: Motion, path: Path) -> 
             },
             streams,
             {
-                "meta": {
-                    "source": motion.name.split("_v")[0],
-                    "source_frames": list(motion.source_frames),
-                    "upper_body": job.upper_body.name.split(".")[0] if job.upper_body else None,
-                    "action": job.action,
-                    "performer": job.performer,
-                    "stature_m": round(take.motion.body.stature_m, 4),
-                    "split": job.split,
-                    "split_version": job.split_label,
-                    "seed": config.seed,
-                    "config": asdict(config),
-                    "config_digest": config.digest,
-                    "frames": T,
-                    "licence": f"Motion: {job.credit}. Body: CC0. Images and sensor readings: "
-                    "synthetic.",
-                },
+                "meta": _meta(config, job, motion, take, T),
                 "rig": miscalibrated(rng, rig).to_dict(),
                 "rig_true": rig.to_dict(),
             },
         )
     return T
+
+
+def _random_look(rng: np.random.Generator, fps: float) -> "ImageLook":
+    from same_model.synth.render.renderer import ImageLook
+
+    return ImageLook(
+        gamma=float(rng.uniform(0.6, 1.0)),
+        vignetting=float(rng.uniform(0.3, 1.2)),
+        shutter=float(rng.uniform(0.03, 0.3)) * fps / 30.0,
+        black_level=float(rng.uniform(0.0, 8.0)),
+    )
+
+
+def _frame_times(
+    rng: np.random.Generator, end_s: float, fps: float
+) -> tuple[NDArray[np.float64], int]:
+    """When frames are taken, seconds into the motion, and the device's clock at its start, ns.
+
+    Frames start late and end early enough for every stream to have samples around them.
+    """
+    margin_s = 0.05
+    span = end_s - 2 * margin_s
+    times = margin_s + np.arange(int(span * fps) + 1) / fps
+    times = times + rng.normal(0.0, 0.00005, len(times))
+    return times, int(rng.integers(10**9, 10**13))
+
+
+def _device_poses(
+    tracks: sensors.DeviceTracks, times_s: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """``T_world_device`` (T, 5, 4, 4)."""
+    poses = np.tile(np.eye(4), (len(times_s), len(DEVICES), 1, 1))
+    for d in range(len(DEVICES)):
+        position, orientation = tracks.at(d, times_s)
+        poses[:, d, :3, :3] = Rotation.from_quat(orientation).as_matrix()
+        poses[:, d, :3, 3] = position
+    return poses
+
+
+def _meta(
+    config: SynthConfig, job: Job, motion: Motion, take: Take, frames: int
+) -> dict[str, object]:
+    return {
+        "source": motion.name.split("_v")[0],
+        "source_frames": list(motion.source_frames),
+        "upper_body": job.upper_body.name.split(".")[0] if job.upper_body else None,
+        "action": job.action,
+        "performer": job.performer,
+        "stature_m": round(take.motion.body.stature_m, 4),
+        "split": job.split,
+        "split_version": job.split_label,
+        "seed": config.seed,
+        "config": asdict(config),
+        "config_digest": config.digest,
+        "frames": frames,
+        "licence": f"Motion: {job.credit}. Body: CC0. Images and sensor readings: synthetic.",
+    }
 
 
 def _shots(
@@ -216,7 +243,7 @@ def _seen(
     near: NDArray[np.bool_],
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Pixels (2, 22, 2) of world ``joints`` (22, 3) and whether they show, (2, 22)."""
-    from same_model.synth.render._raster import first_box
+    from same_model.synth.render._shading import first_box
     from same_model.synth.render.renderer import visible_joints
 
     joints_2d = np.empty((2, len(JOINT_NAMES), 2))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from same_model.synth.render import _raster
+from same_model.synth.render import _exposure, _raster, _shading
 from same_model.synth.render.outfit import Mesh
 from same_model.synth.render.scene import Scene
 from same_runtime.camera import CameraRig
@@ -118,21 +118,15 @@ class Renderer:
         ``matrices``: (frames of the mesh, 3, 4) rest to world. ``T_world_head``: (4, 4).
         ``points``: (P, 3) world points whose first surface is asked. ``gain``: exposure.
         """
-        scene, look = self._scene, self._look
-        world, lit = _raster.pose_and_light(
-            self._rest,
-            self._frames_of,
-            self._weights,
-            np.ascontiguousarray(matrices, np.float32),
-            self.faces,
-            scene.light,
-            scene.ambient,
-            scene.diffuse,
-        )
-        centre = T_world_head[[0, 2], 3]
-        shadow_origin = centre - _SHADOW_CELLS * _SHADOW_CELL_M / 2
-        shadow_map = _raster.cast_shadow(
-            world, scene.light, shadow_origin, _SHADOW_CELL_M, _SHADOW_CELLS, _CONTACT_HEIGHT_M
+        world, lit = self._pose_and_light(matrices)
+        shadow_origin = T_world_head[[0, 2], 3] - _SHADOW_CELLS * _SHADOW_CELL_M / 2
+        shadow_map = _shading.cast_shadow(
+            world,
+            self._scene.light,
+            shadow_origin,
+            _SHADOW_CELL_M,
+            _SHADOW_CELLS,
+            _CONTACT_HEIGHT_M,
         )
         H, W = self._linear.shape
         images = np.empty((2, *self._shape), np.uint8)
@@ -146,74 +140,121 @@ class Renderer:
             T_world_cam = T_world_head @ self._T_head_cam[view]
             R = np.ascontiguousarray(T_world_cam[:3, :3].T)
             t = -R @ T_world_cam[:3, 3]
-            lens = self._lenses[view]
-            pixels = _raster.project(world, R, t, lens)
-            targets = _raster.project(points, R, t, lens)
+            pixels = _raster.project(world, R, t, self._lenses[view])
             hit_range[view], hit_face[view] = _raster.rasterise(
                 pixels,
                 self.faces,
                 self._rays[view],
-                targets,
+                _raster.project(points, R, t, self._lenses[view]),
                 depth[view],
                 triangle[view],
                 self._bary,
             )
-            _raster.shade(
-                self._rays[view],
-                self._usable[view],
-                np.ascontiguousarray(T_world_cam[:3, :3]),
-                T_world_cam[:3, 3],
-                self._pixel_angle,
-                depth[view],
-                triangle[view],
-                self._bary,
-                self.faces,
-                self._materials_of,
-                self._covers,
-                self._rest,
-                lit,
-                scene.materials,
-                scene.mips,
-                scene.room,
-                scene.boxes,
-                scene.light,
-                scene.ambient,
-                scene.diffuse,
-                shadow_map,
-                shadow_origin,
-                _SHADOW_CELL_M,
-                scene.shadow,
-                self._linear,
+            self._shade(
+                view, T_world_cam, depth[view], triangle[view], lit, shadow_map, shadow_origin
             )
-            shutter, pixels_before, T_before = 0.0, pixels, T_world_cam
-            if self._before is not None and look.shutter > 0:
-                shutter = look.shutter
-                pixels_before, T_before = self._before[view]
-            relative = np.linalg.inv(T_before) @ T_world_cam
-            _raster.expose(
-                self._linear,
-                depth[view],
-                triangle[view],
-                self._bary,
-                self.faces,
-                pixels,
-                pixels_before,
-                self._rays[view],
-                self._vignette[view],
-                self._tone,
-                gain,
-                np.ascontiguousarray(relative[:3, :3]),
-                np.ascontiguousarray(relative[:3, 3]),
-                lens,
-                shutter,
-                self._factor,
-                images[view],
-            )
+            self._expose(view, T_world_cam, depth[view], triangle[view], pixels, gain, images[view])
             remembered.append((pixels, T_world_cam))
             brightness += float(self._linear[::4, ::4].mean()) / 2
         self._before = remembered
         self.mean_brightness = brightness
         return Rendered(images, depth, triangle, hit_range, hit_face)
+
+    def _pose_and_light(
+        self, matrices: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """World vertices (V, 3) and their brightness (V,)."""
+        world, lit = _raster.pose_and_light(
+            self._rest,
+            self._frames_of,
+            self._weights,
+            np.ascontiguousarray(matrices, np.float32),
+            self.faces,
+            self._scene.light,
+            self._scene.ambient,
+            self._scene.diffuse,
+        )
+        return world, lit
+
+    def _shade(
+        self,
+        view: int,
+        T_world_cam: NDArray[np.float64],
+        depth: NDArray[np.float32],
+        triangle: NDArray[np.int32],
+        lit: NDArray[np.float32],
+        shadow_map: NDArray[np.float32],
+        shadow_origin: NDArray[np.float64],
+    ) -> None:
+        """Fill the linear image, and the room into ``depth`` and ``triangle``."""
+        scene = self._scene
+        _shading.shade(
+            self._rays[view],
+            self._usable[view],
+            np.ascontiguousarray(T_world_cam[:3, :3]),
+            T_world_cam[:3, 3],
+            self._pixel_angle,
+            depth,
+            triangle,
+            self._bary,
+            self.faces,
+            self._materials_of,
+            self._covers,
+            self._rest,
+            lit,
+            scene.materials,
+            scene.mips,
+            scene.room,
+            scene.boxes,
+            scene.light,
+            scene.ambient,
+            scene.diffuse,
+            shadow_map,
+            shadow_origin,
+            _SHADOW_CELL_M,
+            scene.shadow,
+            self._linear,
+        )
+
+    def _expose(
+        self,
+        view: int,
+        T_world_cam: NDArray[np.float64],
+        depth: NDArray[np.float32],
+        triangle: NDArray[np.int32],
+        pixels: NDArray[np.float32],
+        gain: float,
+        image: NDArray[np.uint8],
+    ) -> None:
+        """Read the linear image out into ``image``, blurred by the motion since the last frame."""
+        shutter, pixels_before, T_before = 0.0, pixels, T_world_cam
+        if self._before is not None and self._look.shutter > 0:
+            shutter = self._look.shutter
+            pixels_before, T_before = self._before[view]
+        relative = np.linalg.inv(T_before) @ T_world_cam
+        flow = _raster.camera_flow(
+            depth,
+            self._rays[view],
+            np.ascontiguousarray(relative[:3, :3]),
+            np.ascontiguousarray(relative[:3, 3]),
+            self._lenses[view],
+            shutter,
+        )
+        _exposure.expose(
+            self._linear,
+            triangle,
+            self._bary,
+            self.faces,
+            pixels,
+            pixels_before,
+            flow,
+            self._vignette[view],
+            self._tone,
+            gain,
+            shutter,
+            self._factor,
+            image,
+        )
 
 
 def visible_joints(

@@ -5,7 +5,7 @@ from embreex.rtcore_scene import EmbreeScene
 
 from same_model.data.noise import add_sensor_noise
 from same_model.synth.motion import procedural
-from same_model.synth.render import _raster
+from same_model.synth.render import _raster, _shading
 from same_model.synth.render.materials import SHIRT, SHOES, SKIN, TROUSERS
 from same_model.synth.render.outfit import dress
 from same_model.synth.render.renderer import ImageLook, Renderer, visible_joints
@@ -96,7 +96,7 @@ def _geometry(shot: Shot) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         inside.append(camera.project(points)[1])
         toward = (shot.joints - T[:3, 3]) / np.linalg.norm(points, axis=1)[:, None]
         box.append(
-            [_raster.first_box(*T[:3, 3], *d, shot.take.place.boxes, np.inf)[0] for d in toward]
+            [_shading.first_box(*T[:3, 3], *d, shot.take.place.boxes, np.inf)[0] for d in toward]
         )
     return np.array(local), np.array(inside), np.array(box)
 
@@ -173,10 +173,10 @@ def test_room_depth_is_the_room(shot: Shot) -> None:
 
 def test_first_box_is_where_it_should_be() -> None:
     box = np.array([[0.0, 1.0, -3.0, 0.5, 0.5, 0.5, np.cos(0.3), np.sin(0.3), 10.0]])
-    r, which, _ = _raster.first_box(0.0, 1.0, 0.0, 0.0, 0.0, -1.0, box, np.inf)
+    r, which, _ = _shading.first_box(0.0, 1.0, 0.0, 0.0, 0.0, -1.0, box, np.inf)
     assert which == 0 and r == pytest.approx(3 - 0.5 / np.cos(0.3), rel=1e-6)
-    assert _raster.first_box(0.0, 1.0, 0.0, 0.0, 0.0, 1.0, box, np.inf)[1] == -1
-    assert _raster.first_box(0.0, 1.0, 0.0, 0.0, 0.0, -1.0, box, 2.0)[1] == -1
+    assert _shading.first_box(0.0, 1.0, 0.0, 0.0, 0.0, 1.0, box, np.inf)[1] == -1
+    assert _shading.first_box(0.0, 1.0, 0.0, 0.0, 0.0, -1.0, box, 2.0)[1] == -1
 
 
 def test_corners_are_dark_and_the_middle_is_not(shot: Shot) -> None:
