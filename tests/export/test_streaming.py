@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from streams import made_up_stream
 from tiny_model import TINY, tiny_model
@@ -65,8 +66,12 @@ def offline_world_joints(rig: CameraRig) -> np.ndarray:
     return np.einsum("tij,tkj->tki", T[:, :3, :3], joints) + T[:, None, :3, 3]
 
 
-def test_streaming_equals_one_offline_pass(exported_bundle: Path) -> None:
-    with SamePoseTracker(exported_bundle) as tracker:
+@pytest.mark.parametrize("backend", ["onnxruntime", "openvino"])
+def test_streaming_equals_one_offline_pass(exported_bundle: Path, backend: str) -> None:
+    if backend == "openvino":
+        pytest.importorskip("openvino")
+    with SamePoseTracker(exported_bundle, backend=backend) as tracker:
+        assert tracker.backend == backend
         streamed = np.array(
             [tracker.push(*inputs).joints_world for inputs in made_up_stream(tracker.rig, FRAMES)]
         )
