@@ -24,6 +24,7 @@ from same_engines.bundle.plans import (
 from same_engines.errors import BundleError, EngineError
 from same_engines.gpu.cuda_device import find_driver
 from same_engines.gpu.deform_attn_cuda import DeformAttnShape, compile_kernel
+from same_engines.openvino.library import is_x86
 from same_engines.tensorrt.build import build_plans, build_stage, plan_key, steps
 from same_engines.tensorrt.engine import open_stages, usable_plans
 from same_engines.tensorrt.library import load_tensorrt
@@ -287,9 +288,11 @@ def test_auto_says_what_it_picked_and_why(
         caplog.at_level("INFO", "same"),
         open_engine(Bundle.open(tiny_bundle), "auto", threads=1) as engine,
     ):
-        assert engine.backend == "onnxruntime"
+        picked = engine.backend
+    has_openvino = is_x86() and importlib.util.find_spec("openvino") is not None
+    assert picked == ("openvino" if has_openvino else "onnxruntime")
     assert (
-        "backend auto: onnxruntime on 1 CPU threads, because no NVIDIA driver on this machine"
+        f"backend auto: {picked} on 1 CPU threads, because no NVIDIA driver on this machine"
         in caplog.text
     )
 

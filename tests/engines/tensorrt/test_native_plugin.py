@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 REPO = Path(__file__).resolve().parents[3]
-ITERATIONS = 2  # of the tiny network
+ITERATIONS = 1  # of the tiny bundle
 
 _BUILD_WITH_BOTH = """
 import json, re, sys
