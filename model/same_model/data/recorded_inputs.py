@@ -10,7 +10,7 @@ from same_engines.errors import DataError
 from same_model.config import ModelConfig
 from same_model.data.device_stream import DeviceStream
 from same_model.data.sequence import SequenceReader
-from same_runtime._core import FrameAssembler, ImagePreprocessor, Synchroniser
+from same_runtime._core import FrameAssembler, ImagePreprocessor, LookupKind, Synchroniser
 from same_runtime.conventions import (
     DEVICES,
     FEATURE_DIM,
@@ -20,6 +20,7 @@ from same_runtime.conventions import (
     POSE_DEVICES,
     VIEWS,
 )
+from same_runtime.estimation.estimator import MAX_FRAME_GAP_NS
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,8 @@ class RecordedInputs:
 
     frames: NDArray[np.int64]
     """(F,) index of each frame in the sequence."""
+    starts: NDArray[np.int64]
+    """(S,) first row of each stretch: 0, and every row at which tracking starts anew."""
     timestamps_ns: NDArray[np.int64]
     """(F,)."""
     view_valid: NDArray[np.float32]
@@ -154,7 +157,8 @@ def read_inputs(
     time_offset_s = np.zeros((count, window), np.float32)
     window_valid = np.zeros((count, window), np.float32)
     T_world_anchor = np.zeros((count, 4, 4))
-    known = np.zeros(count, bool)
+    known, anew = np.zeros(count, bool), np.zeros(count, bool)
+    newest_ns: int | None = None
     synchroniser = Synchroniser()
     feeder = _Feeder(kept_streams(sequence, losses), synchroniser)
     assembler = FrameAssembler(sequence.rig.left.T_head_cam, 0.0, window)
@@ -162,15 +166,21 @@ def read_inputs(
     try:
         for frame, stamp in enumerate(stamps.tolist()):
             feeder.push_until(stamp)
+            states = synchroniser.lookup(stamp)
+            late = newest_ns is not None and stamp - newest_ns > MAX_FRAME_GAP_NS
+            if late and states.how[0] != LookupKind.MISSING:
+                assembler.reset()
+                newest_ns = None
             known[frame] = assembler.assemble(
                 stamp,
-                synchroniser.lookup(stamp),
+                states,
                 imu_features[frame],
                 T_anchor_cam[frame],
                 time_offset_s[frame],
                 window_valid[frame],
             )
             if known[frame]:
+                anew[frame], newest_ns = newest_ns is None, stamp
                 T_world_anchor[frame] = assembler.T_world_anchor
     except ValueError as error:
         raise DataError(f"{sequence.path}: frame {frame}: {error}") from None
@@ -185,6 +195,7 @@ def read_inputs(
     joints_local = (joints_world - T_world_cam[:, None, :3, 3]) @ T_world_cam[:, :3, :3]
     return RecordedInputs(
         frames,
+        np.flatnonzero(anew[frames]),
         stamps[frames],
         (~lost_views(sequence, losses)[frames]).astype(np.float32),
         imu_features[frames],

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from same_engines.errors import DataError
 from same_model.data.recorded_inputs import Loss, kept_streams, lost_views, read_images, read_inputs
 from same_model.data.sequence import SequenceReader
+from same_model.network.visual import VisualOutput
 from same_model.same_network import SameModel
 from same_runtime.conventions import DEVICES, JOINT_NAMES, POSE_DEVICES
 from same_runtime.pose import PoseStatus
@@ -88,11 +89,31 @@ class OfflineModels:
             visual = first.find_joints(tensors[0]) if len(group) > 1 else None
             T = inputs.T_world_anchor
             for name, model in group.items():
-                output = model.forward_sequence(*tensors, visual=visual)
-                joints = output.joints_anchor.numpy().astype(np.float64)
+                joints = _joints_anchor(model, inputs.starts, tensors, visual)
                 joints_world = joints @ T[:, :3, :3].swapaxes(1, 2) + T[:, None, :3, 3]
                 found[name] = PredictedPoses(inputs.frames, joints_world)
         return found
+
+
+def _joints_anchor(
+    model: SameModel,
+    starts: NDArray[np.int64],
+    tensors: Sequence[torch.Tensor],
+    visual: VisualOutput | None,
+) -> NDArray[np.float64]:
+    """(F, J, 3) metres, each frame in its anchor; every stretch from a fresh state."""
+    frames = len(tensors[0])
+    parts = []
+    for start, end in zip(starts, [*starts[1:], frames], strict=True):
+        rows = slice(int(start), int(end))
+        # Rays, origins and axes are the rig's, not a frame's.
+        given = [t if index in (3, 4, 5) else t[rows] for index, t in enumerate(tensors)]
+        found = visual
+        if visual is not None:
+            features, joints_2d, visibility, *nothing = visual
+            found = VisualOutput(features[rows], joints_2d[rows], visibility[rows], *nothing)
+        parts.append(model.forward_sequence(*given, visual=found).joints_anchor)
+    return torch.cat(parts).numpy().astype(np.float64)
 
 
 def _visual_key(model: SameModel) -> tuple[object, ...]:

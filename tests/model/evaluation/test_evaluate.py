@@ -19,6 +19,7 @@ from same_model.evaluation.predict import OfflinePredictor, SavedPoses, Streamin
 from same_runtime.camera import CameraRig
 from same_runtime.conventions import JOINT_NAMES
 from same_runtime.demo import demo_bundle
+from same_runtime.estimation.estimator import MAX_FRAME_GAP_NS
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +51,19 @@ def test_streaming_gives_the_offline_poses(data, exported_bundle, small_rig):
         assert np.abs(offline.joints_world - streaming.joints_world).max() < 1e-4
     clean = OfflinePredictor(tiny_model())(sequence)
     assert np.abs(offline.joints_world - clean.joints_world).max() > 1e-4
+
+
+def test_streaming_gives_the_offline_poses_after_a_long_gap(data, exported_bundle):
+    from same_model.data.sequence import open_sequence
+
+    sequence = open_sequence(data / "two")
+    start = int(sequence.timestamps_ns[20])
+    losses = [Loss("head", start, start + 1_500_000_000)]
+    offline = OfflinePredictor(tiny_model())(sequence, losses)
+    streaming = StreamingPredictor(exported_bundle)(sequence, losses)
+    assert np.diff(sequence.timestamps_ns[offline.frames]).max() > MAX_FRAME_GAP_NS
+    assert np.array_equal(offline.frames, streaming.frames)
+    assert np.abs(offline.joints_world - streaming.joints_world).max() < 1e-4
 
 
 def test_streaming_through_a_bundle_gives_the_offline_metrics(
