@@ -10,7 +10,13 @@ from same_engines.errors import DataError
 from same_model.config import ModelConfig
 from same_model.data.device_stream import DeviceStream
 from same_model.data.sequence import SequenceReader
-from same_runtime._core import FrameAssembler, ImagePreprocessor, LookupKind, Synchroniser
+from same_runtime._core import (
+    DeviceStates,
+    FrameAssembler,
+    ImagePreprocessor,
+    LookupKind,
+    Synchroniser,
+)
 from same_runtime.conventions import (
     DEVICES,
     FEATURE_DIM,
@@ -142,6 +148,23 @@ class _Feeder:
             self._done[name] = max(self._done[name], end)
 
 
+def _starts_anew(states: DeviceStates, newest_ns: int | None) -> bool:
+    """Whether the tracker forgets what came up to ``newest_ns`` before it tracks ``states``."""
+    if newest_ns is None or states.how[0] == LookupKind.MISSING:
+        return False
+    return states.timestamp_ns - newest_ns > MAX_FRAME_GAP_NS
+
+
+def _true_joints(
+    sequence: SequenceReader, frames: NDArray[np.int64]
+) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
+    """(F, J, 3) metres each: in the world, and in the true left camera's frame."""
+    joints_world = sequence.joints_world[frames].astype(np.float64)
+    T_world_cam = sequence.T_world_cam_left[frames]
+    joints_local = (joints_world - T_world_cam[:, None, :3, 3]) @ T_world_cam[:, :3, :3]
+    return joints_world, joints_local.astype(np.float32)
+
+
 def read_inputs(
     sequence: SequenceReader, config: ModelConfig, losses: Sequence[Loss] = ()
 ) -> RecordedInputs:
@@ -167,8 +190,7 @@ def read_inputs(
         for frame, stamp in enumerate(stamps.tolist()):
             feeder.push_until(stamp)
             states = synchroniser.lookup(stamp)
-            late = newest_ns is not None and stamp - newest_ns > MAX_FRAME_GAP_NS
-            if late and states.how[0] != LookupKind.MISSING:
+            if _starts_anew(states, newest_ns):
                 assembler.reset()
                 newest_ns = None
             known[frame] = assembler.assemble(
@@ -187,12 +209,6 @@ def read_inputs(
     if not known.any():
         raise DataError(f"{sequence.path}: no frame has a head pose")
     frames = np.flatnonzero(known)
-    rays, origins, axes = sequence.rig.ray_map(
-        config.feature_width, config.feature_height, config.depth_mode
-    )
-    joints_world = sequence.joints_world[frames].astype(np.float64)
-    T_world_cam = sequence.T_world_cam_left[frames]
-    joints_local = (joints_world - T_world_cam[:, None, :3, 3]) @ T_world_cam[:, :3, :3]
     return RecordedInputs(
         frames,
         np.flatnonzero(anew[frames]),
@@ -203,11 +219,8 @@ def read_inputs(
         time_offset_s[frames],
         window_valid[frames],
         T_world_anchor[frames],
-        rays,
-        origins,
-        axes,
-        joints_world,
-        joints_local.astype(np.float32),
+        *sequence.rig.ray_map(config.feature_width, config.feature_height, config.depth_mode),
+        *_true_joints(sequence, frames),
     )
 
 
