@@ -14,17 +14,29 @@ PORT: Final = 39539
 """Where VMC receivers (marionettes) listen unless told otherwise."""
 
 UNITY_BONES: Final = {
-    "pelvis": "Hips", "spine1": "Spine", "spine2": "Chest", "spine3": "UpperChest",
-    "neck": "Neck", "head": "Head",
-    "left_collar": "LeftShoulder", "left_shoulder": "LeftUpperArm",
-    "left_elbow": "LeftLowerArm", "left_wrist": "LeftHand",
-    "left_hip": "LeftUpperLeg", "left_knee": "LeftLowerLeg",
-    "left_ankle": "LeftFoot", "left_foot": "LeftToes",
-    "right_collar": "RightShoulder", "right_shoulder": "RightUpperArm",
-    "right_elbow": "RightLowerArm", "right_wrist": "RightHand",
-    "right_hip": "RightUpperLeg", "right_knee": "RightLowerLeg",
-    "right_ankle": "RightFoot", "right_foot": "RightToes",
-}  # fmt: skip
+    "pelvis": "Hips",
+    "spine1": "Spine",
+    "spine2": "Chest",
+    "spine3": "UpperChest",
+    "neck": "Neck",
+    "head": "Head",
+    "left_collar": "LeftShoulder",
+    "left_shoulder": "LeftUpperArm",
+    "left_elbow": "LeftLowerArm",
+    "left_wrist": "LeftHand",
+    "left_hip": "LeftUpperLeg",
+    "left_knee": "LeftLowerLeg",
+    "left_ankle": "LeftFoot",
+    "left_foot": "LeftToes",
+    "right_collar": "RightShoulder",
+    "right_shoulder": "RightUpperArm",
+    "right_elbow": "RightLowerArm",
+    "right_wrist": "RightHand",
+    "right_hip": "RightUpperLeg",
+    "right_knee": "RightLowerLeg",
+    "right_ankle": "RightFoot",
+    "right_foot": "RightToes",
+}
 """Joint -> bone of ``UnityEngine.HumanBodyBones``."""
 
 _SHORTEST_NS: Final = 5_000_000

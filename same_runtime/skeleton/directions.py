@@ -22,12 +22,14 @@ def _pair(name: str) -> list[int]:
 
 _CHILD: Final = np.array(
     [
-        joint("neck") if name == "spine3" else max(
+        joint("neck")
+        if name == "spine3"
+        else max(
             (child for child, parent in enumerate(JOINT_PARENTS) if parent == index), default=index
         )
         for index, name in enumerate(JOINT_NAMES)
     ]
-)  # fmt: skip
+)
 HIPS, KNEES, ANKLES = np.array(_pair("hip")), np.array(_pair("knee")), np.array(_pair("ankle"))
 SHOULDERS, ELBOWS, WRISTS = _pair("shoulder"), _pair("elbow"), _pair("wrist")
 _COLLARS = _pair("collar")

@@ -43,9 +43,14 @@ class EnginesCommand:
     """Compare the processor's engines; the first of --runs is what the others are divided by."""
 
     runs: tuple[str, ...] = (
-        f"{SPINNING}:fp32:2", "onnxruntime:fp32:2", "onnxruntime:fp32:1", "openvino:fp32:2",
-        "openvino:fp32:1", "openvino:auto:2", "openvino:auto:1",
-    )  # fmt: skip
+        f"{SPINNING}:fp32:2",
+        "onnxruntime:fp32:2",
+        "onnxruntime:fp32:1",
+        "openvino:fp32:2",
+        "openvino:fp32:1",
+        "openvino:auto:2",
+        "openvino:auto:1",
+    )
     """BACKEND:PRECISION:THREADS each, or BACKEND:PRECISION:THREADS:BUNDLE for another bundle than
     --bundle; onnxruntime-spinning is ONNX Runtime as it was before its threads slept."""
     bundle: Path | None = None
@@ -79,9 +84,13 @@ def run(command: EnginesCommand) -> None:
         with Progress(console=Console(stderr=True)) as bar:
             task = bar.add_task("in turn", total=command.rounds)
             in_turn = interleaved(
-                trackers, clip, command.rounds, SleepingClock(),
-                warm_up_frames=64, after_round=lambda _: bar.advance(task),
-            )  # fmt: skip
+                trackers,
+                clip,
+                command.rounds,
+                SleepingClock(),
+                warm_up_frames=64,
+                after_round=lambda _: bar.advance(task),
+            )
         figures = _in_turn_figures(in_turn)
         paced_figures = {
             f"{rate_hz:g}": _paced_figures(trackers, clip, rate_hz, command.seconds)

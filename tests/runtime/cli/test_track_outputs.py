@@ -23,19 +23,26 @@ def recording_path(tmp_path_factory: pytest.TempPathFactory, small_rig: CameraRi
 
 @pytest.mark.parametrize("live", [False, True])
 def test_poses_are_sent_and_written(
-    live: bool, tiny_bundle: Path, recording_path: Path, tmp_path: Path,
+    live: bool,
+    tiny_bundle: Path,
+    recording_path: Path,
+    tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
-) -> None:  # fmt: skip
+) -> None:
     with OscReceiver() as vmc, OscReceiver() as vrchat:
         track(
             TrackCommand(
-                recording_path, bundle=tiny_bundle, out=tmp_path, live=live, write="bvh",
+                recording_path,
+                bundle=tiny_bundle,
+                out=tmp_path,
+                live=live,
+                write="bvh",
                 send=(
                     f"vmc://127.0.0.1:{vmc.port}",
                     f"vrchat://127.0.0.1:{vrchat.port}?trackers=hip",
                 ),
             )
-        )  # fmt: skip
+        )
         vmc.wait_for(25)
         vrchat.wait_for(4)
     assert {address for address, _ in vrchat.messages} == {

@@ -50,10 +50,12 @@ def demo_poses() -> list[Pose]:
         elif sample.stream == "truth":
             poses.append(
                 Pose(
-                    sample.timestamp_ns, PoseStatus.VALID, joints_world=sample.value,
+                    sample.timestamp_ns,
+                    PoseStatus.VALID,
+                    joints_world=sample.value,
                     device_orientations_world=devices,
                 )
-            )  # fmt: skip
+            )
     return poses
 
 
