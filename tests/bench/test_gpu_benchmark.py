@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from rich.console import Console
-from streams import made_up_stream
 
 from same_bench.cli import main
 from same_bench.gpu.verdicts import verdicts
+from same_bench.measuring.made_up_stream import made_up_stream
 from same_bench.peers.deform_attn_reference import deform_attn_reference
 from same_engines import Bundle, open_engine
 from same_engines.errors import EngineError

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from streams import made_up_stream
 from tiny_model import TINY, tiny_model
 
+from same_bench.measuring.made_up_stream import made_up_stream
 from same_runtime import SamePoseTracker
 from same_runtime._core import FrameAssembler, ImagePreprocessor, Synchroniser
 from same_runtime.camera import CameraRig

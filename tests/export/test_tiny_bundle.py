@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 import torch
-from streams import made_up_stream
 from tiny_model import smallest_model
 
+from same_bench.measuring.made_up_stream import made_up_stream
 from same_engines import Bundle
 from same_engines.bundle.manifest import STAGES
 from same_export.parity import check_parity

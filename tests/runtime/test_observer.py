@@ -5,8 +5,8 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
-from streams import made_up_stream
 
+from same_bench.measuring.made_up_stream import made_up_stream
 from same_runtime import Observer, SamePoseTracker
 from same_runtime.observer import PARTS
 

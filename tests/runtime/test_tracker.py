@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from streams import FRAME_NS, START_NS, made_up_stream
 
+from same_bench.measuring.made_up_stream import FRAME_NS, START_NS, made_up_stream
 from same_engines import Bundle, open_engine
 from same_engines.bundle.manifest import MANIFEST_NAME
 from same_engines.errors import (

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from streams import FRAME_NS, made_up_stream
 
+from same_bench.measuring.made_up_stream import FRAME_NS, made_up_stream
 from same_runtime import ImuFrame, PoseStatus, Reason, SamePoseTracker, StereoFrame
 from same_runtime.estimation.estimator import MAX_FRAME_GAP_NS
 

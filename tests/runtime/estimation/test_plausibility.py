@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from recordings import real_session
 from scipy.spatial.transform import Rotation
-from streams import made_up_stream
 
+from same_bench.measuring.made_up_stream import made_up_stream
 from same_runtime import Pose, PoseStatus, Reason, SamePoseTracker
 from same_runtime._core import LookupKind
 from same_runtime.demo import demo_bundle, demo_recording

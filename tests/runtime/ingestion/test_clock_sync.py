@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from streams import START_NS
 
+from same_bench.measuring.made_up_stream import START_NS
 from same_engines.errors import InvalidInputError, TimestampError
 from same_runtime import SamePoseTracker, StereoFrame, TrackerOptions
 from same_runtime._core import Ingestion, LookupKind, Synchroniser

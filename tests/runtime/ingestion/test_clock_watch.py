@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from live_stream import device_event
-from streams import START_NS
 
+from same_bench.measuring.made_up_stream import START_NS
 from same_runtime import PoseStatus, Reason, SamePoseTracker, StereoFrame
 from same_runtime.conventions import DEVICES
 from same_runtime.live.worker import LiveOptions

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from streams import START_NS
 
+from same_bench.measuring.made_up_stream import START_NS
 from same_engines.errors import InvalidInputError, TimestampError
 from same_runtime import PoseStatus, SamePoseTracker, StereoFrame, TrackerOptions
 from same_runtime._core import Ingestion, PushStatus, Synchroniser

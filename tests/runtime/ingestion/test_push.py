@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from streams import FRAME_NS, START_NS, made_up_stream
 
+from same_bench.measuring.made_up_stream import FRAME_NS, START_NS, made_up_stream
 from same_engines.errors import TimestampError
 from same_runtime import Pose, Reason, SamePoseTracker, StereoFrame, TrackerOptions
 from same_runtime.conventions import DEVICES

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from streams import START_NS
 
+from same_bench.measuring.made_up_stream import START_NS
 from same_engines.errors import InvalidInputError, TimestampError
 from same_runtime import StereoFrame
 from same_runtime._core import Ingestion, Synchroniser

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from streams import made_up_stream
 
+from same_bench.measuring.made_up_stream import made_up_stream
 from same_engines.errors import InvalidInputError, RecordingError
 from same_runtime import DevicePose, StereoFrame
 from same_runtime.camera import CameraRig
