@@ -77,6 +77,9 @@ POSE_DEVICES: Final = DEVICES[: _core.NUM_POSE_DEVICES]
 LEG_DEVICES: Final = DEVICES[_core.NUM_POSE_DEVICES :]
 NUM_DEVICES: Final = len(DEVICES)
 
+FEATURE_STRIDE: Final = 4
+"""Network input pixels per feature-map pixel (paper: H/4 x W/4)."""
+
 FEATURE_DIM: Final = _core.FEATURE_DIM
 """Length of one device's inertial feature token (float32, SI units, ``cam_left`` axes):
 

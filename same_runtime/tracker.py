@@ -12,14 +12,15 @@ from types import TracebackType
 
 from same_engines import Bundle, Engine, open_engine
 from same_engines.bundle.config import BundleConfig
-from same_engines.errors import BundleError, InvalidInputError, SameError
+from same_engines.errors import InvalidInputError, SameError
 from same_engines.field_checks import checked_flag, given_or_default
 from same_runtime._core import DeviceStates, Ingestion, Synchroniser, steady_ns
 from same_runtime.calibration.recent_states import recent_states
 from same_runtime.camera import CameraRig
-from same_runtime.conventions import DEVICES, JOINT_NAMES
+from same_runtime.conventions import DEVICES
 from same_runtime.estimation.pipeline import ONE_SECOND_NS, Pipeline
 from same_runtime.estimation.prediction import Reach, judged, pose_at
+from same_runtime.estimation.signatures import check_signatures
 from same_runtime.ingestion.clock_sync import set_clock
 from same_runtime.ingestion.frame_inbox import FrameInbox
 from same_runtime.ingestion.inputs import Ingest
@@ -34,17 +35,6 @@ from same_runtime.samples import ImuFrame, StereoFrame, check_timestamp_ns
 from same_runtime.stats import TrackerStats, newest_status, stream_stats
 
 _ONE_HOUR_NS = 3600 * ONE_SECOND_NS
-
-
-def _open_bundle(path: str | Path) -> Bundle:
-    bundle = Bundle.open(path)
-    names = bundle.manifest.joint_names
-    if names != JOINT_NAMES:
-        raise BundleError(
-            f"{bundle.path}: expected the {len(JOINT_NAMES)} SMPL joints, got "
-            f"{len(names)}: {', '.join(map(str, names[:3]))}..."
-        )
-    return bundle
 
 
 class SamePoseTracker:
@@ -76,7 +66,8 @@ class SamePoseTracker:
         engine = backend if isinstance(backend, Engine) else None
         try:
             options = given_or_default("options", options, TrackerOptions)
-            opened = _open_bundle(bundle)
+            opened = Bundle.open(bundle)
+            check_signatures(opened)
             if rig is not None and not isinstance(rig, CameraRig):
                 raise InvalidInputError(f"rig: expected a CameraRig, got {type(rig).__name__}")
             self.rig = rig if rig is not None else CameraRig.from_dict(opened.manifest.rig)

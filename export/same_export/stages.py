@@ -2,8 +2,8 @@
 
 import copy
 import warnings
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import onnx
 import onnx.checker
@@ -19,11 +19,10 @@ from same_export.operator.node import (
     register_schema,
     translation_table,
 )
-from same_model.config import ModelConfig
 from same_model.network.inertial import LstmState
 from same_model.network.temporal import shift_window
 from same_model.same_network import SameModel
-from same_runtime.conventions import FEATURE_DIM, NUM_DEVICES, NUM_JOINTS, NUM_VIEWS
+from same_runtime.estimation.signatures import stage_signatures
 
 
 class VisualFrame(nn.Module):
@@ -117,54 +116,12 @@ class StageGraph:
     outputs: tuple[TensorSpec, ...]
 
 
-@dataclass(frozen=True)
-class _Signature:
-    module: type[nn.Module]
-    inputs: dict[str, tuple[int, ...]]
-    outputs: Sequence[str]
-
-
-def _signatures(config: ModelConfig) -> dict[str, _Signature]:
-    views, joints, devices = NUM_VIEWS, NUM_JOINTS, NUM_DEVICES
-    height, width = config.feature_height, config.feature_width
-    dim, window = config.feature_dim, config.window
-    state = (config.inertial_blocks, devices, dim)
-    fusion_inputs = {
-        "features": (views, dim, height, width),
-        "joints_2d": (views, joints, 2),
-        "visibility": (views, joints),
-        "view_valid": (views,),
-        "joints_imu": (joints, 3),
-        "imu_tokens": (devices, dim),
-        "rays": (views, 3, height, width),
-        "origins": (views, 3),
-    }
-    if config.depth_mode == "z":
-        fusion_inputs["axes"] = (views, 3)
-    return {
-        "visual": _Signature(
-            VisualFrame,
-            {"images": (views, 1, config.input_height, config.input_width)},
-            ("features", "joints_2d", "visibility"),
-        ),
-        "inertial": _Signature(
-            InertialFrame,
-            {"imu_features": (devices, FEATURE_DIM), "lstm_h": state, "lstm_c": state},
-            ("joints_imu", "imu_tokens", "lstm_h_next", "lstm_c_next"),
-        ),
-        "fusion": _Signature(FusionFrame, fusion_inputs, ("joints_local", "joint_confidence")),
-        "temporal": _Signature(
-            TemporalFrame,
-            {
-                "joints_local": (joints, 3),
-                "window_joints": (window, joints, 3),
-                "T_anchor_cam": (window, 4, 4),
-                "time_offset_s": (window,),
-                "window_valid": (window,),
-            },
-            ("joints_anchor", "window_joints_next"),
-        ),
-    }
+_MODULES: Final[dict[str, type[nn.Module]]] = {
+    "visual": VisualFrame,
+    "inertial": InertialFrame,
+    "fusion": FusionFrame,
+    "temporal": TemporalFrame,
+}
 
 
 def for_precision(model: SameModel, precision: str) -> SameModel:
@@ -183,7 +140,7 @@ def for_precision(model: SameModel, precision: str) -> SameModel:
 
 def export_stage(model: SameModel, stage: str) -> StageGraph:
     """Export one stage of a model from ``for_precision``. Raises ``ExportError``."""
-    signature = _signatures(model.config)[stage]
+    signature = stage_signatures(model.config)[stage]
     half = next(model.fusion.parameters()).dtype == torch.float16
     inputs = tuple(
         TensorSpec(name, shape, "float16" if half and name == "features" else "float32")
@@ -195,7 +152,7 @@ def export_stage(model: SameModel, stage: str) -> StageGraph:
         with warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter("ignore")  # the exporter's notes are for PyTorch's developers
             program = torch.onnx.export(
-                signature.module(model).eval(),
+                _MODULES[stage](model).eval(),
                 samples,
                 dynamo=True,
                 external_data=False,

@@ -6,10 +6,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from same_engines.errors import CheckpointError, InvalidInputError
-from same_runtime.conventions import WINDOW
-
-FEATURE_STRIDE: Final = 4
-"""Input pixels per feature-map pixel (paper: H/4 x W/4)."""
+from same_runtime.conventions import FEATURE_STRIDE, WINDOW
 
 # Bounds keep a damaged or hostile configuration from building without end.
 _LARGEST_WIDTH: Final = 8192

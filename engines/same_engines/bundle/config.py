@@ -8,7 +8,13 @@ from same_engines.errors import InvalidInputError
 from same_engines.json_values import real_number, whole_number
 
 _DEPTH_MODES: Final = ("range", "z")
-_LARGEST: Final = 8192
+_RANGES: Final = {
+    "input_width": (8, 2048),
+    "input_height": (8, 2048),
+    "window": (2, 1024),
+    "feature_dim": (1, 4096),
+    "inertial_blocks": (1, 64),
+}
 _LARGEST_IMAGE_NUMBER: Final = 1e3
 
 
@@ -32,17 +38,20 @@ class BundleConfig:
     """``range``: distance along unit rays; ``z``: along the optical axis."""
     window: int
     """Frames that the temporal stage looks at."""
+    feature_dim: int
+    """Channels of the feature maps and width of the inertial tokens."""
+    inertial_blocks: int
+    """Blocks of the inertial stage, each with a recurrent state."""
     network: Mapping[str, Any]
     """Every hyper-parameter, these among them, as the network's own configuration reads them."""
 
     def __post_init__(self) -> None:
-        for name in ("input_width", "input_height", "window"):
-            object.__setattr__(
-                self, name, whole_number(f"config.{name}", getattr(self, name), 1, _LARGEST)
-            )
-        for name in ("image_mean", "image_std"):
-            value = real_number(f"config.{name}", getattr(self, name), _LARGEST_IMAGE_NUMBER)
+        for name, (low, high) in _RANGES.items():
+            value = whole_number(f"config.{name}", getattr(self, name), low, high)
             object.__setattr__(self, name, value)
+        for name in ("image_mean", "image_std"):
+            number = real_number(f"config.{name}", getattr(self, name), _LARGEST_IMAGE_NUMBER)
+            object.__setattr__(self, name, number)
         if self.image_std <= 0:
             raise InvalidInputError(f"config.image_std: expected more than 0, got {self.image_std}")
         if self.depth_mode not in _DEPTH_MODES:

@@ -1,99 +1,233 @@
-"""Refuse ONNX files that point outside themselves, without parsing them as a model.
+"""Refuse a graph that is not what the exporter writes, before a native parser sees it.
 
-An ONNX tensor may name an external file, which a hostile model can aim anywhere. The check
-walks the protobuf wire format of the few message types that can hold tensors, so it needs
-neither the ``onnx`` package nor a native parser. Where parsers are lenient it refuses: what it
-passes must mean the same to all of them. Field numbers: onnx.proto3.
+The hash in front of a graph finds damage, but whoever changes a graph can write the new hash.
+The libraries that run graphs are large and trust what they read: a stride of 0, a shape of 2^40 or
+a function that calls itself ends the process. So a graph is read here first, by plain Python: its
+spelling (``onnx_wire``), its operators (``onnx_operators``), its constants and shapes
+(``onnx_tensors``), its one function (``onnx_function``), and here how they hang together and what
+they cost. ONNX Runtime is told to refuse a graph whose shapes are not those declared.
 """
 
-from collections.abc import Iterator
+from collections.abc import Mapping, Sequence
+from typing import Final
 
+from same_engines.bundle.manifest import GraphSpec
+from same_engines.bundle.onnx_function import check_function
+from same_engines.bundle.onnx_operators import (
+    ALLOWED,
+    CONSTANT_INPUTS,
+    FLOAT,
+    FLOAT16,
+    OPERATOR_DOMAIN,
+    OPERATOR_NAME,
+    OPERATOR_RULES,
+    AttributeRule,
+    value_of,
+)
+from same_engines.bundle.onnx_tensors import TensorType, constant_type, declared_types
+from same_engines.bundle.onnx_wire import Fields, read_model
 from same_engines.errors import BundleError
 
-_MAX_DEPTH = 32
-_INSIDE = 0
-_MAX_TAG = (1 << 32) - 1
-_MAX_VARINT = (1 << 64) - 1
+MOST_NODES: Final = 4096
+MOST_TENSORS: Final = 16384
+MOST_TENSORS_OF_A_NODE: Final = 64
+MOST_BYTES_AT_ONCE: Final = 256 << 20
+"""What a frame's tensors may take at any moment: more than the largest preset's."""
+MOST_PRODUCTS: Final = 1 << 37
+"""Products of numbers that one run may cost: more than the largest preset's."""
 
-# message type -> {field number: type of the message it holds}
-_MODEL, _GRAPH, _NODE, _ATTRIBUTE, _TENSOR, _SPARSE, _FUNCTION, _TRAINING = range(8)
-_CHILDREN: dict[int, dict[int, int]] = {
-    _MODEL: {7: _GRAPH, 20: _TRAINING, 25: _FUNCTION},
-    _GRAPH: {1: _NODE, 5: _TENSOR, 15: _SPARSE},
-    _NODE: {5: _ATTRIBUTE},
-    _ATTRIBUTE: {5: _TENSOR, 6: _GRAPH, 10: _TENSOR, 11: _GRAPH, 22: _SPARSE, 23: _SPARSE},
-    _TENSOR: {},
-    _SPARSE: {1: _TENSOR, 2: _TENSOR},
-    _FUNCTION: {7: _NODE, 11: _ATTRIBUTE},
-    _TRAINING: {1: _GRAPH, 2: _GRAPH},
-}
-_TENSOR_EXTERNAL_DATA, _TENSOR_DATA_LOCATION = 13, 14
+_IR_VERSIONS: Final = range(7, 12)
+_OPSETS: Final = {"": range(17, 24), OPERATOR_DOMAIN: range(1, 2)}
+_TYPES: Final = {"float32": FLOAT, "float16": FLOAT16}
 
 
-def refuse_external_data(model: bytes, where: str) -> None:
-    """Raise ``BundleError`` if ``model`` (a serialised ONNX ModelProto) is not a well-formed
-    message or any tensor in it keeps its data in another file. ``where`` names the file."""
+def check_graph(content: bytes, spec: GraphSpec, where: str) -> None:
+    """Raise ``BundleError`` unless ``content`` (a serialised ONNX ModelProto) is a graph that an
+    exporter of this project can have written, with the signature ``spec``. ``where`` names it."""
     try:
-        _walk(memoryview(model), _MODEL, 0, where)
-    except (IndexError, ValueError, RecursionError) as error:
-        raise BundleError(f"{where}: not a well-formed ONNX file ({error})") from None
+        model = read_model(content)
+        _check_versions(model)
+        if len(model.get("functions", ())) > 1:
+            raise ValueError("it has several functions")
+        for function in model.get("functions", ()):
+            check_function(function)
+        if "graph" not in model:
+            raise ValueError("it has no graph")
+        graph = _Graph(model["graph"])
+    except ValueError as error:
+        raise BundleError(
+            f"{where}: not a graph that same-export writes ({error}); export the bundle again"
+        ) from None
+    _check_signature(graph, spec, where)
+    try:
+        graph.check_nodes("functions" in model)
+    except ValueError as error:
+        raise BundleError(
+            f"{where}: not a graph that same-export writes ({error}); export the bundle again"
+        ) from None
 
 
-def _walk(message: memoryview, kind: int, depth: int, where: str) -> None:
-    if depth > _MAX_DEPTH:
-        raise ValueError("graphs nested too deep")
-    for number, value in _fields(message):
-        if kind == _TENSOR and (
-            number == _TENSOR_EXTERNAL_DATA
-            # Parsers keep the lower 32 bits of an enumeration: only 0 is surely 'inside'.
-            or (number == _TENSOR_DATA_LOCATION and value != _INSIDE)
-        ):
+def _check_versions(model: Fields) -> None:
+    if model.get("ir_version") not in _IR_VERSIONS:
+        raise ValueError(f"its IR version is {model.get('ir_version')}")
+    opsets = [
+        (item.get("domain", ""), item.get("version")) for item in model.get("opset_import", ())
+    ]
+    if len(dict(opsets)) != len(opsets) or "" not in dict(opsets):
+        raise ValueError("its operator sets are not named once each")
+    for domain, version in opsets:
+        if version not in _OPSETS.get(domain, ()):
+            raise ValueError(f"it uses version {version} of the operators of {domain or 'ONNX'!r}")
+
+
+def _check_signature(graph: "_Graph", spec: GraphSpec, where: str) -> None:
+    for kind, actual, expected in (
+        ("inputs", graph.inputs, spec.inputs),
+        ("outputs", graph.outputs, spec.outputs),
+    ):
+        want = {
+            (tensor.name, TensorType(_TYPES[tensor.dtype], tensor.shape)) for tensor in expected
+        }
+        came = set(actual.items())
+        if came != want or len(actual) != len(expected):
             raise BundleError(
-                f"{where}: a tensor keeps its data in another file; a bundle's graphs must hold "
-                "their weights themselves (export again with same-export)"
+                f"{where}: its {kind} are not the manifest's; only in the graph: "
+                f"{sorted(came - want, key=str)}, only in the manifest: "
+                f"{sorted(want - came, key=str)}"
             )
-        child = _CHILDREN[kind].get(number)
-        if child is not None:
-            if not isinstance(value, memoryview):
-                raise ValueError(f"field {number} has the wrong wire type")
-            _walk(value, child, depth + 1, where)
 
 
-def _fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
-    """Yield (field number, integer or bytes) of one protobuf message."""
-    at = 0
-    while at < len(message):
-        key, at = _varint(message, at)
-        if key > _MAX_TAG:
-            raise ValueError(f"field number {key >> 3} is too large")
-        number, wire_type = key >> 3, key & 7
-        if number == 0:
-            raise ValueError("field number 0")
-        if wire_type == 0:
-            value, at = _varint(message, at)
-            yield number, value
-            continue
-        if wire_type == 2:
-            size, at = _varint(message, at)
-        elif wire_type in (1, 5):
-            size = 8 if wire_type == 1 else 4
+class _Graph:
+    """A decoded GraphProto. Raises ``ValueError`` where it is none of this project's."""
+
+    def __init__(self, graph: Fields) -> None:
+        self._nodes: list[Fields] = graph.get("node", [])
+        constants = graph.get("initializer", [])
+        declared = graph.get("value_info", [])
+        if len(self._nodes) > MOST_NODES or len(constants) + len(declared) > MOST_TENSORS:
+            raise ValueError(f"it has more than {MOST_NODES} nodes or {MOST_TENSORS} tensors")
+        self.inputs = declared_types(graph.get("input", []))
+        self.outputs = declared_types(graph.get("output", []))
+        self._constants: dict[str, TensorType] = {}
+        for tensor in constants:
+            name = tensor.get("name", "")
+            if not name or name in self._constants or name in self.inputs:
+                raise ValueError(f"constant {name!r} has the name of another tensor")
+            self._constants[name] = constant_type(tensor)
+        self._types = {**declared_types(declared), **self.outputs}
+        for name, found in (*self.inputs.items(), *self._constants.items()):
+            if self._types.setdefault(name, found) != found:
+                raise ValueError(f"tensor {name!r} has two types")
+
+    def check_nodes(self, has_function: bool) -> None:
+        """The nodes in their order: what each reads is there, what it writes is new and declared,
+        and the whole keeps within the budget."""
+        made = {*self.inputs, *self._constants}
+        products = 0
+        for node in self._nodes:
+            read, written = node.get("input", []), node.get("output", [])
+            if (
+                len(read) > MOST_TENSORS_OF_A_NODE
+                or not 1 <= len(written) <= MOST_TENSORS_OF_A_NODE
+            ):
+                raise ValueError(f"a node {node.get('op_type')} of {len(read)} inputs")
+            for name in read:
+                if name and name not in made:
+                    raise ValueError(f"tensor {name!r} is read before it is written")
+            for name in written:
+                if name in made or (name and name not in self._types):
+                    raise ValueError(f"tensor {name!r} is written twice or has no declared shape")
+                made.add(name)
+            made.discard("")
+            self._check_node(node, read, written, has_function)
+            products += self._products(node, read, written)
+        missing = self.outputs.keys() - made
+        if missing:
+            raise ValueError(f"outputs {sorted(missing)} are never written")
+        if products > MOST_PRODUCTS:
+            raise ValueError(f"a run costs more than {MOST_PRODUCTS} products")
+        self._check_memory()
+
+    def _check_node(
+        self, node: Fields, read: Sequence[str], written: Sequence[str], has_function: bool
+    ) -> None:
+        operator, domain = node.get("op_type", ""), node.get("domain", "")
+        if (domain, operator) == (OPERATOR_DOMAIN, OPERATOR_NAME) and has_function:
+            rules: Mapping[str, AttributeRule] = OPERATOR_RULES
+            self._check_own_operator(read, written)
+        elif domain == "" and operator in ALLOWED:
+            rules = ALLOWED[operator]
         else:
-            raise ValueError(f"unknown wire type {wire_type}")
-        if at + size > len(message):
-            raise ValueError("truncated")
-        yield number, message[at : at + size]
-        at += size
+            raise ValueError(f"operator {domain}::{operator} is not allowed")
+        names = [attribute.get("name", "") for attribute in node.get("attribute", ())]
+        if len(set(names)) != len(names) or not rules.keys() >= set(names):
+            raise ValueError(f"operator {operator} with attributes {names}")
+        for attribute in node.get("attribute", ()):
+            value = value_of(attribute, rules[attribute["name"]])
+            if isinstance(value, dict):
+                constant_type(value)
+        if operator == "Constant":
+            self._constants[written[0]] = self._types[written[0]]
+        for index in CONSTANT_INPUTS.get(operator, ()):
+            if index < len(read) and read[index] and read[index] not in self._constants:
+                raise ValueError(f"the shape of {operator} is computed and not a constant")
+
+    def _check_own_operator(self, read: Sequence[str], written: Sequence[str]) -> None:
+        shapes = [self._types[name].shape for name in (*read, *written) if name]
+        try:
+            features, _, _, locations, _, _, w1, _, _, _ = shapes
+            (views, dim, height, width), (_, joints, heads, points, _) = features, locations
+            hidden, blocks = w1
+        except ValueError:
+            raise ValueError(f"{OPERATOR_NAME} of shapes {shapes}") from None
+        per_joint = (views, joints, heads)
+        if shapes != [
+            features,
+            (views, 3, height, width),
+            (views, 3),
+            (*per_joint, points, 2),
+            (*per_joint, points),
+            (views, joints),
+            (hidden, blocks),
+            (hidden,),
+            (*per_joint, dim),
+            (*per_joint, hidden),
+        ]:
+            raise ValueError(f"{OPERATOR_NAME} of shapes {shapes}")
+
+    def _products(self, node: Fields, read: Sequence[str], written: Sequence[str]) -> int:
+        """About how many products ``node`` costs."""
+        operator = node.get("op_type")
+        elements = sum(self._types[name].elements for name in written if name)
+        shapes = [self._types[name].shape for name in read if name]
+        if operator == "ConvTranspose" and len(shapes) > 1:
+            return self._types[read[0]].elements * _size(shapes[1][1:])
+        if operator == "Conv" and len(shapes) > 1:
+            return elements * _size(shapes[1][1:])
+        if operator in ("MatMul", "Gemm", "Einsum", "LSTM", "GRU", OPERATOR_NAME):
+            return elements * max((size for shape in shapes for size in shape), default=1)
+        attributes = {a["name"]: a for a in node.get("attribute", ())}
+        return elements * _size(attributes.get("kernel_shape", {}).get("ints", ()))
+
+    def _check_memory(self) -> None:
+        last_read = {
+            name: index for index, node in enumerate(self._nodes) for name in node.get("input", ())
+        }
+        live = sum(found.bytes for found in self.inputs.values())
+        most = live
+        for index, node in enumerate(self._nodes):
+            live += sum(self._types[name].bytes for name in node["output"] if name)
+            most = max(most, live)
+            for name in {*node.get("input", ()), *node["output"]}:
+                kept = name in self._constants or name in self.inputs or name in self.outputs
+                if name and not kept and last_read.get(name, index) <= index:
+                    live -= self._types[name].bytes
+        if most > MOST_BYTES_AT_ONCE:
+            raise ValueError(f"it needs more than {MOST_BYTES_AT_ONCE >> 20} MiB at once")
 
 
-def _varint(message: memoryview, at: int) -> tuple[int, int]:
-    value = 0
-    for shift in range(0, 70, 7):
-        byte = message[at]
-        at += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            # Parsers read over-long numbers as the same number, or cut what is beyond 64 bits.
-            if (byte == 0 and shift > 0) or value > _MAX_VARINT:
-                raise ValueError("a number that is not written in the one canonical way")
-            return value, at
-    raise ValueError("varint too long")
+def _size(shape: Sequence[int]) -> int:
+    size = 1
+    for length in shape:
+        size *= length
+    return size

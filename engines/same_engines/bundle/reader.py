@@ -11,7 +11,7 @@ from typing import Final
 
 from same_engines.atomic_files import replace_file
 from same_engines.bundle.manifest import MANIFEST_NAME, GraphSpec, Manifest, parse_manifest
-from same_engines.bundle.onnx_guard import refuse_external_data
+from same_engines.bundle.onnx_guard import check_graph
 from same_engines.errors import BundleError
 
 _MAX_MANIFEST_BYTES: Final = 4 << 20
@@ -60,7 +60,8 @@ class Bundle:
             ) from None
 
     def graph_bytes(self, precision: str, stage: str) -> bytes:
-        """Read a graph file whole, verify its hash, refuse external data, return the bytes.
+        """Read a graph file whole, verify its hash, check what it consists of, return the
+        bytes.
 
         Engines load these bytes and never the path, so what was verified is what runs.
         """
@@ -73,7 +74,7 @@ class Bundle:
                 f"{where}: SHA-256 is {came[:12]}..., the manifest says {spec.sha256[:12]}...: "
                 "the file was changed or damaged; export or download the bundle again"
             )
-        refuse_external_data(content, where)
+        check_graph(content, spec, where)
         return content
 
     def verify(self) -> None:

@@ -11,9 +11,9 @@ from same_engines.errors import EngineError
 from same_engines.gpu.cuda_device import CudaDevice, cuda_errors, stream_handle
 from same_engines.gpu.engine import GpuEngine
 from same_engines.onnxruntime.installed import CUDA_INSTALL, describe_shadowing
+from same_engines.onnxruntime.session_options import session_options
 
 _PROVIDER = "CUDAExecutionProvider"
-_ONNX_ERRORS_ONLY = 3
 
 
 def open_onnxruntime_cuda_engine(bundle: Bundle, precision: str) -> GpuEngine:
@@ -44,8 +44,7 @@ class _OrtStage:
     def __init__(self, bundle: Bundle, precision: str, stage: str, device: CudaDevice) -> None:
         self._spec: GraphSpec = bundle.graph(precision, stage)
         self._stage = stage
-        options = ort.SessionOptions()
-        options.log_severity_level = _ONNX_ERRORS_ONLY
+        options = session_options()
         provider: Any = (_PROVIDER, {"user_compute_stream": str(stream_handle(device.stream))})
         content = bundle.graph_bytes(precision, stage)
         with cuda_errors(f"opening {stage} on ONNX Runtime"):

@@ -9,9 +9,9 @@ from same_engines.bundle.manifest import GraphSpec
 from same_engines.bundle.reader import Bundle
 from same_engines.errors import BundleError, EngineError
 from same_engines.host_engine import HostEngine
+from same_engines.onnxruntime.session_options import session_options
 
 _ORT_TYPES = {"float32": "tensor(float)", "float16": "tensor(float16)"}
-_ONNX_ERRORS_ONLY = 3
 
 
 class OnnxRuntimeEngine(HostEngine):
@@ -40,10 +40,9 @@ class OnnxRuntimeEngine(HostEngine):
         return tuple(_bind(session, stage, spec, held) for held in arrays)
 
     def _open_session(self, bundle: Bundle, stage: str, threads: int) -> ort.InferenceSession:
-        options = ort.SessionOptions()
+        options = session_options()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
-        options.log_severity_level = _ONNX_ERRORS_ONLY
         if self.spin_us is not None:
             options.add_session_config_entry("session.intra_op.spin_duration_us", self.spin_us)
         content = bundle.graph_bytes(self.precision, stage)

@@ -6,8 +6,7 @@ from pathlib import Path
 import onnxruntime as ort
 
 from same_engines.errors import BundleError
-
-_ONNX_ERRORS_ONLY = 3
+from same_engines.onnxruntime.session_options import session_options
 
 
 def inlined(graph: bytes, where: str) -> bytes:
@@ -16,8 +15,7 @@ def inlined(graph: bytes, where: str) -> bytes:
     ONNX Runtime does it, so that the engines that know no functions need no ``onnx`` package.
     ``where`` names the graph in errors. Raises ``BundleError``.
     """
-    options = ort.SessionOptions()
-    options.log_severity_level = _ONNX_ERRORS_ONLY
+    options = session_options()
     # Standard operators only: the higher levels put in ONNX Runtime's own.
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
     try:

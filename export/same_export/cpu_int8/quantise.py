@@ -15,6 +15,7 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from same_engines.errors import ExportError
+from same_export.quantisation.float_graph import with_shapes
 from same_export.quantisation.gptq import (
     LARGEST_CODE,
     LayerInputs,
@@ -61,8 +62,8 @@ def quantise(model: ir.Model, ranges: Ranges, inputs: Mapping[str, LayerInputs])
     for name, value in list(graph.initializers.items()):
         if not value.uses():
             del graph.initializers[name]
-    proto = ir.to_proto(model)
     try:
+        proto = ir.to_proto(with_shapes(model))
         onnx.checker.check_model(proto, full_check=True)
     except Exception as error:  # onnx raises several kinds
         raise ExportError(f"visual: the quantised graph is not valid ONNX: {error}") from None

@@ -5,9 +5,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from same_model.config import FEATURE_STRIDE
 from same_model.training.config import AugmentConfig
-from same_runtime.conventions import JOINT_NAMES, LEG_DEVICES, NUM_DEVICES
+from same_runtime.conventions import FEATURE_STRIDE, JOINT_NAMES, LEG_DEVICES, NUM_DEVICES
 
 MIRRORED_JOINTS = tuple(
     JOINT_NAMES.index(

@@ -10,7 +10,7 @@ from rich.progress import track
 from torch import Tensor
 
 from same_engines.errors import DataError
-from same_model.config import FEATURE_STRIDE, ModelConfig
+from same_model.config import ModelConfig
 from same_model.data.recorded_inputs import (
     RecordedInputs,
     image_preprocessor,
@@ -18,7 +18,7 @@ from same_model.data.recorded_inputs import (
     read_inputs,
 )
 from same_model.data.sequence import SequenceReader, find_sequences, open_sequence
-from same_runtime.conventions import NUM_VIEWS
+from same_runtime.conventions import FEATURE_STRIDE, NUM_VIEWS
 
 HIDDEN = 0.5
 """``Frames.visible`` of a joint that is hidden inside the image."""

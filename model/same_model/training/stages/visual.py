@@ -4,11 +4,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from same_model.config import FEATURE_STRIDE
 from same_model.losses import heatmap_loss, soft_argmax_loss, visibility_loss
 from same_model.training.data.augment import mirror, photometric
 from same_model.training.data.dataset import HIDDEN, Frames, normalised
 from same_model.training.stages.stage import Batch, Stage, StageSetup
+from same_runtime.conventions import FEATURE_STRIDE
 
 _VALIDATION_FRAMES = 1024
 _SOFT_ARGMAX_WEIGHT = 0.2

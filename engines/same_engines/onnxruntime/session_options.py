@@ -1,0 +1,16 @@
+"""The options that every session on a bundle's graph has."""
+
+from typing import Final
+
+import onnxruntime as ort
+
+_ONNX_ERRORS_ONLY: Final = 3
+
+
+def session_options() -> ort.SessionOptions:
+    """Errors only in the log, and a graph whose tensors have other shapes than it declares is
+    refused: what was checked is what runs."""
+    options = ort.SessionOptions()
+    options.log_severity_level = _ONNX_ERRORS_ONLY
+    options.add_session_config_entry("session.strict_shape_type_inference", "1")
+    return options
