@@ -24,7 +24,11 @@ _CHOICES: Final = {
     "depth_mode": ("range", "z"),
     "pe_weighting": ("attention", "sum"),
     "fusion_kind": ("same", "concat_lstm"),
+    "inertial_frame": ("upright", "camera"),
 }
+
+_BEFORE_IT_WAS_A_FIELD: Final = {"inertial_frame": "camera"}
+"""What checkpoints from before a field's time were trained with."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +81,9 @@ class ModelConfig:
     """``range``: distance along unit rays (defined at any incidence); ``z``: the paper's letter."""
     pe_weighting: str = "attention"
     """Whether A weights f_PE in Eq. 3 (``attention``) or the points are summed (``sum``)."""
+    inertial_frame: str = "upright"
+    """``upright``: inertial readings and J_imu pass through axes that know gravity, inside the
+    inertial stage (``network/upright.py``); ``camera``: as in the paper, the left camera's."""
     inertial_blocks: int = 2
     """Blocks of {one LSTM per token, Transformer over tokens}."""
     inertial_heads: int = 4
@@ -192,6 +199,7 @@ class ModelConfig:
         """
         if not isinstance(values, dict) or not all(isinstance(name, str) for name in values):
             raise CheckpointError(f"config: expected a mapping, got {type(values).__name__}")
+        values = {**_BEFORE_IT_WAS_A_FIELD, **values}
         names = {field.name for field in fields(cls)}
         for problem, found in (
             ("unknown", values.keys() - names),

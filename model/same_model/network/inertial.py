@@ -1,6 +1,7 @@
-"""Inertial stage: one recurrent token per worn device, in the left-camera frame.
+"""Inertial stage: one recurrent token per worn device.
 
-After HMD-Poser (Dai et al., 2024), which works in the global frame instead.
+After HMD-Poser (Dai et al., 2024), which works in the global frame; here each frame is turned
+upright inside (``network/upright.py``), and comes out in the left-camera frame.
 """
 
 from typing import NamedTuple
@@ -10,7 +11,8 @@ from torch import Tensor, nn
 
 from same_model.config import ModelConfig
 from same_model.network.layers import EncoderLayer, module_dtype, offset_head
-from same_model.network.standing_pose import standing_joints_cam_left
+from same_model.network.standing_pose import standing_joints_cam_left, standing_joints_upright
+from same_model.network.upright import Upright
 from same_runtime.conventions import (
     FEATURE_DIM,
     LEG_DEVICES,
@@ -117,8 +119,10 @@ class InertialStage(nn.Module):
         dim = config.feature_dim
         self.feature_scale: Tensor
         self.register_buffer("feature_scale", _feature_scale(), persistent=False)
+        self.upright = Upright() if config.inertial_frame == "upright" else None
+        mean_pose = standing_joints_upright() if self.upright else standing_joints_cam_left()
         self.mean_pose: Tensor
-        self.register_buffer("mean_pose", torch.from_numpy(standing_joints_cam_left()))
+        self.register_buffer("mean_pose", torch.from_numpy(mean_pose))
         self.embed = TokenLinear(NUM_DEVICES, FEATURE_DIM, dim)
         self.blocks = nn.ModuleList(InertialBlock(config) for _ in range(config.inertial_blocks))
         self.norm = nn.LayerNorm(dim)
@@ -144,6 +148,10 @@ class InertialStage(nn.Module):
         batch, frames = imu_features.shape[:2]
         if state is None:
             state = self.initial_state(batch)
+        R_upright_cam = None
+        if self.upright is not None:
+            R_upright_cam = self.upright.rotation(imu_features)
+            imu_features = self.upright.turned(imu_features, R_upright_cam)
         # Bounded, so that one spike or a saturated sensor cannot poison the recurrent state.
         x = (imu_features * self.feature_scale.float()).clamp(-_LARGEST_FEATURE, _LARGEST_FEATURE)
         x = x.to(module_dtype(self))
@@ -157,9 +165,11 @@ class InertialStage(nn.Module):
             next_c.append(c)
         x = self.norm(x)
         offsets = direct + self.head(x.flatten(2))
-        offsets = offsets.float().reshape(batch, frames, NUM_JOINTS, 3)
+        joints = self.mean_pose.float() + offsets.float().reshape(batch, frames, NUM_JOINTS, 3)
+        if R_upright_cam is not None:
+            joints = joints @ R_upright_cam
         return InertialOutput(
-            self.mean_pose.float() + offsets,
+            joints,
             x,
             LstmState(torch.stack(next_h), torch.stack(next_c)),
         )

@@ -35,14 +35,23 @@ _CAMERA_FROM_HEAD_JOINT = np.array((-0.06, 0.08, -0.07))
 _CAMERA_PITCH_DOWN = np.deg2rad(50.0)
 
 
-def standing_joints_cam_left() -> NDArray[np.float32]:
-    """The 22 joints of a standing 1.70 m person: (J, 3) float32 metres, left-camera frame.
-
-    The camera sits 0.08 m above, 0.07 m in front of and 0.06 m left of the head joint and
-    looks forward and 50 degrees down, as body-facing headset cameras roughly do.
-    """
+def standing_camera_axes() -> NDArray[np.float64]:
+    """``R_cam_upright`` (3, 3) of a standing wearer's left camera, which looks forward and 50
+    degrees down, as body-facing headset cameras roughly do; upright: x right, y up, z back."""
     sin, cos = np.sin(_CAMERA_PITCH_DOWN), np.cos(_CAMERA_PITCH_DOWN)
-    right, down, forward = (1.0, 0.0, 0.0), (0.0, -cos, sin), (0.0, -sin, -cos)
-    R_cam_world = np.array([right, down, forward])
+    return np.array([(1.0, 0.0, 0.0), (0.0, -cos, sin), (0.0, -sin, -cos)])
+
+
+def standing_joints_upright() -> NDArray[np.float32]:
+    """The 22 joints of a standing 1.70 m person: (J, 3) float32 metres from the left camera, axes
+    x right, y up, z back.
+
+    The camera sits 0.08 m above, 0.07 m in front of and 0.06 m left of the head joint.
+    """
     centre = _STANDING_WORLD[15] + _CAMERA_FROM_HEAD_JOINT
-    return ((_STANDING_WORLD - centre) @ R_cam_world.T).astype(np.float32)
+    return (_STANDING_WORLD - centre).astype(np.float32)
+
+
+def standing_joints_cam_left() -> NDArray[np.float32]:
+    """``standing_joints_upright`` in the left-camera frame: (J, 3) float32 metres."""
+    return (standing_joints_upright() @ standing_camera_axes().T).astype(np.float32)
