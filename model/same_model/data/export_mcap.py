@@ -32,11 +32,11 @@ def export_mcap(
     for device in DEVICES:
         stamps = sequence.streams[device].timestamp_ns
         events += [(int(t), 0, device, i) for i, t in enumerate(stamps) if t <= end_ns + 50_000_000]
-    noise = np.random.default_rng(0)
+    noise, images = np.random.default_rng(0), sequence.images
     with RecordingWriter(mcap_path, sequence.rig, jpeg_quality) as writer:
         for stamp, _, what, i in sorted(events):
             if what == "frame":
-                left, right = add_sensor_noise(sequence.images[i], noise)
+                left, right = add_sensor_noise(images[i], noise)
                 writer.write_frame(StereoFrame(stamp, left, right))
                 writer.write_truth(stamp, sequence.joints_world[i].astype("float64"))
                 continue

@@ -232,10 +232,11 @@ def read_images(
     Raises ``DataError`` when the images are smaller than the network's input.
     """
     preprocess = image_preprocessor(sequence, config, config.image_mean, config.image_std)
+    images = sequence.images
     out = np.empty((len(frames), NUM_VIEWS, 1, config.input_height, config.input_width), np.float32)
     for row, frame in enumerate(frames):
         for view in range(NUM_VIEWS):
-            preprocess(sequence.images[frame, view], out[row, view, 0])
+            preprocess(images[frame, view], out[row, view, 0])
     return out
 
 

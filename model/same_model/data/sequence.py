@@ -62,11 +62,16 @@ _ARRAYS: dict[str, tuple[str, tuple[int | None, ...]]] = {
     "sensed_valid": ("uint8", (5,)),
 }
 _OPTIONAL_ARRAYS = {"depth": ("float16", (2, None, None))}
+_MAPPED = ("images", "depth")
 
 
 @dataclass(frozen=True)
 class SequenceReader:
-    """One sequence folder, opened; arrays are memory maps and read-only."""
+    """One sequence folder, opened; arrays are read-only.
+
+    Images and depth are mapped anew wherever they are asked for, so that a data set of thousands
+    of sequences does not hold thousands of open files; the rest is small and read once.
+    """
 
     path: Path
     meta: dict[str, Any]
@@ -78,7 +83,7 @@ class SequenceReader:
     def __getattr__(self, name: str) -> NDArray[Any]:
         if name not in _ARRAYS and name not in _OPTIONAL_ARRAYS:
             raise AttributeError(name)
-        array = _load(self.path / f"{name}.npy")
+        array = _load(self.path / f"{name}.npy", mapped=name in _MAPPED)
         dtype, shape = {**_ARRAYS, **_OPTIONAL_ARRAYS}[name]
         fits = array.dtype == dtype and array.ndim == 1 + len(shape)
         if not fits or any(
@@ -89,7 +94,8 @@ class SequenceReader:
                 f"{self.path / name}.npy: expected {dtype} (T, {shape}), "
                 f"got {array.dtype} {array.shape}"
             )
-        object.__setattr__(self, name, array)
+        if name not in _MAPPED:
+            object.__setattr__(self, name, array)
         return array
 
     @property
@@ -120,9 +126,11 @@ class SequenceReader:
         return out
 
 
-def _load(path: Path) -> NDArray[Any]:
+def _load(path: Path, mapped: bool = False) -> NDArray[Any]:
     try:
-        return np.load(path, mmap_mode="r", allow_pickle=False)
+        array = np.load(path, mmap_mode="r" if mapped else None, allow_pickle=False)
+        array.flags.writeable = False
+        return array
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: missing or damaged ({error})") from None
 

@@ -142,6 +142,7 @@ class StreamingPredictor:
             stamps = streams[device].timestamp_ns
             events += [(int(t), 0, device, i) for i, t in enumerate(stamps)]
         frames, joints = [], []
+        images = sequence.images
         with SamePoseTracker(self._bundle, sequence.rig, self._backend, self._options) as tracker:
             for stamp, _, device, i in sorted(events):
                 if device:
@@ -158,7 +159,7 @@ class StreamingPredictor:
                         )
                     continue
                 left, right = (
-                    None if lost[i, view] else np.ascontiguousarray(sequence.images[i, view])
+                    None if lost[i, view] else np.ascontiguousarray(images[i, view])
                     for view in (0, 1)
                 )
                 pose = tracker.push_frame(StereoFrame(stamp, left, right))

@@ -59,7 +59,7 @@ class Upright(nn.Module):
         """``R_upright_cam`` (..., 3, 3) float32 of tokens (..., N, 16); a head without a valid
         token counts as one that stands."""
         head = imu_features[..., 0, :]
-        up = head[..., _UP] + (1.0 - head[..., _VALID :]) * self.up.float()
+        up = head[..., _UP] + (1.0 - head[..., _VALID:]) * self.up.float()
         cosine = (up @ self.up.float())[..., None, None]
         v = up @ self.cross.float()
         turn = (up @ self.linear.float()).unflatten(-1, (3, 3))

@@ -182,14 +182,15 @@ def _pixels(
 def _read_uint8(
     sequence: SequenceReader, inputs: RecordedInputs, config: ModelConfig, out: NDArray[np.uint8]
 ) -> None:
-    if sequence.images.shape[-2:] == out.shape[-2:]:
-        out[:] = sequence.images[inputs.frames]
+    images = sequence.images
+    if images.shape[-2:] == out.shape[-2:]:
+        out[:] = images[inputs.frames]
         return
     resize = image_preprocessor(sequence, config, 0.0, 1.0 / 255.0)
     resized = np.empty(out.shape[-2:], np.float32)
     for row, frame in enumerate(inputs.frames):
         for view in range(NUM_VIEWS):
-            resize(sequence.images[frame, view], resized)
+            resize(images[frame, view], resized)
             out[row, view] = np.rint(resized)
 
 

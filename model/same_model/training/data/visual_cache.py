@@ -54,9 +54,10 @@ def cache_key(model: SameModel, frames: Frames, sequences: list[SequenceReader])
     for array in (frames.joints_2d, frames.visible, frames.imu_features):
         digest.update(array.tobytes())
     for sequence in sequences:
-        digest.update(str(sequence.images.shape).encode())
-        for start in range(0, sequence.frames, _CHUNK):
-            digest.update(sequence.images[start : start + _CHUNK].tobytes())
+        images = sequence.images
+        digest.update(str(images.shape).encode())
+        for start in range(0, len(images), _CHUNK):
+            digest.update(images[start : start + _CHUNK].tobytes())
     return digest.hexdigest()[:24]
 
 
