@@ -67,7 +67,8 @@ def test_a_fresh_network_that_sees_nothing_predicts_a_standing_person() -> None:
     config = PRESETS["lite"]
     model = SameModel(config).eval()
     inputs = sequence_inputs(1, config)
-    inputs["view_valid"] = torch.zeros_like(inputs["view_valid"])
+    for name in ("view_valid", "imu_features"):
+        inputs[name] = torch.zeros_like(inputs[name])
     with torch.no_grad():
         out = model.forward_sequence(**inputs)
     standing = torch.from_numpy(standing_joints_cam_left())

@@ -76,10 +76,13 @@ def sequence_inputs(frames: int, config: ModelConfig = TINY, seed: int = 1) -> d
     row = torch.arange(window)
     valid = (row[None] >= window - 1 - torch.arange(frames)[:, None]).float()
     T_anchor_cam[valid == 0] = torch.eye(4)
+    imu_features = torch.randn(frames, 5, 16)
+    imu_features[:, 0, :3] = torch.nn.functional.normalize(imu_features[:, 0, :3], dim=-1)
+    imu_features[..., 15] = 1.0
     return {
         "images": torch.randn(frames, 2, 1, config.input_height, config.input_width),
         "view_valid": torch.ones(frames, 2),
-        "imu_features": torch.randn(frames, 5, 16),
+        "imu_features": imu_features,
         "rays": rays,
         "origins": torch.tensor([[0.0, 0.0, 0.0], [0.12, 0.0, 0.0]]),
         "axes": torch.nn.functional.normalize(torch.randn(2, 3), dim=1),
