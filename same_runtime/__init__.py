@@ -21,7 +21,8 @@ from same_runtime.pose import Pose, PoseStatus, Reason
 from same_runtime.recording import Recording
 from same_runtime.renamed_modules import import_renamed_modules
 from same_runtime.samples import DevicePose, ImuFrame, LegReading, StereoFrame
-from same_runtime.skeleton.rotations import Skeleton, SkeletonSolver
+from same_runtime.skeleton.rotations import SkeletonSolver
+from same_runtime.skeleton.skeleton import Skeleton
 from same_runtime.tracker import SamePoseTracker
 
 __version__ = version("same-runtime")

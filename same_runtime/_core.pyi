@@ -9,7 +9,7 @@ import enum
 import numpy
 import numpy.typing
 import typing
-__all__: list[str] = ['DEVICES', 'DeviceStates', 'FEATURE_DIM', 'FrameAssembler', 'ImagePreprocessor', 'ImageRing', 'Ingestion', 'LegRing', 'LookupKind', 'MAX_ACCELERATION', 'MAX_NORM_ERROR', 'MAX_POSITION_M', 'MAX_SPEED_MPS', 'MAX_STEP_M', 'MAX_TIMESTAMP_NS', 'MAX_VELOCITY_GAP_NS', 'MIN_INTERVAL_NS', 'MIN_SPACING_NS', 'NUM_POSE_DEVICES', 'PoseRing', 'PushStatus', 'Synchroniser', 'floor_anchor', 'spatial_aware_deform_attn', 'steady_ns']
+__all__: list[str] = ['DEVICES', 'DeviceStates', 'FEATURE_DIM', 'FrameAssembler', 'ImagePreprocessor', 'ImageRing', 'Ingestion', 'JOINT_NAMES', 'JOINT_PARENTS', 'LegRing', 'LookupKind', 'MAX_ACCELERATION', 'MAX_NORM_ERROR', 'MAX_POSITION_M', 'MAX_SPEED_MPS', 'MAX_STEP_M', 'MAX_TIMESTAMP_NS', 'MAX_VELOCITY_GAP_NS', 'MIN_INTERVAL_NS', 'MIN_SPACING_NS', 'NUM_POSE_DEVICES', 'PoseRing', 'PushStatus', 'REST_OFFSETS_M', 'SkeletonSolver', 'SolvedSkeleton', 'Synchroniser', 'floor_anchor', 'spatial_aware_deform_attn', 'steady_ns']
 class LookupKind(enum.IntEnum):
     """
     How a device's state at a time was obtained, ordered by trust.
@@ -427,6 +427,65 @@ class ImagePreprocessor:
         Sizes in pixels; mean and std on the scale where white is 1. Raises ValueError for
         an output larger than the input, an input wider than 8192 or a std <= 0.
         """
+class SolvedSkeleton:
+    """
+    One solved pose; every property is a new read-only array.
+    """
+    @property
+    def joints(self) -> numpy.typing.NDArray[numpy.float64]:
+        """
+        (22, 3) m, world.
+        """
+    @property
+    def rotations_local(self) -> numpy.typing.NDArray[numpy.float64]:
+        """
+        (22, 4) xyzw, joint to its parent; the pelvis's is to the world.
+        """
+    @property
+    def rotations_world(self) -> numpy.typing.NDArray[numpy.float64]:
+        """
+        (22, 4) xyzw, T-pose to world.
+        """
+    @property
+    def turn_rates(self) -> numpy.typing.NDArray[numpy.float64]:
+        """
+        (22, 3) rad/s about the world's axes.
+        """
+    @property
+    def velocities(self) -> numpy.typing.NDArray[numpy.float64]:
+        """
+        (22, 3) m/s, world.
+        """
+class SkeletonSolver:
+    """
+    What same_runtime.skeleton.SkeletonSolver computes with. For one thread at a time.
+    """
+    def __init__(self) -> None:
+        ...
+    def give_lengths(self, lengths: typing.Annotated[numpy.typing.ArrayLike, numpy.float64]) -> None:
+        """
+        Fix the bones' lengths, (22,) m from each joint's parent.
+        """
+    def reset(self) -> None:
+        """
+        Forget what is carried from pose to pose; the user's offsets stay.
+        """
+    def solve(self, timestamp_ns: typing.SupportsInt | typing.SupportsIndex, joints: typing.Annotated[numpy.typing.ArrayLike, numpy.float64], devices: typing.Annotated[numpy.typing.ArrayLike, numpy.float64], good: bool, restart: bool, keep: bool = True) -> SolvedSkeleton:
+        """
+        joints (22, 3) m, world; devices (5, 4) xyzw, zeros where missing. good: counts in the
+        measurement of the user; restart: what is carried does not hold. Without keep the pose
+        is solved from what is carried and leaves no trace.
+        """
+    @property
+    def changed_count(self) -> int:
+        """
+        How often offsets changed.
+        """
+    @property
+    def offsets(self) -> numpy.typing.NDArray[numpy.float64]:
+        """
+        (22, 3) m, from each joint's parent in the T-pose.
+        """
 def floor_anchor(position: typing.Annotated[numpy.typing.ArrayLike, numpy.float64], orientation_xyzw: typing.Annotated[numpy.typing.ArrayLike, numpy.float64], ground_y: typing.SupportsFloat | typing.SupportsIndex = 0.0) -> numpy.typing.NDArray[numpy.float64]:
     """
     T_world_anchor (4, 4) float64 of a head pose: origin on the floor under the head, axes
@@ -452,6 +511,8 @@ def steady_ns() -> int:
     """
 DEVICES: tuple = ('head', 'ctrl_left', 'ctrl_right', 'leg_left', 'leg_right')
 FEATURE_DIM: int = 16
+JOINT_NAMES: tuple = ('pelvis', 'left_hip', 'right_hip', 'spine1', 'left_knee', 'right_knee', 'spine2', 'left_ankle', 'right_ankle', 'spine3', 'left_foot', 'right_foot', 'neck', 'left_collar', 'right_collar', 'head', 'left_shoulder', 'right_shoulder', 'left_elbow', 'right_elbow', 'left_wrist', 'right_wrist')
+JOINT_PARENTS: tuple = (-1, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17, 18, 19)
 MAX_ACCELERATION: float = 10000.0
 MAX_NORM_ERROR: float = 0.01
 MAX_POSITION_M: float = 100000.0
@@ -462,3 +523,4 @@ MAX_VELOCITY_GAP_NS: int = 500000000
 MIN_INTERVAL_NS: int = 500000
 MIN_SPACING_NS: int = 100000
 NUM_POSE_DEVICES: int = 3
+REST_OFFSETS_M: numpy.ndarray

@@ -10,56 +10,10 @@ from typing import Final
 
 from same_runtime import _core
 
-JOINT_NAMES: Final = (
-    "pelvis",
-    "left_hip",
-    "right_hip",
-    "spine1",
-    "left_knee",
-    "right_knee",
-    "spine2",
-    "left_ankle",
-    "right_ankle",
-    "spine3",
-    "left_foot",
-    "right_foot",
-    "neck",
-    "left_collar",
-    "right_collar",
-    "head",
-    "left_shoulder",
-    "right_shoulder",
-    "left_elbow",
-    "right_elbow",
-    "left_wrist",
-    "right_wrist",
-)
-"""The 22 SMPL body joints in SMPL order."""
+JOINT_NAMES: Final[tuple[str, ...]] = _core.JOINT_NAMES
+"""The 22 SMPL body joints in SMPL order, from ``pelvis`` to ``right_wrist``."""
 
-JOINT_PARENTS: Final = (
-    -1,
-    0,
-    0,
-    0,
-    1,
-    2,
-    3,
-    4,
-    5,
-    6,
-    7,
-    8,
-    9,
-    9,
-    9,
-    12,
-    13,
-    14,
-    16,
-    17,
-    18,
-    19,
-)
+JOINT_PARENTS: Final[tuple[int, ...]] = _core.JOINT_PARENTS
 """Index of each joint's parent; -1 for the root."""
 
 NUM_JOINTS: Final = len(JOINT_NAMES)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from same_runtime.conventions import NUM_DEVICES, NUM_JOINTS
+from same_runtime.skeleton.skeleton import Skeleton
 
 Scalar = TypeVar("Scalar", bound=np.generic)
 
@@ -111,6 +112,9 @@ class Pose:
     where it is missing. What ``SkeletonSolver`` takes twists from."""
     latency_ns: int = 0
     """Time from the call of ``push`` to this pose."""
+    skeleton: Skeleton | None = None
+    """The body as rotations and constant bones, with ``TrackerOptions.solve_rotations``;
+    ``SkeletonSolver`` makes it of any pose."""
 
     def __post_init__(self) -> None:
         for name in _ARRAYS:
@@ -120,3 +124,23 @@ class Pose:
     def reason(self) -> Reason | None:
         """The gravest reason, or None when VALID."""
         return self.reasons[0] if self.reasons else None
+
+    @property
+    def rotations_world(self) -> NDArray[np.float64] | None:
+        """(22, 4) xyzw, T-pose to world, of ``skeleton``."""
+        return None if self.skeleton is None else self.skeleton.rotations_world
+
+    @property
+    def rotations_local(self) -> NDArray[np.float64] | None:
+        """(22, 4) xyzw, joint to its parent, of ``skeleton``; the pelvis's is to the world."""
+        return None if self.skeleton is None else self.skeleton.rotations_local
+
+    @property
+    def bone_lengths_m(self) -> NDArray[np.float64] | None:
+        """(22,) from each joint's parent, constant per user, of ``skeleton``."""
+        return None if self.skeleton is None else self.skeleton.bone_lengths_m
+
+    @property
+    def root(self) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
+        """The pelvis of ``skeleton``: (3,) metres and (4,) xyzw, world."""
+        return None if self.skeleton is None else self.skeleton.root

@@ -20,6 +20,7 @@ void bind_rings(py::module_& module);
 void bind_assembly(py::module_& module);
 void bind_ingestion(py::module_& module);
 void bind_kernels(py::module_& module);
+void bind_skeleton(py::module_& module);
 
 // Arguments that are read: anything NumPy converts.
 using DoubleArray = py::array_t<double, py::array::c_style | py::array::forcecast>;

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "bindings.hpp"
+#include "same/body.hpp"
 #include "same/inertial_features.hpp"
 #include "same/stream_gate.hpp"
 
@@ -23,6 +24,11 @@ void check_finite(const DoubleArray& array, const char* name) {
 // What the core and Python must agree on: the core owns it.
 void export_constants(py::module_& module) {
   module.attr("DEVICES") = py::cast(std::tuple_cat(kDeviceNames));
+  module.attr("JOINT_NAMES") = py::cast(std::tuple_cat(kJointNames));
+  module.attr("JOINT_PARENTS") = py::cast(std::tuple_cat(kJointParents));
+  py::array_t<double> rest({kNumJoints, 3}, kRestOffsets[0].data());
+  rest.attr("setflags")(py::arg("write") = false);
+  module.attr("REST_OFFSETS_M") = rest;
   module.attr("NUM_POSE_DEVICES") = kNumPoseDevices;
   module.attr("FEATURE_DIM") = kFeatureDim;
   module.attr("MAX_TIMESTAMP_NS") = kMaxTimestampNs;
@@ -83,9 +89,7 @@ RigidTransform to_rigid_transform(const DoubleArray& array, const char* name) {
   double error = std::abs(m[12]) + std::abs(m[13]) + std::abs(m[14]) + std::abs(m[15] - 1);
   for (int i = 0; i < 9; ++i) error = std::max(error, std::abs(product[i] - (i % 4 == 0 ? 1 : 0)));
   const Vec3 x{m[0], m[4], m[8]}, y{m[1], m[5], m[9]}, z{m[2], m[6], m[10]};
-  const Vec3 x_cross_y{x[1] * y[2] - x[2] * y[1], x[2] * y[0] - x[0] * y[2],
-                       x[0] * y[1] - x[1] * y[0]};
-  if (error > 1e-5 || dot(x_cross_y, z) < 0)
+  if (error > 1e-5 || dot(cross(x, y), z) < 0)
     throw py::value_error(std::string(name) + ": expected a rigid transform (4, 4)");
   return T;
 }
@@ -132,4 +136,5 @@ PYBIND11_MODULE(_core, module) {
   same::bindings::bind_assembly(module);
   same::bindings::bind_ingestion(module);
   same::bindings::bind_kernels(module);
+  same::bindings::bind_skeleton(module);
 }

@@ -9,6 +9,7 @@
 #include "same/frame_assembler.hpp"
 #include "same/image_preprocessor.hpp"
 #include "same/ingestion.hpp"
+#include "same/skeleton_solver.hpp"
 
 namespace {
 
@@ -72,11 +73,31 @@ void judge_wild_stamps() {
   }
 }
 
+// Bodies as no network gives them: joints anywhere, all in one place, time in any order.
+void solve_wild_bodies() {
+  same::SkeletonSolver solver;
+  for (int i = 0; i < 20'000; ++i) {
+    same::BodyObservation body;
+    body.timestamp_ns = static_cast<int64_t>(random_bits() % 1'000'000'000);
+    const double spread = i % 7 == 0 ? 0.0 : uniform(0, 2);
+    for (auto& joint : body.joints)
+      joint = {uniform(-spread, spread), uniform(-spread, spread), uniform(-spread, spread)};
+    for (auto& device : body.devices)
+      if (random_bits() % 3 != 0) device = any_rotation();
+    const auto skeleton = solver.solve(body, random_bits() % 4 != 0);
+    for (const auto& q : skeleton.rotations) SAME_CHECK(std::abs(dot(q, q) - 1.0) < 1e-6);
+    for (const auto& rows : {skeleton.joints, skeleton.velocities, skeleton.turn_rates})
+      for (const auto& row : rows) SAME_CHECK(std::isfinite(same::norm(row)));
+  }
+  SAME_CHECK(solver.user().changed_count() == 2);
+}
+
 }  // namespace
 
 int main() {
   resize_odd_sizes();
   track_a_jumping_head();
   judge_wild_stamps();
+  solve_wild_bodies();
   std::puts("kernels_stress: passed");
 }

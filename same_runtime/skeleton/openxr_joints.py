@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from same_runtime.conventions import JOINT_NAMES
 from same_runtime.skeleton.quaternions import rotate
-from same_runtime.skeleton.rotations import Skeleton
+from same_runtime.skeleton.skeleton import Skeleton
 
 OPENXR_JOINT_NAMES: Final = (*JOINT_NAMES, "left_hand", "right_hand")
 """In the order of ``XrBodyJointBD``."""

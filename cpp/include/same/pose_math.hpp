@@ -28,6 +28,14 @@ inline Vec3 operator-(const Vec3& a, const Vec3& b) {
 inline Vec3 operator*(double s, const Vec3& a) { return {s * a[0], s * a[1], s * a[2]}; }
 inline double dot(const Vec3& a, const Vec3& b) { return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]; }
 inline double norm(const Vec3& a) { return std::sqrt(dot(a, a)); }
+inline Vec3 cross(const Vec3& a, const Vec3& b) {
+  return {a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]};
+}
+// Length 1; zeros stay zeros.
+inline Vec3 unit(const Vec3& a) {
+  const double length = norm(a);
+  return length > 1e-9 ? (1.0 / length) * a : Vec3{};
+}
 
 inline Vec3 operator*(const Mat3& m, const Vec3& v) {
   return {m[0] * v[0] + m[1] * v[1] + m[2] * v[2], m[3] * v[0] + m[4] * v[1] + m[5] * v[2],
@@ -78,6 +86,35 @@ inline Mat3 to_matrix(const Quaternion& q) {
           2 * (yz - wx),     2 * (xz - wy), 2 * (yz + wx), 1 - 2 * (xx + yy)};
 }
 
+inline Vec3 rotate(const Quaternion& q, const Vec3& v) {
+  const Vec3 axis{q.x, q.y, q.z};
+  const Vec3 doubled = 2.0 * cross(axis, v);
+  return v + q.w * doubled + cross(axis, doubled);
+}
+
+// About a unit axis, radians.
+inline Quaternion rotation_about(const Vec3& axis, double angle) {
+  const double sine = std::sin(0.5 * angle);
+  return {sine * axis[0], sine * axis[1], sine * axis[2], std::cos(0.5 * angle)};
+}
+
+// The smallest rotation that turns the unit vector a into b; between opposite ones half a turn
+// about an axis at right angles to a.
+inline Quaternion shortest_arc(const Vec3& a, const Vec3& b) {
+  const double scalar = 1.0 + dot(a, b);
+  if (scalar >= 1e-8) {
+    const Vec3 axis = cross(a, b);
+    return normalised({axis[0], axis[1], axis[2], scalar});
+  }
+  int aside = 0;
+  for (int i = 1; i < 3; ++i)
+    if (std::abs(a[i]) < std::abs(a[aside])) aside = i;
+  Vec3 other{};
+  other[aside] = 1.0;
+  const Vec3 axis = unit(cross(a, other));
+  return {axis[0], axis[1], axis[2], 0.0};
+}
+
 // Rotation vector of q, of length in [0, pi].
 inline Vec3 rotation_log(const Quaternion& q) {
   const double sign = q.w < 0 ? -1.0 : 1.0;
@@ -93,6 +130,13 @@ inline Quaternion rotation_exp(const Vec3& rotation_vector) {
   const double scale = angle < 1e-12 ? 0.5 : std::sin(0.5 * angle) / angle;
   return {scale * rotation_vector[0], scale * rotation_vector[1], scale * rotation_vector[2],
           std::cos(0.5 * angle)};
+}
+
+// `end`, or where it is further than `largest` radians from `start` as far as that.
+inline Quaternion turned_towards(const Quaternion& start, const Quaternion& end, double largest) {
+  const Vec3 step = rotation_log(end * conjugate(start));
+  const double angle = norm(step);
+  return angle <= largest ? end : rotation_exp((largest / angle) * step) * start;
 }
 
 // From a (fraction 0) to b (fraction 1) along the shortest arc; other fractions extrapolate at

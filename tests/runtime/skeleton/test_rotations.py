@@ -256,6 +256,57 @@ def test_a_relocalised_body_turns_at_once() -> None:
     assert turned.magnitude().max() < 1e-3
 
 
+def test_a_pose_beside_the_sequence_leaves_no_trace() -> None:
+    beside, alone = SkeletonSolver(), SkeletonSolver()
+    for index in range(30):
+        turns = {"right_elbow": Rotation.from_euler("y", 2 * index, degrees=True)}
+        pose = body(turns, timestamp_ns=(index + 1) * FRAME_NS)
+        for later in (3, -2) if index else ():
+            ahead = body(turns, timestamp_ns=(index + later) * FRAME_NS)
+            solved_ahead = beside.solve(ahead, keep=False)
+            assert solved_ahead is not None
+            assert (
+                apart_deg(of(solved_ahead.rotations_local, "right_elbow"), turns["right_elbow"]) < 3
+            )
+        a, b = beside.solve(pose), alone.solve(pose)
+        assert a is not None and b is not None
+        np.testing.assert_array_equal(a.rotations_world, b.rotations_world)
+        np.testing.assert_array_equal(a.velocities_world, b.velocities_world)
+
+
+def test_velocities_are_those_of_the_motion() -> None:
+    solver = SkeletonSolver()
+    for index in range(20):
+        turn = Rotation.from_rotvec((0, 1.5 * index * 1e-9 * FRAME_NS, 0))
+        pose = body({"pelvis": turn}, timestamp_ns=(index + 1) * FRAME_NS)
+        walked = pose.joints_world + np.array((0.0, 0.0, -0.8e-9 * FRAME_NS * index))
+        skeleton = solver.solve(replace(pose, joints_world=walked))
+        assert skeleton is not None
+        if index == 0:
+            assert not skeleton.velocities_world.any()
+    joints = skeleton.joints_world
+    # A straight leg's twist follows the foot, a little later.
+    legs = [
+        JOINT_NAMES.index(n) for n in JOINT_NAMES if n.endswith(("hip", "knee", "ankle", "foot"))
+    ]
+    body_only = np.delete(skeleton.angular_velocities_world, legs, axis=0)
+    np.testing.assert_allclose(body_only, [(0, 1.5, 0)] * len(body_only), atol=1e-3)
+    across = np.cross((0, 1.5, 0), joints - joints[0])
+    np.testing.assert_allclose(skeleton.velocities_world, across + (0, 0, -0.8), atol=0.05)
+
+
+def test_a_skeleton_in_another_frame_is_the_one_solved_there() -> None:
+    pose = body(random_turns(np.random.default_rng(4)))
+    turn, translation = Rotation.from_euler("y", 70, degrees=True), np.array((1.0, 0.2, -3.0))
+    there = solved(replace(pose, joints_world=turn.apply(pose.joints_world.copy()) + translation))
+    moved = solved(pose).moved(turn.as_quat(), translation)
+    np.testing.assert_allclose(moved.joints_world, there.joints_world, atol=1e-9)
+    for name in ("rotations_world", "rotations_local"):
+        a, b = (Rotation.from_quat(getattr(s, name)) for s in (moved, there))
+        assert (a * b.inv()).magnitude().max() < 1e-5
+    assert not moved.joints_world.flags.writeable
+
+
 def test_a_pose_without_a_body_has_no_skeleton_and_harms_none() -> None:
     solver = SkeletonSolver()
     assert solver.solve(Pose()) is None
