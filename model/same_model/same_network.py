@@ -240,6 +240,20 @@ class SameModel(nn.Module):
             local.append(fused.joints[0, :, -1])
             confidence.append(fused.joint_confidence[0])
         joints_local = torch.cat(local)
+        joints_anchor = self.refine_sequence(
+            joints_local, T_anchor_cam, time_offset_s, window_valid
+        )
+        return SequenceOutput(joints_anchor, joints_local, torch.cat(confidence))
+
+    def refine_sequence(
+        self,
+        joints_local: Tensor,
+        T_anchor_cam: Tensor,
+        time_offset_s: Tensor,
+        window_valid: Tensor,
+    ) -> Tensor:
+        """The temporal stage of ``forward_sequence`` on ``joints_local`` (T, J, 3) metres, each
+        in its own frame's left camera: (T, J, 3) metres, each in its own frame's anchor."""
         window = self.config.window
         history = torch.cat([joints_local.new_zeros(window - 1, NUM_JOINTS, 3), joints_local])
         windows = history.unfold(0, window, 1).permute(0, 3, 1, 2)
@@ -247,9 +261,9 @@ class SameModel(nn.Module):
             self.temporal(
                 windows[chunk], T_anchor_cam[chunk], time_offset_s[chunk], window_valid[chunk]
             )[:, -1]
-            for chunk in _frame_chunks(frames)
+            for chunk in _frame_chunks(len(joints_local))
         ]
-        return SequenceOutput(torch.cat(newest), joints_local, torch.cat(confidence))
+        return torch.cat(newest)
 
     def initial_state(self) -> StreamState:
         """The state of a stream that has seen nothing."""

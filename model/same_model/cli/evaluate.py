@@ -2,9 +2,10 @@
 
 import shlex
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
 from rich.console import Console
@@ -13,6 +14,8 @@ from same_engines.errors import DataError
 from same_model.checkpoint import load_checkpoint
 from same_model.data.sequence import SequenceReader, find_sequences, open_sequence
 from same_model.evaluation.ablations import evaluate_rows, write_tables
+from same_model.evaluation.budget.figures import error_budget
+from same_model.evaluation.budget.report import pixels_table, rows_table, write_budget
 from same_model.evaluation.evaluate import evaluate
 from same_model.evaluation.metrics import FrameErrors, MetricsConfig
 from same_model.evaluation.predict import (
@@ -33,6 +36,7 @@ class EvalCommand:
 
     Start with: same-eval lite.safetensors --data data/protocol1 --out results
     Tables of the paper: same-eval ablations --help
+    Where the millimetres come from: same-eval budget --help
     """
 
     source: Annotated[Path, tyro.conf.Positional]
@@ -68,7 +72,9 @@ def _predictor(command: EvalCommand) -> Predictor:
     return StreamingPredictor(source, command.backend, TrackerOptions(threads=command.threads))
 
 
-def _sequences(command: "EvalCommand | AblationsCommand") -> list[SequenceReader]:
+def _sequences(
+    command: "EvalCommand | AblationsCommand | BudgetCommand",
+) -> list[SequenceReader]:
     import torch
 
     if command.threads is not None:
@@ -131,8 +137,60 @@ def run_ablations(command: AblationsCommand) -> None:
     Console().print(write_tables(evaluations, invocation, command.out), soft_wrap=True)
 
 
+@dataclass(frozen=True)
+class BudgetCommand:
+    """Measure where a checkpoint's millimetres come from: every stage on its own inputs, and given
+    the truth in place of what the stage before it gives; pixels and degrees of every joint.
+
+    Start with: same-eval budget lite.safetensors --data data/validation --limit 10
+    """
+
+    checkpoint: Annotated[Path, tyro.conf.Positional]
+    """A checkpoint (.safetensors, .pt)."""
+    data: Path
+    """Sequence folders that same-data wrote, at any depth; their splits are reported apart."""
+    out: Path = Path("same-eval-out")
+    """Folder for budget.json, budget.md and budget.png."""
+    limit: int | None = None
+    """Measure every n-th sequence so that at most this many remain."""
+    no_images: bool = False
+    """Measure only the rows that need no image, as of sequences made with --no-render."""
+    json: bool = False
+    """Print the content of budget.json instead of the tables."""
+    threads: int | None = None
+    """CPU threads; default: the library's choice."""
+
+
+def run_budget(command: BudgetCommand) -> None:
+    """Run the command. Raises ``SameError`` kinds for anything the user can mend."""
+    model = load_checkpoint(command.checkpoint)
+    budget = error_budget(model, _sequences(command), not command.no_images)
+    invocation = shlex.join(["same-eval", *sys.argv[1:]])
+    title = f"Error budget of {command.checkpoint.name}"
+    write_budget(budget, title, invocation, command.out)
+    if command.json:
+        print((command.out / "budget.json").read_text(), end="")
+        return
+    for split, group in budget.groups.items():
+        said = [f"{split}: {group.sequences} recordings, {group.frames} frames; mm"]
+        said.append(rows_table(group, budget.titles))
+        if group.pixels:
+            said.append(pixels_table(group))
+        Console().print("\n\n".join(said) + "\n", soft_wrap=True, highlight=False)
+    Console().print(f"wrote {command.out}/: budget.json, budget.md, budget.png")
+
+
+_COMMANDS: dict[str, tuple[type[Any], Callable[[Any], None]]] = {
+    "ablations": (AblationsCommand, run_ablations),
+    "budget": (BudgetCommand, run_budget),
+}
+
+
 def main() -> int:
-    """Entry point of ``same-eval``; ``same-eval ablations`` makes the paper's tables."""
-    if sys.argv[1:2] == ["ablations"]:
-        return run_command("same-eval ablations", AblationsCommand, run_ablations, sys.argv[2:])
+    """Entry point of ``same-eval``; ``same-eval ablations`` makes the paper's tables, ``same-eval
+    budget`` an error budget."""
+    name = sys.argv[1] if len(sys.argv) > 1 else ""
+    if name in _COMMANDS:
+        options, action = _COMMANDS[name]
+        return run_command(f"same-eval {name}", options, action, sys.argv[2:])
     return run_command("same-eval", EvalCommand, run)

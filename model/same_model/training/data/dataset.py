@@ -136,7 +136,9 @@ def load_frames(
     def joined(name: str) -> NDArray[np.generic]:
         return np.concatenate([getattr(inputs, name) for _, inputs in parts])
 
-    joints_2d, visible = zip(*(_image_truth(s, i, config) for s, i in parts), strict=True)
+    joints_2d, visible = zip(
+        *(image_truth(sequence, inputs.frames, config) for sequence, inputs in parts), strict=True
+    )
     return Frames(
         pixels,
         np.concatenate(joints_2d),
@@ -194,18 +196,19 @@ def _read_uint8(
             out[row, view] = np.rint(resized)
 
 
-def _image_truth(
-    sequence: SequenceReader, inputs: RecordedInputs, config: ModelConfig
+def image_truth(
+    sequence: SequenceReader, frames: NDArray[np.int64], config: ModelConfig
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """2D joints in feature pixels and how well each is visible (``Frames.visible``).
+    """2D joints of ``frames`` in feature pixels and how well each is visible
+    (``Frames.visible``).
 
     Hidden joints count: from above, the shin hides the ankle in nine images of ten, and the image
     still tells where it is.
     """
     height, width = sequence.images.shape[-2:]
     scale = np.array([config.input_width / width, config.input_height / height]) / FEATURE_STRIDE
-    joints_2d = (sequence.joints_2d[inputs.frames] + 0.5) * scale - 0.5
+    joints_2d = (sequence.joints_2d[frames] + 0.5) * scale - 0.5
     limit = np.array([config.feature_width, config.feature_height]) - 0.5
     inside = ((joints_2d > -0.5) & (joints_2d < limit)).all(axis=-1)
-    visible = np.where(sequence.visible[inputs.frames] > 0, 1.0, HIDDEN) * inside
+    visible = np.where(sequence.visible[frames] > 0, 1.0, HIDDEN) * inside
     return joints_2d.astype(np.float32), visible.astype(np.float32)
