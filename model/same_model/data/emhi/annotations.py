@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from same_engines.errors import DataError
+from same_engines.json_values import number_array
 from same_model.data.emhi.unpickle import load_object_array
 from same_runtime.conventions import DEVICES, NUM_JOINTS
 
@@ -86,7 +87,7 @@ def _array(record: Any, path: tuple[str, ...], shape: tuple[int, ...]) -> NDArra
             raise DataError(f"no {'.'.join(path)}")
         value = value[key]
     try:
-        array = np.asarray(value, dtype=np.float64).reshape(shape)
+        array = _numbers(value, shape).reshape(shape).copy()
     except (TypeError, ValueError):
         raise DataError(f"{'.'.join(path)}: expected shape {shape}") from None
     if not np.isfinite(array).all():
@@ -94,8 +95,19 @@ def _array(record: Any, path: tuple[str, ...], shape: tuple[int, ...]) -> NDArra
     return array
 
 
+def _numbers(value: Any, shape: tuple[int, ...]) -> NDArray[np.float64]:
+    """``value`` as floats: an array, or a flat list of as many numbers as ``shape`` has."""
+    if isinstance(value, list | tuple):
+        if len(value) != np.prod(shape) or not all(isinstance(v, int | float) for v in value):
+            raise ValueError
+        return number_array("list", value, (len(value),), finite=False)
+    if not isinstance(value, np.ndarray):
+        raise TypeError
+    return value.astype(np.float64)
+
+
 def read_annotation(path: Path, defects: Counter[str]) -> EmhiFrame:
-    """Read one annotation with the restricted unpickler, repairing the known defects.
+    """Read one annotation, of its pickle the numbers only, repairing the known defects.
 
     ``defects`` counts what was repaired. Raises ``DataError`` naming the file and the field
     for what cannot be.
@@ -129,8 +141,8 @@ def read_annotation(path: Path, defects: Counter[str]) -> EmhiFrame:
             if d < 3:
                 positions[d] = _array(record, ("IMU", f"{name}_pos"), (3,))
                 acceleration = record["IMU"].get(f"{name}_acc")
-                if acceleration is not None and np.array_equal(
-                    np.asarray(acceleration, np.float64).ravel(), positions[d]
+                if isinstance(acceleration, np.ndarray) and np.array_equal(
+                    acceleration.astype(np.float64).ravel(), positions[d]
                 ):
                     defects[f"{name}_acc that is a copy of {name}_pos (dropped)"] += 1
             else:

@@ -6,13 +6,15 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csc_matrix
 from scipy.spatial.transform import Rotation
 
 from same_engines.errors import DataError
+from same_engines.json_values import whole_number
+from same_model.data.array_files import load_arrays
 from same_model.data.emhi.unpickle import InertObject, load_pickle
 from same_runtime.conventions import JOINT_PARENTS, NUM_JOINTS
 
+_MOST_ELEMENTS = 1 << 24
 _INERT = frozenset(
     {
         ("chumpy.ch", "Ch"),
@@ -60,10 +62,7 @@ def load_smpl(path: Path) -> SmplSkeleton:
     path = Path(path)
     try:
         if path.suffix == ".npz":
-            with np.load(path, allow_pickle=False) as data:
-                content: dict[str, Any] = {
-                    k: data[k] for k in ("v_template", "shapedirs", "J_regressor")
-                }
+            content: Any = load_arrays(path, ("v_template", "shapedirs", "J_regressor"))
         else:
             content = load_pickle(path, _INERT)
         if not isinstance(content, dict):
@@ -82,7 +81,7 @@ def load_smpl(path: Path) -> SmplSkeleton:
             )
     except KeyError as error:
         raise DataError(f"{path}: not an SMPL model: no {error}") from None
-    except (OSError, ValueError, DataError) as error:
+    except (ValueError, TypeError, IndexError, OverflowError, DataError) as error:
         raise DataError(f"{path}: not a readable SMPL model ({error})") from None
     return SmplSkeleton(regressor @ template, np.einsum("jv,vck->jck", regressor, directions))
 
@@ -97,7 +96,25 @@ def _dense(value: Any) -> NDArray[np.float64]:
             return _dense(state["x"])
         if {"data", "indices", "indptr"} <= set(state):
             shape = state.get("_shape", state.get("shape"))
-            parts = (state["data"], state["indices"], state["indptr"])
-            return np.asarray(csc_matrix(parts, shape=shape).toarray(), np.float64)
+            return _columns_filled(state["data"], state["indices"], state["indptr"], shape)
         raise DataError("unknown array type in the pickle")
-    return np.asarray(value, np.float64)
+    if not isinstance(value, np.ndarray):
+        raise DataError(f"expected an array, got {type(value).__name__}")
+    return value.astype(np.float64)
+
+
+def _columns_filled(data: Any, indices: Any, indptr: Any, shape: Any) -> NDArray[np.float64]:
+    """A matrix stored by its columns; every index is checked, which SciPy leaves to its caller."""
+    rows, columns = (whole_number("shape", size, 1, _MOST_ELEMENTS) for size in shape)
+    if rows * columns > _MOST_ELEMENTS:
+        raise DataError(f"a matrix of {rows} x {columns}")
+    starts = _dense(indptr).astype(np.int64)
+    counts = np.diff(starts)
+    if starts.shape != (columns + 1,) or (counts < 0).any() or counts.sum() != len(data):
+        raise DataError("a sparse matrix whose columns do not fit")
+    out = np.zeros((rows, columns))
+    row = _dense(indices).astype(np.int64)
+    if (row < 0).any() or (row >= rows).any():
+        raise DataError("a sparse matrix with an index outside it")
+    np.add.at(out, (row, np.repeat(np.arange(columns), counts)), _dense(data))
+    return out
