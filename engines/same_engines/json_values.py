@@ -1,7 +1,7 @@
 """JSON and numbers from files that others wrote: one rule for what counts as a number.
 
-Booleans, strings and numbers in quotes are none. A whole number may be written ``640.0``. What no
-float64 can hold is refused, not rounded to infinity.
+Booleans, strings and numbers in quotes are none. A whole number may be written ``640.0``. An
+integer beyond 2^53, which a float64 may not hold exactly, is no real number: it is refused.
 """
 
 import json
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from same_engines.errors import InvalidInputError
 
 _NUMERIC_KINDS: Final = "fiu"
+_EXACT: Final = 1 << 53
 
 
 def parse_json(text: str | bytes) -> Any:
@@ -40,10 +41,9 @@ def whole_number(name: str, value: object, low: int, high: int) -> int:
 def real_number(name: str, value: object, limit: float = math.inf) -> float:
     """``value`` as a finite float within ``limit`` of 0; else ``InvalidInputError``."""
     number = _plain(value)
-    try:
-        real = math.nan if number is None else float(number)
-    except OverflowError:
-        real = math.inf
+    if number is None or (isinstance(number, int) and abs(number) > _EXACT):
+        number = math.nan
+    real = float(number)
     if not math.isfinite(real) or abs(real) > limit:
         within = f" within +-{limit:g}" if limit < math.inf else ""
         raise InvalidInputError(f"{name}: expected a finite number{within}, got {_shown(value)}")
@@ -57,11 +57,15 @@ def number_array(
 
     ``finite``: whether NaN and infinity are refused. Raises ``InvalidInputError``.
     """
-    try:
-        array = np.asarray(value)
-    except (ValueError, TypeError, OverflowError, RecursionError):  # lists of uneven lengths
-        raise InvalidInputError(f"{name}: expected numbers of shape {shape}") from None
-    if array.dtype.kind not in _NUMERIC_KINDS or _holds_booleans(value):
+    array: NDArray[Any]
+    if isinstance(value, list | tuple):
+        # Judged before NumPy, which makes as large an array as the longest text in them asks for.
+        flat: list[int | float] = []
+        _flatten(name, value, shape, shape, flat)
+        array = np.array(flat, np.float64).reshape(shape)
+    else:
+        array = value if isinstance(value, np.ndarray) else np.zeros(0, object)
+    if array.dtype.kind not in _NUMERIC_KINDS:
         raise InvalidInputError(f"{name}: expected numbers, got {_shown(value)}")
     if array.shape != shape:
         raise InvalidInputError(f"{name}: expected numbers of shape {shape}, got {array.shape}")
@@ -79,11 +83,21 @@ def _plain(value: object) -> int | float | None:
     return value
 
 
-def _holds_booleans(value: object) -> bool:
-    # NumPy takes a True among numbers for 1.
-    return isinstance(value, list | tuple) and any(
-        isinstance(item, bool) or _holds_booleans(item) for item in value
-    )
+def _flatten(
+    name: str, value: object, shape: tuple[int, ...], left: tuple[int, ...], flat: list[int | float]
+) -> None:
+    if left:
+        if isinstance(value, np.ndarray):
+            value = value.tolist()
+        if not isinstance(value, list | tuple) or len(value) != left[0]:
+            raise InvalidInputError(f"{name}: expected numbers of shape {shape}")
+        for item in value:
+            _flatten(name, item, shape, left[1:], flat)
+        return
+    number = _plain(value)
+    if number is None or (isinstance(number, int) and abs(number) > _EXACT):
+        raise InvalidInputError(f"{name}: expected numbers of shape {shape}, got {_shown(value)}")
+    flat.append(number)
 
 
 def _shown(value: object) -> str:

@@ -11,6 +11,7 @@ from rich.progress import Progress
 from same_engines.bundle.plans import PORTABLE, VARIANTS, write_plans
 from same_engines.bundle.reader import Bundle
 from same_engines.errors import ExportError
+from same_engines.files.regular_files import read_regular
 from same_engines.gpu.cuda_device import CudaDevice
 from same_engines.json_values import parse_json
 from same_engines.qnn.library import SOCS, TARGET_PREFIX, find_soc, is_emulated, load_qnn
@@ -235,9 +236,12 @@ def _add_int8(bundle: Bundle, command: ExportCommand) -> None:
     )
 
 
+_MOST_RIG_BYTES = 1 << 20
+
+
 def _read_rig(path: Path) -> CameraRig:
     try:
-        return CameraRig.from_dict(parse_json(path.read_bytes()))
+        return CameraRig.from_dict(parse_json(read_regular(path, _MOST_RIG_BYTES)))
     except OSError as error:
         raise ExportError(f"--rig {path}: cannot be read ({error.strerror})") from None
     except ValueError as error:

@@ -1,5 +1,6 @@
 """Live replay: a recording goes through a started tracker in real time, as devices would do it."""
 
+import logging
 import queue
 import threading
 import time
@@ -17,8 +18,12 @@ from same_runtime.recording.replay import ingest_sample
 from same_runtime.samples import StereoFrame
 
 _READ_AHEAD = 64
+_LONGEST_WAIT_S = 10.0
+_WAIT_AFTER_SKIP_S = 0.5
 _LEAD_IN_NS = 200_000_000
 """Time for the first samples to be decoded before the first one is due."""
+
+_log = logging.getLogger("same")
 
 
 class LivePlayer:
@@ -49,9 +54,11 @@ class LivePlayer:
     def play(self, ingest: Ingest) -> Iterator[RecordedSample]:
         """Send each sample when it is due, then yield it."""
         for sample in self._read_ahead():
-            wait_ns = sample.arrival_ns - self.now_ns()
-            if wait_ns > 0:
-                time.sleep(1e-9 * wait_ns / self._speed)
+            wait_s = 1e-9 * (sample.arrival_ns - self.now_ns()) / self._speed
+            if wait_s > _LONGEST_WAIT_S:
+                self._skip(wait_s)
+            elif wait_s > 0:
+                time.sleep(wait_s)
             if sample.stream == TRUTH_STREAM:
                 assert isinstance(sample.value, np.ndarray)
                 self.truth.append((sample.timestamp_ns, sample.value))
@@ -61,6 +68,12 @@ class LivePlayer:
                 except InvalidInputError:
                     self.refused[sample.stream] += 1
             yield sample
+
+    def _skip(self, wait_s: float) -> None:
+        """Let the recording's clock jump to shortly before the next sample."""
+        _log.warning("live: nothing recorded for %.0f s; going on with what comes then", wait_s)
+        self._began_ns -= round(1e9 * (wait_s - _WAIT_AFTER_SKIP_S))
+        time.sleep(_WAIT_AFTER_SKIP_S)
 
     def _read_ahead(self) -> Iterator[RecordedSample]:
         ready: queue.Queue[RecordedSample | BaseException | None] = queue.Queue(_READ_AHEAD)

@@ -11,6 +11,8 @@ from mcap.stream_reader import StreamReader
 from mcap.summary import Summary
 
 from same_engines.errors import RecordingError
+from same_engines.files.regular_files import open_regular
+from same_runtime.recording.mcap_chunks import check_chunks
 
 _MAGIC: Final = b"\x89MCAP0\r\n"
 
@@ -42,10 +44,9 @@ def read_index(path: Path, metadata_name: str) -> McapIndex:
     Raises ``RecordingError`` when it is missing, not a file, not MCAP, truncated or damaged.
     """
     try:
-        if path.exists() and not path.is_file():
-            raise RecordingError(f"{path}: expected a file")
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             _check_ends(file, path)
+            check_chunks(file, path)
             reader = make_reader(file)
             summary = reader.get_summary()
             found = next((m for m in reader.iter_metadata() if m.name == metadata_name), None)

@@ -11,6 +11,7 @@ from mcap.records import Message
 from numpy.typing import NDArray
 
 from same_engines.errors import RecordingError
+from same_engines.files.regular_files import open_regular
 from same_engines.json_values import number_array, parse_json, whole_number
 from same_runtime.camera import CameraRig
 from same_runtime.conventions import DEVICES, NUM_JOINTS, VIEWS
@@ -33,6 +34,7 @@ from same_runtime.samples import MAX_TIMESTAMP_NS, StereoFrame
 _ENCODING: Final = "json"
 _MAX_IMAGE_CHARACTERS: Final = 64 << 20
 _NS_PER_S: Final = 1_000_000_000
+_LONGEST_NS: Final = 24 * 3600 * _NS_PER_S
 _VIEW_OF: Final = {topic: view for view, topic in IMAGE_TOPICS.items()}
 _DEVICE_OF: Final = {topic: device for device, topic in DEVICE_TOPICS.items()}
 
@@ -60,6 +62,12 @@ class Recording:
         """Topic -> number of messages."""
         self.start_ns = index.start_ns
         self.end_ns = index.end_ns
+        if self.end_ns - self.start_ns > _LONGEST_NS or self.start_ns > self.end_ns:
+            raise RecordingError(
+                f"{self.path}: spans {(self.end_ns - self.start_ns) / 3.6e12:.0f} hours; a "
+                f"recording spans at most {_LONGEST_NS / 3.6e12:.0f}; are its log times "
+                "nanoseconds of one clock?"
+            )
         self._is_indexed = index.is_complete
 
     def _metadata(self, index: McapIndex) -> dict[str, str]:
@@ -105,6 +113,7 @@ class Recording:
         waiting: dict[str, NDArray[np.uint8]] = {}
         times = (0, 0)
         for topic, message in self._messages(topics):
+            self._check_span(message)
             came, value = self._read(topic, message)
             view = _VIEW_OF.get(topic)
             if view is None:
@@ -123,7 +132,7 @@ class Recording:
 
     def _messages(self, topics: list[str]) -> Iterator[tuple[str, Message]]:
         try:
-            with self.path.open("rb") as file:
+            with open_regular(self.path) as file:
                 kind = SeekingReader if self._is_indexed else NonSeekingReader
                 reader = kind(file, validate_crcs=True)
                 for _, channel, message in reader.iter_messages(topics=topics):
@@ -132,6 +141,16 @@ class Recording:
             raise RecordingError(f"{self.path}: cannot be read ({error.strerror})") from None
         except Exception as error:  # the MCAP reader and its codecs raise many kinds
             raise damaged(self.path, error) from None
+
+    def _check_span(self, message: Message) -> None:
+        # Seconds for nanoseconds, or two clocks: whoever plays or plots it would go on for years.
+        if abs(message.log_time - self.start_ns) > _LONGEST_NS:
+            raise RecordingError(
+                f"{self.path}: message {message.sequence}: arrives "
+                f"{abs(message.log_time - self.start_ns) / 3.6e12:.0f} hours from the start; a "
+                f"recording spans at most {_LONGEST_NS / 3.6e12:.0f}; are its log times "
+                "nanoseconds of one clock?"
+            )
 
     def _read(self, topic: str, message: Message) -> tuple[tuple[int, int], Any]:
         """A message's (own time, arrival) and its value."""

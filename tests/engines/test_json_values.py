@@ -31,7 +31,19 @@ def test_what_is_no_real_number_in_range(value: object) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", [["1", 2], [True, 2], [True, False], [10**400, 1], [[1], [2, 3]], [None, 1], 5, [1]]
+    "value",
+    [
+        ["1", 2],
+        [True, 2],
+        [True, False],
+        [10**400, 1],
+        [[1], [2, 3]],
+        [None, 1],
+        5,
+        [1],
+        ["9" * 10**6, 1],
+        [[[1]], 2],
+    ],
 )
 def test_what_is_no_array_of_numbers(value: object) -> None:
     np.testing.assert_array_equal(number_array("v", [1, 2.5], (2,)), [1, 2.5])
@@ -43,6 +55,15 @@ def test_faults_are_kept_where_asked() -> None:
     assert np.isnan(number_array("v", [math.nan, 1], (2,), finite=False)[0])
     with pytest.raises(InvalidInputError, match="finite"):
         number_array("v", [math.nan, 1], (2,))
+
+
+def test_an_integer_that_no_float_holds_is_no_real_number() -> None:
+    assert real_number("fx", 1 << 53) == float(1 << 53)
+    for value in ((1 << 53) + 1, -(10**300), 10**400):
+        with pytest.raises(InvalidInputError, match="fx: expected a finite number"):
+            real_number("fx", value)
+        with pytest.raises(InvalidInputError, match="v: expected"):
+            number_array("v", [1.0, value], (2,))
 
 
 @pytest.mark.parametrize("text", ["[" * 100_000, b"\xff", "{", "9" * 5000])

@@ -13,9 +13,11 @@ from same_engines.atomic_files import replace_file
 from same_engines.bundle.manifest import MANIFEST_NAME, GraphSpec, Manifest, parse_manifest
 from same_engines.bundle.onnx_guard import check_graph
 from same_engines.errors import BundleError
+from same_engines.files.regular_files import read_regular
 
 _MAX_MANIFEST_BYTES: Final = 4 << 20
-_MAX_GRAPH_BYTES: Final = 2 << 30
+_MAX_GRAPH_BYTES: Final = 512 << 20
+_MAX_NAME: Final = 255
 
 
 def sha256_file(path: Path) -> str:
@@ -99,8 +101,9 @@ def write_manifest(bundle: Bundle, manifest: Manifest) -> None:
 def read_inside(folder: Path, relative: str, limit: int) -> bytes:
     """Read a regular file that lies in ``folder``; links are refused, size is bounded."""
     pure = PurePosixPath(relative)
-    if pure.is_absolute() or ".." in pure.parts or "\\" in relative or not pure.parts:
-        raise BundleError(f"bundle {folder}: file name {relative!r} leaves the bundle")
+    odd = any(character in relative for character in "\\:\0") or len(relative) > _MAX_NAME
+    if pure.is_absolute() or ".." in pure.parts or odd or not pure.parts:
+        raise BundleError(f"bundle {folder}: file name {relative!r} leaves the bundle"[:_MAX_NAME])
     path = folder
     for part in pure.parts:
         path = path / part
@@ -110,10 +113,8 @@ def read_inside(folder: Path, relative: str, limit: int) -> bytes:
                 f"there, copy what it links to: cp -rL {folder} COPY.same"
             )
     try:
-        if not path.is_file():
-            raise BundleError(f"{path}: missing from the bundle; export or download it again")
-        if path.stat().st_size > limit:
-            raise BundleError(f"{path}: larger than the {limit} bytes allowed")
-        return path.read_bytes()
+        return read_regular(path, limit, no_link=True)
+    except (FileNotFoundError, NotADirectoryError):
+        raise BundleError(f"{path}: missing from the bundle; export or download it again") from None
     except OSError as error:
         raise BundleError(f"{path}: cannot be read ({error.strerror})") from None

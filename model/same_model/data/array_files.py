@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from same_engines.errors import DataError
-from same_engines.regular_files import open_regular
+from same_engines.files.regular_files import open_regular
 
 NUMBER_TYPES: Final = frozenset(
     f"{kind}{size}"
@@ -31,6 +31,7 @@ _HEADER: Final = re.compile(
     rb"\{'descr': '([<>|=])([a-zA-Z]\d*)', 'fortran_order': (True|False), "
     rb"'shape': \(([\d, ]{0,200})\), \} *\n"
 )
+_TEXT: Final = re.compile(r"<U\d{1,2}")
 _MOST_MEMBER_BYTES: Final = 1 << 30
 
 
@@ -60,7 +61,7 @@ def read_header(file: IO[bytes]) -> tuple[str, bool, tuple[int, ...]]:
 
 
 def load_array(path: Path, in_memory: bool = False) -> NDArray[Any]:
-    """The numbers in a ``.npy`` file, read-only: mapped, or read with ``in_memory``.
+    """The numbers in a ``.npy`` file, read-only: mapped, or with ``in_memory`` read.
 
     Raises ``DataError`` for a missing or damaged file and for anything but numbers.
     """
@@ -91,8 +92,8 @@ def number_type(kind: str) -> np.dtype[Any]:
 
 
 def load_arrays(path: Path, names: Sequence[str]) -> dict[str, NDArray[Any]]:
-    """The arrays ``names`` of a ``.npz`` file. Raises ``DataError``; one that is missing is not in
-    what is returned."""
+    """The arrays ``names`` of a ``.npz`` file, of numbers or text, those that it has. Raises
+    ``DataError``."""
     found: dict[str, NDArray[Any]] = {}
     try:
         with open_regular(path) as file, zipfile.ZipFile(file) as archive:
@@ -101,7 +102,7 @@ def load_arrays(path: Path, names: Sequence[str]) -> dict[str, NDArray[Any]]:
                     continue
                 with archive.open(f"{name}.npy") as member:
                     kind, fortran, shape = read_header(member)
-                    dtype = number_type(kind)
+                    dtype = np.dtype(kind) if _TEXT.fullmatch(kind) else number_type(kind)
                     size = prod(shape) * dtype.itemsize
                     if size > _MOST_MEMBER_BYTES:
                         raise DataError(f"{name}: {size} bytes")

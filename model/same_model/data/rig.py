@@ -6,6 +6,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from same_engines.errors import DataError
+from same_engines.files.regular_files import read_regular
 from same_engines.json_values import parse_json
 from same_runtime.camera import CameraRig, FisheyeCamera
 
@@ -69,9 +70,12 @@ def emhi_like_rig(width: int = 640, height: int = 480) -> CameraRig:
     return CameraRig(make_camera(0, width, height), make_camera(1, width, height))
 
 
+_MOST_RIG_BYTES = 1 << 20
+
+
 def read_rig(path: Path) -> CameraRig:
     """Read a rig file. Raises ``DataError`` naming the file."""
     try:
-        return CameraRig.from_dict(parse_json(Path(path).read_bytes()))
+        return CameraRig.from_dict(parse_json(read_regular(path, _MOST_RIG_BYTES)))
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: {error}") from None

@@ -38,7 +38,9 @@ from numpy.typing import NDArray
 
 from same_engines.atomic_files import PartialFolder, is_temporary
 from same_engines.errors import DataError
+from same_engines.files.regular_files import read_regular
 from same_engines.json_values import parse_json
+from same_model.data.array_files import load_array
 from same_model.data.device_stream import DeviceStream
 from same_model.data.rig import read_rig
 from same_runtime.camera import CameraRig
@@ -61,6 +63,7 @@ _ARRAYS: dict[str, tuple[str, tuple[int | None, ...]]] = {
     "sensed_acceleration": ("float32", (2, 3)),
     "sensed_valid": ("uint8", (5,)),
 }
+_MOST_META_BYTES = 4 << 20
 _OPTIONAL_ARRAYS = {"depth": ("float16", (2, None, None))}
 _MAPPED = ("images", "depth")
 
@@ -83,7 +86,7 @@ class SequenceReader:
     def __getattr__(self, name: str) -> NDArray[Any]:
         if name not in _ARRAYS and name not in _OPTIONAL_ARRAYS:
             raise AttributeError(name)
-        array = _load(self.path / f"{name}.npy", mapped=name in _MAPPED)
+        array = load_array(self.path / f"{name}.npy", in_memory=name not in _MAPPED)
         dtype, shape = {**_ARRAYS, **_OPTIONAL_ARRAYS}[name]
         fits = array.dtype == dtype and array.ndim == 1 + len(shape)
         if not fits or any(
@@ -119,20 +122,11 @@ class SequenceReader:
             fields = {}
             for name in ("timestamp_ns", "orientation_xyzw", "position", "acceleration"):
                 file = self.path / f"stream_{device}_{name}.npy"
-                fields[name] = _load(file) if file.exists() else None
+                fields[name] = load_array(file, in_memory=True) if file.exists() else None
             if fields["timestamp_ns"] is None or fields["orientation_xyzw"] is None:
                 raise DataError(f"{self.path}: no stream of {device}")
             out[device] = DeviceStream(**fields)  # type: ignore[arg-type]
         return out
-
-
-def _load(path: Path, mapped: bool = False) -> NDArray[Any]:
-    try:
-        array = np.load(path, mmap_mode="r" if mapped else None, allow_pickle=False)
-        array.flags.writeable = False
-        return array
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path}: missing or damaged ({error})") from None
 
 
 def open_sequence(path: Path) -> SequenceReader:
@@ -143,7 +137,7 @@ def open_sequence(path: Path) -> SequenceReader:
     """
     path = Path(path)
     try:
-        meta = parse_json((path / "meta.json").read_bytes())
+        meta = parse_json(read_regular(path / "meta.json", _MOST_META_BYTES))
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: not a sequence folder ({error})") from None
     if not isinstance(meta, dict) or meta.get("format") != _FORMAT:

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from same_engines.errors import DataError
+from same_model.data.array_files import load_arrays
 from same_model.data.recorded_inputs import Loss, kept_streams, lost_views, read_images, read_inputs
 from same_model.data.sequence import SequenceReader
 from same_model.network.visual import VisualOutput
@@ -184,10 +185,10 @@ class SavedPoses:
         if path.is_dir():
             path = path / f"{sequence.path.name}.npz"
         try:
-            with np.load(path, allow_pickle=False) as file:
-                stamps, joints = file["timestamp_ns"], file["joints_world"].astype(np.float64)
-                names, status = file["joint_names"].tolist(), file["status"].tolist()
-        except (OSError, ValueError, KeyError) as error:
+            file = load_arrays(path, ("timestamp_ns", "joints_world", "joint_names", "status"))
+            stamps, joints = file["timestamp_ns"], file["joints_world"].astype(np.float64)
+            names, status = file["joint_names"].tolist(), file["status"].tolist()
+        except (DataError, ValueError, KeyError) as error:
             raise DataError(f"{path}: not a pose file of same-track ({error})") from None
         if tuple(names) != JOINT_NAMES:
             raise DataError(

@@ -211,7 +211,7 @@ def test_absurd_times_are_named(path: Path, log: int, publish: int) -> None:
 def test_what_is_no_file_is_refused_at_once(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     for name in ("pipe", "."):
-        with pytest.raises(RecordingError, match="expected a file"):
+        with pytest.raises(RecordingError, match="not a regular file"):
             Recording(tmp_path / name)
 
 

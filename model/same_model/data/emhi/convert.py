@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 from scipy.spatial.transform import Rotation
 
 from same_engines.atomic_files import remove_partial_files
-from same_engines.errors import DataError
+from same_engines.errors import DataError, RecordingError
+from same_engines.files.regular_files import read_regular
 from same_engines.json_values import parse_json
 from same_model.data.device_stream import DeviceStream
 from same_model.data.emhi.annotations import (
@@ -28,9 +28,12 @@ from same_model.data.sequence import SequenceWriter
 from same_model.synth.motion.splits import SPLITS
 from same_runtime.camera import CameraRig, FisheyeCamera
 from same_runtime.conventions import DEVICES
+from same_runtime.recording.images import decode_gray
 
 SIZE = (640, 480)
 _MIN_WINDOW = 2
+_MOST_SPLIT_BYTES = 4 << 20
+_MOST_IMAGE_BYTES = 16 << 20
 
 
 @dataclass
@@ -81,13 +84,11 @@ def _image_path(subject: Path, view: int, stem: str) -> Path:
 
 def _read_image(path: Path) -> NDArray[np.uint8]:
     try:
-        with Image.open(path) as image:
-            pixels = np.asarray(image.convert("L"), np.uint8)
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise DataError(f"{path}: unreadable image ({error})") from None
-    if pixels.shape != (SIZE[1], SIZE[0]):
-        raise DataError(f"{path}: expected 640x480, got {pixels.shape[1]}x{pixels.shape[0]}")
-    return pixels
+        return decode_gray(read_regular(path, _MOST_IMAGE_BYTES), SIZE)
+    except OSError as error:
+        raise DataError(f"{path}: unreadable image ({error.strerror})") from None
+    except RecordingError as error:
+        raise DataError(f"{path}: {error}") from None
 
 
 def _rig_of(frames: list[EmhiFrame]) -> CameraRig:
@@ -200,7 +201,7 @@ def _streams_of(arrays: Mapping[str, NDArray[Any]]) -> dict[str, DeviceStream]:
 def read_split_file(path: Path) -> dict[str, str]:
     """Subject name to split. Raises ``DataError`` for a malformed file or a subject in two."""
     try:
-        data = parse_json(Path(path).read_bytes())
+        data = parse_json(read_regular(path, _MOST_SPLIT_BYTES))
         out: dict[str, str] = {}
         for split in SPLITS:
             for subject in data.get(split, []):

@@ -16,7 +16,7 @@ from typing import IO, Any, Final
 import numpy as np
 
 from same_engines.errors import DataError
-from same_engines.regular_files import open_regular
+from same_engines.files.regular_files import open_regular
 from same_model.data.array_files import number_type, read_header
 
 _MOST_BYTES: Final = 1 << 30
@@ -119,8 +119,8 @@ class _Machine:
         stack = self._stack
         return {
             "MARK": lambda: stack.append(_MARK),
-            "POP": lambda: stack.pop() and None,
-            "POP_MARK": lambda: self._to_mark() and None,
+            "POP": self._drop,
+            "POP_MARK": lambda: self._to_mark().clear(),
             "EMPTY_LIST": lambda: stack.append([]),
             "EMPTY_DICT": lambda: stack.append({}),
             "TUPLE": lambda: stack.append(tuple(self._to_mark())),
@@ -141,6 +141,9 @@ class _Machine:
         if value is _MARK:
             raise DataError("a mark where a value should be")
         return value
+
+    def _drop(self) -> None:
+        self._stack.pop()
 
     def _to_mark(self) -> list[Any]:
         at = len(self._stack) - 1 - self._stack[::-1].index(_MARK)

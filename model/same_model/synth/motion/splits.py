@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from same_engines.errors import DataError
+from same_engines.files.regular_files import read_regular
 from same_engines.json_values import parse_json
 
 SPLITS = ("train", "validation", "protocol1", "protocol2")
 WITHHELD = "withheld"
 """Clips that show Protocol 2's actions: made only when asked for by name."""
+_MOST_BYTES = 4 << 20
 _LATEST = "motion-v2"
 _CMU = "cmu-mocap"
 _CMU_CREDIT = (
@@ -63,11 +65,12 @@ def load_split(path: Path | None = None) -> SplitFile:
     """
     shipped = files("same_model.synth.motion").joinpath("splits")
     label = _LATEST if path is None else str(path)
-    source = shipped.joinpath(f"{label}.json")
-    if path is not None and not source.is_file():
-        source = Path(path)
+    shipped_file = shipped.joinpath(f"{label}.json")
+    is_own = path is not None and not shipped_file.is_file()
+    source = label if is_own else str(shipped_file)
     try:
-        split = _read(parse_json(source.read_bytes()))
+        content = read_regular(label, _MOST_BYTES) if is_own else shipped_file.read_bytes()
+        split = _read(parse_json(content))
     except (OSError, json.JSONDecodeError, KeyError, TypeError, ValueError) as error:
         raise DataError(f"{source}: not a split file ({error!r})") from None
     names = [c.clip for c in split.clips]

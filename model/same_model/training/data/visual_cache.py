@@ -16,6 +16,7 @@ from rich.progress import track
 
 from same_engines.atomic_files import remove_partial_files, whole_folder
 from same_engines.errors import DataError
+from same_model.data.array_files import load_array
 from same_model.data.sequence import SequenceReader
 from same_model.same_network import SameModel
 from same_model.training.data.dataset import Frames, normalised
@@ -89,9 +90,9 @@ def cached_visual(
                 f"{_feature_bytes(model, len(frames)) / 1e9:.1f} GB, see --cache"
             ) from None
     try:
-        arrays = [np.load(folder / f"{name}.npy", mmap_mode="r") for name in _NAMES]
-    except (OSError, ValueError) as error:
-        raise DataError(f"{folder}: damaged ({error}); delete it, it is made again") from None
+        arrays = [load_array(folder / f"{name}.npy") for name in _NAMES]
+    except DataError as error:
+        raise DataError(f"{error}; delete {folder}, it is made again") from None
     return VisualCache(*arrays)
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from same_engines.errors import DataError
+from same_engines.files.regular_files import read_regular
 from same_engines.json_values import parse_json
 from same_model.synth.motion.capture.skeleton import SkeletonClip
 from same_runtime.conventions import JOINT_NAMES
@@ -30,6 +31,7 @@ _SIDED = {
 }
 _MIDDLE = {"neck": ("neck", "lowerneck", "spine004"), "head": ("head", "spine006")}
 _SIDES = {"left": ("left", "l"), "right": ("right", "r")}
+_MOST_MAP_BYTES = 1 << 20
 _OPTIONAL = {"left_foot", "right_foot", "left_collar", "right_collar", "neck"}
 _BELOW = {
     "knee": "hip",
@@ -64,7 +66,7 @@ def read_joint_map(path: Path) -> dict[str, str]:
     Raises ``DataError`` for a missing or malformed file, or a joint that is not one of ours.
     """
     try:
-        data = parse_json(Path(path).read_text(encoding="utf-8-sig"))
+        data = parse_json(read_regular(path, _MOST_MAP_BYTES).decode("utf-8-sig"))
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: not a joint map ({error})") from None
     if not isinstance(data, dict) or not all(isinstance(v, str) for v in data.values()):

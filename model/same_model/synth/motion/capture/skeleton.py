@@ -4,13 +4,14 @@ import lzma
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import IO, Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from same_engines.errors import DataError
+from same_engines.files.regular_files import open_regular
 
 MAX_JOINTS = 512
 MAX_FRAMES = 10_000_000
@@ -65,6 +66,9 @@ class SkeletonClip:
         return path
 
 
+_MOST_BYTES: Final = 64 << 20
+
+
 class Malformed(Exception):
     """What a parser found wrong; ``read_text_file`` adds the file and its kind."""
 
@@ -76,16 +80,21 @@ def read_text_file(path: Path, kind: str, parse: Callable[[list[str]], Read]) ->
     is wrong in it, for a missing, truncated or malformed file.
     """
     try:
-        if path.suffix == ".xz":
-            with lzma.open(path, "rt", encoding="utf-8-sig", errors="replace") as text:
-                lines = text.read().splitlines()
-        else:  # joint names may be in another encoding; the numbers are not
-            lines = path.read_text(encoding="utf-8-sig", errors="replace").splitlines()
+        with open_regular(path) as file, _unpacked(file, path) as plain:
+            content = plain.read(_MOST_BYTES + 1)
+        if len(content) > _MOST_BYTES:
+            raise Malformed(f"more than {_MOST_BYTES} bytes of text")
+        # Joint names may be in another encoding; the numbers are not.
+        lines = content.decode("utf-8-sig", errors="replace").splitlines()
         return parse([line for line in lines if line.strip()])
     except (OSError, EOFError, lzma.LZMAError) as error:
         raise DataError(f"{path}: cannot be read ({error})") from None
     except Malformed as error:
         raise DataError(f"{path}: not a valid {kind} file: {error}") from None
+
+
+def _unpacked(file: IO[bytes], path: Path) -> IO[bytes]:
+    return lzma.open(file) if path.suffix == ".xz" else file
 
 
 def numbers(words: list[str], what: str, count: int | None = None) -> NDArray[np.float64]:

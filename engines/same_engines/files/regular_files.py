@@ -35,10 +35,11 @@ def open_regular(path: str | os.PathLike[str], extra_flags: int = 0) -> IO[bytes
         raise
 
 
-def read_regular(path: str | os.PathLike[str], most_bytes: int) -> bytes:
-    """The content of the file at ``path``. Raises ``OSError``, also if it is longer."""
-    with open_regular(path) as file:
+def read_regular(path: str | os.PathLike[str], most_bytes: int, no_link: bool = False) -> bytes:
+    """The content of the file at ``path``. Raises ``OSError``, also if it is longer and, with
+    ``no_link``, if it is a link."""
+    with open_regular(path, getattr(os, "O_NOFOLLOW", 0) if no_link else 0) as file:
         size = os.fstat(file.fileno()).st_size
         if size > most_bytes:
             raise OSError(errno.EFBIG, f"larger than the {most_bytes} bytes allowed")
-        return file.read(most_bytes)
+        return file.read(size + 1)[:size]

@@ -1,0 +1,1 @@
+"""Files that others wrote or could have put there."""
