@@ -97,6 +97,7 @@ def _made_up_stream(model: SameModel, rig: CameraRig) -> dict[str, NDArray[np.fl
     T[~valid] = np.eye(4)
     offsets[~valid] = 0.0
     imu_features = 0.5 * random.normal(size=(frames, 5, 16))
+    imu_features[:, 0, :3] /= np.linalg.norm(imu_features[:, 0, :3], axis=-1, keepdims=True)
     imu_features[..., 15] = 1.0
     made_up = {
         "images": images,

@@ -61,6 +61,8 @@ class FusionFrame(nn.Module):
     def __init__(self, model: SameModel) -> None:
         super().__init__()
         self.stage = model.fusion
+        names = stage_signatures(model.config)["fusion"].inputs
+        self.beside = [name for name in ("axes", "imu_features") if name in names]
 
     def forward(
         self,
@@ -72,7 +74,7 @@ class FusionFrame(nn.Module):
         imu_tokens: Tensor,
         rays: Tensor,
         origins: Tensor,
-        axes: Tensor | None = None,
+        *beside: Tensor,
     ) -> tuple[Tensor, ...]:
         output = self.stage(
             features,
@@ -83,7 +85,7 @@ class FusionFrame(nn.Module):
             imu_tokens.to(features.dtype),
             rays,
             origins,
-            axes,
+            **dict(zip(self.beside, beside, strict=True)),
         )
         return output.joints[-1], output.joint_confidence
 

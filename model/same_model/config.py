@@ -24,10 +24,10 @@ _CHOICES: Final = {
     "depth_mode": ("range", "z"),
     "pe_weighting": ("attention", "sum"),
     "fusion_kind": ("same", "concat_lstm"),
-    "inertial_frame": ("upright", "camera"),
+    "pose_frame": ("upright", "camera"),
 }
 
-_BEFORE_IT_WAS_A_FIELD: Final = {"inertial_frame": "camera"}
+_BEFORE_IT_WAS_A_FIELD: Final = {"pose_frame": "camera"}
 """What checkpoints from before a field's time were trained with."""
 
 
@@ -81,15 +81,15 @@ class ModelConfig:
     """``range``: distance along unit rays (defined at any incidence); ``z``: the paper's letter."""
     pe_weighting: str = "attention"
     """Whether A weights f_PE in Eq. 3 (``attention``) or the points are summed (``sum``)."""
-    inertial_frame: str = "upright"
-    """``upright``: inertial readings and J_imu pass through axes that know gravity, inside the
-    inertial stage (``network/upright.py``); ``camera``: as in the paper, the left camera's."""
     inertial_blocks: int = 2
     """Blocks of {one LSTM per token, Transformer over tokens}."""
     inertial_heads: int = 4
     """Attention heads over the inertial tokens."""
     inertial_ffn_dim: int = 128
     """Hidden width of the feed-forward networks over the inertial tokens."""
+    pose_frame: str = "upright"
+    """``upright``: the inertial and the fusion stage work in axes that know gravity
+    (``network/upright.py``), inside; ``camera``: in the left camera's, as in the paper."""
     window: int = WINDOW
     """T: frames that the temporal stage looks at."""
     ttn_layers: int = 3

@@ -130,7 +130,7 @@ class SameModel(nn.Module):
         """
         visual = self.visual(images.flatten(0, 1))
         inertial = self.inertial(imu_features, state)
-        fused = self._fuse(visual, view_valid, inertial, rays, origins, axes)
+        fused = self._fuse(visual, view_valid, inertial, rays, origins, axes, imu_features)
         joints_anchor = self.temporal(
             fused.joints[:, :, -1], T_anchor_cam, time_offset_s, window_valid
         )
@@ -144,6 +144,7 @@ class SameModel(nn.Module):
         rays: Tensor,
         origins: Tensor,
         axes: Tensor | None,
+        imu_features: Tensor,
         state: LstmState | None = None,
     ) -> FusedFrames:
         """Either kind of fusion on B stretches of T frames, one after the other in ``visual``."""
@@ -175,6 +176,7 @@ class SameModel(nn.Module):
             per_frame(rays),
             per_frame(origins),
             None if axes is None else per_frame(axes),
+            imu_features.flatten(0, 1),
         )
         return FusedFrames(
             fused.joints.unflatten(0, (batch, frames)),
@@ -234,6 +236,7 @@ class SameModel(nn.Module):
                 rays[None],
                 origins[None],
                 None if axes is None else axes[None],
+                imu_features[None, chunk],
                 state,
             )
             state = fused.state
@@ -300,6 +303,7 @@ class SameModel(nn.Module):
             rays[None],
             origins[None],
             None if axes is None else axes[None],
+            imu_features[None, None],
             state.fusion_lstm,
         )
         joints_local = fused.joints[:, 0, -1]

@@ -39,6 +39,8 @@ class NetworkSizes(Protocol):
     def window(self) -> int: ...
     @property
     def depth_mode(self) -> str: ...
+    @property
+    def pose_frame(self) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,8 @@ def stage_signatures(sizes: NetworkSizes) -> dict[str, StageSignature]:
     }
     if sizes.depth_mode == "z":
         fusion["axes"] = (views, 3)
+    if sizes.pose_frame == "upright":
+        fusion["imu_features"] = (devices, FEATURE_DIM)
     return {
         "visual": StageSignature(
             {"images": (views, 1, sizes.input_height, sizes.input_width)}, visual

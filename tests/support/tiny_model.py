@@ -105,6 +105,7 @@ def fusion_inputs(batch: int, config: ModelConfig = TINY, seed: int = 3) -> dict
     """Arguments of ``FusionStage.forward``: joints in front of the cameras, seen by both."""
     torch.manual_seed(seed)
     height, width = config.feature_height, config.feature_width
+    up = torch.randn(batch, 5, 3)
     pixels = torch.rand(batch, 2, 22, 2) * torch.tensor([width - 1.0, height - 1.0])
     return {
         "features": torch.randn(batch, 2, config.feature_dim, height, width),
@@ -116,4 +117,7 @@ def fusion_inputs(batch: int, config: ModelConfig = TINY, seed: int = 3) -> dict
         "rays": torch.nn.functional.normalize(torch.randn(batch, 2, 3, height, width), dim=2),
         "origins": torch.randn(batch, 2, 3) * 0.1,
         "axes": torch.nn.functional.normalize(torch.randn(batch, 2, 3), dim=2),
+        "imu_features": torch.cat(
+            [torch.nn.functional.normalize(up, dim=2), torch.ones(batch, 5, 13)], dim=2
+        ),
     }

@@ -7,7 +7,7 @@ from typing import Any, Final
 from same_engines.errors import InvalidInputError
 from same_engines.json_values import real_number, whole_number
 
-_DEPTH_MODES: Final = ("range", "z")
+_CHOICES: Final = {"depth_mode": ("range", "z"), "pose_frame": ("upright", "camera")}
 _RANGES: Final = {
     "input_width": (8, 2048),
     "input_height": (8, 2048),
@@ -42,6 +42,9 @@ class BundleConfig:
     """Channels of the feature maps and width of the inertial tokens."""
     inertial_blocks: int
     """Blocks of the inertial stage, each with a recurrent state."""
+    pose_frame: str
+    """``upright``: fusion reads which way is up from the inertial features; ``camera``: it does
+    not, nor does a bundle from before there was a choice."""
     network: Mapping[str, Any]
     """Every hyper-parameter, these among them, as the network's own configuration reads them."""
 
@@ -54,10 +57,11 @@ class BundleConfig:
             object.__setattr__(self, name, number)
         if self.image_std <= 0:
             raise InvalidInputError(f"config.image_std: expected more than 0, got {self.image_std}")
-        if self.depth_mode not in _DEPTH_MODES:
-            raise InvalidInputError(
-                f"config.depth_mode: expected one of {_DEPTH_MODES}, got {self.depth_mode!r:.40}"
-            )
+        for name, choices in _CHOICES.items():
+            if (chosen := getattr(self, name)) not in choices:
+                raise InvalidInputError(
+                    f"config.{name}: expected one of {choices}, got {chosen!r:.40}"
+                )
 
     @classmethod
     def from_dict(cls, network: object) -> "BundleConfig":
@@ -65,7 +69,8 @@ class BundleConfig:
         if not isinstance(network, dict):
             raise InvalidInputError(f"config: expected an object, got {type(network).__name__}")
         names = cls.__dataclass_fields__.keys() - {"network"}
-        missing = sorted(names - network.keys())
+        settings = {"pose_frame": "camera", **network}
+        missing = sorted(names - settings.keys())
         if missing:
             raise InvalidInputError(f"config: missing fields {missing}")
-        return cls(**{name: network[name] for name in names}, network=network)
+        return cls(**{name: settings[name] for name in names}, network=network)

@@ -1,4 +1,8 @@
-"""Fusion stage: image and inertial features to joints in the left-camera frame (Eq. 3-10)."""
+"""Fusion stage: image and inertial features to joints in the left-camera frame (Eq. 3-10).
+
+Inside it works in axes that know gravity (``network/upright.py``), where a pose looks alike however
+the head is held; shapes below say "left-camera frame" for either.
+"""
 
 import math
 from typing import NamedTuple
@@ -21,7 +25,8 @@ from same_model.network.layers import (
     offset_head,
     split_heads,
 )
-from same_model.network.standing_pose import standing_joints_cam_left
+from same_model.network.standing_pose import standing_joints_cam_left, standing_joints_upright
+from same_model.network.upright import Upright
 from same_runtime.conventions import NUM_JOINTS, NUM_VIEWS
 
 _MASK_RAMP = 0.1
@@ -236,6 +241,7 @@ class FusionStage(nn.Module):
         super().__init__()
         self.config = config
         dim = config.feature_dim
+        self.upright = Upright() if config.pose_frame == "upright" else None
         self.embed_query = feed_forward(4, dim, dim)
         self.iterations = nn.ModuleList(FusionIteration(config) for _ in range(config.iterations))
         if config.use_joint_embedding:
@@ -249,7 +255,8 @@ class FusionStage(nn.Module):
             "view_used", torch.tensor([config.use_left, config.use_right]).float(), persistent=False
         )
         if not config.use_imu:
-            self.initial_pose = nn.Parameter(torch.from_numpy(standing_joints_cam_left()))
+            standing = standing_joints_upright() if self.upright else standing_joints_cam_left()
+            self.initial_pose = nn.Parameter(torch.from_numpy(standing))
 
     def forward(
         self,
@@ -262,6 +269,7 @@ class FusionStage(nn.Module):
         rays: Tensor,
         origins: Tensor,
         axes: Tensor | None = None,
+        imu_features: Tensor | None = None,
     ) -> FusionOutput:
         """Fuse one frame, or one frame of each entry of a batch.
 
@@ -269,11 +277,20 @@ class FusionStage(nn.Module):
         ``visibility`` (..., V, J), ``view_valid`` (..., V) 1 or 0, ``joints_imu`` (..., J, 3)
         metres, ``imu_tokens`` (..., N, D), ``rays`` (..., V, 3, Hf, Wf), ``origins``
         (..., V, 3) metres, ``axes`` (..., V, 3), required by depth mode ``z`` and unused
-        otherwise; the leading axis is a batch or absent. All float32 but ``features`` and
+        otherwise, ``imu_features`` (..., N, 16), required in the pose frame ``upright``; the
+        leading axis is a batch or absent. All float32 but ``features`` and
         ``imu_tokens``, which are of any precision. A view that is not valid contributes
         nothing, whatever its features hold.
         """
         dtype = module_dtype(self.embed_query)
+        R_upright_cam = None
+        if self.upright is not None:
+            assert imu_features is not None
+            R_upright_cam = self.upright.rotation(imu_features)
+            R_cam_upright = R_upright_cam.transpose(-1, -2)
+            joints_imu, origins = joints_imu @ R_cam_upright, origins @ R_cam_upright
+            axes = None if axes is None else axes @ R_cam_upright
+            rays = (R_upright_cam[..., None, :, :] @ rays.flatten(-2)).view_as(rays)
         valid = (view_valid * self.view_used.to(view_valid.dtype))[..., None]
         views = Views(
             features.to(dtype),
@@ -297,4 +314,7 @@ class FusionStage(nn.Module):
         for iteration in self.iterations:
             query, joints = iteration(query, joints, imu_tokens, views)
             refined.append(joints)
-        return FusionOutput(torch.stack(refined, dim=-3), (valid * visibility).amax(dim=-2))
+        every = torch.stack(refined, dim=-3)
+        if R_upright_cam is not None:
+            every = every @ R_upright_cam[..., None, :, :]
+        return FusionOutput(every, (valid * visibility).amax(dim=-2))

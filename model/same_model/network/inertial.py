@@ -119,7 +119,7 @@ class InertialStage(nn.Module):
         dim = config.feature_dim
         self.feature_scale: Tensor
         self.register_buffer("feature_scale", _feature_scale(), persistent=False)
-        self.upright = Upright() if config.inertial_frame == "upright" else None
+        self.upright = Upright() if config.pose_frame == "upright" else None
         mean_pose = standing_joints_upright() if self.upright else standing_joints_cam_left()
         self.mean_pose: Tensor
         self.register_buffer("mean_pose", torch.from_numpy(mean_pose))

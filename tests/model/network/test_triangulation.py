@@ -62,6 +62,7 @@ def mean_error_m(use_sa_mvf_pe: bool) -> float:
             rays,
             origins,
             axes,
+            torch.zeros(BATCH, 5, 16),
         ).joints
         loss = (joints - truth[:, None]).square().mean()
         optimiser.zero_grad()

@@ -9,7 +9,7 @@ from same_model.config import ModelConfig
 from same_model.network.inertial import InertialStage
 from same_model.network.standing_pose import standing_camera_axes, standing_joints_cam_left
 from same_model.network.upright import Upright
-from tests.support.tiny_model import TINY
+from tiny_model import TINY, fusion_inputs, tiny_model
 
 UP = (0.0, 1.0, 0.0)
 
@@ -81,7 +81,23 @@ def test_a_fresh_network_stands_under_a_head_that_nods(rng: np.random.Generator)
     )
 
 
+def test_fusion_turns_with_the_head_that_nods() -> None:
+    inputs, fusion = fusion_inputs(1), tiny_model().fusion
+    inputs["imu_features"][:, 0, :3] = Upright().up
+    Q = torch.from_numpy(Rotation.from_euler("x", 40, degrees=True).as_matrix()).float()
+    nodded = inputs | {
+        "joints_imu": inputs["joints_imu"] @ Q.T,
+        "origins": inputs["origins"] @ Q.T,
+        "rays": (Q @ inputs["rays"].flatten(-2)).view_as(inputs["rays"]),
+        "imu_features": inputs["imu_features"].clone(),
+    }
+    nodded["imu_features"][:, 0, :3] = Q @ Upright().up
+    with torch.inference_mode():
+        expected = fusion(**inputs).joints @ Q.T
+        torch.testing.assert_close(fusion(**nodded).joints, expected, atol=1e-4, rtol=0)
+
+
 def test_a_checkpoint_from_before_works_in_the_camera_frame() -> None:
     values = TINY.to_dict()
-    del values["inertial_frame"]
-    assert ModelConfig.from_dict(values).inertial_frame == "camera"
+    del values["pose_frame"]
+    assert ModelConfig.from_dict(values).pose_frame == "camera"

@@ -65,6 +65,7 @@ class BackboneCache:
             "rays": rays,
             "origins": origins,
             "axes": torch.from_numpy(self.frames.axes[sequences]),
+            "imu_features": torch.from_numpy(self.frames.imu_features[rows]),
         }
 
 
@@ -78,6 +79,7 @@ FUSION_INPUTS = (
     "rays",
     "origins",
     "axes",
+    "imu_features",
 )
 """Entries of a batch that go to ``FusionStage.forward``."""
 
