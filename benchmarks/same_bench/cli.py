@@ -23,6 +23,7 @@ _COMMANDS: Final = {
     "live": _Command("LiveCommand", "a started tracker: missed display deadlines and their cause"),
     "prediction": _Command("PredictionCommand", "what at_time gains over holding the last pose"),
     "faults": _Command("FaultsCommand", "error as images, samples and cameras get worse or lost"),
+    "fuzz": _Command("FuzzCommand", "hostile files by the thousand: typed errors, or it fell"),
     "npu": _Command("NpuCommand", "a bundle quantised for a headset's NPU, and tracked on it"),
     "gpu": _Command("GpuCommand", "everything claimed of the GPU path, checked and measured"),
     "figures": _Command("FiguresCommand", "the README's picture and table from a latency report"),

@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from same_engines.errors import CheckpointError, InvalidInputError
+from same_engines.json_values import real_number
 from same_runtime.conventions import FEATURE_STRIDE, WINDOW
 
 # Bounds keep a damaged or hostile configuration from building without end.
@@ -124,7 +125,7 @@ class ModelConfig:
             value = getattr(self, field.name)
             expected = field.type
             if expected is float and type(value) is int:
-                object.__setattr__(self, field.name, float(value))
+                object.__setattr__(self, field.name, real_number(field.name, value))
             elif type(value) is not expected:
                 raise InvalidInputError(
                     f"{field.name}: expected {getattr(expected, '__name__', expected)}, "

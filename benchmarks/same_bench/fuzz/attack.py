@@ -1,0 +1,166 @@
+"""Run a target on many changed files in a process of its own, which may die.
+
+The file of a number is made from that number, so the one that a process died of is made again.
+"""
+
+import json
+import mmap
+import os
+import resource
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from typing import Final
+
+from same_bench.fuzz.targets import TARGETS, Target
+from same_engines.errors import SameError
+
+LONGEST_S: Final = 10.0
+"""Processor time that a reader may take to refuse a file."""
+_LONGEST_WAIT_S: Final = 120.0
+"""Time that it may wait, on a machine however busy."""
+
+_STATE: Final = struct.Struct("<qqqdd")
+"""Number of the file being read, how many were read and refused, when it began, and how much
+processor time the process had used then."""
+_MOST_KEPT: Final = 10
+
+
+@dataclass
+class Outcome:
+    """What became of the files of one target."""
+
+    inputs: int = 0
+    read: int = 0
+    """Files that were good enough to be read."""
+    refused: int = 0
+    """Files that a ``SameError`` refused."""
+    fell: Counter[str] = field(default_factory=Counter)
+    """Other exceptions, dead processes and readers that took too long, by kind."""
+    peak_rss_mb: float = 0.0
+    seconds: float = 0.0
+    kept: list[str] = field(default_factory=list)
+    """Names of the files that something fell over."""
+
+
+def make_input(target: Target, seed: int, number: int) -> bytes:
+    """The changed file of a number."""
+    return target.make(Random(f"{seed}:{number}"))
+
+
+def read_one(target: Target, content: bytes, folder: Path) -> bool:
+    """Whether ``content`` was read; False when a ``SameError`` refused it."""
+    path = folder / (target.suffix if "." in target.suffix[1:] else f"input{target.suffix}")
+    path.write_bytes(content)
+    try:
+        target.read(path)
+    except SameError:
+        return False
+    return True
+
+
+def attack(name: str, seed: int, inputs: int, seconds: float, found: Path) -> Outcome:
+    """Read up to ``inputs`` changed files for up to ``seconds``. Those that something falls over
+    are kept in ``found``."""
+    outcome, began, start = Outcome(), time.monotonic(), 0
+    found.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="same-fuzz-") as folder:
+        while start < inputs and time.monotonic() - began < seconds:
+            left = seconds - (time.monotonic() - began)
+            start = _run_child(name, seed, start, inputs, left, Path(folder), outcome)
+    outcome.seconds = time.monotonic() - began
+    target = TARGETS[name]()
+    for entry in outcome.kept:
+        number, _, kind = entry.partition(" ")
+        content = make_input(target, seed, int(number))
+        (found / f"{seed}-{number}-{kind}").write_bytes(content)
+    return outcome
+
+
+def _run_child(
+    name: str, seed: int, start: int, inputs: int, seconds: float, folder: Path, outcome: Outcome
+) -> int:
+    """Run files from ``start`` on until the child ends; returns the number to go on with."""
+    state = folder / "state"
+    state.write_bytes(_STATE.pack(start, 0, 0, 0.0, 0.0))
+    said = folder / "said"
+    command = [sys.executable, "-m", "same_bench.fuzz.attack", name]
+    command += [str(part) for part in (seed, start, inputs, seconds, folder)]
+    with said.open("wb") as out, state.open("r+b") as file:
+        shared = mmap.mmap(file.fileno(), _STATE.size)
+        child = subprocess.Popen(command, stdout=out, stderr=subprocess.DEVNULL)
+        hung = False
+        while child.poll() is None:
+            time.sleep(0.2)
+            _, _, _, since, used_s = _STATE.unpack(shared[:])
+            if since and (
+                time.monotonic() - since > _LONGEST_WAIT_S
+                or _processor_s(child.pid) - used_s > LONGEST_S
+            ):
+                hung = True
+                child.kill()
+        number, read, refused, _, _ = _STATE.unpack(shared[:])
+        shared.close()
+    outcome.read += read
+    outcome.refused += refused
+    for line in said.read_text().splitlines():
+        told = json.loads(line)
+        if "rss_mb" in told:
+            outcome.peak_rss_mb = max(outcome.peak_rss_mb, told["rss_mb"])
+        else:
+            _fell(outcome, told["number"], told["kind"])
+    if hung or child.returncode:
+        _fell(outcome, number, "hang" if hung else f"died_{-child.returncode}")
+        number += 1
+    outcome.inputs = number
+    return number
+
+
+def _processor_s(pid: int) -> float:
+    """Processor time that a process has used; 0 where the system does not tell."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _fell(outcome: Outcome, number: int, kind: str) -> None:
+    outcome.fell[kind] += 1
+    if outcome.fell[kind] <= _MOST_KEPT:
+        outcome.kept.append(f"{number} {kind}")
+
+
+def _child(name: str, seed: int, start: int, inputs: int, seconds: float, folder: Path) -> None:
+    target = TARGETS[name]()
+    ends = time.monotonic() + seconds
+    read = refused = 0
+    number = start
+    with (folder / "state").open("r+b") as file:
+        shared = mmap.mmap(file.fileno(), _STATE.size)
+        while number < inputs and time.monotonic() < ends:
+            content = make_input(target, seed, number)
+            shared[:] = _STATE.pack(number, read, refused, time.monotonic(), time.process_time())
+            try:
+                if read_one(target, content, folder):
+                    read += 1
+                else:
+                    refused += 1
+            except Exception as error:
+                print(json.dumps({"number": number, "kind": type(error).__name__}), flush=True)
+            number += 1
+        shared[:] = _STATE.pack(number, read, refused, 0.0, 0.0)
+    peak_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    print(json.dumps({"rss_mb": round(peak_kib / 1024, 1)}), flush=True)
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    _name, _seed, _start, _inputs, _seconds, _folder = sys.argv[1:]
+    _child(_name, int(_seed), int(_start), int(_inputs), float(_seconds), Path(_folder))
