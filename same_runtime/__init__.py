@@ -21,6 +21,7 @@ from same_runtime.pose import Pose, PoseStatus, Reason
 from same_runtime.recording import Recording
 from same_runtime.renamed_modules import import_renamed_modules
 from same_runtime.samples import DevicePose, ImuFrame, LegReading, StereoFrame
+from same_runtime.skeleton.one_euro import OneEuro
 from same_runtime.skeleton.rotations import SkeletonSolver
 from same_runtime.skeleton.skeleton import Skeleton
 from same_runtime.tracker import SamePoseTracker
@@ -43,6 +44,7 @@ __all__ = [
     "LegReading",
     "LiveOptions",
     "Observer",
+    "OneEuro",
     "Pose",
     "PoseStatus",
     "Reason",

@@ -9,7 +9,7 @@ import enum
 import numpy
 import numpy.typing
 import typing
-__all__: list[str] = ['DEVICES', 'DeviceStates', 'FEATURE_DIM', 'FrameAssembler', 'ImagePreprocessor', 'ImageRing', 'Ingestion', 'JOINT_NAMES', 'JOINT_PARENTS', 'LegRing', 'LookupKind', 'MAX_ACCELERATION', 'MAX_NORM_ERROR', 'MAX_POSITION_M', 'MAX_SPEED_MPS', 'MAX_STEP_M', 'MAX_TIMESTAMP_NS', 'MAX_VELOCITY_GAP_NS', 'MIN_INTERVAL_NS', 'MIN_SPACING_NS', 'NUM_POSE_DEVICES', 'PoseRing', 'PushStatus', 'REST_OFFSETS_M', 'SkeletonSolver', 'SolvedSkeleton', 'Synchroniser', 'floor_anchor', 'spatial_aware_deform_attn', 'steady_ns']
+__all__: list[str] = ['DEVICES', 'DeviceStates', 'FEATURE_DIM', 'FrameAssembler', 'ImagePreprocessor', 'ImageRing', 'Ingestion', 'JOINT_NAMES', 'JOINT_PARENTS', 'LegRing', 'LookupKind', 'MAX_ACCELERATION', 'MAX_NORM_ERROR', 'MAX_POSITION_M', 'MAX_SPEED_MPS', 'MAX_STEP_M', 'MAX_TIMESTAMP_NS', 'MAX_VELOCITY_GAP_NS', 'MIN_INTERVAL_NS', 'MIN_SPACING_NS', 'NUM_POSE_DEVICES', 'PoseRing', 'PushStatus', 'REST_OFFSETS_M', 'SkeletonSolver', 'SolvedSkeleton', 'Synchroniser', 'floor_anchor', 'spatial_aware_deform_attn', 'stands_upright', 'steady_ns']
 class LookupKind(enum.IntEnum):
     """
     How a device's state at a time was obtained, ordered by trust.
@@ -432,6 +432,11 @@ class SolvedSkeleton:
     One solved pose; every property is a new read-only array.
     """
     @property
+    def foot_contacts(self) -> numpy.typing.NDArray[numpy.float64]:
+        """
+        (2,) 0..1, how sure it is that the left and right toes stand on the floor.
+        """
+    @property
     def joints(self) -> numpy.typing.NDArray[numpy.float64]:
         """
         (22, 3) m, world.
@@ -482,10 +487,26 @@ class SkeletonSolver:
         How often offsets changed.
         """
     @property
+    def ground_y(self) -> float:
+        """
+        Height of the floor, m.
+        """
+    @ground_y.setter
+    def ground_y(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> None:
+        ...
+    @property
     def offsets(self) -> numpy.typing.NDArray[numpy.float64]:
         """
         (22, 3) m, from each joint's parent in the T-pose.
         """
+    @property
+    def plant_feet(self) -> bool:
+        """
+        Whether feet that stand are held where they are, and all above the floor.
+        """
+    @plant_feet.setter
+    def plant_feet(self, arg0: bool) -> None:
+        ...
 def floor_anchor(position: typing.Annotated[numpy.typing.ArrayLike, numpy.float64], orientation_xyzw: typing.Annotated[numpy.typing.ArrayLike, numpy.float64], ground_y: typing.SupportsFloat | typing.SupportsIndex = 0.0) -> numpy.typing.NDArray[numpy.float64]:
     """
     T_world_anchor (4, 4) float64 of a head pose: origin on the floor under the head, axes
@@ -504,6 +525,11 @@ def spatial_aware_deform_attn(features: typing.Annotated[numpy.typing.ArrayLike,
     bilinear, zero outside. pe_sum leaves the weights out of position.
     Returns sampled (V, J, M, D), the weighted features, and position (V, J, M, H), the
     weighted ReLU(w1 points + b1). Raises ValueError for other shapes.
+    """
+def stands_upright(joints: typing.Annotated[numpy.typing.ArrayLike, numpy.float64]) -> bool:
+    """
+    Whether a body of joints (22, 3) m stands upright on straight legs: then its lengths are
+    known best.
     """
 def steady_ns() -> int:
     """

@@ -4,10 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from same_engines.errors import InvalidInputError
 from same_engines.field_checks import checked_choice, checked_flag, checked_number
 from same_engines.json_values import whole_number
 from same_runtime.ingestion.clock_sync import EstimatedClock, GivenClock, check_clocks
 from same_runtime.samples import check_timestamp_ns
+from same_runtime.skeleton.one_euro import OneEuro
 
 PRECISIONS: Final = ("auto", "fp32", "fp16", "int8")
 _DURATIONS: Final = (
@@ -50,15 +52,29 @@ class TrackerOptions:
     """Clocks of streams (``conventions.DEVICES``, ``cameras``) that do not share the tracker's."""
     hold_bone_lengths: bool = False
     """Give every pose the bone lengths of ``calibration``, for applications that need a body that
-    never stretches. The mean joint error stays as it is."""
+    never stretches."""
+    solve_rotations: bool = False
+    """Give every pose its ``skeleton``: rotations, velocities, foot contacts and constant bone
+    lengths, which ``joints_world`` then has too."""
+    plant_feet: bool = False
+    """Hold the toes of a foot that stands where they are, and both feet above the floor, by
+    bending the legs; the body stays where it is. With ``solve_rotations``."""
+    smoothing: OneEuro | None = None
+    """Filter that takes jitter out of the poses and adds delay: see ``docs/skeleton.md``."""
 
     def __post_init__(self) -> None:
         checked_choice("precision", self.precision, PRECISIONS)
         checked: dict[str, object] = {
             "ground_y_m": checked_number("ground_y_m", self.ground_y_m, -1e3, 1e3, "metres"),
             "ring_capacity": whole_number("ring_capacity", self.ring_capacity, 2, 1 << 20),
-            "hold_bone_lengths": checked_flag("hold_bone_lengths", self.hold_bone_lengths),
         }
+        for name in ("hold_bone_lengths", "solve_rotations", "plant_feet"):
+            checked[name] = checked_flag(name, getattr(self, name))
+        checked["solve_rotations"] = checked["solve_rotations"] or checked["plant_feet"]
+        if self.smoothing is not None and not isinstance(self.smoothing, OneEuro):
+            raise InvalidInputError(
+                f"smoothing: expected OneEuro or None, got {type(self.smoothing).__name__}"
+            )
         if self.threads is not None:
             checked["threads"] = whole_number("threads", self.threads, 1, 256)
         for name in _DURATIONS:

@@ -1,7 +1,7 @@
 """What comes out: one full-body pose with its status."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Final, TypeVar
 
@@ -124,6 +124,14 @@ class Pose:
     def reason(self) -> Reason | None:
         """The gravest reason, or None when VALID."""
         return self.reasons[0] if self.reasons else None
+
+    def with_joints(self, joints_world: NDArray[np.float64]) -> "Pose":
+        """The pose with other joints, (22, 3) metres, world; without a skeleton."""
+        T = self.T_world_cam_left
+        joints_cam_left = (joints_world - T[:3, 3]) @ T[:3, :3]
+        return replace(
+            self, joints_world=joints_world, joints_cam_left=joints_cam_left, skeleton=None
+        )
 
     @property
     def rotations_world(self) -> NDArray[np.float64] | None:

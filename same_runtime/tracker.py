@@ -220,6 +220,10 @@ class SamePoseTracker:
         the newest estimate, INVALID where no head is known and before the first estimate. Raises
         ``TimestampError`` for a time that is not integer nanoseconds or over an hour away.
         """
+        return self._pose_at(timestamp_ns, keep=False)
+
+    def _pose_at(self, timestamp_ns: int, keep: bool = True) -> Pose:
+        """``keep``: the pose is one of the stream that a started tracker gives out."""
         started_ns = time.perf_counter_ns()
         self._check_open()
         timestamp_ns = check_timestamp_ns("timestamp_ns", timestamp_ns)
@@ -232,8 +236,11 @@ class SamePoseTracker:
         check_same_clock("timestamp_ns", timestamp_ns, "newest estimate", newest_ns, _ONE_HOUR_NS)
         T_head_cam = self.rig.left.T_head_cam
         pose = pose_at(timestamp_ns, newest, self._synchroniser, T_head_cam, self._reach)
-        latency_ns = time.perf_counter_ns() - started_ns
-        return self.calibration.in_user_frame(replace(pose, latency_ns=latency_ns))
+        pipeline = self._pipeline
+        started = self._worker is not None
+        finisher = pipeline.display_finisher if started else pipeline.finisher
+        pose = finisher.finish(pose, keep)
+        return replace(pose, latency_ns=time.perf_counter_ns() - started_ns)
 
     def start(
         self, options: LiveOptions | None = None, clock: Callable[[], int] = time.monotonic_ns
@@ -250,7 +257,7 @@ class SamePoseTracker:
             lambda stopping: self._estimate_newest(live_options.max_wait_ns, stopping),
             self._estimate_without_images,
             self._predict_without_images,
-            self.at_time,
+            self._pose_at,
             self._held_pose,
             self._observer.given_out,
         )

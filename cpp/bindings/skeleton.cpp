@@ -4,13 +4,16 @@
 namespace same::bindings {
 namespace {
 
+py::array_t<double> read_only(py::array_t<double> copy) {
+  py::detail::array_proxy(copy.ptr())->flags &= ~py::detail::npy_api::NPY_ARRAY_WRITEABLE_;
+  return copy;
+}
+
 template <typename T>
 py::array_t<double> read_only_copy(const std::array<T, kNumJoints>& rows) {
   constexpr ssize_t columns = sizeof(T) / sizeof(double);
-  py::array_t<double> copy({static_cast<ssize_t>(kNumJoints), columns},
-                           reinterpret_cast<const double*>(rows.data()));
-  py::detail::array_proxy(copy.ptr())->flags &= ~py::detail::npy_api::NPY_ARRAY_WRITEABLE_;
-  return copy;
+  return read_only(py::array_t<double>({static_cast<ssize_t>(kNumJoints), columns},
+                                       reinterpret_cast<const double*>(rows.data())));
 }
 
 Joints to_joints(const DoubleArray& array, const char* name) {
@@ -50,7 +53,13 @@ void bind_skeleton(py::module_& module) {
           "(22, 3) m/s, world.")
       .def_property_readonly(
           "turn_rates", [](const SolvedSkeleton& s) { return read_only_copy(s.turn_rates); },
-          "(22, 3) rad/s about the world's axes.");
+          "(22, 3) rad/s about the world's axes.")
+      .def_property_readonly(
+          "foot_contacts",
+          [](const SolvedSkeleton& s) {
+            return read_only(py::array_t<double>(2, s.foot_contacts.data()));
+          },
+          "(2,) 0..1, how sure it is that the left and right toes stand on the floor.");
   py::class_<SkeletonSolver>(
       module, "SkeletonSolver",
       "What same_runtime.skeleton.SkeletonSolver computes with. For one thread at a time.")
@@ -68,6 +77,9 @@ void bind_skeleton(py::module_& module) {
           "joints (22, 3) m, world; devices (5, 4) xyzw, zeros where missing. good: counts in the\n"
           "measurement of the user; restart: what is carried does not hold. Without keep the pose\n"
           "is solved from what is carried and leaves no trace.")
+      .def_readwrite("ground_y", &SkeletonSolver::ground_y, "Height of the floor, m.")
+      .def_readwrite("plant_feet", &SkeletonSolver::plant_feet,
+                     "Whether feet that stand are held where they are, and all above the floor.")
       .def("reset", &SkeletonSolver::reset,
            "Forget what is carried from pose to pose; the user's offsets stay.")
       .def(
@@ -85,6 +97,12 @@ void bind_skeleton(py::module_& module) {
       .def_property_readonly(
           "changed_count", [](SkeletonSolver& self) { return self.user().changed_count(); },
           "How often offsets changed.");
+  module.def(
+      "stands_upright",
+      [](const DoubleArray& joints) { return stands_upright(to_joints(joints, "joints")); },
+      py::arg("joints"),
+      "Whether a body of joints (22, 3) m stands upright on straight legs: then its lengths are\n"
+      "known best.");
 }
 
 }  // namespace same::bindings

@@ -5,7 +5,6 @@
 namespace same {
 namespace {
 
-constexpr size_t kSamples = 120;
 constexpr double kLongestGapS = 0.5;
 // Within about this time a twist of which next to nothing is known goes to where it may be.
 constexpr double kSlowestS = 0.5;
@@ -13,12 +12,11 @@ constexpr double kFastestTwist = 25.0, kFastestLeaf = 40.0;  // rad/s
 constexpr double kVelocityWindowS = 0.03;
 constexpr double kPi = 3.14159265358979323846;
 
-// Joints that share their parent with others. One rotation cannot point three bones, so their
-// directions in the pelvis and in the chest are the user's own, like lengths.
-constexpr std::array<int, 6> kMeasuredDirections{kLeftHip, kRightHip,   kSpine1,
-                                                 kNeck,    kLeftCollar, kRightCollar};
 // Joints without a bone to a child: theirs is a device's rotation or their parent's.
 constexpr std::array<int, 5> kLeaves{kHeadJoint, kLeftWrist, kRightWrist, kLeftFoot, kRightFoot};
+
+constexpr std::array<int, 8> kLegJoints{kLeftHip,   kRightHip,   kLeftKnee, kRightKnee,
+                                        kLeftAnkle, kRightAnkle, kLeftFoot, kRightFoot};
 
 bool is_leaf(int joint) { return std::ranges::find(kLeaves, joint) != kLeaves.end(); }
 
@@ -97,8 +95,28 @@ Joints placed(const JointRotations& rotations, const Joints& offsets, const Vec3
   return joints;
 }
 
+Joints in_parents_axes(const Joints& joints, const JointRotations& rotations) {
+  Joints bones;
+  for (int joint = 0; joint < kNumJoints; ++joint) {
+    const int parent = parent_of(joint);
+    bones[joint] = rotate(conjugate(rotations[parent]), joints[joint] - joints[parent]);
+  }
+  return bones;
+}
+
+JointRotations to_parents(const JointRotations& rotations) {
+  JointRotations local = rotations;
+  for (int joint = 1; joint < kNumJoints; ++joint)
+    local[joint] = conjugate(rotations[parent_of(joint)]) * rotations[joint];
+  return local;
+}
+
+// Without a gap they stay what they were.
 void set_velocities(SolvedSkeleton& now, const SolvedSkeleton& before, double gap_s,
                     bool moved_before) {
+  now.velocities = before.velocities;
+  now.turn_rates = before.turn_rates;
+  if (gap_s == 0.0) return;
   const double share = moved_before ? -std::expm1(-gap_s / kVelocityWindowS) : 1.0;
   for (int joint = 0; joint < kNumJoints; ++joint) {
     const auto mixed = [&](const Vec3& old, const Vec3& step) {
@@ -114,71 +132,45 @@ void set_velocities(SolvedSkeleton& now, const SolvedSkeleton& before, double ga
 
 }  // namespace
 
-void UserOffsets::give_lengths(const std::array<double, kNumJoints>& lengths) {
-  lengths_ = lengths;
-  given_ = true;
-  if (changed_count_ > 0) set(Joints(offsets_));
-}
-
-void UserOffsets::update(const Joints& bones, bool good) {
-  if (changed_count_ == 0) set(bones);
-  if (!good || samples_.size() == kSamples) return;
-  samples_.push_back(bones);
-  if (samples_.size() < kSamples) return;
-  Joints medians{};
-  std::array<double, kSamples> values;
-  for (int joint = 0; joint < kNumJoints; ++joint)
-    for (int axis = 0; axis < 3; ++axis) {
-      for (size_t i = 0; i < kSamples; ++i) values[i] = samples_[i][joint][axis];
-      std::ranges::sort(values);
-      medians[joint][axis] = 0.5 * (values[kSamples / 2 - 1] + values[kSamples / 2]);
-    }
-  set(medians);
-}
-
-void UserOffsets::set(const Joints& bones) {
-  for (int joint = 0; joint < kNumJoints; ++joint) {
-    const bool measured =
-        std::ranges::find(kMeasuredDirections, joint) != kMeasuredDirections.end();
-    const double length = given_ ? lengths_[joint] : norm(bones[joint]);
-    offsets_[joint] = length * unit(measured ? bones[joint] : kRestOffsets[joint]);
-  }
-  ++changed_count_;
-}
-
 SolvedSkeleton SkeletonSolver::solve(const BodyObservation& body, bool keep) {
   double gap_s =
       newest_ ? 1e-9 * static_cast<double>(body.timestamp_ns - newest_->timestamp_ns) : 0.0;
-  const bool beside = !keep && gap_s < 0.0 && gap_s >= -kLongestGapS;
-  if (beside) gap_s = 0.0;
-  const bool goes_on = newest_ && !body.restart && gap_s >= 0.0 && gap_s <= kLongestGapS;
-  SolvedSkeleton skeleton;
-  skeleton.rotations =
-      goes_on ? next_rotations(body, newest_->skeleton.rotations, newest_->devices, gap_s)
-              : first_rotations(body);
+  if (!keep && gap_s < 0.0 && gap_s >= -kLongestGapS) gap_s = 0.0;  // beside the newest
+  const Carried* before =
+      newest_ && !body.restart && gap_s >= 0.0 && gap_s <= kLongestGapS ? &*newest_ : nullptr;
+  Carried now;
+  now.timestamp_ns = body.timestamp_ns;
+  now.devices = body.devices;
+  SolvedSkeleton& skeleton = now.skeleton;
+  const auto rotations_of = [&](const BodyObservation& seen) {
+    return before ? next_rotations(seen, before->skeleton.rotations, before->devices, gap_s)
+                  : first_rotations(seen);
+  };
+  skeleton.rotations = rotations_of(body);
   const int changed_before = user_.changed_count();
-  Joints bones{};
-  for (int joint = 0; joint < kNumJoints; ++joint) {
-    const int parent = parent_of(joint);
-    const Quaternion to_parent = conjugate(skeleton.rotations[parent]);
-    skeleton.local[joint] =
-        joint == kPelvis ? skeleton.rotations[joint] : to_parent * skeleton.rotations[joint];
-    bones[joint] = rotate(to_parent, body.joints[joint] - body.joints[parent]);
-  }
-  if (keep || changed_before == 0) user_.update(bones, keep && body.good);
+  if (keep || changed_before == 0)
+    user_.update(body.joints, in_parents_axes(body.joints, skeleton.rotations), keep && body.good);
   skeleton.joints = placed(skeleton.rotations, user_.offsets(), body.joints[kHeadJoint]);
-  int moving_poses = 0;
-  if (goes_on) {
-    skeleton.velocities = newest_->skeleton.velocities;
-    skeleton.turn_rates = newest_->skeleton.turn_rates;
-    moving_poses = newest_->moving_poses;
-    // A body that was measured anew has moved nowhere.
-    if (gap_s > 0.0 && user_.changed_count() == changed_before) {
-      set_velocities(skeleton, newest_->skeleton, gap_s, moving_poses > 0);
-      ++moving_poses;
-    }
+
+  if (before) now.feet = before->feet;
+  const double feet_gap_s = before ? gap_s : -1.0;
+  // By the feet as they come: at the user's lengths those of a crouched body may float.
+  skeleton.foot_contacts = now.feet.observe(body.joints, ground_y, feet_gap_s);
+  if (plant_feet) {
+    BodyObservation planted = body;
+    planted.joints = now.feet.planted(skeleton.joints, skeleton.rotations, ground_y, feet_gap_s);
+    const JointRotations with_legs = rotations_of(planted);
+    for (const int joint : kLegJoints) skeleton.rotations[joint] = with_legs[joint];
+    skeleton.joints = placed(skeleton.rotations, user_.offsets(), body.joints[kHeadJoint]);
   }
-  if (keep) newest_ = Carried{body.timestamp_ns, body.devices, skeleton, moving_poses};
+  skeleton.local = to_parents(skeleton.rotations);
+  // A body that was measured anew has moved nowhere.
+  if (before) {
+    const bool moved = gap_s > 0.0 && user_.changed_count() == changed_before;
+    now.moving_poses = before->moving_poses + moved;
+    set_velocities(skeleton, before->skeleton, moved ? gap_s : 0.0, before->moving_poses > 0);
+  }
+  if (keep) newest_ = now;
   return skeleton;
 }
 

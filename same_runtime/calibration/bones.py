@@ -1,17 +1,20 @@
-"""The user's bone lengths: the median of the first poses, or given; put upon poses if asked."""
+"""The user's bone lengths: the median of poses that stand, or given; put upon poses if asked."""
 
-from dataclasses import replace
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from same_engines.errors import InvalidInputError
-from same_runtime.conventions import NUM_JOINTS
+from same_runtime._core import stands_upright
+from same_runtime.conventions import JOINT_NAMES, NUM_JOINTS
 from same_runtime.pose import Pose, PoseStatus, read_only_copy
 from same_runtime.skeleton.bone_lengths import bone_lengths, with_bone_lengths
 
-_SAMPLES: Final = 120
+_SAMPLES: Final = 60
+_TAKE_EVERY: Final = 10
+"""Of the poses in any posture, for who never stands."""
+_LEFT: Final = np.array([i for i, name in enumerate(JOINT_NAMES) if name.startswith("left")])
 _SHORTEST_M: Final = 0.01
 _LONGEST_M: Final = 1.0
 
@@ -21,7 +24,9 @@ class Bones:
 
     def __init__(self) -> None:
         self.lengths_m: NDArray[np.float64] | None = None
-        self._measured: list[NDArray[np.float64]] = []
+        self._upright: list[NDArray[np.float64]] = []
+        self._any: list[NDArray[np.float64]] = []
+        self._poses = 0
 
     def set(self, lengths_m: NDArray[np.float64]) -> None:
         """Give the lengths: (22,) from each joint's parent, 0.01..1 m."""
@@ -38,29 +43,33 @@ class Bones:
         self.lengths_m = read_only_copy(lengths)
 
     def update(self, pose: Pose) -> None:
-        """Take one pose; only VALID ones count."""
+        """Take one pose; only VALID ones count, and at first only upright ones: of a body that
+        sits, a network tells lengths badly."""
         if self.lengths_m is not None or pose.status is not PoseStatus.VALID:
             return
         lengths = bone_lengths(pose.joints_world)
         if not _human(lengths):
             return
-        self._measured.append(lengths)
-        if len(self._measured) >= _SAMPLES:
-            self.lengths_m = read_only_copy(np.asarray(np.median(self._measured, axis=0)))
-            self._measured.clear()
+        if stands_upright(pose.joints_world):
+            self._upright.append(lengths)
+        if self._poses % _TAKE_EVERY == 0:
+            self._any.append(lengths)
+        self._poses += 1
+        for samples in (self._upright, self._any):
+            if len(samples) >= _SAMPLES:
+                measured = np.asarray(np.median(samples, axis=0))
+                # Each right joint follows its left one.
+                measured[_LEFT] = measured[_LEFT + 1] = measured[[_LEFT, _LEFT + 1]].mean(axis=0)
+                self.lengths_m = read_only_copy(measured)
+                self._upright, self._any = [], []
+                return
 
     def held(self, pose: Pose) -> Pose:
         """``pose`` with these lengths, once they are known."""
         lengths = self.lengths_m
         if lengths is None or not pose.joints_world.any():
             return pose
-        joints_world = with_bone_lengths(pose.joints_world, lengths)
-        T_world_cam = pose.T_world_cam_left
-        return replace(
-            pose,
-            joints_world=joints_world,
-            joints_cam_left=(joints_world - T_world_cam[:3, 3]) @ T_world_cam[:3, :3],
-        )
+        return pose.with_joints(with_bone_lengths(pose.joints_world, lengths))
 
 
 def _human(lengths_m: NDArray[np.float64]) -> bool:

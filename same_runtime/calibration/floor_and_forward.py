@@ -83,4 +83,5 @@ class Forward:
             joints_world=pose.joints_world @ T[:3, :3].T + T[:3, 3],
             T_world_cam_left=T @ pose.T_world_cam_left,
             device_orientations_world=multiply(turn, pose.device_orientations_world),
+            skeleton=None if pose.skeleton is None else pose.skeleton.moved(turn, T[:3, 3]),
         )

@@ -12,6 +12,7 @@ from same_runtime.calibration.calibration import Calibration
 from same_runtime.camera import CameraRig
 from same_runtime.conventions import DEVICES
 from same_runtime.estimation.estimator import Estimator, Image
+from same_runtime.estimation.finishing import PoseFinisher
 from same_runtime.estimation.prediction import Estimate
 from same_runtime.ingestion.clock_sync import CAMERAS, STREAMS
 from same_runtime.ingestion.clock_watch import ClockWatch
@@ -60,9 +61,13 @@ class Pipeline:
         self._inbox = inbox
         self._max_gap_ns = options.max_gap_ns
         self.clock_watch = ClockWatch(ingestion)
-        self.calibration = Calibration(
-            self._estimator.assembler, ingestion, options.hold_bone_lengths
+        assembler = self._estimator.assembler
+        hold_here = options.hold_bone_lengths and not options.solve_rotations
+        self.calibration = Calibration(assembler, ingestion, hold_here)
+        self.finisher, self.display_finisher = (
+            PoseFinisher(options, self.calibration, lambda: assembler.ground_y) for _ in range(2)
         )
+        """Of the estimates, and of what a started tracker gives out."""
         self.newest_frame_ns: int | None = None
         self.tracked_ns: int | None = None
         """``time.monotonic_ns`` when the newest frame was taken."""
@@ -107,6 +112,8 @@ class Pipeline:
         self.newest = self.predicted = None
         self.newest_pose = None
         self._estimator.forget()
+        self.finisher.reset()
+        self.display_finisher.reset()
 
     def judge_frame(self, timestamp_ns: int, arrival_ns: int) -> tuple[int, bool]:
         """A frame's time on the tracker's clock, and whether its time line begins anew with it.
@@ -156,7 +163,7 @@ class Pipeline:
             return self._headless_pose(timestamp_ns, started_ns, reasons)
         self._dropped = dropped
         self.newest, pose = estimate, estimate.pose
-        self.newest_pose = self.calibration.in_user_frame(pose)
+        self.newest_pose = self.finisher.finish(pose)
         self.estimates.add(timestamp_ns, pose.latency_ns)
         self._observer.estimated(timestamp_ns, pose.latency_ns)
         self.calibration.update(pose, states)
@@ -245,5 +252,5 @@ class Pipeline:
             T_world_cam_left=last.T_world_cam_left,
             latency_ns=time.perf_counter_ns() - started_ns,
         )
-        self.newest_pose = self.calibration.in_user_frame(pose)
+        self.newest_pose = self.finisher.finish(pose)
         return self.newest_pose

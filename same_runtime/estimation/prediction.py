@@ -29,7 +29,7 @@ def _weights(**weights: float) -> NDArray[np.float64]:
     return column
 
 
-_FOLLOWS_HEAD: Final = _weights(
+FOLLOWS_HEAD: Final = _weights(
     head=1.0,
     neck=1.0,
     left_collar=0.9,
@@ -51,7 +51,7 @@ _FOLLOWS_HEAD: Final = _weights(
 )
 """Share of what the head did beyond its prediction that each joint takes on; feet stay planted."""
 
-_FOLLOWS_HAND: Final = (
+FOLLOWS_HAND: Final = (
     _weights(left_wrist=1.0, left_elbow=0.5),
     _weights(right_wrist=1.0, right_elbow=0.5),
 )
@@ -190,8 +190,8 @@ def continued(
         return _relocated(estimate.pose.joints_world, before, states)
     joints = estimate.pose.joints_world + step_s * estimate.velocity
     moved = _carried(estimate.pose.joints_world[_HEAD], before, states, 0)
-    joints = joints + _FOLLOWS_HEAD * (moved - joints[_HEAD])
-    for device, (wrist, follows) in enumerate(zip(_WRISTS, _FOLLOWS_HAND, strict=True), start=1):
+    joints = joints + FOLLOWS_HEAD * (moved - joints[_HEAD])
+    for device, (wrist, follows) in enumerate(zip(_WRISTS, FOLLOWS_HAND, strict=True), start=1):
         if LookupKind.MISSING in (before.how[device], states.how[device]) or _jumped(
             before.position(device), states.position(device), abs(horizon_s)
         ):

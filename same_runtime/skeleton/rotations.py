@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from same_engines.errors import InvalidInputError
+from same_engines.field_checks import checked_flag, checked_number
 from same_runtime import _core
 from same_runtime.conventions import NUM_JOINTS
 from same_runtime.pose import Pose, PoseStatus, Reason
@@ -19,12 +20,20 @@ class SkeletonSolver:
     tracker and give it every pose. For one thread at a time.
 
     ``bone_lengths_m``: (22,) metres, for instance ``tracker.calibration.bone_lengths_m``; None
-    measures them. Raises ``InvalidInputError`` for another shape or lengths that are not finite
-    and at least 0.
+    measures them. ``ground_y_m``: the floor's height in the poses' world. ``plant_feet``: as
+    ``TrackerOptions.plant_feet``. Raises ``InvalidInputError`` for lengths of another shape or
+    that are not finite and at least 0, and other types.
     """
 
-    def __init__(self, bone_lengths_m: NDArray[np.float64] | None = None) -> None:
+    def __init__(
+        self,
+        bone_lengths_m: NDArray[np.float64] | None = None,
+        ground_y_m: float = 0.0,
+        plant_feet: bool = False,
+    ) -> None:
         self._core = _core.SkeletonSolver()
+        self.set_floor(ground_y_m)
+        self._core.plant_feet = checked_flag("plant_feet", plant_feet)
         if bone_lengths_m is not None:
             self.set_bone_lengths(bone_lengths_m)
         self._newest: tuple[Pose, Skeleton] | None = None
@@ -42,6 +51,10 @@ class SkeletonSolver:
                 f"bone_lengths_m: expected ({NUM_JOINTS},) metres, got {bone_lengths_m!r}"
             )
         self._core.give_lengths(lengths)
+
+    def set_floor(self, ground_y_m: float) -> None:
+        """Give the floor's height from now on, metres."""
+        self._core.ground_y = checked_number("ground_y_m", ground_y_m, -1e3, 1e3, "metres")
 
     def reset(self) -> None:
         """Forget what is carried from pose to pose; the user's lengths stay."""
@@ -81,6 +94,7 @@ class SkeletonSolver:
             solved.rotations_local,
             solved.velocities,
             solved.turn_rates,
+            solved.foot_contacts,
             self._offsets_m,
             self._changed_count,
         )

@@ -26,6 +26,9 @@ class Skeleton:
     """(22, 3) m/s of the joints, a mean over about 30 ms; zeros in a first pose."""
     angular_velocities_world: NDArray[np.float64]
     """(22, 3) rad/s about the world's axes, likewise."""
+    foot_contacts: NDArray[np.float64]
+    """(2,) 0..1: how sure it is that the left and the right toes stand on the floor, by their
+    height and speed."""
     offsets_m: NDArray[np.float64]
     """(22, 3) from each joint's parent in the T-pose: constant per user."""
     changed_count: int

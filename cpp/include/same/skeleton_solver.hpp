@@ -2,9 +2,10 @@
 #pragma once
 
 #include <cstdint>
-#include <vector>
 
+#include "same/foot_planter.hpp"
 #include "same/skeleton_directions.hpp"
+#include "same/user_offsets.hpp"
 
 namespace same {
 
@@ -23,28 +24,7 @@ struct SolvedSkeleton {
   JointRotations local{};      // joint to its parent; the pelvis's is to the world
   Joints velocities{};         // m/s, world
   Joints turn_rates{};         // rad/s, world
-};
-
-// The offset of each joint from its parent, metres, in the T-pose: those of the first pose, then
-// once and for all the median of the first good ones.
-class UserOffsets {
- public:
-  // Fixes the lengths; directions at pelvis and chest are still measured.
-  void give_lengths(const std::array<double, kNumJoints>& lengths);
-  // One pose's bones in the axes of each joint's parent.
-  void update(const Joints& bones, bool good);
-
-  const Joints& offsets() const { return offsets_; }
-  int changed_count() const { return changed_count_; }
-
- private:
-  void set(const Joints& bones);
-
-  Joints offsets_{};
-  std::vector<Joints> samples_;
-  std::array<double, kNumJoints> lengths_{};
-  bool given_ = false;
-  int changed_count_ = 0;
+  FootContacts foot_contacts{};
 };
 
 // Solves poses one after the other; carries twists from pose to pose. For one thread at a time.
@@ -57,12 +37,16 @@ class SkeletonSolver {
 
   UserOffsets& user() { return user_; }
 
+  double ground_y = 0.0;    // height of the floor, metres
+  bool plant_feet = false;  // see FootPlanter
+
  private:
   struct Carried {
-    int64_t timestamp_ns;
+    int64_t timestamp_ns = 0;
     DeviceOrientations devices;
     SolvedSkeleton skeleton;
-    int moving_poses;  // since the velocities began
+    FootPlanter feet;
+    int moving_poses = 0;  // since the velocities began
   };
 
   UserOffsets user_;

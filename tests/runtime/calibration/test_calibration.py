@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from live_stream import START_NS, live_events
+from posed_bodies import body as posed
 from scipy.spatial.transform import Rotation
 
 from same_engines.errors import InvalidInputError
@@ -131,17 +132,28 @@ def test_a_stand_begun_twice_does_not_disturb_the_first(body: Body) -> None:
         assert time.monotonic() < deadline
 
 
-def test_bone_lengths_are_the_median_of_valid_poses(body: Body) -> None:
-    standing = np.cumsum(np.full((22, 3), 0.05), axis=0)
-    for i in range(240):
+def test_bone_lengths_are_the_median_of_valid_poses_that_stand(body: Body) -> None:
+    standing = posed().joints_world
+    seated = 0.9 * posed({"left_knee": Rotation.from_euler("x", -90, degrees=True)}).joints_world
+    for i in range(216):
         status = PoseStatus.VALID if i % 2 else PoseStatus.LIMITED
         scale = 2.0 if i % 2 == 0 else 1.5 if i % 40 == 1 else 1.0
-        pose = Pose(status=status, joints_world=scale * standing)
+        joints = seated if i % 4 == 1 and i % 40 != 1 else scale * standing
         assert body.calibration.bone_lengths_m is None
-        body.calibration.update(pose, body.frame())
+        body.calibration.update(Pose(status=status, joints_world=joints), body.frame())
     lengths = body.calibration.bone_lengths_m
     assert lengths is not None
     np.testing.assert_allclose(lengths, bone_lengths(standing))
+
+
+def test_who_never_stands_is_measured_all_the_same(body: Body) -> None:
+    seated = posed({"left_knee": Rotation.from_euler("x", -90, degrees=True)})
+    for _ in range(591):
+        assert body.calibration.bone_lengths_m is None
+        body.calibration.update(seated, body.frame())
+    lengths = body.calibration.bone_lengths_m
+    assert lengths is not None
+    np.testing.assert_allclose(lengths, bone_lengths(seated.joints_world))
 
 
 @pytest.mark.parametrize("heading", [0.0, 130.0])

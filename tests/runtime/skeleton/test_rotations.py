@@ -133,7 +133,7 @@ def test_bone_lengths_are_constant_whatever_the_joints_do() -> None:
     rng = np.random.default_rng(1)
     solver = SkeletonSolver()
     seen = []
-    for index in range(200):
+    for index in range(100):
         pose = body(timestamp_ns=(index + 1) * FRAME_NS)
         pose = replace(pose, joints_world=pose.joints_world + rng.normal(0, 0.01, (22, 3)))
         skeleton = solver.solve(pose)
@@ -143,7 +143,7 @@ def test_bone_lengths_are_constant_whatever_the_joints_do() -> None:
         assert np.linalg.norm(bones[15]) < 1e-12, "the head stays"
     for count in (1, 2):
         lengths = np.stack([length for c, length in seen if c == count])
-        assert len(lengths) in (119, 81) and np.ptp(lengths, axis=0).max() < 1e-9
+        assert len(lengths) in (59, 41) and np.ptp(lengths, axis=0).max() < 1e-9
     np.testing.assert_allclose(lengths[0], bone_lengths(body().joints_world), atol=0.01)
 
 
