@@ -22,7 +22,7 @@ from same_export.operator.node import (
 from same_model.network.inertial import LstmState
 from same_model.network.temporal import shift_window
 from same_model.same_network import SameModel
-from same_runtime.estimation.signatures import stage_signatures
+from same_runtime.estimation.signatures import newest_rows, stage_signatures
 
 
 class VisualFrame(nn.Module):
@@ -91,11 +91,13 @@ class FusionFrame(nn.Module):
 
 
 class TemporalFrame(nn.Module):
-    """``temporal`` for one frame, the window of poses in and out."""
+    """``temporal`` for one frame, the window of poses in and out; of the refined poses, those that
+    the tracker reads."""
 
     def __init__(self, model: SameModel) -> None:
         super().__init__()
         self.stage = model.temporal
+        self.newest = newest_rows(model.config.window)
 
     def forward(
         self,
@@ -106,7 +108,8 @@ class TemporalFrame(nn.Module):
         window_valid: Tensor,
     ) -> tuple[Tensor, ...]:
         window = shift_window(window_joints, joints_local)
-        return self.stage(window, T_anchor_cam, time_offset_s, window_valid), window
+        joints = self.stage(window, T_anchor_cam, time_offset_s, window_valid, self.newest)
+        return joints, window
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from same_runtime.conventions import (
     NUM_JOINTS,
     NUM_VIEWS,
 )
+from same_runtime.estimation.prediction import VELOCITY_FRAMES
 
 _HALF_TENSORS: Final = ("features",)
 """What may lie between two stages in half precision."""
@@ -49,6 +50,11 @@ class StageSignature:
 
     inputs: Mapping[str, tuple[int, ...]]
     outputs: Mapping[str, tuple[int, ...]]
+
+
+def newest_rows(window: int) -> int:
+    """Rows of the window that the temporal stage gives out: those that the tracker reads."""
+    return min(window, VELOCITY_FRAMES)
 
 
 def stage_signatures(sizes: NetworkSizes) -> dict[str, StageSignature]:
@@ -93,7 +99,10 @@ def stage_signatures(sizes: NetworkSizes) -> dict[str, StageSignature]:
                 "time_offset_s": (window,),
                 "window_valid": (window,),
             },
-            {"joints_anchor": (window, joints, 3), "window_joints_next": (window, joints, 3)},
+            {
+                "joints_anchor": (newest_rows(window), joints, 3),
+                "window_joints_next": (window, joints, 3),
+            },
         ),
     }
 
@@ -107,6 +116,7 @@ def check_signatures(bundle: Bundle) -> None:
             f"{bundle.path}: expected the {NUM_JOINTS} SMPL joints, got "
             f"{len(names)}: {', '.join(map(str, names[:3]))}..."
         )
+    window = bundle.manifest.config.window
     expected = stage_signatures(bundle.manifest.config)
     for precision, stages in bundle.manifest.graphs.items():
         for stage in STAGES:
@@ -116,6 +126,9 @@ def check_signatures(bundle: Bundle) -> None:
                 ("outputs", graph.outputs, expected[stage].outputs),
             ):
                 came = {spec.name: spec.shape for spec in specs}
+                if "joints_anchor" in came and came["joints_anchor"] == (window, NUM_JOINTS, 3):
+                    # A bundle of an earlier version, whose temporal stage gives out every row.
+                    came["joints_anchor"] = shapes["joints_anchor"]
                 if came != shapes or len(specs) != len(shapes):
                     wrong = sorted(dict(came.items() ^ shapes.items()))
                     raise BundleError(

@@ -82,7 +82,7 @@ def run(command: PushCommand) -> None:
             SystemClock(),
             every={"full-window": _FULL_WINDOW_EVERY},
             # A full window must be full before it is measured.
-            warm_up_frames=len(engines["push"].host_output("joints_anchor")),
+            warm_up_frames=bundle.manifest.config.window,
             after_round=lambda _: progress.advance(task),
         )
     quiet = watch.report()

@@ -10,7 +10,10 @@ from same_engines.bundle.onnx_wire import Fields
 
 _MOST_NODES: Final = 256
 _FINGERPRINTS: Final = frozenset(
-    {"a8622b96046a9a616abfca3d6e8260e868175f60361d905cea0fce5583fc0aeb"}
+    {
+        "a8622b96046a9a616abfca3d6e8260e868175f60361d905cea0fce5583fc0aeb",
+        "fb6357043933b31d46a8cee3323a8e52a45bd3e1adee01825a325269cc3db39c",
+    }
 )
 """Of every form of the operator that an exporter has written."""
 

@@ -41,10 +41,15 @@ class SelfAttention(nn.Module):
         self.query_key_value = nn.Linear(dim, 3 * dim)
         self.output = nn.Linear(dim, dim)
 
-    def forward(self, x: Tensor, key_bias: Tensor | None = None) -> Tensor:
-        """``x`` (..., tokens, dim), ``key_bias`` (..., 1, 1, tokens) or None -> as ``x``."""
+    def forward(
+        self, x: Tensor, key_bias: Tensor | None = None, newest: int | None = None
+    ) -> Tensor:
+        """``x`` (..., tokens, dim), ``key_bias`` (..., 1, 1, tokens) or None -> as ``x``, or its
+        last ``newest`` tokens only."""
         packed = split_heads(self.query_key_value(x), 3 * self.heads)
         query, key, value = packed.chunk(3, dim=-3)
+        if newest is not None:
+            query = query[..., -newest:, :]
         return self.output(attend(query, key, value, key_bias))
 
 
@@ -72,7 +77,13 @@ class EncoderLayer(nn.Module):
         self.ffn_norm = nn.LayerNorm(dim)
         self.ffn = feed_forward(dim, ffn_dim)
 
-    def forward(self, x: Tensor, key_bias: Tensor | None = None) -> Tensor:
-        """``x`` (..., tokens, dim), ``key_bias`` (..., 1, 1, tokens) or None -> as ``x``."""
-        x = x + self.attention(self.attention_norm(x), key_bias)
+    def forward(
+        self, x: Tensor, key_bias: Tensor | None = None, newest: int | None = None
+    ) -> Tensor:
+        """``x`` (..., tokens, dim), ``key_bias`` (..., 1, 1, tokens) or None -> as ``x``, or its
+        last ``newest`` tokens only."""
+        attended = self.attention(self.attention_norm(x), key_bias, newest)
+        if newest is not None:
+            x = x[..., -newest:, :]
+        x = x + attended
         return x + self.ffn(self.ffn_norm(x))

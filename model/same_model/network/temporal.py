@@ -40,6 +40,7 @@ class TemporalStage(nn.Module):
         T_anchor_cam: Tensor,
         time_offset_s: Tensor,
         window_valid: Tensor,
+        newest: int | None = None,
     ) -> Tensor:
         """Refine a window, oldest row first, newest last; all tensors float32.
 
@@ -47,20 +48,24 @@ class TemporalStage(nn.Module):
         ``T_anchor_cam`` (..., T, 4, 4) that camera to the window's anchor frame (origin at the
         newest head's floor projection, y up, floor at y = 0); ``time_offset_s`` (..., T)
         seconds <= 0 before the newest; ``window_valid`` (..., T) 1 or 0. Returns (..., T, J, 3)
-        metres in the anchor frame. A row that is not valid reaches no other and comes out
-        as ``T_anchor_cam`` moved it.
+        metres in the anchor frame, or the last ``newest`` rows of that only. A row that is not
+        valid reaches no other and comes out as ``T_anchor_cam`` moved it.
         """
         rotation, translation = T_anchor_cam[..., :3, :3], T_anchor_cam[..., None, :3, 3]
         joints = joints_local @ rotation.transpose(-1, -2) + translation
+        given = slice(None if newest is None else -newest, None)
         if not self.use_ttn:
-            return joints
+            return joints[..., given, :, :]
         dtype = module_dtype(self)
         # Bounded, so that a relocalised headset's far-off past stays within what was trained.
         pose = joints.flatten(-2).clamp(-_FARTHEST_M, _FARTHEST_M).to(dtype)
         when = torch.stack([time_offset_s, window_valid], dim=-1).to(dtype)
         x = self.embed_pose(pose) + self.embed_time(when)
         key_bias = ((1.0 - window_valid) * _MASKED).to(dtype)[..., None, None, :]
-        for layer in self.layers:
+        *first, last = self.layers
+        for layer in first:
             x = layer(x, key_bias)
+        x = last(x, key_bias, newest)
+        joints = joints[..., given, :, :]
         residual = self.head(self.norm(x)).to(joints.dtype).reshape(joints.shape)
-        return joints + residual * window_valid[..., None, None]
+        return joints + residual * window_valid[..., given, None, None]

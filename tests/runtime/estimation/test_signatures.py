@@ -18,6 +18,15 @@ from same_runtime.tracker import SamePoseTracker
 Content = dict[str, Any]
 
 
+def changed(folder: Path, change: Callable[[Content], None]) -> Path:
+    content = json.loads((folder / MANIFEST_NAME).read_bytes())
+    del content["manifest_sha256"]
+    change(content)
+    content["manifest_sha256"] = canonical_sha256(content)
+    (folder / MANIFEST_NAME).write_text(json.dumps(content))
+    return folder
+
+
 def tensor(content: Content, stage: str, name: str) -> dict[str, Any]:
     graph = content["graphs"]["fp32"][stage]
     return next(item for item in (*graph["inputs"], *graph["outputs"]) if item["name"] == name)
@@ -39,6 +48,7 @@ CHANGES: dict[str, Callable[[Content], None]] = {
     "17 features of a device": set_shape("inertial", "imu_features", 1, 17),
     "one view": set_shape("visual", "images", 0, 1),
     "44 joints": set_shape("fusion", "joints_local", 0, 44),
+    "some rows of the window": set_shape("temporal", "joints_anchor", 0, 6),
     "another window": set_shape("temporal", "window_joints", 0, 9),
     "a window of 1": lambda c: c["config"].update(window=1),
     "a window of a million": lambda c: c["config"].update(window=10**6),
@@ -59,11 +69,7 @@ CHANGES: dict[str, Callable[[Content], None]] = {
 @pytest.mark.parametrize("name", CHANGES)
 def test_other_tensors_are_refused_at_once(name: str, tiny_bundle: Path, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(tiny_bundle, tmp_path / "copy.same"))
-    content = json.loads((folder / MANIFEST_NAME).read_bytes())
-    del content["manifest_sha256"]
-    CHANGES[name](content)
-    content["manifest_sha256"] = canonical_sha256(content)
-    (folder / MANIFEST_NAME).write_text(json.dumps(content))
+    changed(folder, CHANGES[name])
     with pytest.raises(BundleError, match=r"copy\.same"):
         SamePoseTracker(folder)
 
@@ -71,3 +77,12 @@ def test_other_tensors_are_refused_at_once(name: str, tiny_bundle: Path, tmp_pat
 def test_good_bundles_pass(tiny_bundle: Path) -> None:
     for path in (tiny_bundle, demo_bundle()):
         check_signatures(Bundle.open(path))
+
+
+@pytest.mark.parametrize("rows", [4, 8])
+def test_the_rows_that_are_read_pass_and_so_does_the_whole_window(
+    rows: int, tiny_bundle: Path, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(tiny_bundle, tmp_path / "copy.same"))
+    changed(folder, set_shape("temporal", "joints_anchor", 0, rows))
+    check_signatures(Bundle.open(folder))
