@@ -11,7 +11,7 @@ from same_runtime.ingestion.clock_sync import EstimatedClock, GivenClock, check_
 from same_runtime.samples import check_timestamp_ns
 from same_runtime.skeleton.one_euro import OneEuro
 
-PRECISIONS: Final = ("auto", "fp32", "fp16", "int8")
+PRECISIONS: Final = ("auto", "fp32", "fp16", "bf16", "int8")
 _DURATIONS: Final = (
     "max_gap_ns",
     "max_extrapolation_ns",
@@ -29,8 +29,9 @@ class TrackerOptions:
     """
 
     precision: str = "auto"
-    """Which graphs of the bundle run: fp32, fp16 or, on CPUs, int8; auto takes int8 on a CPU that
-    runs it faster, if the bundle has it, and fp32 otherwise."""
+    """Which graphs of the bundle run: fp32, fp16 or, on CPUs, int8; bf16 is fp32 that OpenVINO
+    computes mostly in bfloat16. auto takes bf16, or int8 if the bundle has it, on a CPU that runs
+    it faster, and fp32 otherwise."""
     threads: int | None = None
     """CPU threads for the visual stage; None takes what the process may use, four at most. 1 keeps
     the whole tracker to one core, and starts no pool that waits on another."""

@@ -25,7 +25,7 @@ class Engine(ABC):
     backend: str
     """Name of the backend, e.g. ``onnxruntime``."""
     precision: str
-    """``fp32``, ``fp16`` or ``int8``: which graphs run."""
+    """``fp32``, ``fp16``, ``bf16`` or ``int8``: which graphs run, and how they are computed."""
 
     @abstractmethod
     def host_input(self, name: str) -> np.ndarray:

@@ -1,18 +1,19 @@
-"""Which graphs a processor runs faster, the float or the 8-bit ones: measured once, remembered."""
+"""Which precision a processor runs a bundle fastest in: measured once, remembered."""
 
 import logging
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from same_engines.bundle.manifest import BF16, graphs_of
 from same_engines.bundle.reader import Bundle
 from same_engines.compiled_files import CompiledFile, cache_folder
 from same_engines.engine import Engine
 
-CANDIDATES: Final = ("fp32", "int8")
+CANDIDATES: Final = ("fp32", BF16, "int8")
 """From the most exact; a later one must win clearly."""
 
 _KIND: Final = "choices"
@@ -20,6 +21,8 @@ _STAGE: Final = "visual"
 """The one stage that differs."""
 _ROUNDS: Final = 12
 _WORTH_IT: Final = 0.9
+_WORTH_IT_MS: Final = 0.2
+"""What is won must be more than measuring is off by, and worth rounding for."""
 
 _log = logging.getLogger("same")
 
@@ -28,40 +31,59 @@ _log = logging.getLogger("same")
 class ChoiceKey:
     """What a measured choice is good for."""
 
-    fp32_sha256: str
-    int8_sha256: str
+    graphs: str
     library: str
     processor: str
     threads: str
 
 
 def open_fastest(
-    bundle: Bundle, library: str, threads: int, opener: Callable[[str], Engine]
+    bundle: Bundle,
+    library: str,
+    threads: int,
+    opener: Callable[[str], Engine],
+    computed: Sequence[str] = ("fp32", "int8"),
 ) -> Engine:
     """The engine of the precision that runs ``bundle`` fastest here; fp32 where it has no other.
 
-    ``opener`` opens one precision; ``library`` names what runs it, with its version. Raises what
+    ``opener`` opens one precision; ``library`` names what runs it, with its version;
+    ``computed``: those of ``CANDIDATES`` that it computes on this processor. Raises what
     ``opener`` raises.
     """
-    if not set(CANDIDATES) <= set(bundle.precisions()):
+    candidates = [
+        precision
+        for precision in CANDIDATES
+        if precision in computed and graphs_of(precision) in bundle.precisions()
+    ]
+    if candidates[:1] != [CANDIDATES[0]] or len(candidates) == 1:
         return opener(CANDIDATES[0])
-    exact_sha256, fast_sha256 = (bundle.graph(p, _STAGE).sha256 for p in CANDIDATES)
-    key = ChoiceKey(exact_sha256, fast_sha256, library, processor_name(), str(threads))
-    kept = CompiledFile(cache_folder(), key, _KIND)
+    graphs = ", ".join(f"{p} {bundle.graph(graphs_of(p), _STAGE).sha256}" for p in candidates)
+    kept = CompiledFile(
+        cache_folder(), ChoiceKey(graphs, library, processor_name(), str(threads)), _KIND
+    )
     known = (kept.read() or b"").decode(errors="replace")
-    if known in CANDIDATES:
+    if known in candidates:
         return opener(known)
-    engines = {precision: opener(precision) for precision in CANDIDATES}
+    engines = {precision: opener(precision) for precision in candidates}
     shortest_ms = _shortest_ms(engines)
-    exact, fast = (shortest_ms[precision] for precision in CANDIDATES)
-    chosen = CANDIDATES[1] if fast < _WORTH_IT * exact else CANDIDATES[0]
-    _log.info("precision auto: %s, %.2f ms in fp32 and %.2f in int8", chosen, exact, fast)
+    chosen = _fastest(shortest_ms)
+    said = ", ".join(f"{shortest_ms[precision]:.2f} ms in {precision}" for precision in candidates)
+    _log.info("precision auto: %s, %s", chosen, said)
     kept.write(chosen.encode())
     for precision, engine in engines.items():
         if precision != chosen:
             engine.close()
     engines[chosen].reset_state()
     return engines[chosen]
+
+
+def _fastest(shortest_ms: dict[str, float]) -> str:
+    chosen, *others = shortest_ms
+    for precision in others:
+        most_ms = min(_WORTH_IT * shortest_ms[chosen], shortest_ms[chosen] - _WORTH_IT_MS)
+        if shortest_ms[precision] < most_ms:
+            chosen = precision
+    return chosen
 
 
 def _shortest_ms(engines: dict[str, Engine]) -> dict[str, float]:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from same_engines.bundle.manifest import STAGES, STATE_SUFFIX, GraphSpec
+from same_engines.bundle.manifest import STAGES, STATE_SUFFIX, GraphSpec, graphs_of
 from same_engines.bundle.reader import Bundle
 from same_engines.engine import Engine, collect_tensors
 from same_engines.errors import EngineError
@@ -19,8 +19,8 @@ class HostEngine(Engine):
     """
 
     def __init__(self, bundle: Bundle, precision: str) -> None:
-        self.precision, self._bundle = precision, bundle
-        self._tensors = collect_tensors(bundle, precision)
+        self.precision, self._graphs, self._bundle = precision, graphs_of(precision), bundle
+        self._tensors = collect_tensors(bundle, self._graphs)
         self._buffers: dict[str, tuple[np.ndarray, ...]] = {
             name: (spec.zeros(),) for name, spec in self._tensors.items()
         }
@@ -32,13 +32,15 @@ class HostEngine(Engine):
                 self._buffers[state] = (first, second)
                 self._buffers[name] = (second, first)
         self._writer = {
-            spec.name: stage for stage in STAGES for spec in bundle.graph(precision, stage).outputs
+            spec.name: stage
+            for stage in STAGES
+            for spec in bundle.graph(self._graphs, stage).outputs
         }
         self._turn = dict.fromkeys(STAGES, 0)
         self._last_turn = dict.fromkeys(STAGES, 0)
         self._runs: dict[str, tuple[Callable[[], None], ...]] = {}
         for stage in STAGES:
-            spec = bundle.graph(precision, stage)
+            spec = bundle.graph(self._graphs, stage)
             names = [tensor.name for tensor in (*spec.inputs, *spec.outputs)]
             turns = max(len(self._buffers[name]) for name in names)
             arrays = [
@@ -80,7 +82,7 @@ class HostEngine(Engine):
     def next_inputs(self, stage: str) -> dict[str, np.ndarray]:
         """Copies of what the next run of ``stage`` will read, by tensor name."""
         turn = self._turn[stage]
-        names = [tensor.name for tensor in self._bundle.graph(self.precision, stage).inputs]
+        names = [tensor.name for tensor in self._bundle.graph(self._graphs, stage).inputs]
         return {name: self._buffers[name][turn % len(self._buffers[name])].copy() for name in names}
 
     def reset_state(self) -> None:

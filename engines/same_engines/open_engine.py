@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import onnxruntime as ort
 
+from same_engines.bundle.manifest import BF16
 from same_engines.bundle.reader import Bundle
 from same_engines.engine import Engine
 from same_engines.errors import EngineError
@@ -39,8 +40,9 @@ def open_engine(
 
     ``backend``: one of ``BACKENDS``, ``OPENVINO_DEVICES`` or ``NPU_BACKENDS``, or ``auto`` for the
     first of ``BACKENDS`` that works here; what it picked and why is logged. ``precision``:
-    ``fp32``, ``fp16`` or, on CPUs, ``int8`` graphs (an NPU's are made from ``fp32``). ``auto`` is
-    ``fp32``, but on a CPU ``int8`` where that is faster, measured once and remembered.
+    ``fp32``, ``fp16`` or, on CPUs, ``int8`` graphs (an NPU's are made from ``fp32``); ``bf16`` runs
+    ``fp32`` graphs on OpenVINO, mostly in bfloat16. ``auto`` is ``fp32``, but on a CPU ``bf16`` or
+    ``int8`` where that is faster, measured once and remembered.
     ``threads``: CPU threads for the visual stage; None takes the processors this process may
     use, four at most.
     Raises ``EngineError`` for an unknown or unusable backend, ``BundleError`` for a bad bundle.
@@ -58,6 +60,10 @@ def open_engine(
         raise EngineError(
             f"precision int8: is for CPUs, backend {' or '.join(_CPU_BACKENDS)}; got {backend!r}"
         )
+    if precision == BF16:  # one backend has it
+        if backend not in ("auto", "openvino"):
+            raise EngineError(f"precision bf16: is for backend openvino; got {backend!r}")
+        backend = "openvino"
     on_cpu = precision
     if precision == "auto":
         precision = "fp32"
@@ -116,8 +122,8 @@ def _open_first(
             reasons.append(str(error))
             continue
         on = "" if backend in _GPU_BACKENDS else f" on {threads} CPU threads"
-        if engine.precision == "int8":
-            on += " in int8"
+        if engine.precision in (BF16, "int8"):
+            on += f" in {engine.precision}"
         _log.info("backend auto: %s%s%s", backend, on, _because(reasons))
         return engine
     raise AssertionError("the last backend opens or raises")
@@ -137,11 +143,13 @@ def _open_tensorrt(bundle: Bundle, target: str, precision: str) -> Engine:
 def _open_on_openvino(bundle: Bundle, precision: str, threads: int) -> Engine:
     if precision != "auto":
         return _open_openvino(bundle, "openvino", precision, threads)
+    openvino = load_openvino()
     return open_fastest(
         bundle,
-        f"openvino {load_openvino().version}",
+        f"openvino {openvino.version}",
         threads,
         lambda candidate: _open_openvino(bundle, "openvino", candidate, threads),
+        ("fp32", BF16, "int8") if openvino.computes_bf16() else ("fp32", "int8"),
     )
 
 

@@ -51,7 +51,7 @@ class TrackCommand:
     backend: str = "auto"
     """Inference backend: auto, openvino, onnxruntime, tensorrt, tensorrt-rtx, ..."""
     precision: str = "auto"
-    """Graphs to run: fp32, fp16 or int8; auto is the fastest on a CPU, fp32 elsewhere."""
+    """Graphs to run: fp32, fp16, bf16 or int8; auto is the fastest on a CPU, fp32 elsewhere."""
     threads: int | None = None
     """CPU threads for the visual stage; default: all this process may use, four at most."""
     live: bool = False

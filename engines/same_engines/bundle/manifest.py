@@ -17,12 +17,20 @@ MANIFEST_NAME: Final = "manifest.json"
 STAGES: Final = ("visual", "inertial", "fusion", "temporal")
 PRECISIONS: Final = ("fp32", "fp16", "int8")
 """``int8``: for CPUs, an 8-bit ``visual`` beside the float32 graphs of the other stages."""
+BF16: Final = "bf16"
+"""Precision that needs no graphs of its own: float32 graphs, of which a processor computes the
+visual stage in bfloat16 where that is exact enough."""
 PROCESSORS: Final = ("npu", "cpu")
 STATE_SUFFIX: Final = "_next"
 """An output ``X_next`` is the next frame's input ``X``: state that stays in the engine."""
 
 _DTYPES: Final = ("float32", "float16")
 _MAX_TENSOR_ELEMENTS: Final = 1 << 28
+
+
+def graphs_of(precision: str) -> str:
+    """Which of a bundle's graphs an engine of ``precision`` runs."""
+    return PRECISIONS[0] if precision == BF16 else precision
 
 
 @dataclass(frozen=True)

@@ -29,8 +29,14 @@ class OpenVino:
     def describe(self, device: str) -> str:
         """What graphs compiled for ``device`` are good for: its name and instruction sets."""
         name = self.core.get_property(device, "FULL_DEVICE_NAME")
-        capabilities = self.core.get_property(device, "OPTIMIZATION_CAPABILITIES")
-        return f"{device} {name} {' '.join(sorted(capabilities))}"
+        return f"{device} {name} {' '.join(sorted(self._capabilities(device)))}"
+
+    def computes_bf16(self) -> bool:
+        """Whether this processor has instructions for bfloat16."""
+        return "BF16" in self._capabilities(CPU)
+
+    def _capabilities(self, device: str) -> list[str]:
+        return list(self.core.get_property(device, "OPTIMIZATION_CAPABILITIES"))
 
 
 def is_x86() -> bool:

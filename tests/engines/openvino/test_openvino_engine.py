@@ -9,15 +9,20 @@ import numpy as np
 import pytest
 from engine_inputs import fill_inputs
 
-from same_engines import Bundle, Engine, open_engine
+from same_engines import Bundle, Engine, fastest_precision, open_engine
 from same_engines.bundle.manifest import STAGES
 from same_engines.compiled_files import CompiledFile
 from same_engines.errors import BundleError, EngineError
 from same_engines.openvino import engine as openvino_engine
 from same_engines.openvino import library
+from same_engines.openvino.exact_tail import with_exact_tail
 from same_engines.openvino.library import is_x86
+from same_runtime.demo import demo_bundle
 
 pytest.importorskip("openvino")
+
+BF16_IS_NATIVE = library.load_openvino().computes_bf16()
+needs_bf16 = pytest.mark.skipif(not BF16_IS_NATIVE, reason="the processor has no bfloat16")
 
 
 @pytest.fixture(autouse=True)
@@ -69,6 +74,75 @@ def test_a_replay_is_bit_equal_also_from_kept_graphs(tiny_bundle: Path, cache: P
     assert len(kept(cache)) == len(STAGES)
     with open_engine(bundle, "openvino", threads=2) as engine:
         np.testing.assert_array_equal(run_frames(engine, 6), first)
+
+
+@needs_bf16
+def test_bfloat16_is_close_and_a_replay_is_bit_equal_also_from_kept_graphs(
+    tiny_bundle: Path, cache: Path
+) -> None:
+    bundle = Bundle.open(tiny_bundle)
+    with open_engine(bundle, "openvino", "bf16", 2) as engine:
+        assert (engine.backend, engine.precision) == ("openvino", "bf16")
+        first = run_frames(engine, 6)
+        engine.reset_state()
+        np.testing.assert_array_equal(run_frames(engine, 6), first)
+    before = kept(cache)
+    with open_engine(bundle, "openvino", "bf16", 2) as engine:
+        np.testing.assert_array_equal(run_frames(engine, 6), first)
+    assert kept(cache) == before
+    with open_engine(bundle, "onnxruntime") as reference:
+        exact = run_frames(reference, 6)
+    assert 1e-7 < np.abs(first - exact).mean() < 5e-3, "metres, of a network with random weights"
+
+
+@needs_bf16
+def test_bfloat16_ends_at_the_feature_map() -> None:
+    openvino = library.load_openvino()
+    model = openvino.core.read_model(Bundle.open(demo_bundle()).graph_bytes("fp32", "visual"))
+    compiled = openvino.core.compile_model(
+        with_exact_tail(openvino, model), "CPU", {"INFERENCE_PRECISION_HINT": "bf16"}
+    )
+    precisions = []
+    for layer in compiled.get_runtime_model().get_ordered_ops():
+        said = layer.get_rt_info()
+        if said["layerType"].astype(str) in ("Convolution", "GroupConvolution"):
+            precisions.append(said["runtimePrecision"].astype(str))
+    # The feature map's own convolution and the two of the head behind it.
+    assert precisions[-3:] == ["f32"] * 3 and set(precisions[:-3]) == {"bf16"}
+
+
+def test_bfloat16_is_refused_where_nothing_computes_in_it(
+    tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle = Bundle.open(tiny_bundle)
+    with pytest.raises(EngineError, match="precision bf16: is for backend openvino"):
+        open_engine(bundle, "onnxruntime", "bf16")
+    monkeypatch.setattr(library.OpenVino, "computes_bf16", lambda self: False)
+    with pytest.raises(EngineError, match="needs a processor that computes in it") as caught:
+        open_engine(bundle, "auto", "bf16")
+    assert "\n" not in str(caught.value)
+
+
+def test_auto_takes_bfloat16_where_it_is_clearly_faster(
+    tiny_bundle: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle = Bundle.open(tiny_bundle)
+    monkeypatch.setattr(fastest_precision, "_shortest_ms", lambda engines: measured)
+    for bf16_ms, native, taken in ((5.0, True, "bf16"), (5.0, False, "fp32"), (9.5, True, "fp32")):
+        measured = {"fp32": 10.0, "bf16": bf16_ms}
+        monkeypatch.setenv("SAME_CACHE_DIR", str(cache / f"{bf16_ms} {native}"))
+        monkeypatch.setattr(library.OpenVino, "computes_bf16", lambda self, native=native: native)
+        if taken == "bf16" and not BF16_IS_NATIVE:
+            continue
+        with open_engine(bundle, "openvino", "auto", 1) as engine:
+            assert engine.precision == taken
+
+
+def test_what_is_hardly_faster_is_not_worth_rounding_for() -> None:
+    fastest = fastest_precision._fastest
+    assert fastest({"fp32": 10.0, "bf16": 6.0, "int8": 5.5}) == "bf16"
+    assert fastest({"fp32": 10.0, "bf16": 6.0, "int8": 4.0}) == "int8"
+    assert fastest({"fp32": 0.2, "bf16": 0.1}) == "fp32"
 
 
 def test_peeking_leaves_the_state_as_it_was(tiny_bundle: Path) -> None:

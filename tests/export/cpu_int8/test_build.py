@@ -110,7 +110,7 @@ def test_auto_takes_what_is_clearly_faster_and_remembers_it(
         open_engine(int8_bundle, "onnxruntime", "auto", 1) as engine,
     ):
         assert engine.precision == taken
-    assert f"precision auto: {taken}, 10.00 ms in fp32 and {int8_ms:.2f} in int8" in caplog.text
+    assert f"precision auto: {taken}, 10.00 ms in fp32, {int8_ms:.2f} ms in int8" in caplog.text
 
     def refuse(engines: object) -> dict[str, float]:
         raise AssertionError("measured again")
@@ -125,10 +125,10 @@ def test_auto_takes_what_is_clearly_faster_and_remembers_it(
 def test_what_is_measured_is_how_long_the_stage_takes(int8_bundle: Bundle) -> None:
     engines = {
         precision: open_engine(int8_bundle, "onnxruntime", precision, 1)
-        for precision in choice.CANDIDATES
+        for precision in ("fp32", "int8")
     }
     shortest_ms = choice._shortest_ms(engines)
-    assert shortest_ms.keys() == set(choice.CANDIDATES)
+    assert shortest_ms.keys() == engines.keys()
     assert all(0 < took_ms < 1000 for took_ms in shortest_ms.values())
 
 
