@@ -9,7 +9,7 @@ import enum
 import numpy
 import numpy.typing
 import typing
-__all__: list[str] = ['DEVICES', 'DeviceStates', 'FEATURE_DIM', 'FrameAssembler', 'ImagePreprocessor', 'ImageRing', 'Ingestion', 'JOINT_NAMES', 'JOINT_PARENTS', 'LegRing', 'LookupKind', 'MAX_ACCELERATION', 'MAX_NORM_ERROR', 'MAX_POSITION_M', 'MAX_SPEED_MPS', 'MAX_STEP_M', 'MAX_TIMESTAMP_NS', 'MAX_VELOCITY_GAP_NS', 'MIN_INTERVAL_NS', 'MIN_SPACING_NS', 'NUM_POSE_DEVICES', 'PoseRing', 'PushStatus', 'REST_OFFSETS_M', 'SkeletonSolver', 'SolvedSkeleton', 'Synchroniser', 'floor_anchor', 'spatial_aware_deform_attn', 'stands_upright', 'steady_ns']
+__all__: list[str] = ['DEVICES', 'DeviceStates', 'FEATURE_DIM', 'FrameAssembler', 'ImagePreprocessor', 'ImageRing', 'Ingestion', 'JOINT_NAMES', 'JOINT_PARENTS', 'LegRing', 'LookupKind', 'MAX_ACCELERATION', 'MAX_NORM_ERROR', 'MAX_POSITION_M', 'MAX_SPEED_MPS', 'MAX_STEP_M', 'MAX_TIMESTAMP_NS', 'MAX_VELOCITY_GAP_NS', 'MIN_INTERVAL_NS', 'MIN_SPACING_NS', 'NUM_POSE_DEVICES', 'PoseRing', 'PushStatus', 'REST_OFFSETS_M', 'SkeletonSolver', 'SolvedSkeleton', 'Synchroniser', 'cell_statistics', 'floor_anchor', 'spatial_aware_deform_attn', 'stands_upright', 'steady_ns']
 class LookupKind(enum.IntEnum):
     """
     How a device's state at a time was obtained, ordered by trust.
@@ -200,6 +200,10 @@ class DeviceStates:
         """
         (3,) m/s^2, world frame, gravity removed, of device 3..4.
         """
+    def has(self, device: typing.SupportsInt | typing.SupportsIndex) -> bool:
+        """
+        Whether device 0..4 was found.
+        """
     def orientation_xyzw(self, device: typing.SupportsInt | typing.SupportsIndex) -> numpy.typing.NDArray[numpy.float64]:
         """
         (4,) unit quaternion, device to world, of device 0..4.
@@ -208,10 +212,19 @@ class DeviceStates:
         """
         (3,) m, world frame, of device 0..2.
         """
+    def upwards(self, device: typing.SupportsInt | typing.SupportsIndex) -> float:
+        """
+        How far the y axis of device 0..4 points up, -1..1.
+        """
     @property
     def how(self) -> tuple[LookupKind, LookupKind, LookupKind, LookupKind, LookupKind]:
         """
         How each of the five devices was found.
+        """
+    @property
+    def orientations_xyzw(self) -> numpy.typing.NDArray[numpy.float64]:
+        """
+        (5, 4) unit quaternions, each device to world; zeros where it is MISSING. A copy.
         """
     @property
     def timestamp_ns(self) -> int:
@@ -507,6 +520,12 @@ class SkeletonSolver:
     @plant_feet.setter
     def plant_feet(self, arg0: bool) -> None:
         ...
+def cell_statistics(image: typing.Annotated[numpy.typing.ArrayLike, numpy.float32], rows: typing.SupportsInt | typing.SupportsIndex, columns: typing.SupportsInt | typing.SupportsIndex, bright: typing.SupportsFloat | typing.SupportsIndex) -> tuple[float, float, float]:
+    """
+    (mean, standard deviation, share at or above `bright`) of the means over about rows x
+    columns cells of equal whole size. image: (height, width) float32. Raises ValueError for
+    an empty image or no cells.
+    """
 def floor_anchor(position: typing.Annotated[numpy.typing.ArrayLike, numpy.float64], orientation_xyzw: typing.Annotated[numpy.typing.ArrayLike, numpy.float64], ground_y: typing.SupportsFloat | typing.SupportsIndex = 0.0) -> numpy.typing.NDArray[numpy.float64]:
     """
     T_world_anchor (4, 4) float64 of a head pose: origin on the floor under the head, axes

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <array>
 #include <optional>
 #include <stdexcept>
@@ -40,6 +41,24 @@ void bind_states(py::module_& module) {
           "how", [](const DeviceStates& states) { return std::tuple_cat(states.how); },
           "How each of the five devices was found.")
       .def(
+          "has",
+          [](const DeviceStates& states, int device) { return states.has(any_device(device)); },
+          py::arg("device"), "Whether device 0..4 was found.")
+      .def_property_readonly(
+          "orientations_xyzw",
+          [](const DeviceStates& states) {
+            py::array_t<double> all({kNumDevices, 4});
+            for (int device = 0; device < kNumDevices; ++device) {
+              const Quaternion& q = states.orientation(device);
+              const bool there = states.has(device);
+              double* out = all.mutable_data(device, 0);
+              std::fill_n(out, 4, 0.0);
+              if (there) std::copy_n(&q.x, 4, out);
+            }
+            return all;
+          },
+          "(5, 4) unit quaternions, each device to world; zeros where it is MISSING. A copy.")
+      .def(
           "position",
           [](py::object self, int device) {
             const auto& states = self.cast<const DeviceStates&>();
@@ -54,6 +73,13 @@ void bind_states(py::module_& module) {
             return read_only_view<double>({4}, &states.orientation(any_device(device)).x, self);
           },
           py::arg("device"), "(4,) unit quaternion, device to world, of device 0..4.")
+      .def(
+          "upwards",
+          [](const DeviceStates& states, int device) {
+            const Quaternion& q = states.orientation(any_device(device));
+            return 1.0 - 2.0 * (q.x * q.x + q.z * q.z);
+          },
+          py::arg("device"), "How far the y axis of device 0..4 points up, -1..1.")
       .def(
           "T_world_device",
           [](const DeviceStates& states, int device) {

@@ -1,4 +1,5 @@
 #include "bindings.hpp"
+#include "same/cell_statistics.hpp"
 #include "same/deform_attn.hpp"
 #include "same/image_preprocessor.hpp"
 
@@ -40,6 +41,24 @@ void bind_preprocessor(py::module_& module) {
           "Write (resized image / 255 - mean) / std. image: (in_height, in_width) uint8 with any\n"
           "strides; out: (out_height, out_width) float32, in place. Raises ValueError for other\n"
           "arrays.");
+}
+
+void bind_cell_statistics(py::module_& module) {
+  module.def(
+      "cell_statistics",
+      [](const FloatArray& image, int rows, int columns, double bright) {
+        check_ndim(image, "image", 2, "(height, width)");
+        if (image.size() == 0 || rows < 1 || columns < 1)
+          throw py::value_error("image, rows, columns: expected at least 1 pixel and 1 cell");
+        const CellStatistics found =
+            cell_statistics(image.data(), static_cast<int>(image.shape(0)),
+                            static_cast<int>(image.shape(1)), rows, columns, bright);
+        return std::make_tuple(found.mean, found.std, found.bright_share);
+      },
+      py::arg("image"), py::arg("rows"), py::arg("columns"), py::arg("bright"),
+      "(mean, standard deviation, share at or above `bright`) of the means over about rows x\n"
+      "columns cells of equal whole size. image: (height, width) float32. Raises ValueError for\n"
+      "an empty image or no cells.");
 }
 
 using SampledAndPosition = std::pair<py::array_t<float>, py::array_t<float>>;
@@ -89,6 +108,7 @@ SampledAndPosition run_operator(const FloatArray& features, const FloatArray& ra
 
 void bind_kernels(py::module_& module) {
   bind_preprocessor(module);
+  bind_cell_statistics(module);
   module.def(
       "spatial_aware_deform_attn", &run_operator, py::arg("features"), py::arg("rays"),
       py::arg("origins"), py::arg("locations"), py::arg("weights"), py::arg("depth"), py::arg("w1"),

@@ -3,7 +3,6 @@
 from typing import Final
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 
 from same_engines.field_checks import checked_number
 from same_runtime._core import DeviceStates
@@ -38,8 +37,7 @@ class Height:
         """
         if self.state is not CalibrationState.COLLECTING:
             return
-        up = Rotation.from_quat(states.orientation_xyzw(0)).apply((0.0, 1.0, 0.0))[1]
-        if up < _UPRIGHT_COS:
+        if states.upwards(0) < _UPRIGHT_COS:
             return
         head_height_m = float(states.position(0)[1]) - ground_y_m
         if not _LOWEST_M <= head_height_m / EYE_HEIGHT_SHARE <= _HIGHEST_M:

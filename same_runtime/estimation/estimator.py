@@ -13,7 +13,7 @@ from same_engines.errors import InvalidInputError
 from same_runtime._core import DeviceStates, FrameAssembler, ImagePreprocessor, LookupKind
 from same_runtime.camera import CameraRig
 from same_runtime.estimation.plausibility import Plausibility
-from same_runtime.estimation.prediction import VELOCITY_FRAMES, Estimate, device_orientations
+from same_runtime.estimation.prediction import VELOCITY_FRAMES, Estimate
 from same_runtime.observer import Observer
 from same_runtime.pose import Pose, Reason, gravest_first, status_of
 
@@ -205,7 +205,7 @@ class Estimator:
             joints_cam_left=(joints_world - T_world_cam_left[:3, 3]) @ T_world_cam_left[:3, :3],
             joint_confidence=self._joint_confidence,
             T_world_cam_left=T_world_cam_left,
-            device_orientations_world=device_orientations(states),
+            device_orientations_world=states.orientations_xyzw,
             latency_ns=time.perf_counter_ns() - started_ns,
         )
         recent_s = self._time_offset_s[-rows:].astype(np.float64)

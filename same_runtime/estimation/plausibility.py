@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from same_runtime._core import DeviceStates, LookupKind
+from same_runtime._core import DeviceStates, cell_statistics
 from same_runtime.conventions import DEVICES
 from same_runtime.pose import Pose, Reason
 from same_runtime.skeleton.bone_lengths import bone_lengths
@@ -114,17 +114,11 @@ class Plausibility:
 
     def of_view(self, image: NDArray[np.float32]) -> Reason | None:
         """Why a network image (height, width) shows nothing; None when it does."""
-        height, width = (
-            max(1, size // cells) for size, cells in zip(image.shape, _CELLS, strict=True)
-        )
-        rows, columns = image.shape[0] // height, image.shape[1] // width
-        whole = image[: rows * height, : columns * width]
-        cells = whole.reshape(rows, height, -1).sum(1).reshape(rows, columns, width).sum(2)
-        cells /= height * width
-        grey = self._grey_mean + self._grey_std * float(cells.mean())
-        flat = self._grey_std * float(cells.std()) <= _FLAT_CONTRAST
         white = (_WHITE - self._grey_mean) / self._grey_std
-        if (flat and grey >= _BRIGHT) or float((cells >= white).mean()) >= _MOSTLY:
+        mean, std, white_share = cell_statistics(image, *_CELLS, white)
+        grey = self._grey_mean + self._grey_std * mean
+        flat = self._grey_std * std <= _FLAT_CONTRAST
+        if (flat and grey >= _BRIGHT) or white_share >= _MOSTLY:
             self._hint("white images", f"a camera's images are white ({grey:.0f} of 255): exposure")
             return Reason.CAMERAS_SATURATED
         if not flat:
@@ -193,7 +187,7 @@ class Plausibility:
         return self._still.after(step_s, still)
 
     def _head_is_implausible(self, states: DeviceStates, height_m: float, step_s: float) -> bool:
-        up = _up(states, 0)
+        up = states.upwards(0)
         upside_down = self._upside_down.after(
             step_s, up < _UPSIDE_DOWN and height_m > _UPSIDE_DOWN_FROM_M
         )
@@ -226,7 +220,7 @@ class Plausibility:
 
     def _is_out_of_reach(self, device: int, states: DeviceStates, step_s: float) -> bool:
         distance_m = math.dist(states.position(0), states.position(device))
-        tracked = states.how[device] != LookupKind.MISSING
+        tracked = states.has(device)
         found = self._out_of_reach[device].after(step_s, tracked and distance_m > _REACH_M)
         if found:
             self._hint(
@@ -240,10 +234,10 @@ class Plausibility:
         self, device: int, states: DeviceStates, head_height_m: float, step_s: float
     ) -> bool:
         name, mean = DEVICES[device], self._mean_acceleration[device]
-        tracked = states.how[device] != LookupKind.MISSING
+        tracked = states.has(device)
         upside_down = self._leg_up[device].after(
             step_s,
-            tracked and head_height_m > _STANDING_M and _up(states, device) < _UPSIDE_DOWN,
+            tracked and head_height_m > _STANDING_M and states.upwards(device) < _UPSIDE_DOWN,
         )
         if upside_down:
             self._hint(
@@ -283,9 +277,3 @@ class Plausibility:
             self._hinted.add(kind)
             self.hints = (*self.hints, text)
             _log.warning("%s", text)
-
-
-def _up(states: DeviceStates, device: int) -> float:
-    """How far a device's y axis points up, -1..1."""
-    x, _, z, _ = states.orientation_xyzw(device)
-    return float(1.0 - 2.0 * (x * x + z * z))

@@ -133,17 +133,7 @@ def pose_at(
         joints_cam_left=(joints_world - T_world_cam_left[:3, 3]) @ T_world_cam_left[:3, :3],
         joint_confidence=pose.joint_confidence,
         T_world_cam_left=T_world_cam_left,
-        device_orientations_world=device_orientations(states),
-    )
-
-
-def device_orientations(states: DeviceStates) -> NDArray[np.float64]:
-    """(5, 4) xyzw, each device to world; zeros where it is missing."""
-    return np.array(
-        [
-            np.zeros(4) if how == LookupKind.MISSING else states.orientation_xyzw(device)
-            for device, how in enumerate(states.how)
-        ]
+        device_orientations_world=states.orientations_xyzw,
     )
 
 

@@ -27,7 +27,8 @@ _FROM_HEAD: Final = _FROM_ROOT - _FROM_ROOT[_HEAD]
 
 def bone_lengths(joints: NDArray[np.float64]) -> NDArray[np.float64]:
     """(22,) from each joint's parent, in the unit of ``joints`` (22, 3); 0 for the pelvis."""
-    return np.asarray(np.linalg.norm(joints - joints[_PARENTS], axis=1))
+    bones = joints - joints[_PARENTS]
+    return np.sqrt(np.einsum("ij,ij->i", bones, bones))
 
 
 def joints_of_bones(head: NDArray[np.float64], bones: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -71,3 +71,23 @@ def test_wrong_devices_and_limits() -> None:
         Synchroniser(max_gap_ns=-1)
     with pytest.raises(ValueError, match="capacity"):
         Synchroniser(capacity=0)
+
+
+def test_orientations_and_what_points_up() -> None:
+    sync = Synchroniser()
+    lying = np.array((np.sqrt(0.5), 0.0, 0.0, np.sqrt(0.5)))
+    tilted = np.array((0.0, 0.0, np.sin(0.25), np.cos(0.25)))
+    sync.push_pose(0, 100, (0.0, 1.6, 0.0), lying)
+    sync.push_leg(4, 100, tilted, (0.0, 0.0, 0.0))
+    states = sync.lookup(100)
+    assert [states.has(device) for device in range(5)] == [True, False, False, False, True]
+    expected = np.zeros((5, 4))
+    expected[0], expected[4] = lying, tilted
+    np.testing.assert_allclose(states.orientations_xyzw, expected, atol=1e-15)
+    assert states.upwards(0) == pytest.approx(0.0, abs=1e-12)
+    assert states.upwards(4) == pytest.approx(np.cos(0.5))
+    for wrong in (-1, 5):
+        with pytest.raises(ValueError, match="device"):
+            states.has(wrong)
+        with pytest.raises(ValueError, match="device"):
+            states.upwards(wrong)

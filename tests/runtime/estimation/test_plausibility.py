@@ -12,7 +12,6 @@ from scipy.spatial.transform import Rotation
 
 from same_bench.measuring.made_up_stream import made_up_stream
 from same_runtime import Pose, PoseStatus, Reason, SamePoseTracker
-from same_runtime._core import LookupKind
 from same_runtime.demo import demo_bundle, demo_recording
 from same_runtime.estimation.plausibility import Plausibility
 from same_runtime.recording import Recording
@@ -36,12 +35,8 @@ class Devices:
     poses: dict[int, tuple[np.ndarray, np.ndarray]]
     legs: dict[int, tuple[np.ndarray, np.ndarray]]
 
-    @property
-    def how(self) -> tuple[LookupKind, ...]:
-        known = self.poses.keys() | self.legs.keys()
-        return tuple(
-            LookupKind.EXACT if index in known else LookupKind.MISSING for index in range(5)
-        )
+    def has(self, device: int) -> bool:
+        return device in self.poses or device in self.legs
 
     def position(self, device: int) -> np.ndarray:
         return self.poses[device][0] if device in self.poses else np.zeros(3)
@@ -51,6 +46,10 @@ class Devices:
         if found is None:
             return np.array(UPRIGHT)
         return found[1] if device in self.poses else found[0]
+
+    def upwards(self, device: int) -> float:
+        x, _, z, _ = self.orientation_xyzw(device)
+        return float(1.0 - 2.0 * (x * x + z * z))
 
     def acceleration(self, device: int) -> np.ndarray:
         return self.legs[device][1]
