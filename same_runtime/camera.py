@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from same_engines.errors import InvalidInputError
-from same_engines.json_values import number_array, real_number, whole_number
+from same_engines.json_values import number_array, real_number, shown, whole_number
 from same_runtime.conventions import VIEWS
 
 _NEWTON_STEPS = 20
@@ -179,6 +179,11 @@ class CameraRig:
     right: FisheyeCamera
 
     def __post_init__(self) -> None:
+        for view, camera in zip(VIEWS, self.cameras, strict=True):
+            if not isinstance(camera, FisheyeCamera):
+                raise InvalidInputError(
+                    f"rig.{view}: expected a FisheyeCamera, got {type(camera).__name__}"
+                )
         if (self.left.width, self.left.height) != (self.right.width, self.right.height):
             raise InvalidInputError(
                 "rig: both cameras must have one image size, got "
@@ -201,8 +206,8 @@ class CameraRig:
     def from_dict(cls, content: Mapping[str, Any]) -> "CameraRig":
         """Build a rig from ``to_dict``'s form. Raises ``InvalidInputError`` naming what is off."""
         try:
-            if set(content) != set(VIEWS):
-                raise InvalidInputError(f"rig: expected cameras {VIEWS}, got {sorted(content)}")
+            if not isinstance(content, Mapping) or set(content) != set(VIEWS):
+                raise InvalidInputError(f"rig: expected cameras {VIEWS}, got {shown(content)}")
             return cls(**{view: FisheyeCamera(**content[view]) for view in VIEWS})
         except (TypeError, ValueError, AttributeError) as error:
             if isinstance(error, InvalidInputError):

@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from same_engines.errors import InvalidInputError, TimestampError
+from same_engines.field_checks import checked_number
+from same_engines.json_values import float_vector, shown
 from same_runtime._core import (
     MAX_ACCELERATION,
     MAX_NORM_ERROR,
@@ -18,21 +20,16 @@ def check_timestamp_ns(name: str, value: object) -> int:
     """Return ``value`` as an int; ``TimestampError`` unless it is integer nanoseconds >= 0."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer):
         raise TimestampError(
-            f"{name}: expected integer nanoseconds, got {value!r} ({type(value).__name__}); "
+            f"{name}: expected integer nanoseconds, got {shown(value)} ({type(value).__name__}); "
             "multiply seconds by 1e9 and round"
         )
     if not 0 <= value < MAX_TIMESTAMP_NS:
-        raise TimestampError(f"{name}: expected 0 <= nanoseconds < 2**62, got {value}")
+        raise TimestampError(f"{name}: expected 0 <= nanoseconds < 2**62, got {shown(value)}")
     return int(value)
 
 
 def _vector(name: str, value: object, size: int, limit: float) -> NDArray[np.float64]:
-    try:
-        vector = np.array(value, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise InvalidInputError(f"{name}: expected {size} numbers, got {value!r}") from None
-    if vector.shape != (size,):
-        raise InvalidInputError(f"{name}: expected shape ({size},), got {vector.shape}")
+    vector = float_vector(name, value, size)
     if not np.isfinite(vector).all() or np.abs(vector).max() > limit:
         raise InvalidInputError(
             f"{name}: expected finite values within +-{limit:g}, got {vector.tolist()}"
@@ -103,6 +100,7 @@ class LegReading:
         axes (about +9.81 upward at rest). ``gravity``: m/s^2. World acceleration is
         R f - g up.
         """
+        gravity = checked_number("gravity", gravity, 0.0, 100.0, "m/s^2")
         x, y, z, w = _quaternion("orientation_xyzw", orientation_xyzw)
         force = _vector("specific_force", specific_force, 3, MAX_ACCELERATION)
         axis = np.array([x, y, z])

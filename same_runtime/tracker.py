@@ -75,7 +75,7 @@ class SamePoseTracker:
                 engine = open_engine(opened, backend, options.precision, options.threads)
             assert engine is not None
             self._engine = engine
-            self._observer = observer or Observer()
+            self._observer = given_or_default("observer", observer, Observer)
             self._connect(opened.manifest.config, options)
             self._engine.warm_up()
         except BaseException:

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from typing import TypeVar
 
 from same_engines.errors import InvalidInputError
-from same_engines.json_values import real_number
+from same_engines.json_values import real_number, shown
 
 Choice = TypeVar("Choice")
 Kind = TypeVar("Kind")
@@ -19,7 +19,7 @@ def checked_number(name: str, value: object, low: float, high: float, unit: str)
         number = None
     if number is None or not low <= number <= high:
         raise InvalidInputError(
-            f"{name}: expected a number in {low:g}..{high:g} {unit}, got {value!r:.60}"
+            f"{name}: expected a number in {low:g}..{high:g} {unit}, got {shown(value)}"
         )
     return number
 
@@ -27,15 +27,16 @@ def checked_number(name: str, value: object, low: float, high: float, unit: str)
 def checked_flag(name: str, value: object) -> bool:
     """``value`` itself. Raises ``InvalidInputError`` unless it is True or False."""
     if not isinstance(value, bool):
-        raise InvalidInputError(f"{name}: expected True or False, got {value!r:.60}")
+        raise InvalidInputError(f"{name}: expected True or False, got {shown(value)}")
     return value
 
 
 def checked_choice(name: str, value: Choice, choices: Collection[Choice]) -> Choice:
     """``value`` itself. Raises ``InvalidInputError`` unless it is one of ``choices``."""
-    if value not in choices:
+    # Compared with its own kind only: arrays and others answer a comparison as they like.
+    if not isinstance(value, tuple({type(choice) for choice in choices})) or value not in choices:
         listed = ", ".join(map(str, choices))
-        raise InvalidInputError(f"{name}: expected one of {listed}, got {value!r:.60}")
+        raise InvalidInputError(f"{name}: expected one of {listed}, got {shown(value)}")
     return value
 
 

@@ -33,7 +33,7 @@ def whole_number(name: str, value: object, low: int, high: int) -> int:
         number = int(number)
     if not isinstance(number, int) or not low <= number <= high:
         raise InvalidInputError(
-            f"{name}: expected a whole number from {low} to {high}, got {_shown(value)}"
+            f"{name}: expected a whole number from {low} to {high}, got {shown(value)}"
         )
     return number
 
@@ -46,7 +46,7 @@ def real_number(name: str, value: object, limit: float = math.inf) -> float:
     real = float(number)
     if not math.isfinite(real) or abs(real) > limit:
         within = f" within +-{limit:g}" if limit < math.inf else ""
-        raise InvalidInputError(f"{name}: expected a finite number{within}, got {_shown(value)}")
+        raise InvalidInputError(f"{name}: expected a finite number{within}, got {shown(value)}")
     return real
 
 
@@ -66,7 +66,7 @@ def number_array(
     else:
         array = value if isinstance(value, np.ndarray) else np.zeros(0, object)
     if array.dtype.kind not in _NUMERIC_KINDS:
-        raise InvalidInputError(f"{name}: expected numbers, got {_shown(value)}")
+        raise InvalidInputError(f"{name}: expected numbers, got {shown(value)}")
     if array.shape != shape:
         raise InvalidInputError(f"{name}: expected numbers of shape {shape}, got {array.shape}")
     array = array.astype(np.float64)
@@ -96,11 +96,29 @@ def _flatten(
         return
     number = _plain(value)
     if number is None or (isinstance(number, int) and abs(number) > _EXACT):
-        raise InvalidInputError(f"{name}: expected numbers of shape {shape}, got {_shown(value)}")
+        raise InvalidInputError(f"{name}: expected numbers of shape {shape}, got {shown(value)}")
     flat.append(number)
 
 
-def _shown(value: object) -> str:
+def float_vector(name: str, value: object, size: int) -> NDArray[np.float64]:
+    """``value``, of whatever kind NumPy makes arrays of, as a new (size,) float64 array; its
+    numbers may be NaN. Raises ``InvalidInputError``."""
+    try:
+        array = np.asarray(value)
+    except Exception:  # what an object's own conversion raises can be anything
+        raise InvalidInputError(f"{name}: expected {size} numbers, got {shown(value)}") from None
+    if array.dtype.kind not in _NUMERIC_KINDS:
+        raise InvalidInputError(f"{name}: expected {size} numbers, got {shown(value)}")
+    if array.shape != (size,):
+        raise InvalidInputError(f"{name}: expected shape ({size},), got {array.shape}")
+    return array.astype(np.float64)
+
+
+def shown(value: object) -> str:
+    """``value`` as an error's text shows it: short, whatever it is."""
     if isinstance(value, int) and abs(value) >= 1 << 64:  # its digits may be thousands
         return f"an integer of {value.bit_length()} bits"
-    return f"{value!r:.60}"
+    try:
+        return f"{value!r:.60}"
+    except Exception:  # its own or of what it holds
+        return f"a {type(value).__name__}"

@@ -12,6 +12,7 @@ from same_engines.engine import Engine
 from same_engines.errors import EngineError
 from same_engines.fastest_precision import open_fastest
 from same_engines.gpu.cuda_device import find_driver
+from same_engines.json_values import shown
 from same_engines.onnxruntime.engine import OnnxRuntimeEngine
 from same_engines.onnxruntime.installed import warn_of_shadowing
 from same_engines.openvino.library import is_x86, load_openvino
@@ -49,11 +50,11 @@ def open_engine(
     """
     warn_of_shadowing()
     known = (*BACKENDS, *OPENVINO_DEVICES, *NPU_BACKENDS)
-    if backend not in ("auto", *known):
+    if not isinstance(backend, str) or backend not in ("auto", *known):
         expected = ", ".join(known)
-        raise EngineError(f"backend: expected auto, {expected}; got {backend!r}")
-    if threads is not None and not 1 <= threads <= 256:
-        raise EngineError(f"threads: expected 1..256, got {threads}")
+        raise EngineError(f"backend: expected auto, {expected}; got {shown(backend)}")
+    if threads is not None and (not isinstance(threads, int) or not 1 <= threads <= 256):
+        raise EngineError(f"threads: expected 1..256, got {shown(threads)}")
     if threads is None:
         threads = min(_usable_processors(), _MAX_DEFAULT_THREADS)
     if precision == "int8" and backend not in ("auto", *_CPU_BACKENDS):

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from same_engines.errors import InvalidInputError
+from same_engines.json_values import float_vector, shown
 from same_runtime._core import stands_upright
 from same_runtime.conventions import JOINT_NAMES, NUM_JOINTS
 from same_runtime.pose import Pose, PoseStatus, read_only_copy
@@ -30,14 +31,11 @@ class Bones:
 
     def set(self, lengths_m: NDArray[np.float64]) -> None:
         """Give the lengths: (22,) from each joint's parent, 0.01..1 m."""
-        try:
-            lengths = np.array(lengths_m, np.float64)
-        except (TypeError, ValueError):
-            lengths = np.empty(0)
-        if lengths.shape != (NUM_JOINTS,) or not _human(lengths):
+        lengths = float_vector("lengths_m", lengths_m, NUM_JOINTS)
+        if not _human(lengths):
             raise InvalidInputError(
                 f"lengths_m: expected ({NUM_JOINTS},) of {_SHORTEST_M:g}..{_LONGEST_M:g} metres, "
-                f"got {lengths_m!r}"
+                f"got {shown(lengths_m)}"
             )
         lengths[0] = 0.0
         self.lengths_m = read_only_copy(lengths)

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from same_engines.errors import InvalidInputError
-from same_engines.json_values import real_number, whole_number
+from same_engines.field_checks import checked_choice
+from same_engines.json_values import real_number, shown, whole_number
 from same_runtime._core import Ingestion
 from same_runtime.conventions import DEVICES
 
@@ -57,11 +58,11 @@ def check_clocks(clocks: object) -> None:
             f"clocks: expected a mapping of stream names to clocks, got {type(clocks).__name__}"
         )
     for stream, clock in clocks.items():
-        if stream not in STREAMS:
-            raise InvalidInputError(f"clocks: expected names of {STREAMS}, got {stream!r}")
+        checked_choice("clocks", stream, STREAMS)
         if not isinstance(clock, Clock):
             raise InvalidInputError(
-                f"clocks[{stream!r}]: expected a GivenClock or an EstimatedClock, got {clock!r}"
+                f"clocks[{stream!r}]: expected a GivenClock or an EstimatedClock, "
+                f"got {shown(clock)}"
             )
 
 

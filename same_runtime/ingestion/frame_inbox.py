@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from same_engines.errors import InvalidInputError
+from same_engines.field_checks import checked_choice
 from same_runtime._core import ImageRing, Ingestion, PushStatus
 from same_runtime.camera import CameraRig
 from same_runtime.conventions import VIEWS
@@ -103,8 +104,9 @@ class FrameInbox:
 
     def put_image(self, view: str, timestamp_ns: int, image: Gray, arrival_ns: int | None) -> None:
         """Take one view's image; it is copied."""
-        if view not in VIEWS:
-            raise InvalidInputError(f"view: expected one of {VIEWS}, got {view!r}")
+        checked_choice("view", view, VIEWS)
+        if image is None:
+            raise InvalidInputError("image: expected a (height, width) uint8 array, got None")
         frame = StereoFrame(timestamp_ns, **{"left": None, "right": None, view: image})
         self.check(frame)
         timestamp_ns = check_timestamp_ns(f"{view} image", timestamp_ns)

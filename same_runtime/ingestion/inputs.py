@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from same_engines.errors import InvalidInputError, TimestampError
+from same_engines.field_checks import checked_choice
+from same_engines.json_values import shown
 from same_runtime._core import Ingestion, PushStatus
 from same_runtime.conventions import DEVICES, POSE_DEVICES
 from same_runtime.ingestion.frame_inbox import FrameInbox
@@ -19,7 +21,7 @@ _LEGS = {side: DEVICES.index(f"leg_{side}") for side in _SIDES}
 
 def _device(devices: dict[str, int], side: object) -> int:
     if not isinstance(side, str) or side not in devices:
-        raise InvalidInputError(f"side: expected one of {_SIDES}, got {side!r}")
+        raise InvalidInputError(f"side: expected one of {_SIDES}, got {shown(side)}")
     return devices[side]
 
 
@@ -83,8 +85,7 @@ class Ingest:
         arrival_ns: int | None = None,
     ) -> None:
         """A checked reading of any device; ``device``: a name of ``conventions.DEVICES``."""
-        if device not in DEVICES:
-            raise InvalidInputError(f"device: expected one of {DEVICES}, got {device!r}")
+        checked_choice("device", device, DEVICES)
         kind = DevicePose if device in POSE_DEVICES else LegReading
         index = DEVICES.index(device)
         if not isinstance(reading, kind):

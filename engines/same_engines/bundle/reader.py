@@ -6,14 +6,16 @@ verified. The hashes find damage and mix-ups; they do not say who wrote a bundle
 """
 
 import hashlib
+import os
 from pathlib import Path, PurePosixPath
 from typing import Final
 
 from same_engines.atomic_files import replace_file
 from same_engines.bundle.manifest import MANIFEST_NAME, GraphSpec, Manifest, parse_manifest
 from same_engines.bundle.onnx_guard import check_graph
-from same_engines.errors import BundleError
+from same_engines.errors import BundleError, InvalidInputError
 from same_engines.files.regular_files import read_regular
+from same_engines.json_values import shown
 
 _MAX_MANIFEST_BYTES: Final = 4 << 20
 _MAX_GRAPH_BYTES: Final = 512 << 20
@@ -39,6 +41,8 @@ class Bundle:
         Raises ``BundleError`` when it is missing, damaged, of another format version, has
         unknown or missing fields, or lists files outside the bundle.
         """
+        if not isinstance(path, str | os.PathLike):
+            raise InvalidInputError(f"bundle: expected a folder, got {shown(path)}")
         path = Path(path)
         if not path.is_dir():
             raise BundleError(

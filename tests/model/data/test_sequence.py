@@ -4,10 +4,10 @@ import os
 from pathlib import Path
 
 import pytest
-
-from same_model.data.sequence import open_sequence
 from small_rig import make_small_rig
 from tiny_sequence import write_sequence
+
+from same_model.data.sequence import open_sequence
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="counts open files in /proc")

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import torch
 from scipy.spatial.transform import Rotation
+from tiny_model import TINY, fusion_inputs, tiny_model
 
 from same_model.config import ModelConfig
 from same_model.network.inertial import InertialStage
 from same_model.network.standing_pose import standing_camera_axes, standing_joints_cam_left
 from same_model.network.upright import Upright
-from tiny_model import TINY, fusion_inputs, tiny_model
 
 UP = (0.0, 1.0, 0.0)
 
