@@ -1,16 +1,20 @@
 """``--send`` and ``--write``: outputs by their names on the command line."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 
 from same_engines.errors import InvalidInputError
-from same_runtime.outputs import BvhFile, Output, open_output
+from same_runtime.outputs import BvhFile, GlbFile, McapFile, Output, open_output
 from same_runtime.pose import Pose
 from same_runtime.skeleton.rotations import SkeletonSolver
 
-_FORMATS: Final = {"bvh": BvhFile}
+_FORMATS: Final[dict[str, tuple[str, Callable[[Path], Output]]]] = {
+    "bvh": ("poses.bvh", BvhFile),
+    "glb": ("poses.glb", GlbFile),
+    "mcap": ("body.mcap", McapFile),
+}
 
 
 def check_formats(write: str) -> list[str]:
@@ -25,7 +29,8 @@ def check_formats(write: str) -> list[str]:
 def write_files(folder: Path, write: str, poses: Sequence[Pose]) -> None:
     """Write ``poses`` in each format. Raises ``RecordingError`` where that cannot be done."""
     for name in check_formats(write):
-        with _FORMATS[name](folder / f"poses.{name}") as file:
+        file_name, opened = _FORMATS[name]
+        with opened(folder / file_name) as file:
             for pose in poses:
                 file.send(pose)
 

@@ -66,7 +66,8 @@ class TrackCommand:
     """Where to send every pose; may be given several times: vmc://HOST:PORT for VTuber programs,
     vrchat://HOST:PORT?trackers=hip,feet for VRChat. With --live in real time."""
     write: str = ""
-    """Further files to write, with commas between them: bvh (poses.bvh, for Blender, Maya, ...)."""
+    """Further files to write, with commas between them: bvh (poses.bvh, for Blender, Maya, ...),
+    glb (poses.glb, an animated skeleton for any engine), mcap (body.mcap, for Foxglove)."""
 
 
 def track(command: TrackCommand) -> None:

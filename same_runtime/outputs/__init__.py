@@ -2,9 +2,20 @@
 
 from same_runtime.outputs.background import Background
 from same_runtime.outputs.bvh import BvhFile
+from same_runtime.outputs.foxglove import McapFile
+from same_runtime.outputs.glb import GlbFile
 from same_runtime.outputs.open_output import open_output
 from same_runtime.outputs.output import Output
 from same_runtime.outputs.vmc import VmcOutput
 from same_runtime.outputs.vrchat import VrchatOutput
 
-__all__ = ["Background", "BvhFile", "Output", "VmcOutput", "VrchatOutput", "open_output"]
+__all__ = [
+    "Background",
+    "BvhFile",
+    "GlbFile",
+    "McapFile",
+    "Output",
+    "VmcOutput",
+    "VrchatOutput",
+    "open_output",
+]

@@ -7,27 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from same_engines.atomic_files import PartialFile
-from same_engines.errors import RecordingError
 from same_engines.field_checks import checked_number
 from same_runtime.conventions import JOINT_NAMES, JOINT_PARENTS
-from same_runtime.outputs.output import Output
-from same_runtime.pose import Pose
-from same_runtime.skeleton.quaternions import multiply, rotate
-from same_runtime.skeleton.rest_pose import REST_OFFSETS_M
-from same_runtime.skeleton.rotations import SkeletonSolver
+from same_runtime.outputs.motion_file import ENDS_M, Motion, MotionFile
 
-_HEAD: Final = JOINT_NAMES.index("head")
-_ENDS_M: Final = {
-    "head": (0.0, 0.18, 0.0),
-    "left_wrist": (0.17, 0.0, 0.0),
-    "right_wrist": (-0.17, 0.0, 0.0),
-    "left_foot": (0.0, 0.0, 0.07),
-    "right_foot": (0.0, 0.0, 0.07),
-}
-"""Where heads, hands and toes end, for the programs' eyes; file axes."""
 _EULER_ORDER: Final = "ZXY"
-_WAY_TO_HEAD: Final = [JOINT_NAMES.index(n) for n in ("spine1", "spine2", "spine3", "neck", "head")]
 
 
 def _depth_first(joint: int) -> list[int]:
@@ -39,7 +23,7 @@ _COLUMNS: Final = _depth_first(0)
 """The joints in the order in which the file's hierarchy names them."""
 
 
-class BvhFile(Output):
+class BvhFile(MotionFile):
     """Writes every pose that has a body into a BVH file, when it is closed.
 
     File axes are what programs expect: y up, the T-pose faces +z, left at +x; ``scale`` units a
@@ -49,69 +33,19 @@ class BvhFile(Output):
     """
 
     def __init__(self, path: str | Path, scale: float = 100.0) -> None:
-        super().__init__(str(path))
         self._scale = checked_number("scale", scale, 1e-3, 1e5, "units a metre")
-        self._solver = SkeletonSolver()
-        self._offsets_m = REST_OFFSETS_M
-        self._times_ns: list[int] = []
-        self._heads: list[NDArray[np.float64]] = []
-        self._locals: list[NDArray[np.float64]] = []
-        self._file = PartialFile(Path(path))
-        try:
-            self._file.partial.touch()
-        except OSError as error:
-            raise self._unwritable(error) from None
+        super().__init__(path)
 
-    def _send(self, pose: Pose) -> bool:
-        skeleton = self._solver.solve(pose)
-        if skeleton is None:
-            return False
-        self._offsets_m = skeleton.offsets_m
-        self._times_ns.append(skeleton.timestamp_ns)
-        self._heads.append(skeleton.joints_world[_HEAD])
-        self._locals.append(skeleton.rotations_local)
-        return True
-
-    def _close(self) -> None:
-        try:
-            if self._times_ns:
-                self._file.partial.write_text(self._text())
-                self._file.commit()
-        except OSError as error:
-            raise self._unwritable(error) from None
-        finally:
-            self._file.discard()
-
-    def _text(self) -> str:
-        # One skeleton for the whole file: the newest is the user's as measured.
-        offsets, local = self._offsets_m, np.stack(self._locals)
-        roots = np.stack(self._heads) - _head_from_root(local, offsets)
-        chosen, frame_s = _even_frames(np.array(self._times_ns))
-        flipped = local[chosen][:, _COLUMNS] * (-1.0, 1.0, -1.0, 1.0)
-        angles = Rotation.from_quat(flipped.reshape(-1, 4)).as_euler(_EULER_ORDER, degrees=True)
-        places = _facing_plus_z(roots[chosen]) * self._scale
+    def _content(self, motion: Motion) -> bytes:
+        chosen, frame_s = _even_frames(motion.times_ns)
+        rotations = motion.rotations[chosen][:, _COLUMNS]
+        angles = Rotation.from_quat(rotations.reshape(-1, 4)).as_euler(_EULER_ORDER, degrees=True)
+        places = motion.roots_m[chosen] * self._scale
         rows = np.concatenate((places, angles.reshape(len(chosen), -1)), axis=1)
-        skeleton = _hierarchy(0, _facing_plus_z(offsets) * self._scale, self._scale, "")
-        lines = ["HIERARCHY", *skeleton]
+        lines = ["HIERARCHY", *_hierarchy(0, motion.offsets_m * self._scale, self._scale, "")]
         lines += ["MOTION", f"Frames: {len(chosen)}", f"Frame Time: {frame_s:.8f}"]
         lines += [_numbers(row) for row in rows]
-        return "\n".join([*lines, ""])
-
-    def _unwritable(self, error: OSError) -> RecordingError:
-        return RecordingError(
-            f"{self.name}: cannot be written ({error.strerror}); choose another place"
-        )
-
-
-def _head_from_root(
-    local: NDArray[np.float64], offsets: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """(n, 3) from the root to the head, world axes, of local rotations (n, 22, 4)."""
-    turned, place = local[:, 0], np.zeros((len(local), 3))
-    for joint in _WAY_TO_HEAD:
-        place = place + rotate(turned, offsets[joint])
-        turned = multiply(turned, local[:, joint])
-    return place
+        return "\n".join([*lines, ""]).encode()
 
 
 def _even_frames(times_ns: NDArray[np.int64]) -> tuple[NDArray[np.intp], float]:
@@ -124,11 +58,6 @@ def _even_frames(times_ns: NDArray[np.int64]) -> tuple[NDArray[np.intp], float]:
     after = np.minimum(after, len(times_ns) - 1)
     nearer = np.abs(times_ns[after] - wanted) < np.abs(times_ns[before] - wanted)
     return np.where(nearer, after, before), 1e-9 * step_ns
-
-
-def _facing_plus_z(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Half a turn about y: from a T-pose that faces -z."""
-    return np.asarray(vectors * (-1.0, 1.0, -1.0))
 
 
 def _hierarchy(joint: int, offsets: NDArray[np.float64], scale: float, indent: str) -> list[str]:
@@ -144,8 +73,8 @@ def _hierarchy(joint: int, offsets: NDArray[np.float64], scale: float, indent: s
     for child, parent in enumerate(JOINT_PARENTS):
         if parent == joint:
             lines += _hierarchy(child, offsets, scale, inner)
-    if name in _ENDS_M:
-        end = _numbers(scale * np.array(_ENDS_M[name]))
+    if name in ENDS_M:
+        end = _numbers(scale * np.array(ENDS_M[name]))
         lines += [f"{inner}End Site", f"{inner}{{", f"{inner}  OFFSET {end}", f"{inner}}}"]
     return [*lines, f"{indent}}}"]
 

@@ -25,11 +25,26 @@ TRUTH_TOPIC: Final = "/truth/joints"
 
 _VECTOR_SCHEMA = {"type": "object", "properties": {a: {"type": "number"} for a in "xyz"}}
 _QUATERNION_SCHEMA = {"type": "object", "properties": {a: {"type": "number"} for a in "xyzw"}}
+_POSE_SCHEMA = {
+    "type": "object",
+    "title": "foxglove.Pose",
+    "properties": {"position": _VECTOR_SCHEMA, "orientation": _QUATERNION_SCHEMA},
+}
+_COLOUR_SCHEMA = {"type": "object", "properties": {a: {"type": "number"} for a in "rgba"}}
 _TIME_SCHEMA = {
     "type": "object",
     "title": "time",
     "properties": {"sec": {"type": "integer"}, "nsec": {"type": "integer"}},
 }
+
+
+def message_time(timestamp_ns: int) -> dict[str, int]:
+    """A time as the messages have it."""
+    return {"sec": timestamp_ns // 1_000_000_000, "nsec": timestamp_ns % 1_000_000_000}
+
+
+def _list_of(**properties: Any) -> dict[str, Any]:
+    return {"type": "array", "items": {"type": "object", "properties": properties}}
 
 
 def _schema(title: str, **properties: Any) -> dict[str, Any]:
@@ -51,12 +66,46 @@ SCHEMAS: Final = {
     "foxglove.PoseInFrame": _schema(
         "foxglove.PoseInFrame",
         frame_id=_STRING,
-        pose={
-            "type": "object",
-            "title": "foxglove.Pose",
-            "properties": {"position": _VECTOR_SCHEMA, "orientation": _QUATERNION_SCHEMA},
-        },
+        pose=_POSE_SCHEMA,
     ),
+    "foxglove.FrameTransforms": {
+        "title": "foxglove.FrameTransforms",
+        "type": "object",
+        "properties": {
+            "transforms": _list_of(
+                timestamp=_TIME_SCHEMA,
+                parent_frame_id=_STRING,
+                child_frame_id=_STRING,
+                translation=_VECTOR_SCHEMA,
+                rotation=_QUATERNION_SCHEMA,
+            )
+        },
+    },
+    "foxglove.SceneUpdate": {
+        "title": "foxglove.SceneUpdate",
+        "type": "object",
+        "properties": {
+            "deletions": _list_of(timestamp=_TIME_SCHEMA, type={"type": "integer"}, id=_STRING),
+            "entities": _list_of(
+                timestamp=_TIME_SCHEMA,
+                frame_id=_STRING,
+                id=_STRING,
+                lifetime=_TIME_SCHEMA,
+                frame_locked={"type": "boolean"},
+                metadata=_list_of(key=_STRING, value=_STRING),
+                lines=_list_of(
+                    type={"type": "integer"},
+                    pose=_POSE_SCHEMA,
+                    thickness={"type": "number"},
+                    scale_invariant={"type": "boolean"},
+                    points={"type": "array", "items": _VECTOR_SCHEMA},
+                    color=_COLOUR_SCHEMA,
+                    colors={"type": "array", "items": _COLOUR_SCHEMA},
+                    indices={"type": "array", "items": {"type": "integer"}},
+                ),
+            ),
+        },
+    },
     "same.LegReading": _schema(
         "same.LegReading", orientation=_QUATERNION_SCHEMA, linear_acceleration=_VECTOR_SCHEMA
     ),

@@ -28,12 +28,9 @@ from same_runtime.recording.mcap_format import (
     TRUTH_TOPIC,
     RawLegReading,
     RawPose,
+    message_time,
 )
 from same_runtime.samples import DevicePose, LegReading, StereoFrame, check_timestamp_ns
-
-
-def _time(timestamp_ns: int) -> dict[str, int]:
-    return {"sec": timestamp_ns // 1_000_000_000, "nsec": timestamp_ns % 1_000_000_000}
 
 
 def _axes(name: str, values: object, axes: str) -> dict[str, float]:
@@ -62,7 +59,7 @@ class RecordingWriter:
         try:
             self._file = self._written.partial.open("wb")
         except OSError as error:
-            raise RecordingError(f"{self._path}: cannot be written ({error.strerror})") from None
+            raise RecordingError(f"{self._path}: cannot be written ({error.strerror}); choose another place") from None
         self._writer = Writer(self._file)
         self._guarded(self._writer.start, "", "same-runtime")
         about = {"format_version": str(FORMAT_VERSION)}
@@ -145,6 +142,12 @@ class RecordingWriter:
         content = {"frame_id": "world", "status": status, "positions": joints.tolist()}
         self._write(topic, "same.Joints", timestamp_ns, content, None)
 
+    def write_message(
+        self, topic: str, schema: str, timestamp_ns: int, content: dict[str, Any]
+    ) -> None:
+        """Write ``content`` under ``topic``, of one of ``SCHEMAS``."""
+        self._write(topic, schema, timestamp_ns, content, None)
+
     def close(self) -> None:
         """Finish the file and put it under its name."""
         if self._file.closed:
@@ -192,7 +195,7 @@ class RecordingWriter:
             self._channels[topic] = self._writer.register_channel(
                 topic, "json", self._schemas[schema]
             )
-        data = json.dumps({"timestamp": _time(timestamp_ns), **content}).encode()
+        data = json.dumps({"timestamp": message_time(timestamp_ns), **content}).encode()
         self._guarded(self._writer.add_message, self._channels[topic], log_time, data, timestamp_ns)
 
     def _guarded(self, action: Callable[..., Any], *arguments: Any) -> None:
@@ -200,4 +203,4 @@ class RecordingWriter:
             action(*arguments)
         except OSError as error:
             self.discard()
-            raise RecordingError(f"{self._path}: cannot be written ({error.strerror})") from None
+            raise RecordingError(f"{self._path}: cannot be written ({error.strerror}); choose another place") from None

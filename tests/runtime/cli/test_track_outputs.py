@@ -36,7 +36,7 @@ def test_poses_are_sent_and_written(
                 bundle=tiny_bundle,
                 out=tmp_path,
                 live=live,
-                write="bvh",
+                write="bvh,glb,mcap",
                 send=(
                     f"vmc://127.0.0.1:{vmc.port}",
                     f"vrchat://127.0.0.1:{vrchat.port}?trackers=hip",
@@ -51,6 +51,8 @@ def test_poses_are_sent_and_written(
         for what in ("position", "rotation")
     }
     assert {a[0] for path, a in vmc.messages if path.endswith("Bone/Pos")} >= {"Hips", "LeftToes"}
+    assert (tmp_path / "poses.glb").read_bytes()[:4] == b"glTF"
+    assert (tmp_path / "body.mcap").stat().st_size > 10_000
     clip = read_bvh(tmp_path / "poses.bvh")
     with np.load(tmp_path / "poses.npz") as poses:
         bodies = poses["joints_world"].any(axis=(1, 2)).sum()
@@ -65,7 +67,7 @@ def test_poses_are_sent_and_written(
     ("message", "options"),
     [
         ("'osc' is not known; expected an address such as vmc://", {"send": ("osc://a:1",)}),
-        ("--write: expected bvh, got 'glb'", {"write": "bvh,glb"}),
+        ("--write: expected bvh, glb, mcap, got 'fbx'", {"write": "bvh,fbx"}),
     ],
 )
 def test_mistakes_are_named_before_anything_is_tracked(
@@ -79,8 +81,10 @@ def test_mistakes_are_named_before_anything_is_tracked(
 def test_a_result_that_cannot_be_written_is_one_line(
     tiny_bundle: Path, recording_path: Path, tmp_path: Path
 ) -> None:
-    for name in ("poses.npz", "poses.bvh"):
+    for name in ("poses.npz", "poses.bvh", "poses.glb", "body.mcap"):
         folder = tmp_path / name.replace(".", "-")
         (folder / name).mkdir(parents=True)  # in the way, for root too
         with pytest.raises(RecordingError, match=r"cannot be written.*; choose another"):
-            track(TrackCommand(recording_path, bundle=tiny_bundle, out=folder, write="bvh"))
+            track(
+                TrackCommand(recording_path, bundle=tiny_bundle, out=folder, write="bvh,glb,mcap")
+            )

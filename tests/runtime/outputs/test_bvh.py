@@ -53,6 +53,21 @@ def test_the_shipped_recording_comes_back_within_a_millimetre(tmp_path: Path) ->
     np.testing.assert_allclose(joints, [sample.value for sample in truth], atol=1e-3)
 
 
+def test_a_reader_of_others_agrees_within_a_millimetre(tmp_path: Path) -> None:
+    bvhio = pytest.importorskip("bvhio", reason="needs pip install .[dev]")
+    rng = np.random.default_rng(9)
+    poses = [body(random_turns(rng), timestamp_ns=900_000_000 * (i + 1)) for i in range(12)]
+    with BvhFile(tmp_path / "a.bvh", scale=1.0) as file:
+        for pose in poses:
+            file.send(pose)
+    root = bvhio.readAsHierarchy(str(tmp_path / "a.bvh"))
+    for frame, pose in enumerate(poses):
+        root.loadPose(frame)
+        places = {j.Name: tuple(j.PositionWorld) for j, _, _ in root.layout()}
+        joints = np.array([places[name] for name in JOINT_NAMES]) * FACING_PLUS_Z
+        np.testing.assert_allclose(joints, pose.joints_world, atol=1e-3)
+
+
 def test_the_t_pose_faces_plus_z_with_the_left_at_plus_x(tmp_path: Path) -> None:
     with BvhFile(tmp_path / "t.bvh") as file:
         file.send(body())

@@ -4,8 +4,8 @@ import numpy as np
 from posed_bodies import body
 from scipy.spatial.transform import Rotation
 
-from same_runtime import SkeletonSolver
-from same_runtime.skeleton.openxr_joints import OPENXR_JOINT_NAMES, openxr_joints
+from same_runtime import PoseStatus, SkeletonSolver
+from same_runtime.skeleton.openxr_joints import OPENXR_JOINT_NAMES, openxr_body, openxr_joints
 
 
 def test_the_t_pose_has_x_right_and_z_backward_at_every_joint() -> None:
@@ -32,3 +32,34 @@ def test_a_body_turned_to_its_left_faces_minus_x() -> None:
     np.testing.assert_allclose(
         Rotation.from_quat(orientations[0]).apply((0, 0, -1)), (-1, 0, 0), atol=1e-6
     )
+
+
+def test_flags_say_what_is_valid_and_what_is_seen() -> None:
+    confidence = np.full(22, 0.9, np.float32)
+    confidence[[0, 15, 20]] = 0.2
+    devices = np.zeros((5, 4))
+    devices[:2, 3] = 1.0  # headset and left controller
+    for status, flags in ((PoseStatus.LIMITED, (3, 15)), (PoseStatus.INVALID, (0, 0))):
+        pose = body(joint_confidence=confidence, device_orientations_world=devices, status=status)
+        skeleton = SkeletonSolver().solve(pose)
+        assert skeleton is not None
+        there = openxr_body(pose, skeleton)
+        at = dict(zip(OPENXR_JOINT_NAMES, there.flags.tolist(), strict=True))
+        assert at["pelvis"] == flags[0] and at["head"] == at["left_wrist"] == flags[1]
+        assert at["left_hand"] == at["right_hand"] == flags[1]
+        assert not there.all_joint_poses_tracked
+    assert openxr_body(body(joint_confidence=np.ones(22, np.float32)), skeleton)[3]
+
+
+def test_hands_move_with_their_wrists() -> None:
+    solver = SkeletonSolver()
+    for index in range(20):
+        turn = Rotation.from_rotvec((0, 0.02 * index, 0))
+        pose = body({"pelvis": turn}, timestamp_ns=(index + 1) * 11_111_111)
+        skeleton = solver.solve(pose)
+        assert skeleton is not None
+    there = openxr_body(pose, skeleton)
+    rate = 0.02 / 11_111_111e-9
+    np.testing.assert_allclose(there.angular_velocities[22:], [(0, rate, 0)] * 2, atol=1e-2)
+    across = np.cross((0, rate, 0), there.positions - there.positions[0])
+    np.testing.assert_allclose(there.linear_velocities[22:], across[22:], atol=0.05)

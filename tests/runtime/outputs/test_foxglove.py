@@ -1,0 +1,96 @@
+"""MCAP files with Foxglove's messages."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mcap.reader import make_reader
+from posed_bodies import FRAME_NS, body, random_turns
+from scipy.spatial.transform import Rotation
+
+from same_runtime import Pose, PoseStatus, RecordingError
+from same_runtime.conventions import JOINT_NAMES, JOINT_PARENTS
+from same_runtime.outputs import McapFile
+from same_runtime.outputs.foxglove import SCENE_TOPIC, TRANSFORM_TOPIC
+from same_runtime.recording.pose_files import POSE_TOPIC
+
+
+def read(path: Path) -> dict[str, list[tuple[str, int, dict]]]:
+    """Topic -> (schema, time, content) of each message."""
+    topics: dict[str, list[tuple[str, int, dict]]] = {}
+    with path.open("rb") as file:
+        for schema, channel, message in make_reader(file).iter_messages():
+            assert schema is not None and json.loads(schema.data)["title"] == schema.name
+            content = json.loads(message.data)
+            topics.setdefault(channel.topic, []).append(
+                (schema.name, message.publish_time, content)
+            )
+    return topics
+
+
+def test_transforms_and_scene_give_the_joints_back(tmp_path: Path) -> None:
+    rng = np.random.default_rng(2)
+    poses = [body(random_turns(rng), timestamp_ns=700_000_000 * (i + 1)) for i in range(5)]
+    with McapFile(tmp_path / "body.mcap") as file:
+        file.send(Pose())
+        for pose in poses:
+            file.send(pose)
+        assert (file.sent, file.skipped) == (5, 1)
+    topics = read(tmp_path / "body.mcap")
+    assert {topic: messages[0][0] for topic, messages in topics.items()} == {
+        POSE_TOPIC: "same.Joints",
+        TRANSFORM_TOPIC: "foxglove.FrameTransforms",
+        SCENE_TOPIC: "foxglove.SceneUpdate",
+    }
+    for pose, (_, time_ns, content) in zip(poses, topics[TRANSFORM_TOPIC], strict=True):
+        assert time_ns == pose.timestamp_ns
+        frames = {"world": (np.zeros(3), Rotation.identity())}
+        for transform in content["transforms"]:
+            place, turn = frames[transform["parent_frame_id"]]
+            move = np.array([transform["translation"][a] for a in "xyz"])
+            local = Rotation.from_quat([transform["rotation"][a] for a in "xyzw"])
+            frames[transform["child_frame_id"]] = place + turn.apply(move), turn * local
+        joints = np.stack([frames[name][0] for name in JOINT_NAMES])
+        np.testing.assert_allclose(joints, pose.joints_world, atol=1e-3)
+    for pose, (_, _, content) in zip(poses, topics[SCENE_TOPIC], strict=True):
+        (entity,) = content["entities"]
+        points = np.array([[p[a] for a in "xyz"] for p in entity["lines"][0]["points"]])
+        bones = [(j, p) for j, p in enumerate(JOINT_PARENTS) if p >= 0]
+        np.testing.assert_allclose(points, pose.joints_world[np.ravel(bones)], atol=1e-3)
+
+
+def test_the_status_is_told_by_the_colour(tmp_path: Path) -> None:
+    with McapFile(tmp_path / "body.mcap") as file:
+        for index, status in enumerate(PoseStatus):
+            file.send(body(timestamp_ns=(index + 1) * FRAME_NS, status=status))
+    colours = [
+        tuple(content["entities"][0]["lines"][0]["color"].values())
+        for _, _, content in read(tmp_path / "body.mcap")[SCENE_TOPIC]
+    ]
+    assert len(set(colours)) == 3
+
+
+def test_without_poses_there_is_no_file_and_a_bad_place_is_one_line(tmp_path: Path) -> None:
+    with McapFile(tmp_path / "none.mcap") as file:
+        file.send(Pose())
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(RecordingError, match="cannot be written"):
+        McapFile(tmp_path / "no" / "folder.mcap")
+
+
+def test_a_full_disk_is_counted_and_told_at_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = McapFile(tmp_path / "full.mcap")
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(file._writer._writer, "add_message", full)
+    for index in range(3):
+        file.send(body(timestamp_ns=(index + 1) * FRAME_NS))
+    assert file.failed == 3 and "No space left" in file.last_error
+    with pytest.raises(RecordingError, match="No space left"):
+        file.close()
+    assert not list(tmp_path.iterdir())
