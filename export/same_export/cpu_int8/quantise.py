@@ -32,24 +32,34 @@ from same_export.quantisation.layers import (
 )
 from same_export.quantisation.ranges import Ranges
 
-_FLOAT: Final = "head."
-"""Layers that stay float32: a joint's place is a mean over what they compute, and they are 3 % of
-the stage's products."""
+EXACT_LAYERS: Final = (
+    ("head.", "pyramid."),
+    ("head.", "pyramid.", "backbone.conv1", "backbone.layer1."),
+    ("head.", "pyramid.", "backbone.conv1", "backbone.layer1.", "backbone.layer2."),
+)
+"""Layers that may stay float32, by how their names begin, from the fastest stage to the most exact.
+The feature map and the head cost next to nothing, and joints' places are means over what the head
+computes; the first layers' rounding goes through all the others."""
 _LOWEST: Final = -128
 _STEPS: Final = 255
 
 
-def quantise(model: ir.Model, ranges: Ranges, inputs: Mapping[str, LayerInputs]) -> bytes:
+def quantise(
+    model: ir.Model,
+    ranges: Ranges,
+    inputs: Mapping[str, LayerInputs],
+    exact: tuple[str, ...] = EXACT_LAYERS[0],
+) -> bytes:
     """The QDQ graph of ``model``, a float graph from ``float_graph.folded``.
 
-    ``ranges``: of its activations; ``inputs``: of its layers, for rounding weights. Raises
-    ``ExportError`` when the result is no valid graph.
+    ``ranges``: of its activations; ``inputs``: of its layers, for rounding weights; ``exact``: one
+    of ``EXACT_LAYERS``. Raises ``ExportError`` when the result is no valid graph.
     """
     model = ir.from_proto(ir.to_proto(model))
     graph = model.graph
     rounded: dict[str, ir.Value] = {}
     for node in list(graph):
-        if node.op_type != "Conv" or layer_name(node).startswith(_FLOAT):
+        if node.op_type != "Conv" or layer_name(node).startswith(exact):
             continue
         if constant_weight(node) is None or node.inputs[0] is None:
             continue

@@ -15,6 +15,7 @@ from same_engines import Bundle, open_engine
 from same_engines import fastest_precision as choice
 from same_engines.errors import BundleError, EngineError, ExportError
 from same_export.cpu_int8 import build
+from same_export.cpu_int8.quantise import EXACT_LAYERS
 from same_runtime.camera import CameraRig
 from same_runtime.options import TrackerOptions
 from same_runtime.recording import Recording
@@ -48,8 +49,8 @@ def test_convolutions_read_bytes_and_the_head_floats(int8_bundle: Bundle) -> Non
         for node in model.graph.node
         if node.op_type == "Conv"
     )
-    assert kinds.pop(("DequantizeLinear", "DequantizeLinear")) > 20
-    assert kinds.total() == 2, "the head's two layers stay float"
+    assert kinds.pop(("DequantizeLinear", "DequantizeLinear")) == 20, "the backbone"
+    assert kinds.total() == 7, "the pyramid and the head stay float"
     codes = [t for t in model.graph.initializer if t.data_type == onnx.TensorProto.INT8 and t.dims]
     assert any(abs(onnx.numpy_helper.to_array(t).astype(int)).max() == 127 for t in codes)
     for stage in ("inertial", "fusion", "temporal"):
@@ -89,6 +90,25 @@ def test_poses_that_differ_too_much_leave_the_bundle_as_it_was(
     assert before == {p.name: p.read_bytes() for p in bundle.path.iterdir() if p.is_file()}
     with pytest.raises(BundleError, match="no int8 graph"):
         open_engine(Bundle.open(bundle.path), "onnxruntime", "int8")
+
+
+def test_more_layers_stay_float_until_the_poses_are_close_enough(
+    bundle: Bundle, recording: Recording, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    figures = iter((20.0, 11.0, 9.0))
+
+    def compare(trial: Bundle, *_: object) -> build.Accuracy:
+        trial.verify()
+        return build.Accuracy("r.mcap", 1, "onnxruntime", 0.5, 1.0, next(figures), None, None)
+
+    monkeypatch.setattr(build, "compare", compare)
+    found = build.add_int8(bundle, recording)
+    assert found.max_mm == 9.0 and found.exact_layers == EXACT_LAYERS[-1]
+    written = Bundle.open(bundle.path)
+    assert written.manifest.parity["int8"]["exact_layers"] == list(EXACT_LAYERS[-1])
+    model = onnx.load_from_string(written.graph_bytes("int8", "visual"))
+    weights = [t.name for t in model.graph.initializer if t.name.endswith(".codes")]
+    assert weights and all("layer3" in name or "layer4" in name for name in weights)
 
 
 def test_int8_is_refused_off_the_cpu(int8_bundle: Bundle) -> None:
