@@ -3,6 +3,7 @@
 import statistics
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -21,6 +22,7 @@ from same_runtime.cli.track_live import live_track, print_stats
 from same_runtime.demo import demo_bundle, demo_recording
 from same_runtime.options import TrackerOptions
 from same_runtime.outputs import Background, Output
+from same_runtime.outputs.web.viewer import PORT, WebViewer
 from same_runtime.pose import Pose, PoseStatus
 from same_runtime.recording import FRAME_STREAM, Recording
 from same_runtime.recording.pose_files import write_csv, write_mcap, write_npz
@@ -62,6 +64,14 @@ class TrackCommand:
     inject: str | None = None
     """With --live: a fault to inject, such as leg-gap or relocalisation (any other name lists
     them all)."""
+    view: bool = False
+    """With --live: serve a page that shows the body in 3D, status, reasons, streams and latency."""
+    view_images: bool = False
+    """With --view: show the camera images too, with the joints in them."""
+    view_host: str = "127.0.0.1"
+    """With --view: the address to serve on; 127.0.0.1 is this machine alone."""
+    view_port: int = PORT
+    """With --view: the port to serve on; 0 takes a free one."""
     send: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
     """Where to send every pose; may be given several times: vmc://HOST:PORT for VTuber programs,
     vrchat://HOST:PORT?trackers=hip,feet for VRChat. With --live in real time."""
@@ -93,8 +103,8 @@ def track(command: TrackCommand) -> None:
 
 def _track_all(command: TrackCommand, recording: Recording, outputs: Sequence[Output]) -> None:
     assert recording.rig is not None
-    if command.inject is not None or command.speed != 1.0:
-        raise InvalidInputError("--inject and --speed need --live")
+    if command.inject is not None or command.speed != 1.0 or command.view:
+        raise InvalidInputError("--inject, --speed and --view need --live")
     poses: list[Pose] = []
     errors_mm: list[float] = []
     strips: list[Image.Image] = []
@@ -140,14 +150,25 @@ def _track_live(command: TrackCommand, recording: Recording, outputs: Sequence[O
     with SamePoseTracker(
         command.bundle or demo_bundle(), recording.rig, command.backend, options
     ) as tracker:
-        with Background(*outputs) as background:
-            tracker.on_pose(background.send)
-            run = live_track(tracker, recording, command.speed, command.inject)
+        with ExitStack() as stack:
+            tracker.on_pose(stack.enter_context(Background(*outputs)).send)
+            viewer = _viewer(command, tracker) if command.view else None
+            if viewer is not None:
+                stack.enter_context(viewer)
+                tracker.on_pose(viewer.send)
+                console.print(f"the body is shown at {viewer.url}", highlight=False)
+            show = None if viewer is None else viewer.show_frame
+            run = live_track(tracker, recording, command.speed, command.inject, on_frame=show)
         if not run.poses:
             raise RecordingError(f"{recording.path}: ended before the first pose")
         _write(command, run.poses)
         print_stats(console, run.stats)
         _report(console, run.poses, run.errors_mm, Counter(run.refused), tracker)
+
+
+def _viewer(command: TrackCommand, tracker: SamePoseTracker) -> WebViewer:
+    rig = tracker.rig if command.view_images else None
+    return WebViewer(command.view_host, command.view_port, tracker.stats, rig)
 
 
 def _write(command: TrackCommand, poses: Sequence[Pose]) -> None:

@@ -1,6 +1,7 @@
 """``same-track --live``: a recording in real time through the input methods of a device driver."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,7 @@ from same_runtime.pose import Pose, PoseStatus
 from same_runtime.recording import Recording
 from same_runtime.recording.faults import inject
 from same_runtime.recording.live_player import LivePlayer, truth_at
+from same_runtime.samples import StereoFrame
 from same_runtime.stats import TrackerStats
 from same_runtime.tracker import SamePoseTracker
 
@@ -36,8 +38,10 @@ def live_track(
     speed: float = 1.0,
     fault: str | None = None,
     options: LiveOptions | None = None,
+    on_frame: Callable[[StereoFrame], None] | None = None,
 ) -> LiveRun:
     """Play ``recording`` through a started ``tracker``, keeping every rate, jitter and loss.
+    ``on_frame`` receives the camera frames as they are sent.
 
     Raises ``InvalidInputError`` for an unknown fault or speed.
     """
@@ -52,6 +56,8 @@ def live_track(
             task = progress.add_task("live", total=duration_ns)
             drawn_s = 0.0
             for sample in player.play(tracker.ingest):
+                if on_frame is not None and isinstance(sample.value, StereoFrame):
+                    on_frame(sample.value)
                 if time.monotonic() - drawn_s > 0.25:
                     drawn_s = time.monotonic()
                     progress.update(task, completed=sample.arrival_ns - recording.start_ns)

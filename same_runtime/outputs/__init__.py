@@ -8,6 +8,7 @@ from same_runtime.outputs.open_output import open_output
 from same_runtime.outputs.output import Output
 from same_runtime.outputs.vmc import VmcOutput
 from same_runtime.outputs.vrchat import VrchatOutput
+from same_runtime.outputs.web.viewer import WebViewer
 
 __all__ = [
     "Background",
@@ -17,5 +18,6 @@ __all__ = [
     "Output",
     "VmcOutput",
     "VrchatOutput",
+    "WebViewer",
     "open_output",
 ]

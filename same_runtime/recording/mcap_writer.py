@@ -59,7 +59,9 @@ class RecordingWriter:
         try:
             self._file = self._written.partial.open("wb")
         except OSError as error:
-            raise RecordingError(f"{self._path}: cannot be written ({error.strerror}); choose another place") from None
+            raise RecordingError(
+                f"{self._path}: cannot be written ({error.strerror}); choose another place"
+            ) from None
         self._writer = Writer(self._file)
         self._guarded(self._writer.start, "", "same-runtime")
         about = {"format_version": str(FORMAT_VERSION)}
@@ -203,4 +205,6 @@ class RecordingWriter:
             action(*arguments)
         except OSError as error:
             self.discard()
-            raise RecordingError(f"{self._path}: cannot be written ({error.strerror}); choose another place") from None
+            raise RecordingError(
+                f"{self._path}: cannot be written ({error.strerror}); choose another place"
+            ) from None

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.slow
 PACKAGES = ("same_engines", "same_runtime", "same_model", "same_export", "same_bench")
 DATA = {"same_runtime/demo_data", "same_model/synth"}
 """Folders of the wheel that may hold more than code: the demo, the body and the splits."""
-CODE = {".py", ".pyi", ".typed", ".css", ".so", ".pyd", ".cuh", ".hpp"}
+CODE = {".py", ".pyi", ".typed", ".css", ".js", ".html", ".LICENSE", ".so", ".pyd", ".cuh", ".hpp"}
 
 
 def test_the_sdist_holds_the_sources_and_no_data_of_tests_or_results(distributions) -> None:

@@ -67,6 +67,7 @@ def test_poses_are_sent_and_written(
     ("message", "options"),
     [
         ("'osc' is not known; expected an address such as vmc://", {"send": ("osc://a:1",)}),
+        ("--view need --live", {"view": True}),
         ("--write: expected bvh, glb, mcap, got 'fbx'", {"write": "bvh,fbx"}),
     ],
 )

@@ -1,0 +1,129 @@
+"""A small web server for one page and its stream of messages (server-sent events)."""
+
+import ipaddress
+import json
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.resources import files
+from typing import Any, Final
+
+from same_engines.errors import InvalidInputError
+
+_PAGES: Final = {
+    "/": ("index.html", "text/html; charset=utf-8"),
+    "/viewer.js": ("viewer.js", "text/javascript"),
+    "/viewer.css": ("viewer.css", "text/css"),
+    "/three.min.js": ("three.min.js", "text/javascript"),
+}
+_MOST_PAGES_OPEN = 8
+_POLICY: Final = "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'"
+
+
+class PageServer:
+    """Serves in threads of its own until it is closed.
+
+    ``messages``: what one page is told, each an event's name and content; a nameless one asks only
+    whether the page is still there. ``image``: a view's JPEG, None without. A server of this
+    machine alone refuses requests that name another host, as a page from elsewhere would send.
+    Raises ``InvalidInputError`` where the address cannot be had.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        messages: Callable[[], Iterator[tuple[str, dict[str, Any]]]],
+        image: Callable[[str], bytes | None],
+    ) -> None:
+        open_pages = threading.BoundedSemaphore(_MOST_PAGES_OPEN)
+        local = _is_loopback(host)
+
+        class Handler(BaseHTTPRequestHandler):
+            timeout = 10.0
+
+            def do_GET(self) -> None:
+                path = self.path.partition("?")[0]
+                asked = self.headers.get("Host", "").rpartition(":")[0] or self.headers.get("Host")
+                if local and not _is_loopback((asked or "").strip("[]")):
+                    self.send_error(403, "this page is for this machine alone")
+                elif path in _PAGES:
+                    name, kind = _PAGES[path]
+                    self._answer(kind, files(__package__).joinpath(name).read_bytes())
+                elif path == "/events":
+                    self._stream()
+                elif path.startswith("/image/") and path.endswith(".jpg"):
+                    found = image(path[len("/image/") : -len(".jpg")])
+                    if found is None:
+                        self.send_error(404)
+                    else:
+                        self._answer("image/jpeg", found)
+                else:
+                    self.send_error(404)
+
+            def _answer(self, kind: str, content: bytes) -> None:
+                self.send_response(200)
+                self.send_header("Content-Type", kind)
+                self.send_header("Content-Length", str(len(content)))
+                self.send_header("Cache-Control", "no-store")
+                self.send_header("Content-Security-Policy", _POLICY)
+                self.send_header("X-Content-Type-Options", "nosniff")
+                self.end_headers()
+                self.wfile.write(content)
+
+            def _stream(self) -> None:
+                if not open_pages.acquire(blocking=False):
+                    self.send_error(503, "too many pages are open")
+                    return
+                try:
+                    self.send_response(200)
+                    self.send_header("Content-Type", "text/event-stream")
+                    self.send_header("Cache-Control", "no-store")
+                    self.end_headers()
+                    for name, content in messages():
+                        text = (
+                            f"event: {name}\ndata: {json.dumps(content)}\n\n" if name else ":\n\n"
+                        )
+                        self.wfile.write(text.encode())
+                except OSError:
+                    pass  # the page was closed
+                finally:
+                    open_pages.release()
+
+            def log_message(self, *_: object) -> None:
+                """Requests are nobody's news."""
+
+        class Server(ThreadingHTTPServer):
+            daemon_threads = True
+
+            def handle_error(self, *_: object) -> None:
+                """A page that goes away in the middle of an answer is no error."""
+
+        try:
+            self._server = Server((host, port), Handler)
+        except (OSError, OverflowError) as error:
+            why = getattr(error, "strerror", None) or error
+            raise InvalidInputError(
+                f"{host}:{port}: cannot be served on ({why}); choose another --view-port"
+            ) from None
+        shown = f"[{host}]" if ":" in host else host
+        self.url = f"http://{shown}:{self._server.server_address[1]}/"
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(0.1,), name="same-viewer", daemon=True
+        )
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop serving."""
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,192 @@
+"""The live page: what it is told, who may look, and how it looks in a browser."""
+
+import http.client
+import json
+import shutil
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from posed_bodies import FRAME_NS, body
+from scipy.spatial.transform import Rotation
+
+from same_runtime import InvalidInputError, Pose, PoseStatus, Reason, StereoFrame
+from same_runtime.camera import CameraRig
+from same_runtime.conventions import JOINT_NAMES
+from same_runtime.outputs import WebViewer
+
+
+@pytest.fixture
+def viewer(small_rig: CameraRig) -> Iterator[WebViewer]:
+    with WebViewer(port=0, rig=small_rig) as opened:
+        yield opened
+
+
+def port_of(viewer: WebViewer) -> int:
+    return int(viewer.url.rstrip("/").rpartition(":")[2])
+
+
+def get(viewer: WebViewer, path: str, host: str | None = None) -> tuple[int, dict, bytes]:
+    connection = http.client.HTTPConnection("127.0.0.1", port_of(viewer), timeout=5)
+    connection.request("GET", path, headers={} if host is None else {"Host": host})
+    answer = connection.getresponse()
+    content = answer.read()
+    connection.close()
+    return answer.status, dict(answer.getheaders()), content
+
+
+class Page:
+    """Listens to the events as a page does."""
+
+    def __init__(self, viewer: WebViewer) -> None:
+        self._connection = http.client.HTTPConnection("127.0.0.1", port_of(viewer), timeout=5)
+        self._connection.request("GET", "/events")
+        self._answer = self._connection.getresponse()
+
+    def next(self, wanted: str) -> dict[str, Any]:
+        name = ""
+        for line in iter(self._answer.readline, b""):
+            if line.startswith(b"event: "):
+                name = line[7:].strip().decode()
+            elif line.startswith(b"data: ") and name == wanted:
+                return dict(json.loads(line[6:]))
+        raise AssertionError(f"no {wanted} came")
+
+    def close(self) -> None:
+        self._answer.close()
+        self._connection.close()
+
+
+def test_the_page_is_told_the_newest_pose(viewer: WebViewer) -> None:
+    page = Page(viewer)
+    about = page.next("about")
+    assert tuple(about["names"]) == JOINT_NAMES and about["images"] is True
+    pose = body(status=PoseStatus.LIMITED, reasons=(Reason.CAMERA_LOST,), latency_ns=3_500_000)
+    viewer.send(pose)
+    told = page.next("pose")
+    np.testing.assert_allclose(np.reshape(told["joints"], (22, 3)), pose.joints_world, atol=1e-4)
+    assert told["status"] == "LIMITED" and told["latency_ms"] == 3.5
+    assert told["reasons"] == [["CAMERA_LOST", Reason.CAMERA_LOST.value]]
+    viewer.send(Pose(timestamp_ns=FRAME_NS, reasons=(Reason.HEAD_LOST,)))
+    assert page.next("pose")["joints"] is None
+    page.close()
+
+
+def test_images_are_served_with_the_joints_in_them(viewer: WebViewer, small_rig: CameraRig) -> None:
+    assert get(viewer, "/image/left.jpg")[0] == 404
+    camera = small_rig.left
+    grey = np.full((camera.height, camera.width), 90, np.uint8)
+    viewer.show_frame(StereoFrame(FRAME_NS, grey, None))
+    page = Page(viewer)
+    ahead = np.tile((0.0, 0.0, 2.0), (22, 1))
+    viewer.send(body(joints_cam_left=ahead))
+    pixels = page.next("pixels")
+    assert set(pixels) == {"left"}
+    expected = (camera.project(ahead)[0][0] + 0.5) / (camera.width, camera.height)
+    np.testing.assert_allclose(pixels["left"], [expected] * 22, atol=1e-3)
+    status, headers, content = get(viewer, "/image/left.jpg")
+    assert (status, headers["Content-Type"], content[:2]) == (200, "image/jpeg", b"\xff\xd8")
+    for other in ("/image/right.jpg", "/image/timestamp_ns.jpg", "/image/../index.html"):
+        assert get(viewer, other)[0] == 404
+    page.close()
+
+
+def test_images_are_not_served_unless_asked() -> None:
+    with WebViewer(port=0) as viewer:
+        viewer.show_frame(StereoFrame(FRAME_NS, np.zeros((8, 8), np.uint8), None))
+        assert get(viewer, "/image/left.jpg")[0] == 404
+
+
+def test_only_this_machine_may_look_and_only_at_the_page(viewer: WebViewer) -> None:
+    assert viewer.url.startswith("http://127.0.0.1:")
+    for path in ("/", "/viewer.js", "/viewer.css", "/three.min.js"):
+        status, headers, content = get(viewer, path)
+        assert status == 200 and content
+        assert headers["Content-Security-Policy"].startswith("default-src 'self'")
+    for path in ("/server.py", "/../pose.py", "/etc/passwd", "/three.LICENSE"):
+        assert get(viewer, path)[0] == 404
+    # A page from elsewhere whose name was pointed at this machine.
+    assert get(viewer, "/", host="evil.example:8350")[0] == 403
+    assert get(viewer, "/", host="localhost:8350")[0] == 200
+    assert b"http://" not in get(viewer, "/")[2] + get(viewer, "/viewer.js")[2]
+
+
+def test_a_page_that_reads_nothing_delays_nobody(viewer: WebViewer) -> None:
+    stuck = socket.create_connection(("127.0.0.1", port_of(viewer)))
+    stuck.sendall(b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    page = Page(viewer)
+    for index in range(200):
+        viewer.send(body(timestamp_ns=(index + 1) * FRAME_NS))
+    assert viewer.sent == 200 and viewer.failed == 0
+    deadline = time.monotonic() + 5
+    while page.next("pose")["time_s"] < 1e-9 * 200 * FRAME_NS - 1e-6:
+        assert time.monotonic() < deadline
+    stuck.close()
+    page.close()
+
+
+def test_a_taken_port_is_one_line(viewer: WebViewer) -> None:
+    with pytest.raises(InvalidInputError, match="cannot be served on .*--view-port"):
+        WebViewer(port=port_of(viewer))
+    with pytest.raises(InvalidInputError, match="port: expected 0..65535"):
+        WebViewer(port=70_000)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("width", "height"), [(1200, 750), (390, 800)])
+def test_the_page_in_a_browser(
+    viewer: WebViewer, small_rig: CameraRig, tmp_path: Path, width: int, height: int
+) -> None:
+    playwright = pytest.importorskip("playwright.sync_api", reason="needs pip install .[dev]")
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    if chromium is None:
+        pytest.skip("needs chromium")
+    camera = small_rig.left
+    shade = np.tile(np.linspace(40, 200, camera.width), (camera.height, 1)).astype(np.uint8)
+    viewer.show_frame(StereoFrame(FRAME_NS, shade, shade))
+    walking = {
+        "left_hip": Rotation.from_euler("x", 30, degrees=True),
+        "right_knee": Rotation.from_euler("x", -40, degrees=True),
+        "left_shoulder": Rotation.from_euler("z", 70, degrees=True),
+        "right_shoulder": Rotation.from_euler("z", -60, degrees=True),
+    }
+    with playwright.sync_playwright() as api:
+        browser = api.chromium.launch(
+            executable_path=chromium, args=["--no-sandbox", "--enable-unsafe-swiftshader"]
+        )
+        page = browser.new_page(viewport={"width": width, "height": height})
+        errors: list[str] = []
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
+        page.goto(viewer.url)
+        for index in range(40):
+            pose = body(
+                walking,
+                timestamp_ns=(index + 1) * FRAME_NS,
+                joints_cam_left=body(walking).joints_world * (1, -1, -1) + (0, 1, 2.5),
+                status=PoseStatus.LIMITED,
+                reasons=(Reason.LEG_TRACKER_LOST,),
+                latency_ns=2_000_000,
+            )
+            viewer.send(pose)
+            page.wait_for_timeout(50)
+        page.wait_for_function("document.getElementById('status').textContent === 'LIMITED'")
+        assert "LEG_TRACKER_LOST" in page.inner_text("#reasons")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, "scrolls sideways"
+        page.keyboard.press("?")
+        assert page.is_visible("#help")
+        page.keyboard.press("?")
+        shot = tmp_path / f"viewer-{width}.png"
+        page.screenshot(path=str(shot))
+        browser.close()
+    assert errors == []
+    from PIL import Image
+
+    picture = np.asarray(Image.open(shot).convert("RGB")).astype(int)
+    blue = (picture[..., 2] > picture[..., 0] + 60) & (picture[..., 2] > 120)
+    orange = (picture[..., 0] > picture[..., 2] + 60) & (picture[..., 0] > 120)
+    assert blue.sum() > 300 and orange.sum() > 300, "the limbs are not seen"
