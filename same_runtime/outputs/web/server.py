@@ -20,6 +20,9 @@ _MOST_PAGES_OPEN = 8
 _POLICY: Final = "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'"
 
 
+Messages = Callable[[], Iterator[tuple[str, dict[str, Any]]]]
+
+
 class PageServer:
     """Serves in threads of its own until it is closed.
 
@@ -30,82 +33,17 @@ class PageServer:
     """
 
     def __init__(
-        self,
-        host: str,
-        port: int,
-        messages: Callable[[], Iterator[tuple[str, dict[str, Any]]]],
-        image: Callable[[str], bytes | None],
+        self, host: str, port: int, messages: Messages, image: Callable[[str], bytes | None]
     ) -> None:
-        open_pages = threading.BoundedSemaphore(_MOST_PAGES_OPEN)
-        local = _is_loopback(host)
-
-        class Handler(BaseHTTPRequestHandler):
-            timeout = 10.0
-
-            def do_GET(self) -> None:
-                path = self.path.partition("?")[0]
-                asked = self.headers.get("Host", "").rpartition(":")[0] or self.headers.get("Host")
-                if local and not _is_loopback((asked or "").strip("[]")):
-                    self.send_error(403, "this page is for this machine alone")
-                elif path in _PAGES:
-                    name, kind = _PAGES[path]
-                    self._answer(kind, files(__package__).joinpath(name).read_bytes())
-                elif path == "/events":
-                    self._stream()
-                elif path.startswith("/image/") and path.endswith(".jpg"):
-                    found = image(path[len("/image/") : -len(".jpg")])
-                    if found is None:
-                        self.send_error(404)
-                    else:
-                        self._answer("image/jpeg", found)
-                else:
-                    self.send_error(404)
-
-            def _answer(self, kind: str, content: bytes) -> None:
-                self.send_response(200)
-                self.send_header("Content-Type", kind)
-                self.send_header("Content-Length", str(len(content)))
-                self.send_header("Cache-Control", "no-store")
-                self.send_header("Content-Security-Policy", _POLICY)
-                self.send_header("X-Content-Type-Options", "nosniff")
-                self.end_headers()
-                self.wfile.write(content)
-
-            def _stream(self) -> None:
-                if not open_pages.acquire(blocking=False):
-                    self.send_error(503, "too many pages are open")
-                    return
-                try:
-                    self.send_response(200)
-                    self.send_header("Content-Type", "text/event-stream")
-                    self.send_header("Cache-Control", "no-store")
-                    self.end_headers()
-                    for name, content in messages():
-                        text = (
-                            f"event: {name}\ndata: {json.dumps(content)}\n\n" if name else ":\n\n"
-                        )
-                        self.wfile.write(text.encode())
-                except OSError:
-                    pass  # the page was closed
-                finally:
-                    open_pages.release()
-
-            def log_message(self, *_: object) -> None:
-                """Requests are nobody's news."""
-
-        class Server(ThreadingHTTPServer):
-            daemon_threads = True
-
-            def handle_error(self, *_: object) -> None:
-                """A page that goes away in the middle of an answer is no error."""
-
         try:
-            self._server = Server((host, port), Handler)
+            self._server = _Server((host, port), _Handler)
         except (OSError, OverflowError) as error:
             why = getattr(error, "strerror", None) or error
             raise InvalidInputError(
                 f"{host}:{port}: cannot be served on ({why}); choose another --view-port"
             ) from None
+        self._server.messages, self._server.image = messages, image
+        self._server.this_machine_only = _is_loopback(host)
         shown = f"[{host}]" if ":" in host else host
         self.url = f"http://{shown}:{self._server.server_address[1]}/"
         self._thread = threading.Thread(
@@ -118,6 +56,77 @@ class PageServer:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    messages: Messages
+    image: Callable[[str], bytes | None]
+    this_machine_only: bool
+
+    def __init__(self, *arguments: Any) -> None:
+        self.open_pages = threading.BoundedSemaphore(_MOST_PAGES_OPEN)
+        super().__init__(*arguments)
+
+    def handle_error(self, *_: object) -> None:
+        """A page that goes away in the middle of an answer is no error."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    timeout = 10.0
+    server: _Server
+
+    def do_GET(self) -> None:
+        path = self.path.partition("?")[0]
+        if self.server.this_machine_only and not _is_loopback(self._asked_host()):
+            self.send_error(403, "this page is for this machine alone")
+        elif path in _PAGES:
+            name, kind = _PAGES[path]
+            self._answer(kind, files(__package__).joinpath(name).read_bytes())
+        elif path == "/events":
+            self._stream()
+        elif path.startswith("/image/") and path.endswith(".jpg"):
+            found = self.server.image(path[len("/image/") : -len(".jpg")])
+            if found is None:
+                self.send_error(404)
+            else:
+                self._answer("image/jpeg", found)
+        else:
+            self.send_error(404)
+
+    def _asked_host(self) -> str:
+        host = self.headers.get("Host", "")
+        return host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
+
+    def _answer(self, kind: str, content: bytes) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(content)))
+        self.send_header("Cache-Control", "no-store")
+        self.send_header("Content-Security-Policy", _POLICY)
+        self.send_header("X-Content-Type-Options", "nosniff")
+        self.end_headers()
+        self.wfile.write(content)
+
+    def _stream(self) -> None:
+        if not self.server.open_pages.acquire(blocking=False):
+            self.send_error(503, "too many pages are open")
+            return
+        try:
+            self.send_response(200)
+            self.send_header("Content-Type", "text/event-stream")
+            self.send_header("Cache-Control", "no-store")
+            self.end_headers()
+            for name, content in self.server.messages():
+                text = f"event: {name}\ndata: {json.dumps(content)}" if name else ":"
+                self.wfile.write(f"{text}\n\n".encode())
+        except OSError:
+            pass  # the page was closed
+        finally:
+            self.server.open_pages.release()
+
+    def log_message(self, *_: object) -> None:
+        """Requests are nobody's news."""
 
 
 def _is_loopback(host: str) -> bool:
