@@ -4,7 +4,7 @@ import atexit
 import os
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +20,7 @@ from same_runtime.camera import CameraRig
 from same_runtime.conventions import DEVICES
 from same_runtime.estimation.pipeline import ONE_SECOND_NS, Pipeline
 from same_runtime.estimation.prediction import Reach, judged, pose_at
-from same_runtime.estimation.signatures import check_signatures
+from same_runtime.estimation.signatures import check_bundle
 from same_runtime.ingestion.clock_sync import set_clock
 from same_runtime.ingestion.frame_inbox import FrameInbox
 from same_runtime.ingestion.inputs import Ingest
@@ -42,7 +42,8 @@ class SamePoseTracker:
 
     ``bundle``: folder that ``same-export`` wrote. ``rig``: the headset's cameras; None takes
     the bundle's default rig. ``backend``: ``auto``, a name of ``same_engines.BACKENDS``, or an
-    open engine of this bundle, which the tracker then owns.
+    open engine of this bundle, which the tracker then owns. ``trusted_keys``: open only what one
+    of these public keys signed (``same-export --sign``).
 
     Three ways lead to the same path. ``push(frame, imu)`` takes a frame with one reading of each
     device. ``ingest.head(...)``, ``ingest.leg(...)`` and so on take device samples at their own
@@ -62,12 +63,13 @@ class SamePoseTracker:
         backend: str | Engine = "auto",
         options: TrackerOptions | None = None,
         observer: Observer | None = None,
+        trusted_keys: Sequence[str] | None = None,
     ) -> None:
         engine = backend if isinstance(backend, Engine) else None
         try:
             options = given_or_default("options", options, TrackerOptions)
             opened = Bundle.open(bundle)
-            check_signatures(opened)
+            check_bundle(opened, trusted_keys)
             if rig is not None and not isinstance(rig, CameraRig):
                 raise InvalidInputError(f"rig: expected a CameraRig, got {type(rig).__name__}")
             self.rig = rig if rig is not None else CameraRig.from_dict(opened.manifest.rig)

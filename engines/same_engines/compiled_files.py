@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from same_engines.atomic_files import replace_file
+from same_engines.files.owned import make_private_folder, why_not_ours
+from same_engines.files.regular_files import open_regular
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -26,7 +28,6 @@ FOLDER_VARIABLE: Final = "SAME_CACHE_DIR"
 _DIGEST_BYTES: Final = 32
 _MAX_BYTES: Final = 512 << 20
 _MOST_FILES: Final = 64
-_PRIVATE: Final = 0o700
 
 _log = logging.getLogger("same")
 
@@ -70,9 +71,16 @@ class CompiledFile:
         try:
             if self.path.is_symlink() or not self.path.is_file():
                 return None
-            size = self.path.stat().st_size
-            small_enough = _DIGEST_BYTES < size <= _DIGEST_BYTES + _MAX_BYTES
-            content = self.path.read_bytes() if small_enough else b""
+            # Judged and read through one descriptor: what was looked at is what is loaded.
+            with open_regular(self.path, getattr(os, "O_NOFOLLOW", 0)) as file:
+                status = os.fstat(file.fileno())
+                foreign = why_not_ours(status) or why_not_ours(self.path.parent.stat())
+                size = status.st_size
+                small_enough = _DIGEST_BYTES < size <= _DIGEST_BYTES + _MAX_BYTES
+                content = file.read(size) if small_enough and foreign is None else b""
+            if foreign is not None:
+                self.ignore(foreign)
+                return None
             os.utime(self.path)  # the files that go first are those not used for longest
         except OSError as error:
             self.ignore(error.strerror or str(error))
@@ -91,7 +99,7 @@ class CompiledFile:
         if not 0 < len(compiled) <= _MAX_BYTES:
             return
         try:
-            self.path.parent.mkdir(_PRIVATE, parents=True, exist_ok=True)
+            make_private_folder(self.path.parent)
             replace_file(self.path, hashlib.sha256(compiled).digest() + compiled)
             files = sorted(self.path.parent.glob(f"*.{self._kind}"), key=_last_use)
             for old in files[:-_MOST_FILES]:

@@ -10,6 +10,7 @@ from rich.progress import Progress
 
 from same_engines.bundle.plans import PORTABLE, VARIANTS, write_plans
 from same_engines.bundle.reader import Bundle
+from same_engines.bundle.signature import sign_bundle
 from same_engines.errors import ExportError
 from same_engines.files.regular_files import read_regular
 from same_engines.gpu.cuda_device import CudaDevice
@@ -38,6 +39,9 @@ class ExportCommand:
     """Instead of --ckpt: a bundle that exists already, to build --target for."""
     preset: Literal["lite", "base", "large"] | None = None
     """Preset the checkpoint must be of; default: whichever it is."""
+    sign: Path | None = None
+    """Ed25519 private key (PEM) to sign the bundle with, last of all: applications that name the
+    public key open no other bundle."""
     out: Path | None = None
     """Bundle folder to write; default: the checkpoint's name with .same."""
     rig: Path | None = None
@@ -66,8 +70,8 @@ def export(command: ExportCommand) -> None:
     """Run the command. Raises ``SameError`` kinds for anything the user can mend."""
     if (command.ckpt is None) == (command.bundle is None):
         raise ExportError("name one of --ckpt (to export) and --bundle (to compile)")
-    if command.bundle is not None and command.target is None:
-        raise ExportError("--bundle needs --target: tensorrt-rtx, tensorrt or qnn-xr2gen2")
+    if command.bundle is not None and command.target is None and command.sign is None:
+        raise ExportError("--bundle needs --target (tensorrt-rtx, tensorrt, qnn-xr2gen2) or --sign")
     for_npu = command.target is not None and command.target.startswith(TARGET_PREFIX)
     # Found missing now, not after minutes of exporting.
     for_cpu = command.target == INT8_TARGET
@@ -87,6 +91,8 @@ def export(command: ExportCommand) -> None:
         _add_int8(Bundle.open(bundle), command)
     elif command.target is not None:
         _compile(Bundle.open(bundle), command)
+    if command.sign is not None:
+        print(f"signed with the key of {sign_bundle(Bundle.open(bundle), command.sign)}")
 
 
 def _export_checkpoint(command: ExportCommand, ckpt: Path) -> Path:

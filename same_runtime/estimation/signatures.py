@@ -4,12 +4,13 @@ The exporter writes them so and the tracker, which indexes them frame after fram
 that has others.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
 from same_engines import Bundle
 from same_engines.bundle.manifest import STAGES, TensorSpec
+from same_engines.bundle.signature import check_signature
 from same_engines.errors import BundleError
 from same_runtime.conventions import (
     FEATURE_DIM,
@@ -105,6 +106,15 @@ def stage_signatures(sizes: NetworkSizes) -> dict[str, StageSignature]:
             },
         ),
     }
+
+
+def check_bundle(bundle: Bundle, trusted_keys: Sequence[str] | None) -> None:
+    """Check everything that can be checked of ``bundle`` before a graph is read: who signed it,
+    unless ``trusted_keys`` is None, and its tensors. Raises ``BundleError`` and
+    ``InvalidInputError``."""
+    if trusted_keys is not None:
+        check_signature(bundle, trusted_keys)
+    check_signatures(bundle)
 
 
 def check_signatures(bundle: Bundle) -> None:

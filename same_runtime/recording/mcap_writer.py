@@ -16,6 +16,7 @@ from PIL import Image
 
 from same_engines.atomic_files import PartialFile
 from same_engines.errors import InvalidInputError, RecordingError
+from same_engines.files.owned import private_opener
 from same_engines.json_values import number_array
 from same_runtime.camera import CameraRig
 from same_runtime.conventions import LEG_DEVICES, NUM_JOINTS, POSE_DEVICES, VIEWS
@@ -43,6 +44,7 @@ class RecordingWriter:
 
     ``path``: the MCAP file. ``rig``: the cameras' calibration; None for a recording without
     cameras. ``jpeg_quality``: None stores images lossless (PNG), 1..95 as JPEG of that quality.
+    With cameras, the file is readable by its owner only.
     Raises ``RecordingError`` if the file cannot be written.
     """
 
@@ -57,7 +59,9 @@ class RecordingWriter:
         self._channels: dict[str, int] = {}
         self._schemas: dict[str, int] = {}
         try:
-            self._file = self._written.partial.open("wb")
+            # Images show the wearer and the room: for the owner's eyes, who may widen it.
+            opener = private_opener if rig is not None else None
+            self._file = open(self._written.partial, "wb", opener=opener)  # noqa: SIM115
         except OSError as error:
             raise RecordingError(
                 f"{self._path}: cannot be written ({error.strerror}); choose another place"

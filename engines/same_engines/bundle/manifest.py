@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from typing import Any, Final
@@ -25,7 +26,8 @@ STATE_SUFFIX: Final = "_next"
 """An output ``X_next`` is the next frame's input ``X``: state that stays in the engine."""
 
 _DTYPES: Final = ("float32", "float16")
-_MAX_TENSOR_ELEMENTS: Final = 1 << 28
+_MAX_TENSOR_ELEMENTS: Final = 1 << 26
+_MAX_DIMENSIONS: Final = 8
 
 
 def graphs_of(precision: str) -> str:
@@ -177,7 +179,8 @@ def _tensor_from(content: Any, where: str) -> TensorSpec:
         or dtype not in _DTYPES
         or not isinstance(shape, list)
         or not all(isinstance(n, int) and not isinstance(n, bool) and n > 0 for n in shape)
-        or int(np.prod(shape, dtype=object)) > _MAX_TENSOR_ELEMENTS
+        or len(shape) > _MAX_DIMENSIONS
+        or math.prod(shape) > _MAX_TENSOR_ELEMENTS
     ):
         raise BundleError(
             f"{where}: expected a name, a shape of positive integers and a dtype of {_DTYPES}, "

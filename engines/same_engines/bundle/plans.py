@@ -21,6 +21,7 @@ from same_engines.bundle.manifest import canonical_sha256
 from same_engines.bundle.reader import Bundle, read_inside
 from same_engines.deferred_sigint import held_interrupts
 from same_engines.errors import BundleError
+from same_engines.files.built_here import ALLOW_VARIABLE, note_built, was_built_here
 from same_engines.json_values import parse_json
 
 VARIANTS: Final = ("plugin", "standard")
@@ -69,6 +70,8 @@ class Plans:
 
     key: PlanKey
     plans: tuple[PlanSpec, ...]
+    is_signed: bool = False
+    """Whether a trusted key signed this very index."""
 
     def find(self, precision: str, variant: str, stage: str) -> PlanSpec | None:
         """The plan of a stage, if there is one."""
@@ -88,7 +91,8 @@ def read_plans(bundle: Bundle, target: str) -> Plans | None:
         return None
     where = str(bundle.path / relative)
     try:
-        content = parse_json(read_inside(bundle.path, relative, _MAX_INDEX_BYTES))
+        raw = read_inside(bundle.path, relative, _MAX_INDEX_BYTES)
+        content = parse_json(raw)
         said = content.pop("plans_sha256")
         if content["format_version"] != _FORMAT_VERSION or said != canonical_sha256(content):
             raise BundleError(
@@ -104,7 +108,8 @@ def read_plans(bundle: Bundle, target: str) -> Plans | None:
         for field in fields(plan)
     ):
         raise BundleError(f"{where}: a field is not what was expected; {_rebuild(target)}")
-    return Plans(key, plans)
+    signed = bundle.signed_files.get(relative) == hashlib.sha256(raw).hexdigest()
+    return Plans(key, plans, signed)
 
 
 def why_stale(
@@ -126,9 +131,10 @@ def why_stale(
     return None
 
 
-def plan_bytes(bundle: Bundle, target: str, plan: PlanSpec) -> bytes:
-    """Read a plan and verify its hash. Raises ``BundleError``: it is never run on trust, and what
-    can build it does so again."""
+def plan_bytes(bundle: Bundle, target: str, plan: PlanSpec, is_signed: bool = False) -> bytes:
+    """Read a plan that this user built here or, with ``is_signed``, that a trusted key signed, and
+    verify its hash. Raises ``BundleError``: it is never run on trust, and what can build it does
+    so again."""
     relative = f"{_FOLDER}/{target}/{plan.path}"
     content = read_inside(bundle.path, relative, _MAX_PLAN_BYTES)
     came = hashlib.sha256(content).hexdigest()
@@ -136,6 +142,12 @@ def plan_bytes(bundle: Bundle, target: str, plan: PlanSpec) -> bytes:
         raise BundleError(
             f"{bundle.path / relative}: SHA-256 is {came[:12]}..., expected "
             f"{plan.sha256[:12]}...: the plan was changed or damaged; {_rebuild(target)}"
+        )
+    if not is_signed and not was_built_here(came):
+        raise BundleError(
+            f"{bundle.path / relative}: was not built by this user on this machine, and a plan is "
+            f"native code; {_rebuild(target)}, open the bundle with the trusted_keys that signed "
+            f"it, or allow plans of others: {ALLOW_VARIABLE}=1"
         )
     return content
 
@@ -157,6 +169,8 @@ def write_plans(
             folder.mkdir(parents=True, exist_ok=True)
             for path, content in (*contents.items(), *notes.items()):
                 replace_file(folder / path, content)
+            for content in contents.values():
+                note_built(hashlib.sha256(content).hexdigest())
             listed = (*plans.plans, *_others(bundle, plans))
             index = {"format_version": _FORMAT_VERSION, "key": asdict(plans.key)}
             index["plans"] = [asdict(plan) for plan in listed]

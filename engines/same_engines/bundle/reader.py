@@ -7,6 +7,7 @@ verified. The hashes find damage and mix-ups; they do not say who wrote a bundle
 
 import hashlib
 import os
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Final
 
@@ -30,9 +31,14 @@ def sha256_file(path: Path) -> str:
 class Bundle:
     """An opened bundle: a parsed manifest, and graph bytes handed out only once verified."""
 
-    def __init__(self, path: Path, manifest: Manifest) -> None:
+    def __init__(self, path: Path, manifest: Manifest, manifest_file_sha256: str = "") -> None:
         self.path = path
         self.manifest = manifest
+        self.manifest_file_sha256 = manifest_file_sha256
+        """Of the very bytes that ``manifest`` was read from."""
+        self.signed_files: Mapping[str, str] = {}
+        """Files that a trusted key signed: path -> SHA-256; empty when no signature was asked
+        for."""
 
     @classmethod
     def open(cls, path: str | Path) -> "Bundle":
@@ -49,7 +55,8 @@ class Bundle:
                 f"bundle: no folder at {path}; make one with: same-export --ckpt model.pt"
             )
         raw = read_inside(path, MANIFEST_NAME, _MAX_MANIFEST_BYTES)
-        return cls(path, parse_manifest(raw, str(path / MANIFEST_NAME)))
+        manifest = parse_manifest(raw, str(path / MANIFEST_NAME))
+        return cls(path, manifest, hashlib.sha256(raw).hexdigest())
 
     def precisions(self) -> tuple[str, ...]:
         """The precisions this bundle has graphs for."""

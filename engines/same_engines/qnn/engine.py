@@ -104,8 +104,8 @@ def _context(bundle: Bundle, key: PlanKey, stage: str) -> bytes:
         plans = read_plans(bundle, key.target)
         reason = why_stale(plans, bundle, key, "fp32", VARIANT, stage)
         plan = plans.find("fp32", VARIANT, stage) if plans is not None else None
-        if reason is None and plan is not None:
-            return plan_bytes(bundle, key.target, plan)
+        if reason is None and plans is not None and plan is not None:
+            return plan_bytes(bundle, key.target, plan, plans.is_signed)
     except BundleError as error:
         reason = str(error)
     raise EngineError(

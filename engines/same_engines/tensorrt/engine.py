@@ -94,9 +94,9 @@ def _kept_plans(
         for stage in STAGES:
             reason = why_stale(plans, bundle, key, precision, variant, stage)
             plan = plans.find(precision, variant, stage) if plans is not None else None
-            if reason is not None or plan is None:
+            if reason is not None or plans is None or plan is None:
                 return None, reason or "the bundle has no plans"
-            kept[stage] = plan_bytes(bundle, key.target, plan)
+            kept[stage] = plan_bytes(bundle, key.target, plan, plans.is_signed)
         return kept, ""
     except BundleError as error:  # what is made from the graphs can be made again
         return None, str(error)
