@@ -14,7 +14,7 @@ from same_engines.compiled_files import CompiledFile, cache_folder
 from same_engines.errors import BundleError, EngineError
 from same_engines.host_engine import HostEngine
 from same_engines.onnxruntime.inline import inlined
-from same_engines.openvino.exact_tail import with_exact_tail
+from same_engines.openvino.exact_tail import EXACT, with_exact_tail
 from same_engines.openvino.library import CPU, OpenVino, find_device, load_openvino
 
 KIND: Final = "openvino"
@@ -104,8 +104,9 @@ def _compile(
     where: str,
 ) -> Any:
     """The compiled graph, from the kept file where there is a good one."""
-    described = openvino.describe(device)
-    key = GraphKey(spec.sha256, openvino.version, described, repr(sorted(settings.items())))
+    rounded = settings.get("INFERENCE_PRECISION_HINT") == BF16
+    made_with = repr(sorted(settings.items())) + (f", {EXACT}" if rounded else "")
+    key = GraphKey(spec.sha256, openvino.version, openvino.describe(device), made_with)
     kept = CompiledFile(cache_folder(), key, KIND)
     blob = kept.read()
     if blob is not None:
@@ -116,7 +117,7 @@ def _compile(
     graph = inlined(content, where)
     try:
         model = openvino.core.read_model(graph)
-        if settings.get("INFERENCE_PRECISION_HINT") == BF16:
+        if rounded:
             model = with_exact_tail(openvino, model)
         compiled = openvino.core.compile_model(model, device, dict(settings))
     except Exception as error:  # OpenVINO raises RuntimeError for everything

@@ -14,6 +14,8 @@ from same_engines.openvino.library import OpenVino
 
 FIRST_EXACT: Final = "features"
 """Output whose last convolution, and everything behind it, is exact."""
+EXACT: Final = f"float32 from {FIRST_EXACT} on"
+"""Names the rule, for what was compiled by it and is kept."""
 
 _CONVOLUTIONS: Final = ("Convolution", "GroupConvolution")
 _KEEP: Final = {"name": "precise", "version": "0"}

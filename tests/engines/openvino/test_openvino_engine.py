@@ -335,3 +335,19 @@ def test_a_gpu_or_npu_gets_the_visual_stage_and_the_cpu_the_rest(
     assert [name for name, _ in core.compiled] == [device, "CPU", "CPU", "CPU"]
     assert core.compiled[0][1].get("INFERENCE_PRECISION_HINT") == hint
     assert all(settings["INFERENCE_NUM_THREADS"] == 1 for _, settings in core.compiled[1:])
+
+
+@needs_bf16
+def test_what_was_rounded_by_another_rule_is_compiled_again(
+    tiny_bundle: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle = Bundle.open(tiny_bundle)
+    with monkeypatch.context() as earlier:
+        earlier.setattr(openvino_engine, "with_exact_tail", lambda openvino, model: model)
+        earlier.setattr(openvino_engine, "EXACT", "nothing")
+        with open_engine(bundle, "openvino", "bf16", 1) as engine:
+            rounded = run_frames(engine, 3)
+    before = kept(cache)
+    with open_engine(bundle, "openvino", "bf16", 1) as engine:
+        assert np.abs(run_frames(engine, 3) - rounded).max() > 0
+    assert len(kept(cache)) == len(before) + 1
