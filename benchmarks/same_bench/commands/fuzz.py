@@ -4,7 +4,8 @@ Exits with 2 when anything but a typed error came out: an exception of another k
 or a reader that took longer than ten seconds.
 """
 
-from dataclasses import asdict, dataclass
+from collections import Counter
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,7 @@ def run(command: FuzzCommand) -> None:
     rows: dict[str, dict[str, Any]] = {}
     for name in command.targets or TARGETS:
         outcome = attack(name, command.seed, command.inputs, command.seconds, command.found / name)
-        rows[name] = asdict(outcome)
+        rows[name] = {**asdict(replace(outcome, fell=Counter())), "fell": dict(outcome.fell)}
         fell = ", ".join(f"{count} {kind}" for kind, count in outcome.fell.items()) or "-"
         print(
             f"{name:12} {outcome.inputs:8} files in {outcome.seconds:6.0f} s: {outcome.read} read, "

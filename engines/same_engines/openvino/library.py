@@ -2,6 +2,9 @@
 
 import importlib
 import platform
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
@@ -44,6 +47,21 @@ def is_x86() -> bool:
     return platform.machine().lower() in _X86
 
 
+@contextmanager
+def _without_telemetry() -> Iterator[None]:
+    """Let ``openvino`` find no telemetry package, which writes to the home folder and sends, but
+    the stand-in that it has for where there is none."""
+    name = "openvino_telemetry"
+    there = name in sys.modules
+    if not there:
+        sys.modules[name] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        if not there:
+            del sys.modules[name]
+
+
 @cache
 def load_openvino() -> OpenVino:
     """Import OpenVINO. Raises ``EngineError`` when it is not installed, does not load or the
@@ -54,7 +72,8 @@ def load_openvino() -> OpenVino:
             "onnxruntime"
         )
     try:
-        module = importlib.import_module("openvino")
+        with _without_telemetry():
+            module = importlib.import_module("openvino")
         core = module.Core()
     except Exception as error:  # ImportError, or whatever a broken installation raises
         raise EngineError(
