@@ -86,7 +86,8 @@ def _bounds(model: ir.Model) -> dict[str, Range]:
         if node.op_type in ("Softmax", "Sigmoid"):
             bounds[output] = (0.0, 1.0)
         elif node.op_type == "Clip":
-            low, high = (constant(value) for value in node.inputs[1:3])
+            # One that is open on a side may have one input only; what calibration saw bounds it.
+            low, high, *_ = (*map(constant, node.inputs[1:3]), None, None)
             if low is not None and high is not None:
                 bounds[output] = (float(low), float(high))
     return bounds
