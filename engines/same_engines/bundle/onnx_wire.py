@@ -7,6 +7,7 @@ neither the ``onnx`` package nor native code. Field numbers: onnx.proto3.
 """
 
 import struct
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 Fields = dict[str, Any]
@@ -101,14 +102,19 @@ def _message(content: bytes, message: str, at: int, end: int) -> Fields:
         field = table.get(tag)
         if field is None:
             raise MalformedError(f"{message}: field {tag >> 3} of wire type {tag & 7} is unknown")
-        if tag < last or (tag == last and not field.repeated):
-            raise MalformedError(f"{message}: {field.name} comes twice or out of order")
+        name, kind, repeated = field
+        if tag < last or (tag == last and not repeated):
+            raise MalformedError(f"{message}: {name} comes twice or out of order")
         last = tag
         value: Any
-        if field.kind == "int":
-            value, at = _number(content, at)
-            value -= (value >> 63) << 64  # as int64
-        elif field.kind == "float":
+        if kind == "int":
+            value = content[at]
+            if value < 0x80:
+                at += 1
+            else:
+                value, at = _number(content, at)
+                value -= (value >> 63) << 64  # as int64
+        elif kind == "float":
             (value,) = struct.unpack_from("<f", content[at : at + 4].ljust(4, b"\0"))
             at += 4
         else:
@@ -119,27 +125,30 @@ def _message(content: bytes, message: str, at: int, end: int) -> Fields:
                 size, at = _number(content, at)
             if at + size > end:
                 raise MalformedError("truncated")
-            value = _content(content, field, message, at, at + size)
+            if kind == "text":
+                value = _text(content[at : at + size])
+            else:
+                value = _content(content, name, kind, at, at + size)
             at += size
-        if field.repeated:
-            found.setdefault(field.name, []).append(value)
+        if not repeated:
+            found[name] = value
+        elif name in found:
+            found[name].append(value)
         else:
-            found[field.name] = value
+            found[name] = [value]
     if at != end:
         raise MalformedError("truncated")
     return found
 
 
-def _content(content: bytes, field: _Field, message: str, at: int, end: int) -> Any:
-    if field.kind == "text":
-        return _text(content[at:end], f"{message}.{field.name}")
-    if field.name == "raw_data":
+def _content(content: bytes, name: str, kind: str, at: int, end: int) -> Any:
+    if name == "raw_data":
         return memoryview(content)[at:end]
-    if field.kind == "bytes":
+    if kind == "bytes":
         return content[at:end]
-    if field.kind == "packed":
-        return _packed(content, field.name, at, end)
-    return _message(content, field.kind, at, end)
+    if kind == "packed":
+        return _packed(content, name, at, end)
+    return _message(content, kind, at, end)
 
 
 def _packed(content: bytes, name: str, at: int, end: int) -> list[Any]:
@@ -156,15 +165,14 @@ def _packed(content: bytes, name: str, at: int, end: int) -> list[Any]:
     return numbers
 
 
-def _text(raw: bytes, where: str) -> str:
+@lru_cache(maxsize=4096)  # a tensor's name comes back with each node that reads it
+def _text(raw: bytes) -> str:
     try:
         text = raw.decode()
     except UnicodeDecodeError:
-        raise MalformedError(f"{where}: not UTF-8") from None
+        raise MalformedError("a text that is not UTF-8") from None
     if len(text) > _LONGEST_TEXT or not text.isprintable():
-        if where.endswith("doc_string"):
-            raise MalformedError(f"{where}: expected none")
-        raise MalformedError(f"{where}: expected up to {_LONGEST_TEXT} printable characters")
+        raise MalformedError(f"a text of other than up to {_LONGEST_TEXT} printable characters")
     return text
 
 
