@@ -17,6 +17,7 @@ from same_engines.bundle.reader import write_manifest
 from same_engines.errors import BundleError, EngineError
 from same_engines.qnn import library as qnn_library
 from same_engines.qnn.library import SOCS, load_qnn
+from same_model.network.upright import Upright
 
 TARGET = "qnn-xr2gen2"
 
@@ -32,6 +33,10 @@ def fill(engine, seed: int) -> None:
     for name in ("images", "imu_features"):
         array = engine.host_input(name)
         array[:] = random.uniform(-0.5, 0.5, array.shape)
+    # A head that is held as calibration saw heads: nodding, never on its side.
+    tokens = engine.host_input("imu_features")
+    tokens[0, :3] = Upright().up.numpy()
+    tokens[:, 15] = 1.0
     engine.host_input("view_valid")[:] = 1.0
     engine.host_input("window_valid")[:] = 1.0
     engine.host_input("T_anchor_cam")[:] = np.eye(4)
