@@ -52,6 +52,8 @@ class Evaluation:
     """Protocol -> action -> metrics."""
     joints: dict[str, dict[str, tuple[float, float]]] = field(default_factory=dict)
     """Protocol -> joint -> (mean, standard deviation over sequences), mm."""
+    rotations: dict[str, dict[str, float]] = field(default_factory=dict)
+    """Protocol -> joint -> mean rotation error, degrees."""
     truth: dict[str, dict[str, float]] = field(default_factory=dict)
     """Protocol -> what the truth itself scores in the metrics that need no truth."""
     losses: dict[str, dict[str, float]] = field(default_factory=dict)
@@ -60,7 +62,11 @@ class Evaluation:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
-        return {"schema_version": SCHEMA_VERSION, "unit": "mm (jitter: m/s^3)", **asdict(self)}
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "unit": "mm (jitter: m/s^3, rotation: degrees, skating: mm/s)",
+            **asdict(self),
+        }
 
 
 def _group(parts: list[FrameErrors], config: MetricsConfig) -> Group:
@@ -76,7 +82,8 @@ def _group(parts: list[FrameErrors], config: MetricsConfig) -> Group:
 def _errors(poses: PredictedPoses, sequence: SequenceReader, config: MetricsConfig) -> FrameErrors:
     truth = sequence.joints_world[poses.frames].astype(np.float64)
     stamps = np.asarray(sequence.timestamps_ns)[poses.frames]
-    return frame_errors(poses.joints_world, truth, stamps, config)
+    devices = np.asarray(sequence.sensed_orientation, np.float64)[poses.frames]
+    return frame_errors(poses.joints_world, truth, stamps, config, devices)
 
 
 def evaluate(
@@ -127,9 +134,11 @@ def evaluate(
             name: (float(mean), float(std))
             for name, mean, std in zip(JOINT_NAMES, frames_mean, spread, strict=True)
         }
+        turned = joined(every).rotation.mean(axis=0)
+        result.rotations[protocol] = dict(zip(JOINT_NAMES, turned.tolist(), strict=True))
         true_scores = summarise(joined(truths[protocol]), config)
         result.truth[protocol] = {
-            name: true_scores[name] for name in ("ground", "penetration", "jitter")
+            name: true_scores[name] for name in ("ground", "penetration", "jitter", "skating")
         }
     result.losses.update({kind: _loss_figures(rows) for kind, rows in during.items()})
     return result

@@ -1,4 +1,5 @@
-"""The paper's metrics and a few more, over 22 joints, in millimetres (jitter: m/s^3)."""
+"""The paper's metrics and a few more, over 22 joints, in millimetres (jitter: m/s^3, rotation:
+degrees, skating: mm/s)."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -7,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from same_engines.errors import InvalidInputError
+from same_model.evaluation.rotation_errors import rotation_errors_deg
+from same_model.evaluation.skating import skating_mm_per_s
 from same_runtime.conventions import (
     JOINT_NAMES,
     LOWER_BODY_JOINTS,
@@ -49,6 +52,10 @@ class FrameErrors:
     """(F,) difference between the heights of the lowest predicted and lowest true joint, mm."""
     jitter: NDArray[np.float64]
     """(F,) mean third derivative of the joints, m/s^3; NaN in the first three frames of a run."""
+    rotation: NDArray[np.float64]
+    """(F, J) degrees; see ``rotation_errors_deg``."""
+    skating: NDArray[np.float64]
+    """(F,) mm/s of feet that truly stand, NaN where none does; see ``skating_mm_per_s``."""
 
 
 def procrustes_aligned(
@@ -89,10 +96,12 @@ def frame_errors(
     truth: NDArray[np.float64],
     timestamps_ns: NDArray[np.int64],
     config: MetricsConfig | None = None,
+    devices: NDArray[np.float64] | None = None,
 ) -> FrameErrors:
     """Errors of one sequence.
 
     ``predicted``, ``truth``: (F, 22, 3) metres, world frame, y up. ``timestamps_ns`` (F,).
+    ``devices``: (F, 5, 4) orientations as sensed, from which rotations get their twists.
     Raises ``InvalidInputError`` for other shapes or values that are not finite.
     """
     config = config or MetricsConfig()
@@ -123,6 +132,8 @@ def frame_errors(
         np.maximum(-height, 0.0),
         np.abs(height - true_height),
         _jitter(predicted, timestamps_ns),
+        rotation_errors_deg(predicted, truth, timestamps_ns, devices),
+        skating_mm_per_s(predicted, truth, timestamps_ns, config.ground_y_m),
     )
 
 
@@ -145,8 +156,14 @@ def summarise(errors: FrameErrors, config: MetricsConfig | None = None) -> dict[
         "ground": float(errors.ground.mean()),
         "penetration": float(errors.penetration.mean()),
         "lowest_joint": float(errors.lowest_joint.mean()),
-        "jitter": float(np.nanmean(errors.jitter)) if np.isfinite(errors.jitter).any() else 0.0,
+        "jitter": _mean_of_known(errors.jitter),
+        "rotation": over(errors.rotation, everything),
+        "skating": _mean_of_known(errors.skating),
     }
+
+
+def _mean_of_known(values: NDArray[np.float64]) -> float:
+    return float(np.nanmean(values)) if np.isfinite(values).any() else 0.0
 
 
 def joined(parts: list[FrameErrors]) -> FrameErrors:
@@ -175,7 +192,9 @@ def confidence_intervals(
     means = np.array([list(summarise(part, config).values()) for part in parts])
     frames = np.array([len(part.joint) for part in parts], np.float64)
     counts = np.tile(frames[:, None], (1, len(names)))
-    counts[:, names.index("jitter")] = [np.isfinite(part.jitter).sum() for part in parts]
+    for name in ("jitter", "skating"):
+        known = [np.isfinite(getattr(part, name)).sum() for part in parts]
+        counts[:, names.index(name)] = known
     rng = np.random.default_rng(seed)
     drawn = rng.integers(len(parts), size=(resamples, len(parts)))
     totals = counts[drawn].sum(axis=1)

@@ -21,6 +21,8 @@ _COLUMNS = {
     "penetration": "Penetration",
     "lowest_joint": "Lowest joint",
     "jitter": "Jitter",
+    "rotation": "Rotation",
+    "skating": "Skating",
 }
 
 
@@ -44,13 +46,14 @@ def to_markdown(evaluation: Evaluation, title: str) -> str:
     """The whole evaluation as Markdown."""
     parts = [
         f"# {title}",
-        "Millimetres (jitter: m/s^3), means over frames; in brackets 95 % bootstrap intervals over "
+        "Millimetres (jitter: m/s^3, rotation: degrees, skating: mm for each second that a foot "
+        "truly stands), means over frames; in brackets 95 % bootstrap intervals over "
         "sequences. Synthetic protocols of this package: no figure here is a result on EMHI.",
         table(evaluation.protocols, "protocol", intervals=True),
         "What the truth itself scores: "
         + "; ".join(
             f"{protocol}: Ground {s['ground']:.1f}, Penetration {s['penetration']:.1f}, "
-            f"Jitter {s['jitter']:.1f}"
+            f"Jitter {s['jitter']:.1f}, Skating {s['skating']:.1f}"
             for protocol, s in evaluation.truth.items()
         )
         + ".",
@@ -61,9 +64,14 @@ def to_markdown(evaluation: Evaluation, title: str) -> str:
         parts += [f"## Actions of {protocol}", table(actions, "action")]
     if evaluation.joints:
         titles = list(evaluation.joints)
-        lines = ["| joint | " + " | ".join(titles) + " |", "|---|" + "---|" * len(titles)]
+        heads = [f"{p}, {unit}" for p in titles for unit in ("mm", "degrees")]
+        lines = ["| joint | " + " | ".join(heads) + " |", "|---|" + "---|" * len(heads)]
         for joint in JOINT_NAMES:
-            cells = [f"{evaluation.joints[p][joint][0]:.1f}" for p in titles]
+            cells = [
+                f"{value:.1f}"
+                for p in titles
+                for value in (evaluation.joints[p][joint][0], evaluation.rotations[p][joint])
+            ]
             lines.append(f"| {joint} | " + " | ".join(cells) + " |")
         parts += ["## Joints", "\n".join(lines)]
     if evaluation.losses:

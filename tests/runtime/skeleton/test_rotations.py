@@ -245,6 +245,18 @@ def test_a_gap_starts_anew(later_ns: int) -> None:
     assert apart_deg(of(skeleton.rotations_world, "left_knee"), turn) < 0.01
 
 
+def test_no_joint_turns_faster_than_a_body_can_and_all_get_there() -> None:
+    solver = SkeletonSolver()
+    rng = np.random.default_rng(6)
+    skeletons = [solver.solve(body(timestamp_ns=FRAME_NS))]
+    other = random_turns(rng) | {"pelvis": Rotation.from_euler("y", 150, degrees=True)}
+    for index in range(1, 90):
+        skeletons.append(solver.solve(body(other, timestamp_ns=(index + 1) * FRAME_NS)))
+    found = [skeleton for skeleton in skeletons if skeleton is not None]
+    assert len(found) == 90 and steps_deg(found).max() < 45.0
+    np.testing.assert_allclose(found[-1].joints_world, body(other).joints_world, atol=1e-3)
+
+
 def test_a_relocalised_body_turns_at_once() -> None:
     solver = SkeletonSolver()
     solver.solve(body(timestamp_ns=FRAME_NS))
