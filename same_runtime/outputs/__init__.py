@@ -7,6 +7,7 @@ from same_runtime.outputs.glb import GlbFile
 from same_runtime.outputs.open_output import open_output
 from same_runtime.outputs.output import Output
 from same_runtime.outputs.vmc import VmcOutput
+from same_runtime.outputs.vmt import VmtOutput
 from same_runtime.outputs.vrchat import VrchatOutput
 from same_runtime.outputs.web.viewer import WebViewer
 
@@ -17,6 +18,7 @@ __all__ = [
     "McapFile",
     "Output",
     "VmcOutput",
+    "VmtOutput",
     "VrchatOutput",
     "WebViewer",
     "open_output",

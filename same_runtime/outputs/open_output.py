@@ -4,7 +4,7 @@ from typing import Final
 from urllib.parse import parse_qsl, urlsplit
 
 from same_engines.errors import InvalidInputError
-from same_runtime.outputs import vmc, vrchat
+from same_runtime.outputs import vmc, vmt, vrchat
 from same_runtime.outputs.output import Output
 from same_runtime.skeleton.rotations import SkeletonSolver
 
@@ -12,7 +12,8 @@ _EXAMPLES: Final = "vmc://127.0.0.1:39539 or vrchat://127.0.0.1:9000?trackers=hi
 
 
 def open_output(address: str, solver: SkeletonSolver | None = None) -> Output:
-    """Open the output at ``vmc://HOST[:PORT]`` or ``vrchat://HOST[:PORT][?trackers=...&scale=...]``.
+    """Open the output at ``vmc://HOST[:PORT]``, ``vrchat://HOST[:PORT][?trackers=...&scale=...]``
+    or ``vmt://HOST[:PORT][?trackers=...]``.
 
     ``solver``: shared by outputs that are given the same poses. Raises ``InvalidInputError`` for
     any other address, an unknown host or without python-osc.
@@ -27,14 +28,16 @@ def open_output(address: str, solver: SkeletonSolver | None = None) -> Output:
         raise _wrong(address, "it names no host" if not host else "host and port are all it takes")
     if scheme == "vmc" and not options:
         return vmc.VmcOutput(host, port or vmc.PORT, solver)
+    names = options.get("trackers", ",".join(vrchat.TRACKERS)).split(",")
+    if scheme == "vmt" and options.keys() <= {"trackers"}:
+        return vmt.VmtOutput(host, port or vmt.PORT, names, solver)
     if scheme == "vrchat" and options.keys() <= {"trackers", "scale"}:
-        names = options.get("trackers", ",".join(vrchat.TRACKERS)).split(",")
         try:
             scale = float(options.get("scale", "1"))
         except ValueError:
             raise _wrong(address, "scale is not a number") from None
         return vrchat.VrchatOutput(host, port or vrchat.PORT, names, scale, solver)
-    known = scheme in ("vmc", "vrchat")
+    known = scheme in ("vmc", "vrchat", "vmt")
     raise _wrong(address, "it has unknown options" if known else f"{scheme!r} is not known")
 
 

@@ -27,6 +27,16 @@ TRACKERS: Final = {
 """What can be sent -> the joints; VRChat knows eight."""
 
 
+def joints_of(trackers: Sequence[str]) -> list[str]:
+    """The joints that ``trackers`` follow. Raises ``InvalidInputError`` for others than those of
+    ``TRACKERS``, and for none."""
+    if not trackers or any(name not in TRACKERS for name in trackers):
+        raise InvalidInputError(
+            f"trackers: expected some of {', '.join(TRACKERS)}, got {', '.join(trackers)!r}"
+        )
+    return [joint for name in dict.fromkeys(trackers) for joint in TRACKERS[name]]
+
+
 class VrchatOutput(Output):
     """Sends ``/tracking/trackers/1..8`` and ``head``: position and Euler angles, one bundle a pose.
 
@@ -44,14 +54,9 @@ class VrchatOutput(Output):
         solver: SkeletonSolver | None = None,
     ) -> None:
         super().__init__(f"vrchat://{host}:{port}")
-        unknown = [name for name in trackers if name not in TRACKERS]
-        if unknown or not trackers:
-            raise InvalidInputError(
-                f"trackers: expected some of {', '.join(TRACKERS)}, got {', '.join(trackers)!r}"
-            )
         self._scale = checked_number("scale", scale, 0.05, 20.0, "avatar heights per user's")
         self._solver = solver or SkeletonSolver()
-        joints = [joint for name in dict.fromkeys(trackers) for joint in TRACKERS[name]]
+        joints = joints_of(trackers)
         self._joints = [JOINT_NAMES.index(joint) for joint in (*joints, "head")]
         names = [*map(str, range(1, len(joints) + 1)), "head"]
         self._positions, self._rotations = (
