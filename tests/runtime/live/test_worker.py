@@ -325,7 +325,7 @@ def test_a_clock_that_fails_once_costs_one_pose(tracker: SamePoseTracker, raised
 def test_no_kind_of_error_ends_a_live_thread(
     tracker: SamePoseTracker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run, at_time = tracker._engine.run, tracker.at_time
+    run, pose_at = tracker._engine.run, tracker._pose_at
     failures, stale = iter((MemoryError("full"), KeyError("images"))), iter((ValueError("odd"),))
 
     def failing(stage: str) -> None:
@@ -336,10 +336,10 @@ def test_no_kind_of_error_ends_a_live_thread(
     def odd(timestamp_ns: int) -> Pose:
         if (error := next(stale, None)) is not None:
             raise error
-        return at_time(timestamp_ns)
+        return pose_at(timestamp_ns)
 
     monkeypatch.setattr(tracker._engine, "run", failing)
-    monkeypatch.setattr(tracker, "at_time", odd)
+    monkeypatch.setattr(tracker, "_pose_at", odd)
     received: list[Pose] = []
 
     def leave(pose: Pose) -> None:
