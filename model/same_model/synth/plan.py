@@ -23,7 +23,8 @@ UNSTATED = "a clip whose licence nobody stated: find it out before you use or sh
 _STATURES_M = (1.45, 2.0)
 _STATURE_M_PER_UNIT = -0.12
 _PROCEDURAL_CREDIT = "procedural, Apache-2.0"
-_ENDINGS = (".bvh", ".bvh.xz", ".amc", ".amc.xz")
+ENDINGS = (".bvh", ".bvh.xz", ".amc", ".amc.xz")
+"""How the names of clips end."""
 
 
 @dataclass(frozen=True)
@@ -130,7 +131,7 @@ def find_clips(
     found: dict[str, list[Path]] = {}
     for folder in motion_dirs:
         for path in sorted(Path(folder).rglob("*")):
-            if path.name.lower().endswith(_ENDINGS):
+            if path.name.lower().endswith(ENDINGS):
                 found.setdefault(_stem(path), []).append(path)
     if not found:
         raise DataError(f"{folders}: no .bvh or .amc files in it, packed with xz or not")

@@ -106,6 +106,7 @@ class TrainConfig:
     temporal are faster on few cores).
     A run stopped at any time goes on exactly when the same command is given again. Under
     torchrun the same command runs on many processes.
+    All stages, from motion clips to a bundle: same-train all --help
     Rows of the paper's tables, all at once: same-train ablations --help
     """
 

@@ -5,7 +5,7 @@ import json
 import logging
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -27,6 +27,11 @@ from same_model.training.stages.stage import Batch, Stage
 
 _LOG = logging.getLogger("same")
 _LOG_EVERY = 20
+_WATCH_EVERY = 5
+
+Watch = Callable[[int, int], bool]
+"""Called with the steps that are done and all steps every few steps, in every process; true stops
+the run with its state saved, if any process says so."""
 
 
 def learning_rate(optim: OptimConfig, step: int, steps: int) -> float:
@@ -161,8 +166,9 @@ class TrainingRun:
             self.stage.train()
             self._average.swap()
 
-    def run(self) -> dict[str, float]:
-        """Train to the last step and return the final validation errors.
+    def run(self, watch: Watch | None = None) -> dict[str, float]:
+        """Train to the last step, or until ``watch`` stops it, and return the last validation
+        errors.
 
         A stop at any time leaves the last saved state to go on from. Raises
         ``CheckpointError`` when the disk is full and ``DataError`` when the loss or its gradient
@@ -176,7 +182,7 @@ class TrainingRun:
             with self._told_disk():
                 self._history.open_tensorboard()
         try:
-            self._train(wrapped)
+            self._train(wrapped, watch)
         finally:
             self._history.close_tensorboard()
         if self.processes.is_first:
@@ -185,7 +191,7 @@ class TrainingRun:
         self.processes.wait()
         return self._history.last_errors()
 
-    def _train(self, wrapped: torch.nn.Module) -> None:
+    def _train(self, wrapped: torch.nn.Module, watch: Watch | None) -> None:
         console = Console(stderr=True)
         columns = (
             TextColumn("{task.description}"),
@@ -215,6 +221,11 @@ class TrainingRun:
                     bar.update(task, figures=_figures(row))
                 if self._is_due(self.config.save_every):
                     self.save()
+                if watch is None or not self._is_due(_WATCH_EVERY):
+                    continue
+                if self.processes.any(watch(self.step, self.steps)):
+                    self.save()
+                    return
 
     def _is_due(self, every: int) -> bool:
         """Whether what happens every so many steps, and after the last, happens now."""

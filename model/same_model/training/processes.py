@@ -30,6 +30,14 @@ class Processes:
             return module
         return DistributedDataParallel(module, find_unused_parameters=True)
 
+    def any(self, flag: bool) -> bool:
+        """Whether ``flag`` is true in any process; all of them must ask."""
+        if self.count == 1:
+            return flag
+        flags = torch.tensor(float(flag), device=self.device)
+        dist.all_reduce(flags, dist.ReduceOp.MAX)
+        return bool(flags.item())
+
     def wait(self) -> None:
         """Return when every process has come here."""
         if self.count > 1:
@@ -56,6 +64,11 @@ def join_processes(device: str, threads: int | None) -> Processes:
     if count > 1 and not dist.is_initialized():
         dist.init_process_group("nccl" if on_gpu else "gloo")
     return Processes(rank, count, chosen)
+
+
+def have_joined() -> bool:
+    """Whether this process is among peers already."""
+    return dist.is_initialized()
 
 
 def leave_processes() -> None:

@@ -9,19 +9,24 @@ from same_engines.atomic_files import remove_partial_files
 from same_engines.errors import DataError
 from same_model.same_network import SameModel
 from same_model.training.config import TrainConfig
-from same_model.training.loop import TrainingRun, write_config
+from same_model.training.loop import TrainingRun, Watch, write_config
 from same_model.training.prepare import BackboneCaches, initial_model, make_stage
-from same_model.training.processes import join_processes, leave_processes
+from same_model.training.processes import have_joined, join_processes, leave_processes
 
 _LOG = logging.getLogger("same")
 
 
-def train(config: TrainConfig, caches: Callable[[SameModel], BackboneCaches] | None = None) -> None:
+def train(
+    config: TrainConfig,
+    caches: Callable[[SameModel], BackboneCaches] | None = None,
+    watch: Watch | None = None,
+) -> None:
     """Train ``config`` to its last step, from its folder's saved state if there is one.
 
-    ``caches``: gives the frozen backbones' outputs where several runs share them. Raises
-    ``SameError`` kinds for anything the user can mend.
+    ``caches``: gives the frozen backbones' outputs where several runs share them. ``watch``: see
+    ``Watch``. Raises ``SameError`` kinds for anything the user can mend.
     """
+    is_part_of_more = have_joined()
     processes = join_processes(config.device, config.threads)
     try:
         if processes.is_first:
@@ -41,10 +46,11 @@ def train(config: TrainConfig, caches: Callable[[SameModel], BackboneCaches] | N
                 write_config(config)
             except OSError as error:
                 raise _unwritable(config, error) from None
-        errors = run.run()
+        errors = run.run(watch)
     finally:
-        leave_processes()
-    if processes.is_first:
+        if not is_part_of_more:
+            leave_processes()
+    if processes.is_first and run.step == run.steps:
         figures = ", ".join(f"{name} {value:.4g}" for name, value in errors.items())
         _LOG.info("%s done: %s", config.stage, figures or "no validation performers were given")
         _LOG.info("wrote %s; plot: %s", config.out / "model.safetensors", config.out / "losses.png")

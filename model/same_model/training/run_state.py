@@ -3,10 +3,11 @@
 import hashlib
 import io
 import json
+import os
 import warnings
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
@@ -15,21 +16,27 @@ from same_engines.errors import CheckpointError
 from same_model.training.config import TrainConfig
 
 _FORMAT_VERSION = 1
+_Paths = Literal["places", "spelled", "beside"]
 # Fields that may differ between the halves of an interrupted run without changing its result.
 _FREE_FIELDS = ("out", "cache", "save_every", "validate_every", "threads", "device")
 # Fields that came later, at the value with which a run is what it was before them.
 _LATER_FIELDS = {"end_to_end": False}
 
 
-def run_digest(config: TrainConfig, as_spelled: bool = False) -> str:
+def run_digest(config: TrainConfig, paths: _Paths = "places") -> str:
     """Changes when a field of ``config`` that shapes the result does.
 
-    Paths count by the place that they lead to; ``as_spelled``: by their text, as in states that
-    were written before.
+    Paths count by the place that they lead to; ``spelled``: by their text, as in states that
+    were written before; ``beside``: by the way there from the run's folder, so that a run that
+    moved together with its data goes on.
     """
 
     def text(value: object) -> str:
-        return str(value.resolve() if isinstance(value, Path) and not as_spelled else value)
+        if not isinstance(value, Path) or paths == "spelled":
+            return str(value)
+        if paths == "beside":
+            return os.path.relpath(value.resolve(), config.out.resolve())
+        return str(value.resolve())
 
     shaping = {
         name: value
@@ -46,7 +53,8 @@ def save_state(path: Path, config: TrainConfig, state: dict[str, Any]) -> None:
     """
     # Through memory: PyTorch's own file writer hides why a file cannot be written.
     content = io.BytesIO()
-    torch.save({"format_version": _FORMAT_VERSION, "digest": run_digest(config), **state}, content)
+    digests = {"digest": run_digest(config), "digest_beside": run_digest(config, "beside")}
+    torch.save({"format_version": _FORMAT_VERSION, **digests, **state}, content)
     try:
         replace_file(path, content.getbuffer())
     except OSError as error:
@@ -72,7 +80,8 @@ def load_state(path: Path, config: TrainConfig) -> dict[str, Any] | None:
         raise CheckpointError(f"{path}: damaged or not a training state: {cause}") from error
     if not isinstance(state, dict) or state.get("format_version") != _FORMAT_VERSION:
         raise CheckpointError(f"{path}: not a training state of format {_FORMAT_VERSION}")
-    if state["digest"] not in (run_digest(config), run_digest(config, as_spelled=True)):
+    is_same = state["digest"] in (run_digest(config), run_digest(config, "spelled"))
+    if not is_same and state.get("digest_beside") != run_digest(config, "beside"):
         raise CheckpointError(
             f"{path}: belongs to a run with other settings; give those again or another --out"
         )

@@ -1,0 +1,180 @@
+"""Everything that decides a whole run."""
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from same_engines.errors import InvalidInputError
+from same_model.losses import LossConfig
+from same_model.synth.config import SynthConfig
+
+STEPS: Final = (
+    "motion",
+    "inertial",
+    "images",
+    "visual",
+    "fusion",
+    "temporal",
+    "test",
+    "export",
+    "evaluate",
+    "budget",
+)
+"""What a whole run does, in this order; ``images`` are rendered beside ``inertial``."""
+
+# They change nothing of the result, or are checked in another way.
+_FREE_FIELDS = ("out", "motion", "init", "until", "minutes", "workers", "device", "threads")
+
+
+@dataclass(frozen=True)
+class StageBudget:
+    """How long and how fast one stage learns."""
+
+    steps: int
+    """Optimiser steps."""
+    batch: int
+    """Frames (visual, fusion), stretches (inertial) or windows (temporal) a step and process."""
+    lr: float = 1e-3
+    """Peak learning rate."""
+    weight_decay: float = 3e-5
+    """Decoupled weight decay."""
+    ema_decay: float = 0.998
+    """Decay a step of the averaged weights, which are what is saved."""
+
+    def __post_init__(self) -> None:
+        if self.steps < 1 or self.batch < 1:
+            raise InvalidInputError(
+                f"steps, batch: expected at least 1, got {self.steps} and {self.batch}"
+            )
+
+
+def _images() -> SynthConfig:
+    return SynthConfig(
+        width=160,
+        height=120,
+        supersample=2,
+        seed=31,
+        procedural=6,
+        max_seconds=5.0,
+        scatter=True,
+        restyle=0.8,
+        splice=0.35,
+        rig_spread=1.8,
+    )
+
+
+def _motion_data() -> SynthConfig:
+    return SynthConfig(
+        width=16,
+        height=16,
+        render=False,
+        seed=41,
+        variants=2,
+        procedural=10,
+        max_seconds=20.0,
+        scatter=True,
+        restyle=1.0,
+        splice=0.3,
+        rig_spread=1.8,
+    )
+
+
+def _test_data() -> SynthConfig:
+    return SynthConfig(width=160, height=120, supersample=2, procedural=2, max_seconds=8.0)
+
+
+@dataclass(frozen=True)
+class WholeRunConfig:
+    """Render, train every stage in order, export and evaluate: from motion clips to a bundle.
+
+    Start with: same-train all --motion clips --out runs/mine
+    Stopped at any time, the same command goes on. Under torchrun the stages train on many
+    processes, which need one file system; the first of them does the rest.
+    On a machine without a package registry: same-train pack --help
+    """
+
+    out: Path
+    """Folder of the run: data/, a folder for each stage, model.safetensors, the bundle,
+    evaluation/ and budget/."""
+    motion: tuple[Path, ...] = ()
+    """Folders of BVH or AMC clips, searched with their subfolders; without any only procedural
+    motion is made."""
+    clips: tuple[str, ...] = ()
+    """Only these clips or patterns; '*' takes all of your own, which then are all trained on."""
+    split_file: Path | None = None
+    """Another split than the latest: a file, or a shipped one such as `cmu-v1`."""
+    joint_map: Path | None = None
+    """JSON file that names the joints of a skeleton of your own."""
+    credit: str = ""
+    """Whose the clips are that no split lists, and their licence; goes into each recording."""
+    preset: str = "lite"
+    init: Path | None = None
+    """Checkpoint whose weights every stage starts from; default: afresh."""
+    images: SynthConfig = field(default_factory=_images)
+    """What the visual stage, fusion and the temporal stage see."""
+    motion_data: SynthConfig = field(default_factory=_motion_data)
+    """What the inertial stage sees: without images, so more of it."""
+    test: SynthConfig = field(default_factory=_test_data)
+    """What the protocols are evaluated on."""
+    visual: StageBudget = field(default_factory=lambda: StageBudget(10000, 32, 6e-4))
+    inertial: StageBudget = field(default_factory=lambda: StageBudget(4400, 40, 1.5e-3, 1e-2))
+    fusion: StageBudget = field(default_factory=lambda: StageBudget(5000, 96))
+    temporal: StageBudget = field(default_factory=lambda: StageBudget(3500, 96))
+    versions: int = 3
+    """Versions of the inertial stage's outputs that fusion and the temporal stage see."""
+    loss: LossConfig = field(default_factory=lambda: LossConfig(ground=30.0, form="distance"))
+    precision: Literal["fp32", "bf16"] = "fp32"
+    """bf16 runs convolutions and matrix products under autocast."""
+    save_every: int = 100
+    """Steps between saved states."""
+    validate_every: int = 500
+    """Steps between validations."""
+    seed: int = 0
+    until: str = "budget"
+    """The last thing to do: motion, inertial, images, visual, fusion, temporal, test, export,
+    evaluate or budget."""
+    minutes: float | None = None
+    """Stop after about so many minutes with everything saved; the same command goes on."""
+    workers: int = field(default_factory=lambda: os.cpu_count() or 1)
+    """Processes that render."""
+    device: str = "auto"
+    """cpu, cuda or auto."""
+    threads: int | None = None
+    """CPU threads of training; default: PyTorch's choice."""
+
+    def __post_init__(self) -> None:
+        if self.until not in STEPS:
+            raise InvalidInputError(
+                f"until: expected one of {', '.join(STEPS)}, got {self.until!r}"
+            )
+        if self.minutes is not None and not self.minutes > 0:
+            raise InvalidInputError(f"minutes: expected more than 0, got {self.minutes}")
+        if self.workers < 1:
+            raise InvalidInputError(f"workers: expected at least 1, got {self.workers}")
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """What this run does, in order."""
+        return STEPS[: STEPS.index(self.until) + 1]
+
+    def shaping(self) -> dict[str, Any]:
+        """The settings that decide the result, as flat plain values."""
+        values = _flat(self)
+        # Wherever these files are, on this machine or another.
+        for name in ("split_file", "joint_map"):
+            path = getattr(self, name)
+            values[name] = None if path is None else path.name
+        return {name: values[name] for name in values if name.split(".")[0] not in _FREE_FIELDS}
+
+
+def _flat(config: object, prefix: str = "") -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for name in getattr(config, "__dataclass_fields__", {}):
+        value = getattr(config, name)
+        if hasattr(value, "__dataclass_fields__"):
+            values.update(_flat(value, f"{prefix}{name}."))
+        else:
+            plain = value is None or isinstance(value, (int, float, str, bool))
+            values[f"{prefix}{name}"] = value if plain else str(value)
+    return values

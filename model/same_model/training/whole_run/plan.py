@@ -1,0 +1,167 @@
+"""What a whole run will do, worked out and checked before any of it."""
+
+import importlib.util
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from pathlib import Path
+
+from same_engines.errors import DataError, InvalidInputError
+from same_model.checkpoint import load_checkpoint
+from same_model.config import ModelConfig
+from same_model.synth.config import SynthConfig
+from same_model.synth.motion.capture.joint_names import read_joint_map
+from same_model.synth.motion.splits import SplitFile, load_split
+from same_model.synth.plan import Job, plan_jobs
+from same_model.training.config import InitFrom, OptimConfig, StageName, TrainConfig
+from same_model.training.prepare import initial_model, model_config
+from same_model.training.whole_run.config import StageBudget, WholeRunConfig
+
+_TRAINED_ON = ("train", "validation")
+_PROTOCOLS = ("protocol1", "protocol2")
+INIT = "init.safetensors"
+"""Name of the copy of ``WholeRunConfig.init`` in the run's folder."""
+NEEDED_BY: Mapping[str, tuple[str, ...]] = {
+    "motion": ("inertial",),
+    "images": ("visual", "fusion", "temporal", "budget"),
+    "test": ("evaluate",),
+}
+"""Step that makes recordings -> the steps that read them."""
+TOOLS: Mapping[str, str] = {
+    "export": "same-export",
+    "evaluate": "same-eval",
+    "budget": "same-eval",
+}
+"""Step -> the command that does it."""
+
+
+@dataclass(frozen=True, eq=False)
+class WholeRunPlan:
+    """Recordings to make and stages to train."""
+
+    split: SplitFile
+    data: dict[str, tuple[SynthConfig, list[Job]]]
+    """Step -> the recordings that it makes, under ``out``/data/STEP."""
+    stages: dict[str, TrainConfig]
+    """Step -> the stage that it trains."""
+    evaluated: Path | None
+    """Folder of the recordings to evaluate on; None without any."""
+    measured: Path | None
+    """Folder of the recordings for the error budget: validation, so that no test decides."""
+
+    def units(self, steps: tuple[str, ...]) -> dict[str, int]:
+        """Step -> jobs, optimiser steps, or 1 for a command."""
+        counts: dict[str, int] = {name: len(jobs) for name, (_, jobs) in self.data.items()}
+        counts.update({name: stage.steps or 0 for name, stage in self.stages.items()})
+        return {step: counts.get(step, 1) for step in steps}
+
+
+def make_plan(config: WholeRunConfig) -> WholeRunPlan:
+    """The plan of ``config``.
+
+    Raises ``DataError``, ``InvalidInputError`` or ``CheckpointError`` for whatever would stop the
+    run later on and can be known now; nothing is written.
+    """
+    split = load_split(config.split_file)
+    network = model_config(_stage(config, "visual", config.visual, InitFrom()))
+    _check_sizes(config, network)
+    _check_tools(config)
+    data = _recordings(config, split)
+    if config.init is not None:
+        load_checkpoint(config.init, config.preset)
+        initial_model(_stage(config, "visual", config.visual, InitFrom(all=config.init)))
+    stages = _stages(config)
+    validation = any(job.split == "validation" for job in data["images"][1])
+    held_out = config.out / "data" / "images" / "validation" if validation else None
+    protocols = config.out / "data" / "test" if data["test"][1] else None
+    return WholeRunPlan(split, data, stages, protocols or held_out, held_out or protocols)
+
+
+def _recordings(
+    config: WholeRunConfig, split: SplitFile
+) -> dict[str, tuple[SynthConfig, list[Job]]]:
+    joint_map = read_joint_map(config.joint_map) if config.joint_map else None
+
+    def jobs(settings: SynthConfig, splits: tuple[str, ...]) -> list[Job]:
+        return plan_jobs(
+            settings, config.motion, splits, config.clips, split, config.credit, joint_map
+        )
+
+    made = {
+        "motion": (config.motion_data, jobs(config.motion_data, _TRAINED_ON)),
+        "images": (config.images, jobs(config.images, _TRAINED_ON)),
+    }
+    for name, (_, planned) in made.items():
+        if not any(job.split == "train" for job in planned):
+            raise DataError(f"{name}: the split {split.label} finds nothing to train on")
+    # Clips that no split lists are all trained on, so there may be no test.
+    listed = {clip.split for clip in split.clips} | {s for s, a in split.procedural.items() if a}
+    has_protocols = not config.clips and bool(listed & set(_PROTOCOLS))
+    made["test"] = (config.test, jobs(config.test, _PROTOCOLS) if has_protocols else [])
+    return made
+
+
+def _stage(
+    config: WholeRunConfig, name: StageName, budget: StageBudget, init: InitFrom
+) -> TrainConfig:
+    return TrainConfig(
+        name,
+        config.out / "data" / ("motion" if name == "inertial" else "images"),
+        config.out / name,
+        preset=config.preset,
+        init=init,
+        steps=budget.steps,
+        batch=budget.batch,
+        versions=config.versions,
+        cache=config.out / "cache",
+        precision=config.precision,
+        device=config.device,
+        threads=config.threads,
+        seed=config.seed,
+        save_every=config.save_every,
+        validate_every=config.validate_every,
+        optim=OptimConfig(
+            lr=budget.lr, weight_decay=budget.weight_decay, ema_decay=budget.ema_decay
+        ),
+        loss=config.loss,
+    )
+
+
+def _stages(config: WholeRunConfig) -> dict[str, TrainConfig]:
+    def result(stage: str) -> Path:
+        return config.out / stage / "model.safetensors"
+
+    # A copy beside the stages, so that a run that moved to another machine goes on exactly.
+    init = None if config.init is None else config.out / INIT
+    first = InitFrom(all=init)
+    backbones = InitFrom(all=init, visual=result("visual"), inertial=result("inertial"))
+    return {
+        "inertial": _stage(config, "inertial", config.inertial, first),
+        "visual": _stage(config, "visual", config.visual, first),
+        "fusion": _stage(config, "fusion", config.fusion, backbones),
+        "temporal": _stage(config, "temporal", config.temporal, InitFrom(all=result("fusion"))),
+    }
+
+
+def _check_sizes(config: WholeRunConfig, network: ModelConfig) -> None:
+    for name, data in (("images", config.images), ("test", config.test)):
+        if not data.render:
+            raise InvalidInputError(f"{name}.render: the cameras must see something here")
+        if data.width < network.input_width or data.height < network.input_height:
+            raise InvalidInputError(
+                f"{name}: {data.width}x{data.height} is smaller than the {network.input_width}x"
+                f"{network.input_height} that preset {config.preset} takes; give --{name}.width "
+                f"{network.input_width} --{name}.height {network.input_height}"
+            )
+
+
+def _check_tools(config: WholeRunConfig) -> None:
+    if importlib.util.find_spec("numba") is None:
+        raise InvalidInputError("rendering needs numba: pip install '.[train]'")
+    installed = {entry.name for entry in entry_points(group="console_scripts")}
+    for step in config.steps:
+        if step in TOOLS and TOOLS[step] not in installed:
+            raise InvalidInputError(
+                f"until: {step} needs {TOOLS[step]}, which is not installed here; stop before it, "
+                "as by --until temporal"
+            )

@@ -1,0 +1,110 @@
+"""Mistakes are named in one line before any work."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from small_whole_run import SMALL, small_run, write_small_split
+from tiny_model import TINY, tiny_model
+
+import same_model.config
+from same_engines.errors import SameError
+from same_model.checkpoint import save_checkpoint
+from same_model.synth.config import SynthConfig
+from same_model.training import prepare
+from same_model.training.whole_run import plan as plan_module
+from same_model.training.whole_run.config import StageBudget, WholeRunConfig
+from same_model.training.whole_run.plan import make_plan
+from same_model.training.whole_run.run import _check_settings, _write_settings, train_all
+
+
+@pytest.fixture(autouse=True)
+def tiny_preset(monkeypatch):
+    monkeypatch.setattr(prepare, "PRESETS", {**same_model.config.PRESETS, "tiny": TINY})
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> WholeRunConfig:
+    return small_run(tmp_path / "run", write_small_split(tmp_path))
+
+
+def test_the_plan_counts_recordings_and_steps(config):
+    plan = make_plan(config)
+    assert plan.units(config.steps) == {
+        "motion": 3,
+        "inertial": 6,
+        "images": 3,
+        "visual": 6,
+        "fusion": 6,
+        "temporal": 6,
+        "test": 1,
+        "export": 1,
+        "evaluate": 1,
+        "budget": 1,
+    }
+    assert plan.evaluated == config.out / "data" / "test"
+    assert plan.measured == config.out / "data" / "images" / "validation"
+    assert plan.stages["inertial"].data == config.out / "data" / "motion"
+    assert plan.stages["temporal"].init.all == config.out / "fusion" / "model.safetensors"
+    assert not config.out.exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"motion": (Path("absent"),)}, r"absent: no \.bvh or \.amc files in it"),
+        ({"preset": "huge"}, "preset: expected one of"),
+        ({"init": Path("absent.safetensors")}, "absent.safetensors: no such file"),
+        ({"split_file": Path("absent.json")}, "absent.json: not a split file"),
+        (
+            {"images": SynthConfig(**{**SMALL, "width": 32})},
+            "images: 32x48 is smaller than the 64x48 .* give --images.width 64",
+        ),
+        ({"test": SynthConfig(**SMALL, render=False)}, "test.render: the cameras must see"),
+    ],
+)
+def test_what_would_stop_the_run_later_is_refused_first(config, changes, message):
+    with pytest.raises(SameError, match=message) as caught:
+        train_all(replace(config, **changes))
+    assert len(str(caught.value).splitlines()) == 1
+    assert not config.out.exists()
+
+
+def test_a_checkpoint_of_another_network_is_refused_first(config, tmp_path):
+    save_checkpoint(tmp_path / "other.safetensors", tiny_model(preset="other"))
+    with pytest.raises(SameError, match="expected preset 'tiny', got 'other'"):
+        train_all(replace(config, init=tmp_path / "other.safetensors"))
+    save_checkpoint(tmp_path / "other.safetensors", tiny_model(ttn_layers=1))
+    with pytest.raises(SameError, match="do not fit preset tiny"):
+        train_all(replace(config, init=tmp_path / "other.safetensors"))
+    assert not config.out.exists()
+
+
+def test_a_command_that_is_not_installed_is_missed_first(config, monkeypatch):
+    monkeypatch.setattr(plan_module, "entry_points", lambda group: [])
+    with pytest.raises(SameError, match="until: export needs same-export"):
+        train_all(config)
+    make_plan(replace(config, until="temporal"))
+
+
+def test_bad_values_are_named():
+    for change, message in (
+        ({"until": "never"}, "until: expected one of motion, inertial"),
+        ({"minutes": 0.0}, "minutes: expected more than 0"),
+        ({"workers": 0}, "workers: expected at least 1"),
+    ):
+        with pytest.raises(SameError, match=message):
+            WholeRunConfig(Path("run"), **change)
+    with pytest.raises(SameError, match="steps, batch: expected at least 1, got 0 and 4"):
+        StageBudget(0, 4)
+
+
+def test_a_folder_of_a_run_with_other_settings_is_refused(config):
+    _check_settings(config)
+    _write_settings(config)
+    _check_settings(replace(config, workers=4, minutes=3.0, until="visual"))
+    with pytest.raises(SameError, match="holds a run with another visual.steps;"):
+        _check_settings(replace(config, visual=StageBudget(7, 4)))
+    (config.out / "whole_run.json").write_text("{")
+    with pytest.raises(SameError, match=r"whole_run\.json: damaged"):
+        _check_settings(config)
