@@ -31,6 +31,7 @@ class ExportCommand:
 
     Examples: same-export --ckpt model.pt --out model.same
     same-export --bundle model.same --target tensorrt-rtx
+    same-export --bundle model.same --delta model.delta --out model.safetensors
     """
 
     ckpt: Path | None = None
@@ -43,7 +44,11 @@ class ExportCommand:
     """Ed25519 private key (PEM) to sign the bundle with, last of all: applications that name the
     public key open no other bundle."""
     out: Path | None = None
-    """Bundle folder to write; default: the checkpoint's name with .same."""
+    """Bundle folder to write; default: the checkpoint's name with .same. With --bundle and
+    --delta: the checkpoint to write."""
+    delta: Path | None = None
+    """With --ckpt: also write this small file, which holds what the bundle lacks of the checkpoint.
+    With --bundle: rebuild the checkpoint --out from the bundle and this file, bit by bit."""
     rig: Path | None = None
     """JSON file with the headset's cameras (CameraRig.to_dict); default: an EMHI-like rig."""
     precision: Literal["fp32", "fp16", "both"] = "both"
@@ -70,8 +75,15 @@ def export(command: ExportCommand) -> None:
     """Run the command. Raises ``SameError`` kinds for anything the user can mend."""
     if (command.ckpt is None) == (command.bundle is None):
         raise ExportError("name one of --ckpt (to export) and --bundle (to compile)")
+    if command.bundle is not None and command.delta is not None:
+        _rebuild(command, command.bundle, command.delta)
+        return
     if command.bundle is not None and command.target is None and command.sign is None:
         raise ExportError("--bundle needs --target (tensorrt-rtx, tensorrt, qnn-xr2gen2) or --sign")
+    if command.delta is not None and command.precision == "fp16":
+        raise ExportError("--delta: the weights are in the fp32 graphs; export those too")
+    if command.delta is not None and command.ckpt and command.ckpt.suffix != ".safetensors":
+        raise ExportError("--delta: expected a --ckpt that ends in .safetensors")
     for_npu = command.target is not None and command.target.startswith(TARGET_PREFIX)
     # Found missing now, not after minutes of exporting.
     for_cpu = command.target == INT8_TARGET
@@ -85,6 +97,10 @@ def export(command: ExportCommand) -> None:
             raise ExportError(f"--target: expected one of {known}; got {command.target!r}")
         load_tensorrt(command.target)
     bundle = command.bundle or _export_checkpoint(command, command.ckpt or Path())
+    if command.delta is not None and command.ckpt is not None:
+        from same_export.checkpoint_delta import write_delta
+
+        write_delta(command.ckpt, Bundle.open(bundle), command.delta)
     if for_npu:
         _compile_for_npu(Bundle.open(bundle), command)
     elif for_cpu:
@@ -93,6 +109,15 @@ def export(command: ExportCommand) -> None:
         _compile(Bundle.open(bundle), command)
     if command.sign is not None:
         print(f"signed with the key of {sign_bundle(Bundle.open(bundle), command.sign)}")
+
+
+def _rebuild(command: ExportCommand, bundle: Path, delta: Path) -> None:
+    from same_export.checkpoint_delta import rebuild_checkpoint
+
+    if command.target or command.sign or command.out is None or command.out.suffix != ".safetensors":
+        raise ExportError("--delta with --bundle needs --out NAME.safetensors and nothing else")
+    rebuild_checkpoint(Bundle.open(bundle), delta, command.out)
+    Console().print(f"checkpoint: {command.out}")
 
 
 def _export_checkpoint(command: ExportCommand, ckpt: Path) -> Path:
