@@ -93,6 +93,12 @@ def _write_settings(config: WholeRunConfig) -> None:
         raise DataError(f"--out {config.out}: cannot be written ({error.strerror})") from None
 
 
+def _is_unread(step: str, config: WholeRunConfig, finished: list[str]) -> bool:
+    """Whether ``step`` makes recordings that none of the wanted steps reads any more."""
+    readers = [reader for reader in NEEDED_BY.get(step, ()) if reader in config.steps]
+    return bool(readers) and all(reader in finished for reader in readers)
+
+
 class WholeRun:
     """One whole run in its folder. ``begun``: when its minutes began, by ``time.monotonic``."""
 
@@ -102,7 +108,9 @@ class WholeRun:
         self._config, self._plan, self._processes = config, plan, processes
         self._end = None if config.minutes is None else begun + 60.0 * config.minutes
         self._progress_path = config.out / "progress.json"
-        self._progress = RunProgress(self._progress_path, plan.units(config.steps))
+        finished = read_progress(self._progress_path).get("finished", [])
+        steps = tuple(step for step in config.steps if not _is_unread(step, config, finished))
+        self._progress = RunProgress(self._progress_path, plan.units(steps))
         self._lock = threading.Lock()
         self._told = 0.0
         if processes.is_first:
@@ -173,7 +181,7 @@ class WholeRun:
     @contextlib.contextmanager
     def _recordings(self, step: str) -> Iterator[None]:
         """Make the recordings of ``step`` beside what the block does; all are there after it."""
-        unread = all(reader in self._progress.finished for reader in NEEDED_BY[step])
+        unread = _is_unread(step, self._config, self._progress.finished)
         if unread or not self._is_due(step):
             yield
             return

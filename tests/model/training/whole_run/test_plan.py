@@ -1,5 +1,6 @@
 """Mistakes are named in one line before any work."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from same_model.checkpoint import save_checkpoint
 from same_model.synth.config import SynthConfig
 from same_model.training import prepare
 from same_model.training.whole_run import plan as plan_module
+from same_model.training.whole_run import run as run_module
 from same_model.training.whole_run.config import StageBudget, WholeRunConfig
 from same_model.training.whole_run.plan import make_plan
 from same_model.training.whole_run.run import _check_settings, _write_settings, train_all
@@ -108,3 +110,25 @@ def test_a_folder_of_a_run_with_other_settings_is_refused(config):
     (config.out / "whole_run.json").write_text("{")
     with pytest.raises(SameError, match=r"whole_run\.json: damaged"):
         _check_settings(config)
+
+
+def test_recordings_that_nothing_reads_any_more_are_not_made_again(config, monkeypatch):
+    """As of a run that comes back from another machine, where its recordings stay."""
+    config = replace(config, until="temporal")
+    _write_settings(config)
+    stages = ["inertial", "visual", "fusion", "temporal"]
+    (config.out / "progress.json").write_text(json.dumps({"finished": stages}))
+    (config.out / "temporal").mkdir()
+    save_checkpoint(config.out / "temporal" / "model.safetensors", tiny_model())
+    train_all(config)
+    assert (config.out / "model.safetensors").exists() and not (config.out / "data").exists()
+    made = []
+
+    def run_jobs(_config, _jobs, out, *_):
+        made.append(out)
+        yield from ()
+
+    monkeypatch.setattr(run_module, "run_jobs", run_jobs)
+    monkeypatch.setattr(run_module, "write_summary", lambda *_: None)
+    train_all(replace(config, until="images"))
+    assert made == [config.out / "data" / "images"]
