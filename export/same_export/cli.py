@@ -114,7 +114,12 @@ def export(command: ExportCommand) -> None:
 def _rebuild(command: ExportCommand, bundle: Path, delta: Path) -> None:
     from same_export.checkpoint_delta import rebuild_checkpoint
 
-    if command.target or command.sign or command.out is None or command.out.suffix != ".safetensors":
+    if (
+        command.target
+        or command.sign
+        or command.out is None
+        or command.out.suffix != ".safetensors"
+    ):
         raise ExportError("--delta with --bundle needs --out NAME.safetensors and nothing else")
     rebuild_checkpoint(Bundle.open(bundle), delta, command.out)
     Console().print(f"checkpoint: {command.out}")

@@ -17,7 +17,7 @@ from same_model.data.recorded_inputs import (
     read_inputs,
 )
 from same_model.data.sequence import SequenceReader
-from same_model.evaluation.budget.rotations import rotation_errors_deg
+from same_model.evaluation.rotation_errors import rotation_errors_deg
 from same_model.network.fusion import FusionStage
 from same_model.same_network import SameModel
 from same_model.training.data.dataset import image_truth
@@ -78,22 +78,21 @@ def _fuse(
 def _fused(
     model: SameModel,
     images: Tensor,
-    view_valid: Tensor,
-    joints_imu: Tensor,
-    tokens: Tensor,
+    sensed: Mapping[str, Tensor],
     rig: tuple[Tensor, Tensor, Tensor],
     truth: Mapping[str, Tensor],
 ) -> dict[str, Tensor]:
-    """``fusion_N`` and the rows with true inputs (F, J, 3) metres, and what the images gave."""
+    """``fusion_N`` and the rows with true inputs (F, J, 3) metres, and what the images gave.
+
+    ``sensed``: the inputs of fusion that do not come from the images.
+    """
     assert isinstance(model.fusion, FusionStage)
     visual = model.visual(images)
     inputs = {
         "features": visual.features,
         "joints_2d": visual.joints_2d,
         "visibility": visual.visibility,
-        "view_valid": view_valid,
-        "joints_imu": joints_imu,
-        "imu_tokens": tokens,
+        **sensed,
     }
     true_2d = {name: truth[name] for name in ("joints_2d", "visibility")}
     true_start = {"joints_imu": truth["joints_local"]}
@@ -117,12 +116,18 @@ def _stretch(
 ) -> dict[str, Tensor]:
     """Every row's joints (F, J, 3) metres over one stretch from a fresh state: those of J_G and
     ``sensed_true_local`` in their anchors, the others in the left camera."""
-    inertial = model.inertial(torch.from_numpy(inputs.imu_features[rows])[None])
+    imu_features = torch.from_numpy(inputs.imu_features[rows])
+    inertial = model.inertial(imu_features[None])
     found = {"imu": inertial.joints_imu[0]}
     if images is not None:
         rig = (inputs.rays, inputs.origins, inputs.axes)
         rays, origins, axes = map(torch.from_numpy, rig)
-        view_valid = torch.from_numpy(inputs.view_valid[rows])
+        sensed = {
+            "view_valid": torch.from_numpy(inputs.view_valid[rows]),
+            "joints_imu": inertial.joints_imu[0],
+            "imu_tokens": inertial.tokens[0],
+            "imu_features": imu_features,
+        }
         parts = []
         for start in range(0, len(images), _CHUNK):
             chunk = slice(start, start + _CHUNK)
@@ -130,9 +135,7 @@ def _stretch(
                 _fused(
                     model,
                     images[chunk],
-                    view_valid[chunk],
-                    inertial.joints_imu[0, chunk],
-                    inertial.tokens[0, chunk],
+                    {name: tensor[chunk] for name, tensor in sensed.items()},
                     (rays, origins, axes),
                     {name: tensor[chunk] for name, tensor in truth.items()},
                 )
@@ -197,5 +200,10 @@ def stage_errors(model: SameModel, sequence: SequenceReader, with_images: bool) 
         FEATURE_STRIDE * np.linalg.norm(found["joints_2d"] - joints_2d, axis=-1),
         visible.astype(np.float64),
         found["visibility"].astype(np.float64),
-        rotation_errors_deg(sequence, inputs.frames, predicted),
+        rotation_errors_deg(
+            predicted,
+            inputs.joints_world,
+            inputs.timestamps_ns,
+            np.asarray(sequence.sensed_orientation)[inputs.frames].astype(np.float64),
+        ),
     )
