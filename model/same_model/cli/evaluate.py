@@ -56,6 +56,8 @@ class EvalCommand:
     """CPU threads; default: the library's choice."""
     backend: str = "auto"
     """Backend that runs a bundle."""
+    precision: str = "auto"
+    """Precision in which a bundle runs: auto is what an app gets, fp32 what a checkpoint does."""
     metrics: MetricsConfig = field(default_factory=MetricsConfig)
 
 
@@ -69,7 +71,8 @@ def _predictor(command: EvalCommand) -> Predictor:
         return SavedPoses(source)
     from same_runtime.tracker import TrackerOptions
 
-    return StreamingPredictor(source, command.backend, TrackerOptions(threads=command.threads))
+    options = TrackerOptions(threads=command.threads, precision=command.precision)
+    return StreamingPredictor(source, command.backend, options)
 
 
 def _sequences(

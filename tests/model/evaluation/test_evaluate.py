@@ -71,7 +71,7 @@ def test_streaming_through_a_bundle_gives_the_offline_metrics(
 ):
     """Every metric of same-eval, also under losses, to 0.1 mm."""
     for source, name in ((checkpoint, "offline"), (exported_bundle, "streaming")):
-        run(EvalCommand(source, data, tmp_path / name, losses=True, videos=0))
+        run(EvalCommand(source, data, tmp_path / name, losses=True, videos=0, precision="fp32"))
     assert_same_metrics(tmp_path / "offline", tmp_path / "streaming")
 
 
@@ -97,7 +97,7 @@ def test_streaming_through_the_shipped_bundle_gives_its_checkpoints_metrics(
     rig = CameraRig.from_dict(bundle.manifest.rig)
     write_sequence(tmp_path / "data" / "clip", rig, 70, seed=4, split="protocol1")
     for source, name in ((shipped_checkpoint, "offline"), (demo_bundle(), "streaming")):
-        run(EvalCommand(source, tmp_path / "data", tmp_path / name, videos=0))
+        run(EvalCommand(source, tmp_path / "data", tmp_path / name, videos=0, precision="fp32"))
     assert_same_metrics(tmp_path / "offline", tmp_path / "streaming")
 
 
