@@ -37,34 +37,30 @@ class Upright(nn.Module):
         super().__init__()
         R_upright_standing = standing_camera_axes().T
         up = R_upright_standing.T @ np.array([0.0, 1.0, 0.0])
-        # v = u x up and its cross-product matrix are linear in u.
-        cross = np.cross(np.eye(3), up)
-        skew = np.cross(cross[:, None, :], np.eye(3)[None]).transpose(0, 2, 1)
-        linear = up[:, None, None] * np.eye(3) + skew
-        for name, value in (
-            ("up", up),
-            ("cross", cross),
-            ("linear", linear.reshape(3, 9)),
-            ("R_upright_standing", R_upright_standing),
-        ):
+        # With v = u x up the shortest rotation is cos 1 + [v]x + v v^T / (1 + cos), in which all
+        # but the last term is linear in u. Row i of the table is what u's i-th coordinate brings
+        # to v, to v turned upright, to the linear terms turned upright, and to cos.
+        v = np.cross(np.eye(3), up)
+        skew = np.cross(v[:, None, :], np.eye(3)[None]).transpose(0, 2, 1)
+        linear = R_upright_standing @ (up[:, None, None] * np.eye(3) + skew)
+        table = np.hstack([v, v @ R_upright_standing.T, linear.reshape(3, 9), up[:, None]])
+        self.up: Tensor
+        self.table: Tensor
+        self.turns: Tensor
+        for name, value in (("up", up), ("table", table)):
             self.register_buffer(name, torch.from_numpy(value.astype(np.float32)), persistent=False)
         self.register_buffer("turns", _turning_slots(), persistent=False)
-        self.up: Tensor
-        self.cross: Tensor
-        self.linear: Tensor
-        self.R_upright_standing: Tensor
-        self.turns: Tensor
 
     def rotation(self, imu_features: Tensor) -> Tensor:
         """``R_upright_cam`` (..., 3, 3) float32 of tokens (..., N, 16); a head without a valid
         token counts as one that stands."""
         head = imu_features[..., 0, :]
         up = head[..., _UP] + (1.0 - head[..., _VALID:]) * self.up.float()
-        cosine = (up @ self.up.float())[..., None, None]
-        v = up @ self.cross.float()
-        turn = (up @ self.linear.float()).unflatten(-1, (3, 3))
-        turn = turn + v[..., :, None] * v[..., None, :] / (1.0 + cosine).clamp(min=_LEAST)
-        return self.R_upright_standing.float() @ turn
+        # Not a matrix product, whose constants an NPU would round to 8 bits.
+        parts = (up[..., :, None] * self.table.float()).sum(dim=-2)
+        v, v_upright, linear, cosine = parts.split([3, 3, 9, 1], dim=-1)
+        v = v / (1.0 + cosine).clamp(min=_LEAST)
+        return linear.unflatten(-1, (3, 3)) + v_upright[..., :, None] * v[..., None, :]
 
     def turned(self, imu_features: Tensor, R_upright_cam: Tensor) -> Tensor:
         """Tokens (..., N, 16) with their vectors in the upright axes."""
