@@ -119,6 +119,9 @@ class TrainConfig:
     ablation: str = "full"
     """A row of the paper's Tables 1-4: full, no_sa_mvf, no_ma_mmf, no_ttn, none, imu_only,
     stereo_only, imu_left, no_ground or meposer."""
+    pose_frame: Literal["upright", "camera"] | None = None
+    """Axes in which the inertial and the fusion stage work, see ``ModelConfig``; None: those of the
+    checkpoints that the run starts from, else upright."""
     end_to_end: bool = False
     """Joint stage: train the backbones too, from the images."""
     init: InitFrom = field(default_factory=InitFrom)

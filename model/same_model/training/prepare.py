@@ -1,5 +1,6 @@
 """From a configuration to a stage that is ready to train."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -45,12 +46,16 @@ def initial_model(config: TrainConfig) -> SameModel:
 
     Raises ``CheckpointError`` for a checkpoint whose stage does not fit the network.
     """
-    model = SameModel(model_config(config))
-    for name in ("all", "visual", "inertial", "fusion", "temporal"):
-        path: Path | None = getattr(config.init, name)
-        if path is None:
-            continue
-        source = load_checkpoint(path)
+    paths: dict[str, Path] = {
+        name: path
+        for name in ("all", "visual", "inertial", "fusion", "temporal")
+        if (path := getattr(config.init, name)) is not None
+    }
+    sources = {name: load_checkpoint(path) for name, path in paths.items()}
+    pose_frame = _pose_frame(config, sources)
+    model = SameModel(replace(model_config(config), pose_frame=pose_frame))
+    for name, source in sources.items():
+        path = paths[name]
         into, out_of = (
             (model, source)
             if name == "all"
@@ -67,6 +72,24 @@ def initial_model(config: TrainConfig) -> SameModel:
                 f"{config.ablation}: {str(error).splitlines()[-1].strip()}"
             ) from None
     return model
+
+
+def _pose_frame(config: TrainConfig, sources: Mapping[str, SameModel]) -> str:
+    """The weights of either frame have the same names and shapes, so that only this tells."""
+    frames = {
+        f"init.{name}": source.config.pose_frame
+        for name, source in sources.items()
+        if name in ("all", "inertial", "fusion")
+    }
+    if config.pose_frame is not None:
+        frames["pose_frame"] = config.pose_frame
+    if len(set(frames.values())) > 1:
+        said = ", ".join(f"{name} {frame}" for name, frame in frames.items())
+        raise CheckpointError(
+            f"init: expected inertial and fusion weights of one pose frame, got {said}; train the "
+            "others anew"
+        )
+    return next(iter(frames.values()), model_config(config).pose_frame)
 
 
 def _backbone_cache(

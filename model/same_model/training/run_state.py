@@ -20,7 +20,7 @@ _Paths = Literal["places", "spelled", "beside"]
 # Fields that may differ between the halves of an interrupted run without changing its result.
 _FREE_FIELDS = ("out", "cache", "save_every", "validate_every", "threads", "device")
 # Fields that came later, at the value with which a run is what it was before them.
-_LATER_FIELDS = {"end_to_end": False}
+_LATER_FIELDS = {"end_to_end": False, "pose_frame": None}
 
 
 def run_digest(config: TrainConfig, paths: _Paths = "places") -> str:

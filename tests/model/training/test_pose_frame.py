@@ -1,0 +1,54 @@
+"""Weights of one pose frame are never taken for those of the other: names and shapes are alike."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from same_engines.errors import CheckpointError
+from same_model.checkpoint import save_checkpoint
+from same_model.config import PRESETS
+from same_model.same_network import SameModel
+from same_model.training.config import InitFrom, TrainConfig
+from same_model.training.prepare import initial_model
+
+LITE = PRESETS["lite"]
+
+
+@pytest.fixture(scope="module")
+def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("checkpoints")
+    paths = {frame: folder / f"{frame}.safetensors" for frame in ("upright", "camera")}
+    for frame, path in paths.items():
+        save_checkpoint(path, SameModel(replace(LITE, pose_frame=frame)))
+    return paths
+
+
+def settings(pose_frame: str | None = None, **init: Path) -> TrainConfig:
+    return TrainConfig(
+        "fusion", Path("data"), Path("run"), pose_frame=pose_frame, init=InitFrom(**init)
+    )
+
+
+@pytest.mark.parametrize("frame", ["upright", "camera"])
+def test_a_run_goes_on_in_the_frame_it_starts_from(
+    checkpoints: dict[str, Path], frame: str
+) -> None:
+    for name in ("all", "inertial", "fusion"):
+        assert initial_model(settings(**{name: checkpoints[frame]})).config.pose_frame == frame
+    assert initial_model(settings(pose_frame=frame)).config.pose_frame == frame
+
+
+def test_a_fresh_run_is_upright_and_vision_serves_either(checkpoints: dict[str, Path]) -> None:
+    assert initial_model(settings()).config.pose_frame == "upright"
+    seeing = settings(visual=checkpoints["camera"], temporal=checkpoints["camera"])
+    assert initial_model(seeing).config.pose_frame == "upright"
+
+
+def test_frames_that_do_not_go_together_are_refused(checkpoints: dict[str, Path]) -> None:
+    mixed = settings(inertial=checkpoints["camera"], fusion=checkpoints["upright"])
+    with pytest.raises(CheckpointError, match=r"init\.inertial camera, init\.fusion upright"):
+        initial_model(mixed)
+    asked = settings(pose_frame="upright", all=checkpoints["camera"])
+    with pytest.raises(CheckpointError, match=r"init\.all camera, pose_frame upright"):
+        initial_model(asked)
