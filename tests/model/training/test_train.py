@@ -145,12 +145,22 @@ def test_the_concatenating_baseline_trains_and_is_evaluated(data, tmp_path):
 def test_runs_from_before_a_setting_existed_go_on(data, tmp_path):
     """A later field at its default leaves the digest, by which a run is known, as it was."""
     config = settings("joint", data, tmp_path)
-    old = {name: value for name, value in asdict(config).items() if name != "end_to_end"}
-    for name in ("out", "cache", "save_every", "validate_every", "threads", "device"):
+    old = asdict(config)
+    for name in (
+        "end_to_end",
+        "pose_frame",
+        "out",
+        "cache",
+        "save_every",
+        "validate_every",
+        "threads",
+        "device",
+    ):
         del old[name]
     text = json.dumps(old, sort_keys=True, default=str)
     assert run_digest(config) == hashlib.sha256(text.encode()).hexdigest()
     assert run_digest(config) != run_digest(replace(config, end_to_end=True))
+    assert run_digest(config) != run_digest(replace(config, pose_frame="camera"))
 
 
 @pytest.mark.parametrize("stage", ["visual", "inertial"])
