@@ -19,6 +19,7 @@ from same_export.operator.node import (
     register_schema,
     translation_table,
 )
+from same_model.network.fusion import FusionStage
 from same_model.network.inertial import LstmState
 from same_model.network.temporal import shift_window
 from same_model.same_network import SameModel
@@ -138,8 +139,13 @@ def for_precision(model: SameModel, precision: str) -> SameModel:
     """
     model = copy.deepcopy(model).eval().float()
     if precision == "fp16":
+        fusion = model.fusion
+        upright = copy.deepcopy(fusion.upright) if isinstance(fusion, FusionStage) else None
         model.visual.half()
-        model.fusion.half()
+        fusion.half()
+        if isinstance(fusion, FusionStage):
+            # Of coordinates: rounded, the turn back would not undo the turn.
+            fusion.upright = upright
     return model
 
 

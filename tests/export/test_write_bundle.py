@@ -23,6 +23,7 @@ from same_engines.bundle.plans import (
 from same_engines.errors import ExportError
 from same_export import parity, write_bundle
 from same_export.operator.node import DOMAIN, NAME
+from same_export.stages import for_precision
 from same_runtime.camera import CameraRig
 
 
@@ -160,3 +161,11 @@ def test_the_concatenating_baseline_is_refused(tmp_path: Path, small_rig: Camera
 
 def test_tolerance_is_the_promised_one() -> None:
     assert parity.TOLERANCE["fp32"] == 1e-4
+
+
+def test_half_precision_turns_upright_as_exactly_as_single() -> None:
+    model = tiny_model()
+    whole, half = (for_precision(model, precision).fusion for precision in ("fp32", "fp16"))
+    assert next(half.parameters()).dtype == torch.float16
+    for name, constant in whole.upright.named_buffers():
+        assert torch.equal(getattr(half.upright, name), constant), name
