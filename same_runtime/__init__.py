@@ -11,6 +11,7 @@ from same_engines.errors import (
     TimestampError,
 )
 from same_runtime.calibration.calibration import Calibration
+from same_runtime.calibration.profile import UserProfile
 from same_runtime.camera import CameraRig, FisheyeCamera
 from same_runtime.conventions import JOINT_NAMES
 from same_runtime.ingestion.clock_sync import EstimatedClock, GivenClock
@@ -57,5 +58,6 @@ __all__ = [
     "StereoFrame",
     "TimestampError",
     "TrackerOptions",
+    "UserProfile",
     "__version__",
 ]

@@ -7,6 +7,7 @@ from typing import Final
 from same_engines.errors import InvalidInputError
 from same_engines.field_checks import checked_choice, checked_flag, checked_number
 from same_engines.json_values import whole_number
+from same_runtime.calibration.profile import UserProfile
 from same_runtime.ingestion.clock_sync import EstimatedClock, GivenClock, check_clocks
 from same_runtime.samples import check_timestamp_ns
 from same_runtime.skeleton.one_euro import OneEuro
@@ -60,6 +61,8 @@ class TrackerOptions:
     plant_feet: bool = False
     """Hold the toes of a foot that stands where they are, and both feet above the floor, by
     bending the legs; the body stays where it is. With ``solve_rotations``."""
+    profile: UserProfile | None = None
+    """What was calibrated in an earlier session: ``UserProfile.load(path)``."""
     smoothing: OneEuro | None = None
     """Filter that takes jitter out of the poses and adds delay: see ``docs/skeleton.md``."""
 
@@ -75,6 +78,10 @@ class TrackerOptions:
         if self.smoothing is not None and not isinstance(self.smoothing, OneEuro):
             raise InvalidInputError(
                 f"smoothing: expected OneEuro or None, got {type(self.smoothing).__name__}"
+            )
+        if self.profile is not None and not isinstance(self.profile, UserProfile):
+            raise InvalidInputError(
+                f"profile: expected UserProfile or None, got {type(self.profile).__name__}"
             )
         if self.threads is not None:
             checked["threads"] = whole_number("threads", self.threads, 1, 256)

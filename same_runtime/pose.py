@@ -46,6 +46,7 @@ class Reason(Enum):
     IMPLAUSIBLE_HEAD = "the head is where, or as, no head can be: a wrong unit, frame or order"
     IMPLAUSIBLE_CONTROLLER = "a controller is out of an arm's reach of the head"
     IMPLAUSIBLE_LEG = "a leg tracker turns or accelerates as no leg does"
+    MOUNT_CHANGED = "a leg tracker no longer sits as it was calibrated: slipped, turned or swapped"
     IMPLAUSIBLE_POSE = "the estimated body has bones that nobody has, or is below the floor"
 
 

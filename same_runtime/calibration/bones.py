@@ -31,14 +31,7 @@ class Bones:
 
     def set(self, lengths_m: NDArray[np.float64]) -> None:
         """Give the lengths: (22,) from each joint's parent, 0.01..1 m."""
-        lengths = float_vector("lengths_m", lengths_m, NUM_JOINTS)
-        if not _human(lengths):
-            raise InvalidInputError(
-                f"lengths_m: expected ({NUM_JOINTS},) of {_SHORTEST_M:g}..{_LONGEST_M:g} metres, "
-                f"got {shown(lengths_m)}"
-            )
-        lengths[0] = 0.0
-        self.lengths_m = read_only_copy(lengths)
+        self.lengths_m = checked_lengths("lengths_m", lengths_m)
 
     def update(self, pose: Pose) -> None:
         """Take one pose; only VALID ones count, and at first only upright ones: of a body that
@@ -68,6 +61,18 @@ class Bones:
         if lengths is None or not pose.joints_world.any():
             return pose
         return pose.with_joints(with_bone_lengths(pose.joints_world, lengths))
+
+
+def checked_lengths(name: str, lengths_m: object) -> NDArray[np.float64]:
+    """``lengths_m`` as (22,) read-only, 0 for the pelvis. Raises ``InvalidInputError``."""
+    lengths = float_vector(name, lengths_m, NUM_JOINTS)
+    if not _human(lengths):
+        raise InvalidInputError(
+            f"{name}: expected ({NUM_JOINTS},) of {_SHORTEST_M:g}..{_LONGEST_M:g} metres, "
+            f"got {shown(lengths_m)}"
+        )
+    lengths[0] = 0.0
+    return read_only_copy(lengths)
 
 
 def _human(lengths_m: NDArray[np.float64]) -> bool:

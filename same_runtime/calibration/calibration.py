@@ -1,17 +1,23 @@
 """What differs from user to user and day to day: height, bones, leg straps, floor, forward."""
 
+import logging
 import warnings
 
 import numpy as np
 from numpy.typing import NDArray
 
+from same_engines.errors import InvalidInputError
+from same_engines.json_values import shown
 from same_runtime._core import DeviceStates, FrameAssembler, Ingestion
 from same_runtime.calibration.bones import Bones
 from same_runtime.calibration.floor_and_forward import Floor, Forward
 from same_runtime.calibration.height import Height
 from same_runtime.calibration.leg_mounting import LegMounting
+from same_runtime.calibration.profile import UserProfile, now_utc
 from same_runtime.calibration.state import CalibrationState
 from same_runtime.pose import Pose
+
+_log = logging.getLogger("same")
 
 
 class Calibration:
@@ -22,10 +28,15 @@ class Calibration:
     """
 
     def __init__(
-        self, assembler: FrameAssembler, ingestion: Ingestion, hold_bone_lengths: bool = False
+        self,
+        assembler: FrameAssembler,
+        ingestion: Ingestion,
+        hold_bone_lengths: bool = False,
+        rig: str = "",
     ) -> None:
         self._assembler = assembler
         self._hold_bone_lengths = hold_bone_lengths
+        self._rig = rig
         self._height = Height()
         self._bones = Bones()
         self._legs = LegMounting(ingestion)
@@ -53,6 +64,12 @@ class Calibration:
     def legs_state(self) -> CalibrationState:
         """State of what ``start_legs`` measures."""
         return self._legs.state
+
+    @property
+    def legs_changed(self) -> bool:
+        """Whether a leg sensor does not sit any more as it was measured or given, or has drifted
+        that far; poses are LIMITED (``Reason.MOUNT_CHANGED``) then. ``start_legs`` mends it."""
+        return self._legs.changed
 
     @property
     def floor_state(self) -> CalibrationState:
@@ -107,11 +124,40 @@ class Calibration:
         on the floor the origin. Raises ``InvalidInputError`` while the head is not tracked."""
         self._forward.recentre(states, keep_place)
 
+    def profile(self, user: str = "") -> UserProfile:
+        """What is calibrated by now, to be saved for the next session. ``user``: whose it is."""
+        floor_known = self.floor_state is not CalibrationState.DEFAULT
+        return UserProfile(
+            user,
+            now_utc(),
+            self._rig,
+            self.user_height_m,
+            self.bone_lengths_m,
+            self._legs.straps,
+            self._assembler.ground_y if floor_known else None,
+        )
+
+    def use(self, profile: UserProfile) -> None:
+        """Take what ``profile`` holds instead of measuring it; its floor only with the headset
+        that it is of. Raises ``InvalidInputError`` for what is no ``UserProfile``."""
+        if not isinstance(profile, UserProfile):
+            raise InvalidInputError(f"profile: expected a UserProfile, got {shown(profile)}")
+        if profile.height_m is not None:
+            self._height.set(profile.height_m)
+        if profile.bone_lengths_m is not None:
+            self._bones.set(profile.bone_lengths_m)
+        if profile.leg_straps is not None:
+            self._legs.give(profile.leg_straps)
+        if profile.floor_y_m is not None and profile.rig == self._rig:
+            self._floor.set(profile.floor_y_m)
+        elif profile.floor_y_m is not None:
+            _log.warning("the profile is of another headset: its floor is not used")
+
     def update(self, pose: Pose, states: DeviceStates) -> None:
         """Take one estimate, in the world, into what is being measured."""
         self._height.update(states, self._assembler.ground_y)
         self._bones.update(pose)
-        self._legs.update(states)
+        self._legs.update(states, self._assembler.ground_y)
 
     def in_user_frame(self, pose: Pose) -> Pose:
         """``pose`` with the user's bone lengths, if they are held, in the user's frame."""

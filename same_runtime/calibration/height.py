@@ -10,8 +10,8 @@ from same_runtime.calibration.state import CalibrationState
 
 EYE_HEIGHT_SHARE: Final = 0.936
 """Height of the eyes over stature (Winter, Biomechanics and Motor Control, 2009, fig. 4.1)."""
-_LOWEST_M: Final = 0.8
-_HIGHEST_M: Final = 2.5
+LOWEST_M: Final = 0.8
+HIGHEST_M: Final = 2.5
 _UPRIGHT_COS: Final = np.cos(np.deg2rad(20.0))
 _SAMPLES: Final = 120
 
@@ -26,7 +26,7 @@ class Height:
 
     def set(self, height_m: float) -> None:
         """Give the stature, 0.8..2.5 m."""
-        height_m = checked_number("height_m", height_m, _LOWEST_M, _HIGHEST_M, "metres")
+        height_m = checked_number("height_m", height_m, LOWEST_M, HIGHEST_M, "metres")
         self.user_height_m, self.state = height_m, CalibrationState.GIVEN
 
     def update(self, states: DeviceStates, ground_y_m: float) -> None:
@@ -40,7 +40,7 @@ class Height:
         if states.upwards(0) < _UPRIGHT_COS:
             return
         head_height_m = float(states.position(0)[1]) - ground_y_m
-        if not _LOWEST_M <= head_height_m / EYE_HEIGHT_SHARE <= _HIGHEST_M:
+        if not LOWEST_M <= head_height_m / EYE_HEIGHT_SHARE <= HIGHEST_M:
             return
         self._head_heights.append(head_height_m)
         if len(self._head_heights) >= _SAMPLES:

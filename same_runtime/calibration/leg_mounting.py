@@ -1,4 +1,5 @@
-"""How the leg sensors are strapped on, from a short upright stand."""
+"""How the leg sensors are strapped on: from a short upright stand, or given; and whether they
+still are."""
 
 import logging
 import threading
@@ -8,6 +9,9 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from same_runtime._core import DeviceStates, Ingestion, LookupKind, floor_anchor
+from same_runtime.calibration.height import HIGHEST_M, LOWEST_M
+from same_runtime.calibration.mount_watch import OUTWARD_RAD, mount_watches
+from same_runtime.calibration.profile import LegStraps
 from same_runtime.calibration.state import CalibrationState
 from same_runtime.conventions import DEVICES, LEG_DEVICES
 
@@ -15,8 +19,6 @@ _log = logging.getLogger("same")
 
 _STAND_NS: Final = 1_500_000_000
 _STILL_RAD: Final = np.deg2rad(8.0)
-_OUTWARD_RAD: Final = {"leg_left": np.deg2rad(30.0), "leg_right": np.deg2rad(-30.0)}
-"""Where on the shin the sensor sits, turned outward from straight ahead: mid of the training's."""
 
 
 class LegMounting:
@@ -26,19 +28,48 @@ class LegMounting:
         self._ingestion = ingestion
         self._lock = threading.Lock()
         self._standing: list[tuple[int, float, dict[str, Rotation]]] = []
+        self._head_heights_m: list[float] = []
+        self._straps: LegStraps | None = None
+        self._watches = mount_watches()
         self.state = CalibrationState.DEFAULT
+
+    @property
+    def straps(self) -> LegStraps | None:
+        """As measured or given; None before."""
+        return self._straps
+
+    @property
+    def changed(self) -> bool:
+        """Whether a sensor sits otherwise than it was measured or given."""
+        return any(watch.changed for watch in self._watches)
+
+    def give(self, straps: LegStraps) -> None:
+        """Take what was measured before."""
+        with self._lock:
+            for device, mounting in straps.mountings_xyzw.items():
+                index = DEVICES.index(device)
+                yaw_rad, _ = self._ingestion.leg_correction(index)
+                self._ingestion.set_leg_correction(index, yaw_rad, mounting)
+            self._set(straps, CalibrationState.GIVEN)
 
     def start(self) -> None:
         """Begin a measurement, anew if one is under way."""
         with self._lock:
-            self._standing = []
+            self._standing, self._head_heights_m = [], []
             self.state = CalibrationState.COLLECTING
 
-    def update(self, states: DeviceStates) -> None:
-        """Take the devices at one frame into a running measurement; the last one applies it."""
+    def update(self, states: DeviceStates, ground_y_m: float) -> None:
+        """Take the devices at one frame into a running measurement; the last one applies it. The
+        floor is at ``ground_y_m``."""
+        head_height_m = float(states.position(0)[1]) - ground_y_m
         with self._lock:
             if self.state is CalibrationState.COLLECTING:
+                self._head_heights_m.append(head_height_m)
                 self._measure(states)
+            elif self._straps is not None:
+                share = head_height_m / self._straps.head_height_m
+                for watch in self._watches:
+                    watch.update(states, share)
 
     def _measure(self, states: DeviceStates) -> None:
         legs = {
@@ -58,8 +89,12 @@ class LegMounting:
             return
         if states.timestamp_ns - first_ns >= _STAND_NS:
             self._apply()
-            self.state = CalibrationState.DONE
-            self._standing = []
+            self._standing, self._head_heights_m = [], []
+
+    def _set(self, straps: LegStraps, state: CalibrationState) -> None:
+        self._straps, self.state = straps, state
+        for watch in self._watches:
+            watch.reset()
 
     def _fail(self, why: str) -> None:
         self.state = CalibrationState.FAILED
@@ -68,13 +103,15 @@ class LegMounting:
     def _apply(self) -> None:
         headings = np.array([heading for _, heading, _ in self._standing])
         heading = float(np.angle(np.exp(1j * headings).mean()))
+        mountings = {}
         for device in LEG_DEVICES:
             index = DEVICES.index(device)
             believed = Rotation.concatenate([legs[device] for _, _, legs in self._standing]).mean()
-            expected = Rotation.from_euler("y", heading + _OUTWARD_RAD[device])
+            expected = Rotation.from_euler("y", heading + OUTWARD_RAD[device])
             yaw, mounting = self._ingestion.leg_correction(index)
             # What was believed already has the former correction in it.
             more = believed.inv() * expected
-            self._ingestion.set_leg_correction(
-                index, yaw, (Rotation.from_quat(mounting) * more).as_quat()
-            )
+            mountings[device] = (Rotation.from_quat(mounting) * more).as_quat()
+            self._ingestion.set_leg_correction(index, yaw, mountings[device])
+        head_height_m = float(np.clip(np.median(self._head_heights_m), LOWEST_M / 2, HIGHEST_M))
+        self._set(LegStraps(head_height_m, mountings), CalibrationState.DONE)

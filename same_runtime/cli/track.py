@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from same_engines.errors import InvalidInputError, RecordingError
+from same_runtime.calibration.profile import UserProfile
 from same_runtime.cli.command import run_command
 from same_runtime.cli.outputs import check_formats, opened_outputs, write_files
 from same_runtime.cli.preview import draw_frame, save_animation, save_contact_sheet
@@ -72,6 +73,13 @@ class TrackCommand:
     """With --view: the address to serve on; 127.0.0.1 is this machine alone."""
     view_port: int = PORT
     """With --view: the port to serve on; 0 takes a free one."""
+    profile: Path | None = None
+    """User profile to start with: bone lengths, height, leg straps and floor that --save-profile
+    or the application wrote."""
+    save_profile: Path | None = None
+    """Where to write the user profile, with what was measured by the end."""
+    user: str = ""
+    """With --save-profile: whose it is."""
     send: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
     """Where to send every pose; may be given several times: vmc://HOST:PORT for VTuber programs,
     vrchat://HOST:PORT?trackers=hip,feet for VRChat, vmt://HOST for SteamVR. With --live in real
@@ -110,7 +118,7 @@ def _track_all(command: TrackCommand, recording: Recording, outputs: Sequence[Ou
     errors_mm: list[float] = []
     strips: list[Image.Image] = []
     stride = max(1, -(-recording.num_frames // _MAX_ANIMATION_STRIPS))
-    options = TrackerOptions(precision=command.precision, threads=command.threads)
+    options = _tracker_options(command)
     console = Console()
     with SamePoseTracker(
         command.bundle or demo_bundle(), recording.rig, command.backend, options
@@ -132,6 +140,7 @@ def _track_all(command: TrackCommand, recording: Recording, outputs: Sequence[Ou
         why = replay.why_refused.get(FRAME_STREAM, "it holds none")
         raise RecordingError(f"{recording.path}: no frame could be tracked: {why}")
     _write(command, poses)
+    _save_profile(command, tracker, console)
     if strips:
         step = max(1, len(strips) // _SHEET_STRIPS)
         save_contact_sheet(strips[::step][:_SHEET_STRIPS], command.out / "preview.png")
@@ -146,7 +155,7 @@ def _track_all(command: TrackCommand, recording: Recording, outputs: Sequence[Ou
 def _track_live(command: TrackCommand, recording: Recording, outputs: Sequence[Output]) -> None:
     if command.preview:
         raise InvalidInputError("--preview draws replays without --live")
-    options = TrackerOptions(precision=command.precision, threads=command.threads)
+    options = _tracker_options(command)
     console = Console()
     with SamePoseTracker(
         command.bundle or demo_bundle(), recording.rig, command.backend, options
@@ -163,6 +172,7 @@ def _track_live(command: TrackCommand, recording: Recording, outputs: Sequence[O
         if not run.poses:
             raise RecordingError(f"{recording.path}: ended before the first pose")
         _write(command, run.poses)
+        _save_profile(command, tracker, console)
         print_stats(console, run.stats)
         _report(console, run.poses, run.errors_mm, Counter(run.refused), tracker)
 
@@ -170,6 +180,17 @@ def _track_live(command: TrackCommand, recording: Recording, outputs: Sequence[O
 def _viewer(command: TrackCommand, tracker: SamePoseTracker) -> WebViewer:
     rig = tracker.rig if command.view_images else None
     return WebViewer(command.view_host, command.view_port, tracker.stats, rig)
+
+
+def _tracker_options(command: TrackCommand) -> TrackerOptions:
+    profile = UserProfile.load(command.profile) if command.profile is not None else None
+    return TrackerOptions(command.precision, command.threads, profile=profile)
+
+
+def _save_profile(command: TrackCommand, tracker: SamePoseTracker, console: Console) -> None:
+    if command.save_profile is not None:
+        tracker.calibration.profile(command.user).save(command.save_profile)
+        console.print(f"wrote the user profile {command.save_profile}", highlight=False)
 
 
 def _write(command: TrackCommand, poses: Sequence[Pose]) -> None:

@@ -9,6 +9,7 @@ from same_engines import Engine
 from same_engines.bundle.config import BundleConfig
 from same_runtime._core import Ingestion, PushStatus, Synchroniser
 from same_runtime.calibration.calibration import Calibration
+from same_runtime.calibration.profile import rig_name
 from same_runtime.camera import CameraRig
 from same_runtime.conventions import DEVICES
 from same_runtime.estimation.estimator import Estimator, Image
@@ -63,7 +64,9 @@ class Pipeline:
         self.clock_watch = ClockWatch(ingestion)
         assembler = self._estimator.assembler
         hold_here = options.hold_bone_lengths and not options.solve_rotations
-        self.calibration = Calibration(assembler, ingestion, hold_here)
+        self.calibration = Calibration(assembler, ingestion, hold_here, rig_name(rig))
+        if options.profile is not None:
+            self.calibration.use(options.profile)
         self.finisher, self.display_finisher = (
             PoseFinisher(options, self.calibration, lambda: assembler.ground_y) for _ in range(2)
         )
@@ -237,6 +240,7 @@ class Pipeline:
             (Reason.OVERLOADED, overloaded),
             (Reason.OTHER_CLOCK, bool(self.clock_watch.off_clock())),
             (Reason.VIEW_SKEW, skewed),
+            (Reason.MOUNT_CHANGED, self.calibration.legs_changed),
         )
         return tuple(reason for reason, applies in found if applies)
 
