@@ -8,6 +8,7 @@ from scipy.spatial.transform import Rotation
 from same_runtime.conventions import JOINT_NAMES, JOINT_PARENTS
 from same_runtime.pose import Pose, PoseStatus
 from same_runtime.skeleton.rest_pose import REST_OFFSETS_M
+from same_runtime.skeleton.skeleton import Skeleton
 
 FRAME_NS = 11_111_111
 
@@ -56,3 +57,10 @@ def random_turns(rng: np.random.Generator) -> dict[str, Rotation]:
             angle = np.deg2rad(rng.uniform(0, largest))
             turns[name] = Rotation.from_rotvec(axis / np.linalg.norm(axis) * angle)
     return turns
+
+
+def steps_deg(skeletons: list[Skeleton]) -> np.ndarray:
+    """(n - 1, 22) how far each joint turned in the world from one pose to the next."""
+    q = np.stack([s.rotations_world for s in skeletons])
+    cosines = np.abs((q[1:] * q[:-1]).sum(axis=-1))
+    return np.rad2deg(2 * np.arccos(np.minimum(cosines, 1.0)))
