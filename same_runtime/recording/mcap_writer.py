@@ -148,11 +148,9 @@ class RecordingWriter:
         content = {"frame_id": "world", "status": status, "positions": joints.tolist()}
         self._write(topic, "same.Joints", timestamp_ns, content, None)
 
-    def write_message(
-        self, topic: str, schema: str, timestamp_ns: int, content: dict[str, Any]
-    ) -> None:
-        """Write ``content`` under ``topic``, of one of ``SCHEMAS``."""
-        self._write(topic, schema, timestamp_ns, content, None)
+    def write_encoded(self, topic: str, schema: str, timestamp_ns: int, data: bytes) -> None:
+        """Write ``data``, JSON of one of ``SCHEMAS``, under ``topic``."""
+        self._add(topic, schema, timestamp_ns, timestamp_ns, data)
 
     def close(self) -> None:
         """Finish the file and put it under its name."""
@@ -194,15 +192,21 @@ class RecordingWriter:
         log_time = timestamp_ns
         if arrival_ns is not None:
             log_time = check_timestamp_ns("arrival_ns", arrival_ns)
+        data = json.dumps({"timestamp": message_time(timestamp_ns), **content}).encode()
+        self._add(topic, schema, timestamp_ns, log_time, data)
+
+    def _add(
+        self, topic: str, schema: str, timestamp_ns: int, log_time_ns: int, data: bytes
+    ) -> None:
         if topic not in self._channels:
             if schema not in self._schemas:
-                data = json.dumps(SCHEMAS[schema]).encode()
-                self._schemas[schema] = self._writer.register_schema(schema, "jsonschema", data)
+                content = json.dumps(SCHEMAS[schema]).encode()
+                self._schemas[schema] = self._writer.register_schema(schema, "jsonschema", content)
             self._channels[topic] = self._writer.register_channel(
                 topic, "json", self._schemas[schema]
             )
-        data = json.dumps({"timestamp": message_time(timestamp_ns), **content}).encode()
-        self._guarded(self._writer.add_message, self._channels[topic], log_time, data, timestamp_ns)
+        channel = self._channels[topic]
+        self._guarded(self._writer.add_message, channel, log_time_ns, data, timestamp_ns)
 
     def _guarded(self, action: Callable[..., Any], *arguments: Any) -> None:
         try:

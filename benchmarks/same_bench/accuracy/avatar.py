@@ -1,11 +1,15 @@
-"""What a skeleton costs, how far feet skate and what smoothing delays: on the demo, as JSON.
+"""What a skeleton and sending it cost, how far feet skate, what smoothing delays: on the demo, as
+JSON.
 
 Run: python -m same_bench.accuracy.avatar
 """
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
+from socket import AF_INET, SOCK_DGRAM, socket
+from tempfile import TemporaryDirectory
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +19,7 @@ from same_runtime.conventions import LOWER_BODY_JOINTS
 from same_runtime.demo import demo_bundle, demo_recording
 from same_runtime.estimation.finishing import PoseSmoother
 from same_runtime.options import TrackerOptions
+from same_runtime.outputs import BvhFile, GlbFile, McapFile, Output, open_output
 from same_runtime.pose import Pose
 from same_runtime.recording import Recording
 from same_runtime.recording.replay import Replay
@@ -22,7 +27,7 @@ from same_runtime.skeleton.one_euro import OneEuro
 from same_runtime.skeleton.rotations import SkeletonSolver
 from same_runtime.tracker import SamePoseTracker
 
-_REPEATS = 20
+_REPEATS, _SEND_REPEATS = 20, 6
 _FIGURES = ("mpjpe", "lower", "foot", "penetration", "jitter", "skating")
 _SMOOTHINGS = {
     "1.0 Hz + 2 Hz per m/s": OneEuro(1.0, 2.0),
@@ -36,7 +41,10 @@ def main() -> None:
     """Track the demo, then print the figures."""
     poses, truth = _tracked_demo()
     times = np.array([pose.timestamp_ns for pose in poses])
-    report: dict[str, object] = {"solve_us_a_pose": _solve_us(poses)}
+    report: dict[str, object] = {
+        "solve_us_a_pose": _solve_us(poses),
+        "send_us_a_pose": _send_us(poses),
+    }
     as_estimated = np.stack([pose.joints_world for pose in poses])
     bodies = {
         "as estimated": as_estimated,
@@ -83,6 +91,32 @@ def _solve_us(poses: Sequence[Pose]) -> dict[str, dict[str, float]]:
             "median": round(float(np.median(took)), 1),
             "least": round(min(took), 1),
         }
+    return costs
+
+
+def _send_us(poses: Sequence[Pose]) -> dict[str, float]:
+    """Least processor time of each output, its file's closing counted in."""
+    costs: dict[str, float] = {}
+    with TemporaryDirectory() as folder, socket(AF_INET, SOCK_DGRAM) as receiver:
+        receiver.bind(("127.0.0.1", 0))
+        peer = f"127.0.0.1:{receiver.getsockname()[1]}"
+        openers: dict[str, Callable[[], Output]] = {
+            "mcap": lambda: McapFile(f"{folder}/body.mcap"),
+            "bvh": lambda: BvhFile(f"{folder}/body.bvh"),
+            "glb": lambda: GlbFile(f"{folder}/body.glb"),
+        }
+        for protocol in ("vmc", "vrchat", "vmt"):
+            openers[protocol] = partial(open_output, f"{protocol}://{peer}")
+        for name, opened in openers.items():
+            took = []
+            for _ in range(_SEND_REPEATS):
+                output = opened()
+                began_s = time.process_time()
+                for pose in poses:
+                    output.send(pose)
+                output.close()
+                took.append(1e6 * (time.process_time() - began_s) / len(poses))
+            costs[name] = round(min(took), 1)
     return costs
 
 

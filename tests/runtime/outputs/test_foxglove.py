@@ -55,9 +55,28 @@ def test_transforms_and_scene_give_the_joints_back(tmp_path: Path) -> None:
         np.testing.assert_allclose(joints, pose.joints_world, atol=1e-3)
     for pose, (_, _, content) in zip(poses, topics[SCENE_TOPIC], strict=True):
         (entity,) = content["entities"]
-        points = np.array([[p[a] for a in "xyz"] for p in entity["lines"][0]["points"]])
+        line = entity["lines"][0]
+        points = np.array([[p[a] for a in "xyz"] for p in line["points"]])[line["indices"]]
         bones = [(j, p) for j, p in enumerate(JOINT_PARENTS) if p >= 0]
         np.testing.assert_allclose(points, pose.joints_world[np.ravel(bones)], atol=1e-3)
+
+
+def test_the_joints_are_written_with_every_status(tmp_path: Path) -> None:
+    poses = [
+        body(timestamp_ns=(index + 1) * FRAME_NS, status=status)
+        for index, status in enumerate(PoseStatus)
+    ]
+    nowhere = body(timestamp_ns=10**9, joints_world=np.full((22, 3), np.nan))
+    with McapFile(tmp_path / "body.mcap") as file:
+        for pose in (*poses, nowhere):
+            file.send(pose)
+        assert (file.sent, file.skipped) == (3, 1)
+    written = read(tmp_path / "body.mcap")[POSE_TOPIC]
+    for pose, (_, _, content) in zip(poses, written, strict=True):
+        assert (content["status"], content["frame_id"]) == (pose.status.value, "world")
+        time_ns = content["timestamp"]["sec"] * 10**9 + content["timestamp"]["nsec"]
+        assert time_ns == pose.timestamp_ns
+        np.testing.assert_allclose(content["positions"], pose.joints_world, atol=1e-3)
 
 
 def test_the_status_is_told_by_the_colour(tmp_path: Path) -> None:
