@@ -39,9 +39,10 @@ sanitize: $(VENV)/.dev-installed
 bench: $(VENV)/.dev-installed
 	$(RUN)/same-bench push
 
-# Draws the README's latency picture and table from the report of record.
-figures: $(VENV)/.dev-installed
+# Draws the README's latency picture and table from the report of record, and its moving picture.
+figures: $(VENV)/.dev-installed demo
 	$(RUN)/same-bench figures
+	cp out/demo/preview.webp docs/images/tracked.webp
 
 # Headers with which the tests build the native TensorRT plugin where no SDK is installed.
 TENSORRT_HEADERS := build/tensorrt-headers/NvInfer.h

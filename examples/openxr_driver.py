@@ -1,7 +1,7 @@
 """A device driver: head and controllers of any OpenXR runtime into a started tracker.
 
 Run ``python examples/openxr_driver.py --bundle NAME.same`` with a headless-capable runtime such
-as Monado or SteamVR (``pip install same-runtime[xr]``). Cameras and leg trackers have drivers of
+as Monado or SteamVR (the extra ``xr``). Cameras and leg trackers have drivers of
 their own, which call ``tracker.ingest.frame`` and ``tracker.ingest.leg`` in the same way.
 """
 
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from same_engines.errors import InvalidInputError, SameError
+from same_engines.errors import InvalidInputError, SameError, install_hint
 from same_runtime import Pose, SamePoseTracker
 from same_runtime.cli.command import run_command
 from same_runtime.demo import demo_bundle
@@ -225,7 +225,7 @@ def drive(command: DriverCommand) -> None:
         import xr
         from xr import platform
     except ImportError:
-        raise SameError("pyopenxr is missing: pip install same-runtime[xr]") from None
+        raise SameError(f"pyopenxr is missing: {install_hint('xr')}") from None
     devices = OpenXrDevices(xr, platform)
     with SamePoseTracker(command.bundle or demo_bundle()) as tracker:
         tracker.on_pose(_print_once_a_second())

@@ -1,6 +1,13 @@
 """Real-time full-body tracking for VR headsets: see ``SamePoseTracker``."""
 
 from importlib.metadata import version
+from importlib.util import find_spec
+
+if find_spec("same_runtime._core") is None:
+    raise ImportError(
+        f"same_runtime in {__path__[0]} is source code without its C++ core, which hides an "
+        "installed same_runtime: run from another folder, or install the checkout with pip install"
+    )
 
 from same_engines.errors import (
     BundleError,

@@ -8,6 +8,7 @@ from same_engines.errors import InvalidInputError
 from same_engines.field_checks import checked_choice, checked_flag, checked_number
 from same_engines.json_values import whole_number
 from same_runtime.calibration.profile import UserProfile
+from same_runtime.field_docs import with_field_docs
 from same_runtime.ingestion.clock_sync import EstimatedClock, GivenClock, check_clocks
 from same_runtime.samples import check_timestamp_ns
 from same_runtime.skeleton.one_euro import OneEuro
@@ -22,6 +23,7 @@ _DURATIONS: Final = (
 )
 
 
+@with_field_docs
 @dataclass(frozen=True)
 class TrackerOptions:
     """Settings of a tracker; the defaults suit a headset with 72-120 Hz poses.

@@ -8,7 +8,8 @@ from typing import Final, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from same_runtime.conventions import NUM_DEVICES, NUM_JOINTS
+from same_runtime.conventions import JOINT_NAMES, NUM_DEVICES, NUM_JOINTS
+from same_runtime.field_docs import with_field_docs
 from same_runtime.skeleton.skeleton import Skeleton
 
 Scalar = TypeVar("Scalar", bound=np.generic)
@@ -66,6 +67,7 @@ def gravest_first(reasons: Iterable[Reason]) -> tuple[Reason, ...]:
     return tuple(sorted(reasons, key=lambda reason: reason not in _NO_BODY))
 
 
+_HEAD: Final = JOINT_NAMES.index("head")
 _ARRAYS: Final = (
     "joints_world",
     "joints_cam_left",
@@ -82,7 +84,8 @@ def read_only_copy(array: NDArray[Scalar]) -> NDArray[Scalar]:
     return copy
 
 
-@dataclass(frozen=True, eq=False)
+@with_field_docs
+@dataclass(frozen=True, eq=False, repr=False)
 class Pose:
     """A full-body pose at the time of one frame. The default value is safely INVALID.
 
@@ -93,6 +96,7 @@ class Pose:
     timestamp_ns: int = 0
     """Time of the pose: the frame's mid-exposure time."""
     status: PoseStatus = PoseStatus.INVALID
+    """How far the pose can be trusted."""
     reasons: tuple[Reason, ...] = ()
     """Why the status is not VALID; empty when it is."""
     joints_world: NDArray[np.float64] = field(default_factory=lambda: np.zeros((NUM_JOINTS, 3)))
@@ -120,6 +124,14 @@ class Pose:
     def __post_init__(self) -> None:
         for name in _ARRAYS:
             object.__setattr__(self, name, read_only_copy(getattr(self, name)))
+
+    def __repr__(self) -> str:
+        """One line: time, status, reasons, and where pelvis and head are."""
+        said = ", ".join([self.status.name, *(reason.name for reason in self.reasons)])
+        pelvis, head = (
+            "({:.2f}, {:.2f}, {:.2f})".format(*self.joints_world[joint]) for joint in (0, _HEAD)
+        )
+        return f"Pose({1e-9 * self.timestamp_ns:.3f} s, {said}, pelvis {pelvis} m, head {head} m)"
 
     @property
     def reason(self) -> Reason | None:

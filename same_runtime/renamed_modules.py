@@ -18,7 +18,7 @@ RENAMED: Final = MappingProxyType(
         "same_runtime.faults": "same_runtime.recording.faults",
         "same_runtime.ingest": "same_runtime.ingestion.inputs",
         "same_runtime.pose_files": "same_runtime.recording.pose_files",
-        "same_runtime.preview": "same_runtime.cli.preview",
+        "same_runtime.preview": "same_runtime.cli.draw_pose",
         "same_runtime.replay": "same_runtime.recording.replay",
         "same_runtime.worker": "same_runtime.live.worker",
     }

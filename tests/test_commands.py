@@ -1,13 +1,16 @@
-"""Every command: complete --help, one-line errors, exit codes, no tracebacks for mistakes."""
+"""Every command: complete --help, also without extras, alike options, one-line errors."""
 
 import dataclasses
 import importlib
+import os
 import re
+import subprocess
 import sys
-from importlib.metadata import entry_points
+from importlib.metadata import entry_points, version
 from pathlib import Path
 
 import pytest
+from recordings import write_made_up
 
 COMMANDS = sorted(
     entry.name for entry in entry_points(group="console_scripts") if entry.value.startswith("same_")
@@ -26,22 +29,133 @@ def run(name: str, arguments: list[str], monkeypatch, capsys) -> tuple[int, str,
     return code or 0, streams.out, streams.err
 
 
-@pytest.mark.parametrize("name", COMMANDS)
-def test_help_says_what_every_option_means(name: str, monkeypatch, capsys) -> None:
-    code, out, _ = run(name, ["--help"], monkeypatch, capsys)
+def subcommands(name: str) -> list[str]:
+    """``name`` and every subcommand of it, such as ``same-data synth``."""
+    (entry,) = (e for e in entry_points(group="console_scripts") if e.name == name)
+    table = getattr(importlib.import_module(entry.module), "_COMMANDS", {})
+    return [name, *(f"{name} {subcommand}" for subcommand in table)]
+
+
+EVERY_COMMAND = [command for name in COMMANDS for command in subcommands(name)]
+
+
+@pytest.mark.parametrize("command", EVERY_COMMAND)
+def test_help_says_what_every_option_means(command: str, monkeypatch, capsys) -> None:
+    name, *subcommand = command.split()
+    code, out, _ = run(name, [*subcommand, "--help"], monkeypatch, capsys)
     assert code == 0
     assert f"usage: {name}" in out
     plain = re.sub(r"\x1b\[[0-9;]*m", "", out)
     about = plain.split("options")[0].splitlines()[1:]
     assert len(re.findall("[A-Za-z]{3,}", " ".join(about))) > 8, "no description"
-    rows = [row.strip("\u2502 ") for row in plain.splitlines() if row.startswith("\u2502")]
+    rows = [row.strip("\u2502| ") for row in plain.splitlines() if row[:1] in ("\u2502", "|", " ")]
+    assert sum(row.startswith("--") for row in rows) > 2 * bool(subcommand)
     for row in rows:
-        option = re.match(r"(--[a-z0-9-]+|-h, --help)( \S+)?(.*)", row)
+        option = re.match(r"(--[a-z0-9-]+|-h, --help|\[?[A-Z]{4,}\]?)( \S+)?(.*)", row)
         if option:
             words = re.findall(
                 r"[A-Za-z]{3,}", option[3] + " ".join(rows[rows.index(row) + 1 :][:1])
             )
             assert len(words) >= 3, f"{name} {option[1]} is not explained"
+    assert not re.search(r"--\S*no-\S+.*\(default: True\)", plain), (
+        "a flag that reads as its opposite"
+    )
+
+
+@pytest.mark.parametrize("command", EVERY_COMMAND)
+def test_every_command_has_the_same_common_options(command: str, monkeypatch, capsys) -> None:
+    name, *subcommand = command.split()
+    assert run(name, [*subcommand, "--version"], monkeypatch, capsys)[:2] == (
+        0,
+        f"{name} {version('same-runtime')}\n",
+    )
+    if subcommand or command in ("same-track", "same-export"):
+        _, out, _ = run(name, [*subcommand, "--help"], monkeypatch, capsys)
+        assert "-q, --quiet" in out and "-v, --verbose" in out
+        assert not re.search(r"--(report-file|output|checkpoint|model)\b", out), "another name"
+
+
+EXTRAS = (
+    "torch",
+    "onnx",
+    "onnx_ir",
+    "onnxscript",
+    "safetensors",
+    "numba",
+    "matplotlib",
+    "openvino",
+)
+WITHOUT_EXTRAS = f"""
+import importlib, sys
+class Missing:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in {EXTRAS}:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+sys.meta_path.insert(0, Missing())
+for line in sys.stdin.read().splitlines():
+    module, *sys.argv = line.split()
+    try:
+        code = importlib.import_module(module).main()
+    except SystemExit as stop:
+        code = stop.code
+    print(f"\\n[{{code or 0}}]", *sys.argv, flush=True)
+"""
+
+
+def without_extras(*commands: str) -> tuple[str, str]:
+    """What the commands print in a process where no extra is installed."""
+    modules = {e.name: e.module for e in entry_points(group="console_scripts")}
+    lines = "\n".join(f"{modules[command.split()[0]]} {command}" for command in commands)
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_EXTRAS], input=lines, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout, done.stderr
+
+
+def test_help_needs_none_of_the_extras() -> None:
+    out, err = without_extras(*(f"{command} --help" for command in EVERY_COMMAND))
+    assert not err
+    assert [f"[0] {command} --help" in out for command in EVERY_COMMAND] == [True] * len(
+        EVERY_COMMAND
+    )
+
+
+def test_a_missing_extra_is_one_line_that_says_how_to_install_it(tmp_path: Path) -> None:
+    commands = {
+        f"same-export --ckpt {tmp_path}/a.pt": "export",
+        f"same-eval {tmp_path}/a.pt --data {tmp_path}": "train",
+        f"same-train visual --data {tmp_path} --out {tmp_path}/out": "train",
+        f"same-train all --out {tmp_path}/all": "train",
+        f"same-data synth --out {tmp_path}/data --procedural 1 --workers 1": "train",
+    }
+    for command, extra in commands.items():
+        out, err = without_extras(command)
+        assert f"[2] {command}" in out
+        (line,) = err.strip().splitlines()
+        assert re.search(rf"pip install (-e )?'.*\[{extra}\]'$", line), line
+
+
+def test_results_in_a_pipe_are_not_wrapped(tmp_path: Path, tiny_bundle: Path, small_rig) -> None:
+    recording = write_made_up(tmp_path / "made-up.mcap", small_rig, 0.5)
+    out = tmp_path / ("a-long-name-of-a-folder-" * 6)
+    done = subprocess.run(
+        [sys.executable, "-m", "same_runtime.cli.track", recording, "--bundle", tiny_bundle]
+        + ["--out", out, "--quiet"],
+        capture_output=True,
+        text=True,
+        env={k: v for k, v in os.environ.items() if k != "COLUMNS"},
+    )
+    assert done.returncode == 0, done.stderr
+    assert f"wrote {out}/: poses.npz, poses.csv, poses.mcap" in done.stdout.splitlines()
+    assert "tracking" not in done.stderr, "progress though --quiet"
+
+
+def test_a_shell_can_be_taught_to_complete_every_command() -> None:
+    for command in ("same-track", "same-data"):
+        out, err = without_extras(f"{command} --tyro-print-completion bash")
+        assert f"[0] {command}" in out and not err
+        assert "--recording" in out or "synth" in out or "--preview" in out
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -58,6 +172,12 @@ def test_an_unknown_option_is_a_short_error(name: str, monkeypatch, capsys) -> N
         ("same-track", ["nothing.mcap"], "nothing.mcap: cannot be read"),
         ("same-track", ["a.mcap", "--demo"], "name one recording"),
         ("same-export", ["--ckpt", "nothing.pt"], "nothing.pt: no such file"),
+        ("same-export", ["nothing.pt"], "nothing.pt: no such file"),
+        ("same-export", ["nothing.same", "--sign", "key.pem"], "nothing.same"),
+        ("same-export", ["a.pt", "--ckpt", "b.pt"], "name one checkpoint"),
+        ("same-eval", ["a.pt", "--bundle", "b.same", "--data", "d"], "name one of SOURCE"),
+        ("same-eval", ["--data", "d"], "name one of SOURCE"),
+        ("same-data", ["no-such"], "expected synth, "),
         ("same-export", ["--ckpt", "model.txt"], "expected a name ending in .pt"),
         ("same-data", ["synth", "--out", "a", "--restyle", "9"], "restyle: expected 0 to 3"),
     ],

@@ -2,12 +2,14 @@
 
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from same_runtime.cli.draw_pose import PANEL_WIDTH
 from same_runtime.cli.track import TrackCommand, track
 from same_runtime.demo import demo_bundle, demo_recording
 from same_runtime.recording import FRAME_STREAM, Recording
@@ -16,8 +18,9 @@ ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
 
 
-def demo_driver(frames: int) -> Iterator[tuple]:
-    """The shipped recording, in the shape of the README's ``read_headset``."""
+def demo_driver(frames: int, lost: Callable[[int], set[str]] = lambda _: set()) -> Iterator[tuple]:
+    """The shipped recording, in the shape of the README's ``read_headset``; what is ``lost`` in a
+    frame is None."""
     newest: dict[str, tuple] = {}
     for sample in Recording(demo_recording()).samples():
         if sample.stream != FRAME_STREAM:
@@ -25,26 +28,49 @@ def demo_driver(frames: int) -> Iterator[tuple]:
             continue
         if len(newest) < 5 + 1:  # five devices and the truth
             continue
+        now = {**newest, "left": sample.value.left, "right": sample.value.right}
+        now |= dict.fromkeys(lost(frames))
         yield (
             sample.timestamp_ns,
-            sample.value.left,
-            sample.value.right,
-            newest["head"],
-            (newest["ctrl_left"], newest["ctrl_right"]),
-            (newest["leg_left"], newest["leg_right"]),
+            now["left"],
+            now["right"],
+            now["head"],
+            (now["ctrl_left"], now["ctrl_right"]),
+            (now["leg_left"], now["leg_right"]),
         )
         frames -= 1
         if not frames:
             return
 
 
-def test_the_app_example_runs_as_printed(capsys: pytest.CaptureFixture[str]) -> None:
+def example() -> str:
     (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     assert len(code.strip().splitlines()) <= 15
-    exec(code, {"read_headset": lambda: demo_driver(40)})
+    return code
+
+
+def test_the_app_example_runs_as_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    exec(example(), {"read_headset": lambda: demo_driver(40)})
     lines = capsys.readouterr().out.strip().splitlines()
     assert len(lines) == 40
-    assert lines[-1].startswith("VALID")
+    assert re.fullmatch(r"Pose\([\d.]+ s, VALID, pelvis \(.*\) m, head \(.*\) m\)", lines[-1])
+
+
+def test_the_app_example_takes_none_for_what_is_missing(capsys: pytest.CaptureFixture[str]) -> None:
+    parts = ["left", "right", "head", "ctrl_left", "ctrl_right", "leg_left", "leg_right"]
+    exec(example(), {"read_headset": lambda: demo_driver(42, lambda n: {parts[n // 6 - 1]})})
+    lines = capsys.readouterr().out.strip().splitlines()
+    for reason in ("CAMERA_LOST", "HEAD_LOST", "CONTROLLER_LOST", "LEG_TRACKER_LOST"):
+        assert any(reason in line for line in lines), reason
+    assert len(lines) == 42
+
+
+def test_the_moving_picture_is_small_and_shows_the_shipped_recording() -> None:
+    path = ROOT / "docs" / "images" / "tracked.webp"
+    assert f"]({path.relative_to(ROOT)})" in README[:500]
+    assert path.stat().st_size < 1.5e6
+    with Image.open(path) as picture:
+        assert picture.n_frames > 50 and picture.width == 3 * PANEL_WIDTH
 
 
 def test_the_demo_tracks_well_and_draws(tmp_path: Path) -> None:
@@ -55,7 +81,7 @@ def test_the_demo_tracks_well_and_draws(tmp_path: Path) -> None:
     assert poses["joints_world"].shape[1:] == (22, 3) and len(truth) >= 300
     assert (poses["status"][32:] == "VALID").all()
     assert error_mm[32:].mean() < 100.0, "far worse than the model card says"
-    for name in ("poses.csv", "poses.mcap", "preview.png", "preview.gif"):
+    for name in ("poses.csv", "poses.mcap", "preview.png", "preview.webp"):
         assert (tmp_path / name).stat().st_size > 1000
 
 

@@ -1,9 +1,18 @@
-"""The one error hierarchy of the SDK.
+"""The one error hierarchy of the SDK, and what its messages say about packages to install.
 
 It lives in the lowest Python layer so that every package above can raise from it;
 applications import it as ``same_runtime.SameError``. Each message names the argument or
 file, what was expected and what came; raising one never changes any state.
 """
+
+import json
+from importlib import metadata
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+PACKAGE: Final = "same-runtime"
 
 
 class SameError(Exception):
@@ -40,3 +49,32 @@ class ExportError(SameError):
 
 class DataError(SameError):
     """A data set or a source of one is missing, damaged or inconsistent."""
+
+
+def install_hint(extra: str) -> str:
+    """A ``pip install`` line for ``extra`` that works as written.
+
+    It names the folder or file that the package was installed from (PEP 610), since an index may
+    not have it; the package's name where it came from an index.
+    """
+    url, is_editable = _origin()
+    parts = urlsplit(url)
+    if parts.scheme == "file":
+        path = url2pathname(parts.path)
+        if Path(path).exists():
+            return f"pip install {'-e ' if is_editable else ''}'{path}[{extra}]'"
+    elif url:
+        return f"pip install '{PACKAGE}[{extra}] @ {url}'"
+    return f"pip install '{PACKAGE}[{extra}]'"
+
+
+def _origin() -> tuple[str, bool]:
+    """Where the package was installed from (empty: an index), and whether as editable."""
+    try:
+        text = metadata.distribution(PACKAGE).read_text("direct_url.json")
+        origin = json.loads(text or "{}")
+        prefix = f"{origin['vcs_info']['vcs']}+" if "vcs_info" in origin else ""
+        url = prefix + origin.get("url", "")
+        return url, bool(origin.get("dir_info", {}).get("editable"))
+    except (metadata.PackageNotFoundError, OSError, ValueError, KeyError):
+        return "", False

@@ -1,11 +1,11 @@
 """``same-export``: a PyTorch checkpoint in, a bundle out."""
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from rich.console import Console
+import tyro
 from rich.progress import Progress
 
 from same_engines.bundle.plans import PORTABLE, VARIANTS, write_plans
@@ -21,6 +21,8 @@ from same_engines.tensorrt.library import TARGETS, load_tensorrt
 from same_export.cpu_int8 import INT8_TARGET
 from same_runtime.camera import CameraRig
 from same_runtime.cli.command import run_command
+from same_runtime.cli.console import messages, results
+from same_runtime.cli.option_types import one_of
 from same_runtime.demo import demo_recording
 from same_runtime.recording import Recording
 
@@ -29,15 +31,18 @@ from same_runtime.recording import Recording
 class ExportCommand:
     """Turn a checkpoint into a bundle that SamePoseTracker and same-track open.
 
-    Examples: same-export --ckpt model.pt --out model.same
-    same-export --bundle model.same --target tensorrt-rtx
-    same-export --bundle model.same --delta model.delta --out model.safetensors
+    $ same-export model.safetensors --out model.same
+    $ same-export model.same --target tensorrt-rtx
+    $ same-export model.same --delta model.delta --out model.safetensors
     """
 
+    source: Annotated[Path | None, tyro.conf.Positional] = None
+    """A checkpoint (.safetensors, .pt) to export, or a bundle (.same) to build --target for; --ckpt
+    and --bundle name them too."""
     ckpt: Path | None = None
     """Checkpoint: .pt (tensors only, no code) or .safetensors."""
     bundle: Path | None = None
-    """Instead of --ckpt: a bundle that exists already, to build --target for."""
+    """A bundle that exists already, to build --target for, to sign, or to take a --delta."""
     preset: Literal["lite", "base", "large"] | None = None
     """Preset the checkpoint must be of; default: whichever it is."""
     sign: Path | None = None
@@ -53,11 +58,11 @@ class ExportCommand:
     """JSON file with the headset's cameras (CameraRig.to_dict); default: an EMHI-like rig."""
     precision: Literal["fp32", "fp16", "both"] = "both"
     """Graphs to write: fp32 for CPUs, fp16 for GPUs, or both."""
-    target: str | None = None
+    target: Annotated[str, one_of(*TARGETS, INT8_TARGET, *SOCS)] | None = None
     """Also compile the graphs into the bundle: tensorrt-rtx for all RTX cards, no GPU needed
     now; cpu-int8 for an 8-bit visual stage beside the float one, which CPUs run faster (any CPU);
-    tensorrt for the GPU of this machine; qnn-xr2gen2 for the NPU of XR2 Gen 2 headsets, no
-    headset needed now (any unknown name lists the other NPUs)."""
+    tensorrt for the GPU of this machine; qnn-xr2gen2 and others for a headset's NPU, no headset
+    needed now."""
     operator: Literal["plugin", "standard", "both"] = "plugin"
     """With --target tensorrt: deformable attention as one kernel (plugin), as standard layers, or
     both."""
@@ -69,12 +74,13 @@ class ExportCommand:
     check_frames: int = 10
     """With --target qnn-...: frames of that recording tracked on the NPU, or on its slow
     emulation, for the report; 0 leaves it out."""
+    json: bool = False
+    """Print what was made as JSON."""
 
 
 def export(command: ExportCommand) -> None:
     """Run the command. Raises ``SameError`` kinds for anything the user can mend."""
-    if (command.ckpt is None) == (command.bundle is None):
-        raise ExportError("name one of --ckpt (to export) and --bundle (to compile)")
+    command = _with_source(command)
     if command.bundle is not None and command.delta is not None:
         _rebuild(command, command.bundle, command.delta)
         return
@@ -111,6 +117,17 @@ def export(command: ExportCommand) -> None:
         print(f"signed with the key of {sign_bundle(Bundle.open(bundle), command.sign)}")
 
 
+def _with_source(command: ExportCommand) -> ExportCommand:
+    """``command`` with its positional argument as --ckpt or --bundle, by what it is."""
+    if [command.source, command.ckpt, command.bundle].count(None) != 2:
+        raise ExportError("name one checkpoint (to export) or one bundle (to compile)")
+    if command.source is None:
+        return command
+    if command.source.suffix == ".same" or command.source.is_dir():
+        return replace(command, source=None, bundle=command.source)
+    return replace(command, source=None, ckpt=command.source)
+
+
 def _rebuild(command: ExportCommand, bundle: Path, delta: Path) -> None:
     from same_export.checkpoint_delta import rebuild_checkpoint
 
@@ -122,7 +139,7 @@ def _rebuild(command: ExportCommand, bundle: Path, delta: Path) -> None:
     ):
         raise ExportError("--delta with --bundle needs --out NAME.safetensors and nothing else")
     rebuild_checkpoint(Bundle.open(bundle), delta, command.out)
-    Console().print(f"checkpoint: {command.out}")
+    results().print(f"checkpoint: {command.out}")
 
 
 def _export_checkpoint(command: ExportCommand, ckpt: Path) -> Path:
@@ -137,7 +154,7 @@ def _export_checkpoint(command: ExportCommand, ckpt: Path) -> Path:
     rig = _read_rig(command.rig) if command.rig else emhi_like_rig()
     out = command.out or ckpt.with_suffix(".same")
     precisions = _precisions(command)
-    with Progress(console=Console(stderr=True)) as bar:
+    with Progress(console=messages()) as bar:
         task = bar.add_task("starting", total=count_steps(precisions))
 
         def step(name: str) -> None:
@@ -145,7 +162,7 @@ def _export_checkpoint(command: ExportCommand, ckpt: Path) -> Path:
             bar.advance(task)
 
         parity = write_bundle(model, sha256_file(ckpt), rig, out, precisions, step)
-    console = Console()
+    console = results()
     for precision, result in parity.items():
         worst = max(result.stages.values())
         console.print(
@@ -172,7 +189,7 @@ def _compile(bundle: Bundle, command: ExportCommand) -> None:
         device = CudaDevice()
         gpu = device.name
         device.close()
-    with Progress(console=Console(stderr=True)) as bar:
+    with Progress(console=messages()) as bar:
         task = bar.add_task("starting", total=steps(bundle, precisions, variants))
 
         def show(name: str, done: float) -> None:
@@ -182,7 +199,7 @@ def _compile(bundle: Bundle, command: ExportCommand) -> None:
     write_plans(bundle, plans, contents)
     key = plans.key
     gpus = "every RTX card" if key.gpu == PORTABLE else key.gpu
-    Console().print(
+    results().print(
         f"{key.target} {key.library_version} plans for {gpus}: "
         f"{sum(map(len, contents.values())) / 1e6:.1f} MB in {bundle.path}   "
         f"next: same-track --demo --bundle {bundle.path} --backend {key.target}"
@@ -218,7 +235,7 @@ def _compile_for_npu(bundle: Bundle, command: ExportCommand) -> None:
     assert command.target is not None
     bundle.verify()
     recording = Recording(command.calibration_recording or demo_recording())
-    with Progress(console=Console(stderr=True)) as bar:
+    with Progress(console=messages()) as bar:
         task = bar.add_task("starting", total=count_steps(recording, command.check_frames))
 
         def step(name: str | None = None) -> None:
@@ -234,7 +251,7 @@ def _compile_for_npu(bundle: Bundle, command: ExportCommand) -> None:
             command.check_frames,
             command.calibration_frames,
         )
-    console = Console()
+    console = results()
     for stage, result in report.stages.items():
         if result.reason:
             console.print(f"{stage} stays on the CPU: {result.reason}", style="yellow")
@@ -256,7 +273,7 @@ def _add_int8(bundle: Bundle, command: ExportCommand) -> None:
 
     bundle.verify()
     recording = Recording(command.calibration_recording or demo_recording())
-    with Progress(console=Console(stderr=True)) as bar:
+    with Progress(console=messages()) as bar:
         task = bar.add_task("starting", total=None)
 
         def step(name: str | None) -> None:
@@ -265,7 +282,7 @@ def _add_int8(bundle: Bundle, command: ExportCommand) -> None:
             bar.advance(task)
 
         accuracy = add_int8(bundle, recording, step, command.calibration_frames)
-    Console().print(
+    results().print(
         f"int8: joints {accuracy.mean_mm:.2f} mm on average and {accuracy.max_mm:.2f} mm at most "
         f"from float32 over {accuracy.frames} frames of {accuracy.recording} on "
         f"{accuracy.backend}   next: same-track --demo --bundle {bundle.path} --precision int8"
@@ -286,4 +303,4 @@ def _read_rig(path: Path) -> CameraRig:
 
 def main() -> int:
     """Entry point of ``same-export``."""
-    return run_command("same-export", ExportCommand, export)
+    return run_command("same-export", ExportCommand, export, extra="export")

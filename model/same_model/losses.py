@@ -1,33 +1,15 @@
 """Training losses: Eq. 11-13, and those that pretrain the two backbones."""
 
-from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from same_model.loss_config import ErrorForm, LossConfig
 from same_model.same_network import WindowOutput
 
-ErrorForm = Literal["squared", "distance"]
 _ROUNDED_M = 0.005
-
-
-@dataclass(frozen=True)
-class LossConfig:
-    """Weights of Eq. 11 (the paper does not print its own)."""
-
-    local: float = 1.0
-    """lambda_L."""
-    anchor: float = 1.0
-    """lambda_G."""
-    ground: float = 1.0
-    """lambda_ground; 0 switches the ground-penetration loss off (Table 4)."""
-    form: ErrorForm = "squared"
-    """``squared``: the paper's mean squared coordinates; ``distance``: the metric itself, which
-    rare large errors dominate less. Weigh ``ground`` some 30 times more with it."""
-    deep_supervision: bool = True
-    """Average the local loss over every iteration's joints instead of the last's only."""
 
 
 class SameLoss(NamedTuple):

@@ -26,13 +26,17 @@ def check_formats(write: str) -> list[str]:
     return formats
 
 
-def write_files(folder: Path, write: str, poses: Sequence[Pose]) -> None:
-    """Write ``poses`` in each format. Raises ``RecordingError`` where that cannot be done."""
+def write_files(folder: Path, write: str, poses: Sequence[Pose]) -> list[str]:
+    """Write ``poses`` in each format; the files' names. Raises ``RecordingError`` where that cannot
+    be done."""
+    written = []
     for name in check_formats(write):
         file_name, opened = _FORMATS[name]
+        written.append(file_name)
         with opened(folder / file_name) as file:
             for pose in poses:
                 file.send(pose)
+    return written
 
 
 @contextmanager

@@ -1,158 +1,75 @@
-"""Pictures of what came out: camera images with projected joints beside a third-person view."""
+"""``--preview``: a contact sheet and an animation of what came out."""
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
-import numpy as np
-from numpy.typing import NDArray
-from PIL import Image, ImageDraw
+from PIL import Image
 
-from same_runtime.camera import CameraRig, FisheyeCamera
-from same_runtime.conventions import JOINT_NAMES, JOINT_PARENTS
-from same_runtime.pose import PoseStatus
+from same_runtime.cli.draw_pose import draw_frame, with_legend
+from same_runtime.recording import Recording
 from same_runtime.recording.replay import ReplayedFrame
 
-PANEL_WIDTH, PANEL_HEIGHT = 320, 240
-_LEFT, _RIGHT, _MIDDLE, _TRUTH = "#4da3ff", "#ff9e4d", "#f2f2f2", "#39d98a"
-_BACKGROUND, _GRID, _TEXT = "#16181d", "#343a46", "#c9d1d9"
-_STATUS = {PoseStatus.VALID: _TRUTH, PoseStatus.LIMITED: "#ffd166", PoseStatus.INVALID: "#ff5c5c"}
-_PIXELS_PER_METRE = 105.0
+_SHEET_STRIPS: Final = 12
+_SHEET_COLUMNS: Final = 2
+_MOST_ANIMATED: Final = 100
+_GAP: Final = 4
 
 
-def _colour(joint: int) -> str:
-    name = JOINT_NAMES[joint]
-    return _LEFT if name.startswith("left") else _RIGHT if name.startswith("right") else _MIDDLE
+def preview_stride(recording: Recording) -> int:
+    """Every how many frames of ``recording`` one is drawn."""
+    return max(1, -(-recording.num_frames // _MOST_ANIMATED))
 
 
-def draw_frame(replayed: ReplayedFrame, rig: CameraRig) -> Image.Image:
-    """Three panels side by side: both cameras with the joints, and a third-person view.
+class Preview:
+    """Draws some of a recording's frames; ``stride``: every how many that are added."""
 
-    Blue is left, orange right, green the true pose where the recording has it.
-    """
-    frame, pose = replayed.frame, replayed.pose
-    strip = Image.new("RGB", (3 * PANEL_WIDTH, PANEL_HEIGHT), _BACKGROUND)
-    T_cam_left_world = np.linalg.inv(pose.T_world_cam_left) if pose.latency_ns else np.eye(4)
-    truth_cam_left = (
-        None
-        if replayed.truth_world is None
-        else replayed.truth_world @ T_cam_left_world[:3, :3].T + T_cam_left_world[:3, 3]
-    )
-    placements = (np.eye(4), rig.T_cam_left_cam_right)
-    for index, (image, camera, T_cam_left_cam) in enumerate(
-        zip((frame.left, frame.right), rig.cameras, placements, strict=True)
-    ):
-        strip.paste(
-            _camera_panel(image, camera, T_cam_left_cam, pose.joints_cam_left, truth_cam_left),
-            (index * PANEL_WIDTH, 0),
-        )
-    strip.paste(
-        _third_person_panel(pose.joints_world, replayed.truth_world, pose.T_world_cam_left),
-        (2 * PANEL_WIDTH, 0),
-    )
-    draw = ImageDraw.Draw(strip)
-    label = f"{pose.timestamp_ns / 1e9:.2f} s  {pose.status.value}"
-    if pose.reason is not None:
-        label += f" {pose.reason.name}"
-    draw.text((2 * PANEL_WIDTH + 8, 6), label, fill=_STATUS[pose.status])
-    if replayed.truth_world is not None:
-        error_mm = 1e3 * np.linalg.norm(pose.joints_world - replayed.truth_world, axis=1).mean()
-        draw.text((2 * PANEL_WIDTH + 8, 20), f"MPJPE {error_mm:.0f} mm", fill=_TRUTH)
-    return strip
+    def __init__(self, recording: Recording, stride: int | None = None) -> None:
+        assert recording.rig is not None
+        self._rig = recording.rig
+        self._stride = preview_stride(recording) if stride is None else stride
+        self._count = 0
+        self._strips: list[Image.Image] = []
+        self._times_ns: list[int] = []
+
+    def add(self, replayed: ReplayedFrame) -> None:
+        """Draw this frame if it is one of those that are."""
+        if self._count % self._stride == 0:
+            self._strips.append(draw_frame(replayed, self._rig))
+            self._times_ns.append(replayed.frame.timestamp_ns)
+        self._count += 1
+
+    def save(self, folder: Path) -> list[str]:
+        """Write preview.png and preview.webp; the files' names, none where nothing was drawn."""
+        if not self._strips:
+            return []
+        step = max(1, len(self._strips) // _SHEET_STRIPS)
+        _save_sheet(self._strips[::step][:_SHEET_STRIPS], folder / "preview.png")
+        span_ns = max(self._times_ns[-1] - self._times_ns[0], 1)
+        frame_ms = span_ns / max(len(self._strips) - 1, 1) / 1e6
+        _save_animation(self._strips, folder / "preview.webp", frame_ms)
+        return ["preview.png", "preview.webp"]
 
 
-def save_contact_sheet(strips: Sequence[Image.Image], path: Path, columns: int = 2) -> None:
-    """Write the strips of ``draw_frame`` as one PNG."""
-    rows = -(-len(strips) // columns)
+def _save_sheet(strips: Sequence[Image.Image], path: Path) -> None:
+    rows = -(-len(strips) // _SHEET_COLUMNS)
     width, height = strips[0].size
-    sheet = Image.new("RGB", (columns * (width + 4), rows * (height + 4)), _BACKGROUND)
+    sheet = Image.new("RGB", (_SHEET_COLUMNS * (width + _GAP), rows * (height + _GAP)))
     for index, strip in enumerate(strips):
-        sheet.paste(strip, ((index % columns) * (width + 4), (index // columns) * (height + 4)))
-    sheet.save(path, optimize=True)
+        row, column = divmod(index, _SHEET_COLUMNS)
+        sheet.paste(strip, (column * (width + _GAP), row * (height + _GAP)))
+    with_legend(sheet).save(path, optimize=True)
 
 
-def save_animation(strips: Sequence[Image.Image], path: Path, frames_per_second: float) -> None:
-    """Write the strips as an animated GIF that loops."""
-    quantised = [strip.convert("P", palette=Image.Palette.ADAPTIVE, colors=64) for strip in strips]
-    quantised[0].save(
+def _save_animation(strips: Sequence[Image.Image], path: Path, frame_ms: float) -> None:
+    """Write the strips as an animated WebP that loops."""
+    frames = [with_legend(strip) for strip in strips]
+    frames[0].save(
         path,
         save_all=True,
-        append_images=quantised[1:],
-        duration=round(1000 / frames_per_second),
+        append_images=frames[1:],
+        duration=max(1, round(frame_ms)),
         loop=0,
+        quality=50,
+        method=4,
     )
-
-
-def _camera_panel(
-    image: NDArray[np.uint8] | None,
-    camera: FisheyeCamera,
-    T_cam_left_cam: NDArray[np.float64],
-    joints_cam_left: NDArray[np.float64],
-    truth_cam_left: NDArray[np.float64] | None,
-) -> Image.Image:
-    panel = Image.new("RGB", (PANEL_WIDTH, PANEL_HEIGHT), "black")
-    if image is not None:
-        panel.paste(Image.fromarray(image).convert("RGB").resize(panel.size), (0, 0))
-    draw = ImageDraw.Draw(panel)
-    if image is None:
-        draw.text((8, 6), "no image", fill=_STATUS[PoseStatus.INVALID])
-    T_cam_cam_left = np.linalg.inv(T_cam_left_cam)
-    scale = (PANEL_WIDTH / camera.width, PANEL_HEIGHT / camera.height)
-    for joints, truth in ((truth_cam_left, True), (joints_cam_left, False)):
-        if joints is None or not joints.any():
-            continue
-        pixels, valid = camera.project(joints @ T_cam_cam_left[:3, :3].T + T_cam_cam_left[:3, 3])
-        _draw_skeleton(draw, (pixels + 0.5) * scale - 0.5, valid, truth)
-    return panel
-
-
-def _third_person_panel(
-    joints_world: NDArray[np.float64],
-    truth_world: NDArray[np.float64] | None,
-    T_world_cam_left: NDArray[np.float64],
-) -> Image.Image:
-    """Orthographic view from the front and a little above; the wearer looks at the viewer."""
-    panel = Image.new("RGB", (PANEL_WIDTH, PANEL_HEIGHT), _BACKGROUND)
-    draw = ImageDraw.Draw(panel)
-    anchor = joints_world if joints_world.any() else truth_world
-    if anchor is None:
-        return panel
-    right = T_world_cam_left[:3, 0] * (1.0, 0.0, 1.0)
-    yaw = np.arctan2(right[2], right[0]) + np.deg2rad(35.0)
-    pitch = np.deg2rad(12.0)
-    across = -np.array([np.cos(yaw), 0.0, np.sin(yaw)])
-    ahead = np.cross(across, (0.0, 1.0, 0.0))
-    up = np.cos(pitch) * np.array([0.0, 1.0, 0.0]) + np.sin(pitch) * ahead
-    centre = np.array([anchor[0, 0], 0.85, anchor[0, 2]])
-
-    def place(points: NDArray[np.float64]) -> NDArray[np.float64]:
-        offset = points - centre
-        x = PANEL_WIDTH / 2 + _PIXELS_PER_METRE * (offset @ across)
-        y = PANEL_HEIGHT / 2 - _PIXELS_PER_METRE * (offset @ up)
-        return np.stack([x, y], axis=-1)
-
-    for step in np.linspace(-1.0, 1.0, 5):
-        for ends in (((step, -1), (step, 1)), ((-1, step), (1, step))):
-            floor = np.array([[centre[0] + x, 0.0, centre[2] + z] for x, z in ends])
-            draw.line([tuple(point) for point in place(floor)], fill=_GRID)
-    visible = np.ones(len(JOINT_NAMES), bool)
-    if truth_world is not None:
-        _draw_skeleton(draw, place(truth_world), visible, True)
-    if joints_world.any():
-        _draw_skeleton(draw, place(joints_world), visible, False)
-    return panel
-
-
-def _draw_skeleton(
-    draw: ImageDraw.ImageDraw,
-    pixels: NDArray[np.float64],
-    valid: NDArray[np.bool_],
-    truth: bool,
-) -> None:
-    for joint, parent in enumerate(JOINT_PARENTS):
-        colour = _TRUTH if truth else _colour(joint)
-        if parent >= 0 and valid[joint] and valid[parent]:
-            ends = [tuple(pixels[parent]), tuple(pixels[joint])]
-            draw.line(ends, fill=colour, width=1 if truth else 2)
-        if valid[joint] and not truth:
-            x, y = pixels[joint]
-            draw.ellipse((x - 2, y - 2, x + 2, y + 2), fill=colour)

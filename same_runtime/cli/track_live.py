@@ -1,19 +1,23 @@
 """``same-track --live``: a recording in real time through the input methods of a device driver."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from same_runtime.cli.console import messages
+from same_runtime.cli.preview import Preview, preview_stride
 from same_runtime.live.worker import LiveOptions
 from same_runtime.pose import Pose, PoseStatus
 from same_runtime.recording import Recording
 from same_runtime.recording.faults import inject
 from same_runtime.recording.live_player import LivePlayer, truth_at
+from same_runtime.recording.replay import ReplayedFrame
 from same_runtime.samples import StereoFrame
 from same_runtime.stats import TrackerStats
 from same_runtime.tracker import SamePoseTracker
@@ -30,6 +34,34 @@ class LiveRun:
     """As the last sample had gone in."""
     refused: dict[str, int]
     """Stream -> samples that the tracker refused."""
+    truth: Sequence[tuple[int, NDArray[np.float64]]]
+    """Times and joints (22, 3) of the recording's truth."""
+
+
+class SentFrames:
+    """Keeps some of the camera frames of a live replay, to draw the poses into them afterwards."""
+
+    def __init__(self, recording: Recording) -> None:
+        self._recording = recording
+        self._stride = preview_stride(recording)
+        self._count = 0
+        self._frames: list[StereoFrame] = []
+
+    def show_frame(self, frame: StereoFrame) -> None:
+        """Keep every so many frames."""
+        if self._count % self._stride == 0:
+            self._frames.append(frame)
+        self._count += 1
+
+    def preview(self, run: LiveRun) -> Preview:
+        """Each kept frame with the pose that was given out for the moment closest to it."""
+        drawn = Preview(self._recording, stride=1)
+        times = np.array([pose.timestamp_ns for pose in run.poses])
+        for frame in self._frames:
+            pose = run.poses[int(np.abs(times - frame.timestamp_ns).argmin())]
+            truth = truth_at(run.truth, pose.timestamp_ns)
+            drawn.add(ReplayedFrame(frame, pose, truth))
+        return drawn
 
 
 def live_track(
@@ -52,7 +84,7 @@ def live_track(
     forget = tracker.on_pose(poses.append)
     tracker.start(options, player.now_ns)
     try:
-        with Progress(console=Console(stderr=True)) as progress:
+        with Progress(console=messages()) as progress:
             task = progress.add_task("live", total=duration_ns)
             drawn_s = 0.0
             for sample in player.play(tracker.ingest):
@@ -72,7 +104,7 @@ def live_track(
         if truth is not None and pose.status is not PoseStatus.INVALID:
             difference = pose.joints_world - truth
             errors_mm.append(1e3 * float(np.linalg.norm(difference, axis=1).mean()))
-    return LiveRun(poses, errors_mm, stats, dict(player.refused))
+    return LiveRun(poses, errors_mm, stats, dict(player.refused), player.truth)
 
 
 def print_stats(console: Console, stats: TrackerStats) -> None:

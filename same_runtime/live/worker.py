@@ -9,6 +9,7 @@ from typing import Final, Literal
 
 from same_engines.errors import SameError
 from same_engines.field_checks import checked_choice, checked_number
+from same_runtime.field_docs import with_field_docs
 from same_runtime.live.publisher import Publisher
 from same_runtime.pose import Pose
 from same_runtime.samples import check_timestamp_ns
@@ -19,6 +20,7 @@ _log = logging.getLogger("same")
 BETWEEN_FRAMES: Final = ("reanchor", "image_free", "hold")
 
 
+@with_field_docs
 @dataclass(frozen=True)
 class LiveOptions:
     """How a started tracker schedules its work. Raises ``InvalidInputError`` naming the field."""

@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from same_engines.errors import InvalidInputError
+from same_engines.errors import InvalidInputError, install_hint
 
 MAX_PACKET_BYTES: Final = 1400
 """A larger UDP packet travels in parts, of which wireless networks lose some."""
@@ -88,9 +88,7 @@ def _builder() -> type:
     try:
         from pythonosc.osc_message_builder import OscMessageBuilder
     except ImportError:
-        raise InvalidInputError(
-            "OSC: python-osc is not installed; pip install 'same-runtime[xr]'"
-        ) from None
+        raise InvalidInputError(f"OSC: python-osc is not installed; {install_hint('xr')}") from None
     return OscMessageBuilder
 
 

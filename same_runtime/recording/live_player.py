@@ -5,7 +5,7 @@ import queue
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -123,7 +123,7 @@ def send(ingest: Ingest, sample: RecordedSample) -> None:
 
 
 def truth_at(
-    truth: list[tuple[int, NDArray[np.float64]]], timestamp_ns: int
+    truth: Sequence[tuple[int, NDArray[np.float64]]], timestamp_ns: int
 ) -> NDArray[np.float64] | None:
     """True joints (22, 3) metres between two recorded times; None outside of them."""
     times = [t for t, _ in truth]

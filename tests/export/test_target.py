@@ -86,8 +86,8 @@ def test_ctrl_c_stops_the_compiler_and_leaves_the_bundle(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ((), "name one of --ckpt"),
-        (("--bundle", "a.same", "--ckpt", "a.pt"), "name one of --ckpt"),
+        ((), "name one checkpoint"),
+        (("--bundle", "a.same", "--ckpt", "a.pt"), "name one checkpoint"),
         (("--bundle", "a.same"), "--bundle needs --target"),
         (("--bundle", "a.same", "--target", "tensorrt-rtx"), "bundle: no folder at a.same"),
     ],

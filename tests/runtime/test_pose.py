@@ -1,9 +1,16 @@
 """Every reason has its row in the documentation, with the status it brings."""
 
+import dataclasses
+import os
+import pydoc
 import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
-from same_runtime import Reason
+import same_runtime
+from same_runtime import LiveOptions, Pose, PoseStatus, Reason, TrackerOptions
 from same_runtime.pose import gravest_first, status_of
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "status.md"
@@ -21,3 +28,28 @@ def test_the_gravest_reason_comes_first() -> None:
     reasons = gravest_first((Reason.WARMING_UP, Reason.NO_IMAGES, Reason.NOT_WORN))
     assert reasons == (Reason.NOT_WORN, Reason.WARMING_UP, Reason.NO_IMAGES)
     assert status_of(()).name == "VALID"
+
+
+def test_a_pose_and_its_options_explain_themselves() -> None:
+    pose = Pose(1_500_000_000, PoseStatus.LIMITED, (Reason.NO_IMAGES,))
+    assert repr(pose) == (
+        "Pose(1.500 s, LIMITED, NO_IMAGES, pelvis (0.00, 0.00, 0.00) m, head (0.00, 0.00, 0.00) m)"
+    )
+    for cls in (Pose, TrackerOptions, LiveOptions):
+        shown = pydoc.render_doc(cls, renderer=pydoc.plaintext)
+        for field in dataclasses.fields(cls):
+            assert re.search(rf"    {field.name}: \S+", shown), f"{cls.__name__}.{field.name}"
+
+
+def test_sources_without_their_core_say_so(tmp_path: Path) -> None:
+    """As in a checkout's own folder, which Python finds before an installed package."""
+    package = Path(same_runtime.__file__).parent
+    left_out = shutil.ignore_patterns("*.so", "*.pyd", "demo_data")
+    shutil.copytree(package, tmp_path / "same_runtime", ignore=left_out)
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", "import same_runtime"],  # -S: no installed packages
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+    )
+    assert "without its C++ core" in done.stderr.splitlines()[-1]

@@ -5,15 +5,14 @@ from pathlib import Path
 from typing import Annotated, Final
 
 import tyro
-from rich.console import Console
 
 from same_bench.reporting.live_view import rich_table
 from same_bench.reporting.report import Report, Run, read_report
 from same_bench.reporting.stats import QUANTILES, block_bootstrap_ratio
 from same_bench.reporting.tables import TextTable, milliseconds
 from same_engines.errors import InvalidInputError
-
-EXIT_CONDITION_MET: Final = 1
+from same_runtime.cli.command import EXIT_CONDITION_MET
+from same_runtime.cli.console import results
 
 _JUDGED: Final = ("p50", "p95", "p99")
 _VERDICT_BY: Final = "p50"
@@ -100,7 +99,7 @@ def run(command: CompareCommand) -> int:
             f"nothing to compare: {command.before} has {_listed(before)}, "
             f"{command.after} has {_listed(after)}"
         )
-    console, regressed = Console(), False
+    console, regressed = results(), False
     for old, new in pairs:
         rows, verdict = [], f"too few samples for {_VERDICT_BY}"
         for change in changes(old, new):

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
@@ -27,6 +26,7 @@ from same_bench.reporting.stats import deadline_misses
 from same_engines import Bundle, Engine, open_engine
 from same_engines.errors import EngineError, InvalidInputError
 from same_engines.onnxruntime.engine import OnnxRuntimeEngine
+from same_runtime.cli.console import messages, results
 from same_runtime.demo import demo_bundle, demo_recording
 from same_runtime.recording import Recording
 
@@ -81,7 +81,7 @@ def run(command: EnginesCommand) -> None:
     with _cores(command.one_core):
         trackers, not_run = _open(command.runs, bundle, clip)
         watch = QuietWatch()
-        with Progress(console=Console(stderr=True)) as bar:
+        with Progress(console=messages()) as bar:
             task = bar.add_task("in turn", total=command.rounds)
             in_turn = interleaved(
                 trackers,
@@ -201,7 +201,7 @@ def _print(
     paced_figures: dict[str, dict[str, Any]],
     not_run: dict[str, str],
 ) -> None:
-    console = Console()
+    console = results()
     table = Table("in turn", "p50 ms", "p99 ms", "p50 ratio", "p99 ratio")
     for name, row in in_turn.items():
         table.add_row(name, *(f"{row[key]:.2f}" for key in row))

@@ -6,13 +6,13 @@ What is published are the errors at each level, not a verdict.
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.console import Console
 from rich.progress import track
 
 from same_bench.accuracy.perturbations import SWEEP, mpjpe_mm
 from same_bench.reporting.record import write_record
 from same_engines import Bundle
 from same_engines.errors import InvalidInputError
+from same_runtime.cli.console import messages
 from same_runtime.demo import demo_bundle, demo_recording
 from same_runtime.recording import Recording
 
@@ -53,7 +53,7 @@ def run(command: FaultsCommand) -> None:
             "unit": unit,
             "mpjpe_mm": round(mpjpe_mm(bundle.path, recording, perturb, level), 2),
         }
-        for name, unit, level, perturb in track(cases, "perturbing", console=Console(stderr=True))
+        for name, unit, level, perturb in track(cases, "perturbing", console=messages())
     ]
     about = {
         "checkpoint_sha256": bundle.manifest.checkpoint_sha256,

@@ -11,13 +11,12 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
 
-from rich.console import Console
-
 from same_bench.gpu.verdicts import verdicts
 from same_bench.measuring.machine import machine_facts, versions
 from same_bench.reporting.record import write_record
 from same_engines.errors import EngineError
 from same_engines.gpu.cuda_device import find_driver
+from same_runtime.cli.console import results
 
 Precision = Literal["fp32", "fp16"]
 
@@ -56,7 +55,7 @@ def run(command: GpuCommand) -> None:
     from same_bench.gpu.measure import Settings, measure_kernel, measure_preset, refusals
 
     settings = Settings(command.presets, command.precisions, command.ckpt, command.frames)
-    console = Console()
+    console = results()
     report: dict[str, Any] = {
         "device": "none: a rehearsal" if command.rehearse else torch.cuda.get_device_name(),
         "compute_capability": [] if command.rehearse else list(torch.cuda.get_device_capability()),

@@ -13,7 +13,6 @@ import tyro
 from rich.console import Console
 from rich.progress import Progress
 
-from same_bench.commands.compare import EXIT_CONDITION_MET
 from same_bench.measuring.clip import Clip, load_clip
 from same_bench.measuring.clock import SystemClock
 from same_bench.measuring.cold_start import cold_start
@@ -34,6 +33,9 @@ from same_engines.bundle.manifest import MANIFEST_NAME
 from same_engines.bundle.reader import sha256_file
 from same_engines.errors import EngineError, InvalidInputError, RecordingError
 from same_runtime.camera import CameraRig
+from same_runtime.cli.command import EXIT_CONDITION_MET
+from same_runtime.cli.console import messages, results
+from same_runtime.cli.option_types import OnByDefault
 from same_runtime.demo import demo_bundle, demo_recording
 from same_runtime.recording import Recording
 from same_runtime.tracker import TrackerOptions
@@ -47,7 +49,7 @@ _UNITS_S: Final = {"ms": 1e-3, "s": 1.0, "m": 60.0, "": 1.0}
 class LatencyCommand:
     """Measure the tracker's latency on this machine, part by part, and write a report.
 
-    Try: same-bench --rate 90 --duration 30s --report report
+    $ same-bench --rate 90 --duration 30s --report report
     """
 
     bundle: Path | None = None
@@ -78,7 +80,7 @@ class LatencyCommand:
     fail_if: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()
     """Exit with 1 when this holds for a run, such as 'p99>11.1ms' or 'missed90>0'; may be
     repeated."""
-    live: bool = True
+    live: OnByDefault = True
     """Show the run while it is measured, if this is a terminal."""
 
 
@@ -110,7 +112,7 @@ def run(command: LatencyCommand) -> int:
     if command.report is not None:
         _make_folder(command.report)
     report = _measure_all(command, bundle, recording, clip, peers, duration_s)
-    console = Console()
+    console = results()
     _print(console, report)
     if command.report is not None:
         for name, text in (
@@ -251,7 +253,7 @@ def _measure_peers(
         "same": ProbedTracker(bundle.path, open_engine(bundle, "onnxruntime", "fp32", threads), rig)
     }
     not_run: dict[str, str] = {}
-    progress_console = Console(stderr=True)
+    progress_console = messages()
     try:
         with progress_console.status("opening peers"):
             for name in peers:
@@ -296,7 +298,7 @@ def _print(console: Console, report: Report) -> None:
     for table in all_tables(report):
         console.print(rich_table(table))
     for run in report.runs:
-        console.print(f"{describe(run.samples)}: {headline(run)}", style="bold", highlight=False)
+        console.print(f"{describe(run.samples)}: {headline(run)}", style="bold")
     if report.noise_reasons:
         console.print(f"not a quiet machine: {'; '.join(report.noise_reasons)}", style="yellow")
 

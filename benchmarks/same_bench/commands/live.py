@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 import numpy as np
-from rich.console import Console
 
 from same_bench.live import figures
 from same_bench.live.allocations import allocations
@@ -26,6 +25,7 @@ from same_bench.reporting.record import about_the_run, write_record
 from same_engines import Bundle, open_engine
 from same_engines.errors import InvalidInputError
 from same_runtime import SamePoseTracker
+from same_runtime.cli.console import results
 from same_runtime.demo import demo_bundle, demo_recording
 from same_runtime.live.worker import LiveOptions
 from same_runtime.recording import Recording
@@ -163,7 +163,7 @@ def _write_ticks(path: Path, ticks: Ticks, runs_ns: np.ndarray) -> None:
 
 
 def _print(found: dict[str, Any], noise: dict[str, Any], command: LiveCommand) -> None:
-    console = Console()
+    console = results()
     display, network = found["display"], found["network"]
     console.print(
         f"display: {display['ticks']} ticks, {display['missed']} missed, "

@@ -9,11 +9,11 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.console import Console
 from rich.progress import Progress
 
 from same_engines import Bundle
-from same_engines.errors import EngineError
+from same_engines.errors import EngineError, install_hint
+from same_runtime.cli.console import messages, results
 from same_runtime.demo import demo_bundle, demo_recording
 from same_runtime.recording import Recording
 
@@ -40,8 +40,8 @@ def run(command: NpuCommand) -> None:
     try:
         from same_export.qnn.build import build_and_write, count_steps
     except ImportError as error:
-        raise EngineError(f"npu: {error}; pip install '.[export,qnn]'") from None
-    with tempfile.TemporaryDirectory() as folder, Progress(console=Console(stderr=True)) as bar:
+        raise EngineError(f"npu: {error}; {install_hint('export,qnn')}") from None
+    with tempfile.TemporaryDirectory() as folder, Progress(console=messages()) as bar:
         copied = Path(folder) / "bundle.same"
         shutil.copytree(command.bundle or demo_bundle(), copied)
         task = bar.add_task("starting", total=count_steps(recording, command.frames))
@@ -57,4 +57,4 @@ def run(command: NpuCommand) -> None:
     stem = f"{report.preset}-{command.target.removeprefix('qnn-')}"
     (command.out / f"{stem}.json").write_bytes(report.to_json())
     (command.out / f"{stem}.md").write_bytes(report.to_markdown())
-    Console().print(f"wrote {command.out / stem}.json and .md")
+    results().print(f"wrote {command.out / stem}.json and .md")

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
@@ -29,6 +28,7 @@ from same_bench.reporting.report import write_whole
 from same_bench.reporting.stats import summarise
 from same_engines import Bundle, open_engine
 from same_engines.errors import EngineError, InvalidInputError
+from same_runtime.cli.console import messages, results
 from same_runtime.demo import demo_bundle, demo_recording
 from same_runtime.recording import Recording
 
@@ -73,7 +73,7 @@ def run(command: PushCommand) -> None:
     # What push costs outside the network is taken without the others, which empty its caches.
     alone = single_stream("push", trackers["push"], clip, command.alone_s, SystemClock())
     trackers["push"].reset()
-    with Progress(console=Console(stderr=True)) as progress:
+    with Progress(console=messages()) as progress:
         task = progress.add_task("interleaved rounds", total=command.rounds)
         runs = interleaved(
             trackers,
@@ -174,7 +174,7 @@ def _print(figures: dict[str, Any], quiet: dict[str, Any], command: PushCommand)
         ("measuring's own share", f"{figures['measuring_share']:.2%}", "<= 1 %"),
     ):
         table.add_row(*row)
-    console = Console()
+    console = results()
     console.print(table)
     stages = figures["stage_p50_us"]
     order = sorted((name for name in stages if name != OVERHEAD), key=stages.__getitem__)

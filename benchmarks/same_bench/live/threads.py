@@ -6,12 +6,12 @@ import time
 from pathlib import Path
 from typing import Final
 
-from rich.console import Console
 from rich.progress import Progress
 
 from same_bench.live.endless_devices import EndlessDevices, send
 from same_bench.live.series import Series
 from same_runtime import SamePoseTracker
+from same_runtime.cli.console import messages
 
 _SECOND_NS: Final = 1_000_000_000
 _STATM: Final = Path("/proc/self/statm")
@@ -46,7 +46,7 @@ def use_poses(
     """What an application does: at each of its frames it asks for poses."""
     period_ns, due_ns = round(1e9 / display_hz), began_ns
     next_look_ns = began_ns
-    with Progress(console=Console(stderr=True), auto_refresh=False) as progress:
+    with Progress(console=messages(), auto_refresh=False) as progress:
         task = progress.add_task("tracking", total=duration_ns)
         while feeder.is_alive():
             due_ns = max(due_ns + period_ns, time.monotonic_ns())

@@ -15,7 +15,7 @@ import onnxruntime as ort
 from same_engines import Bundle, Engine, open_engine
 from same_engines.bundle.manifest import STAGES, STATE_SUFFIX
 from same_engines.engine import collect_tensors
-from same_engines.errors import EngineError
+from same_engines.errors import EngineError, install_hint
 
 _HISTORY = ("images", "view_valid", "imu_features")
 
@@ -82,9 +82,7 @@ class TorchEngine(NamedArrayEngine):
             from same_model.config import ModelConfig
             from same_model.same_network import SameModel
         except ImportError as error:
-            raise EngineError(
-                f"PyTorch peers: {error}; pip install 'same-runtime[export]'"
-            ) from None
+            raise EngineError(f"PyTorch peers: {error}; {install_hint('export')}") from None
         self.backend = "torch-compile" if compiled else "torch-eager"
         self._torch = torch
         torch.set_num_threads(threads)

@@ -3,7 +3,7 @@
 from types import TracebackType
 
 import numpy as np
-from rich.console import Console, Group
+from rich.console import Group
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -12,6 +12,7 @@ from rich.text import Text
 from same_bench.measuring.clock import Clock
 from same_bench.measuring.measure import Samples
 from same_bench.reporting.tables import TextTable
+from same_runtime.cli.console import messages
 
 _SHARE = 0.005
 """Largest share of the elapsed time that drawing may take."""
@@ -29,9 +30,7 @@ class LiveView:
         self.spent_ns = 0
         self._duration_s, self._clock = duration_s, clock
         self._live = (
-            Live(console=Console(stderr=True), auto_refresh=False, transient=True)
-            if enabled
-            else None
+            Live(console=messages(), auto_refresh=False, transient=True) if enabled else None
         )
         self._begun_ns = self._clock.now_ns()
         self._cost_ns = 0

@@ -14,12 +14,11 @@ from typing import Any, Final
 from same_engines.atomic_files import replace_file
 from same_engines.bundle.manifest import MANIFEST_NAME
 from same_engines.bundle.reader import Bundle, read_inside
-from same_engines.errors import BundleError, ExportError, InvalidInputError
+from same_engines.errors import BundleError, ExportError, InvalidInputError, install_hint
 from same_engines.files.regular_files import read_regular
 from same_engines.json_values import parse_json
 
 SIGNATURE_NAME: Final = "signature.json"
-INSTALL: Final = "pip install 'same-runtime[signing]'"
 
 _KEY_DIGITS: Final = 64
 _MOST_BYTES: Final = 1 << 20
@@ -37,7 +36,9 @@ def sign_bundle(bundle: Bundle, key_file: Path) -> str:
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
         from cryptography.hazmat.primitives.serialization import load_pem_private_key
     except ImportError:
-        raise ExportError(f"--sign: needs the package cryptography: {INSTALL}") from None
+        raise ExportError(
+            f"--sign: needs the package cryptography: {install_hint('signing')}"
+        ) from None
     try:
         key = load_pem_private_key(read_regular(key_file, _MOST_BYTES), password=None)
     except OSError as error:
@@ -72,7 +73,7 @@ def check_signature(bundle: Bundle, trusted_keys: Sequence[str]) -> None:
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
     except ImportError:
         raise InvalidInputError(
-            f"trusted_keys: needs the package cryptography: {INSTALL}"
+            f"trusted_keys: needs the package cryptography: {install_hint('signing')}"
         ) from None
     where = bundle.path / SIGNATURE_NAME
     if not where.exists():

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from same_engines.bundle.manifest import TensorSpec
-from same_engines.errors import EngineError
+from same_engines.errors import EngineError, install_hint
 
 
 class Buffer(Protocol):
@@ -129,9 +129,7 @@ class CudaDevice:
         try:
             from cuda.core import Device, LegacyPinnedMemoryResource
         except ImportError:
-            raise EngineError(
-                "GPU: CUDA Python is not installed; pip install 'same-runtime[rtx]'"
-            ) from None
+            raise EngineError(f"GPU: CUDA Python is not installed; {install_hint('rtx')}") from None
         with cuda_errors("opening the device"):
             self._device = Device(0)
             self._device.set_current()

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from same_engines.errors import EngineError
+from same_engines.errors import EngineError, install_hint
 
 _MOST_THREADS = 512
 _SHARED_BYTES_PER_POINT = 48  # sizeof(same::SharedPoint)
@@ -93,7 +93,7 @@ def compile_kernel(architecture: str) -> Any:
         from cuda.core import Program, ProgramOptions
     except ImportError:
         raise EngineError(
-            "CUDA Python is not installed; install it with: pip install 'same-runtime[rtx]'"
+            f"CUDA Python is not installed; install it with: {install_hint('rtx')}"
         ) from None
     folder = _source_folder()
     options = ProgramOptions(arch=architecture, std="c++17", include_path=[str(folder)])

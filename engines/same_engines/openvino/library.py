@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from same_engines.errors import EngineError
+from same_engines.errors import EngineError, install_hint
 
 DEVICES: Final = {"openvino": "CPU", "openvino-gpu": "GPU", "openvino-npu": "NPU"}
 """Backend -> OpenVINO's name of the device."""
@@ -78,7 +78,7 @@ def load_openvino() -> OpenVino:
     except Exception as error:  # ImportError, or whatever a broken installation raises
         raise EngineError(
             f"openvino: not usable here ({' '.join(str(error).split())[:300]}); install it with: "
-            "pip install 'same-runtime[openvino]'"
+            f"{install_hint('openvino')}"
         ) from None
     return OpenVino(module, core, str(module.__version__))
 

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import onnxruntime as ort
 
-from same_engines.errors import EngineError
+from same_engines.errors import EngineError, install_hint
 
 TARGET_PREFIX: Final = "qnn-"
 _PROVIDER: Final = "QNNExecutionProvider"
@@ -91,7 +91,7 @@ def load_qnn() -> Qnn:
     except Exception as error:  # ImportError, or whatever ONNX Runtime raises for a bad library
         raise EngineError(
             f"qnn: not usable here ({' '.join(str(error).split())[:300]}); install it with: "
-            "pip install 'same-runtime[qnn]' (Python 3.11 or later; Linux x86-64 or aarch64)"
+            f"{install_hint('qnn')} (Python 3.11 or later; Linux x86-64 or aarch64)"
         ) from None
     if not devices:
         raise EngineError("qnn: the provider loaded but offers no device on this machine")

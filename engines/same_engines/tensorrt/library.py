@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-from same_engines.errors import EngineError
+from same_engines.errors import EngineError, install_hint
 
 TARGETS: Final = ("tensorrt", "tensorrt-rtx")
 _MODULES: Final = {"tensorrt": "tensorrt", "tensorrt-rtx": "tensorrt_rtx"}
@@ -56,8 +56,7 @@ def load_tensorrt(target: str) -> TensorRt:
         module = importlib.import_module(_MODULES[target])
     except (ImportError, OSError) as error:
         raise EngineError(
-            f"{target}: not usable here ({error}); install it with: "
-            f"pip install 'same-runtime[{_EXTRAS[target]}]'"
+            f"{target}: not usable here ({error}); install it with: {install_hint(_EXTRAS[target])}"
         ) from None
     errors: list[str] = []
     return TensorRt(target, module, module.__version__, _make_logger(module, errors), errors)
@@ -89,7 +88,7 @@ def _preload_rtx_libraries() -> None:
         raise EngineError(
             f"tensorrt-rtx: its libraries in {wheel} cannot be prepared ({error}); open the "
             "SAME engine before the first `import tensorrt_rtx`, or reinstall: "
-            "pip install --force-reinstall 'same-runtime[rtx]'"
+            f"{install_hint('rtx')} --force-reinstall"
         ) from None
 
 

@@ -5,14 +5,14 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import tyro
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from same_model.synth.config import SynthConfig
-from same_runtime.cli.command import run_command
+from same_runtime.cli.command import Subcommand, run_subcommand
+from same_runtime.cli.console import messages
 
 
 def _progress() -> Progress:
@@ -22,7 +22,7 @@ def _progress() -> Progress:
         MofNCompleteColumn(),
         TimeRemainingColumn(),
         TextColumn("{task.fields[note]}"),
-        console=Console(stderr=True),
+        console=messages(),
         transient=True,
     )
 
@@ -193,7 +193,9 @@ class Preview:
     out: Path = Path("preview")
     """Folder for `sheet.jpg` and `video.webp`."""
     columns: int = 3
+    """Columns of the sheet."""
     rows: int = 8
+    """Rows of the sheet."""
     width: int = 200
     """Width of one view in the sheet, pixels."""
     seed: int = 0
@@ -212,17 +214,36 @@ class Preview:
         return 0
 
 
-@tyro.conf.configure(tyro.conf.OmitSubcommandPrefixes, tyro.conf.OmitArgPrefixes)
-@dataclass(frozen=True)
-class DataCommand:
-    """Make, inspect, convert and look at data sets for training and evaluation."""
+_ABOUT: Final = """
+    Make, inspect, convert and look at data sets for training and evaluation.
 
-    command: Synth | CheckSplit | Inspect | ConvertEmhi | Preview | Mcap
+    $ same-data synth --out data --procedural 40
+    """
+
+
+def _command(options: str, summary: str) -> Subcommand:
+    module = "same_model.cli.data"  # also where this runs as a script
+    return Subcommand(f"{module}:{options}", f"{module}:run", summary)
+
+
+_COMMANDS: Final = {
+    "synth": _command("Synth", "make recordings from motion clips"),
+    "check-split": _command("CheckSplit", "refuse a split that trains on what a protocol tests"),
+    "inspect": _command("Inspect", "statistics of a data set, and what is suspicious in it"),
+    "preview": _command("Preview", "draw the joints into the images"),
+    "convert-emhi": _command("ConvertEmhi", "turn a copy of EMHI into sequence folders"),
+    "mcap": _command("Mcap", "write one sequence as an MCAP recording, for same-track"),
+}
+
+
+def run(command: Synth | CheckSplit | Inspect | ConvertEmhi | Preview | Mcap) -> int:
+    """Run the command. Raises ``SameError`` kinds for anything the user can mend."""
+    return command.run()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point of ``same-data``; returns the exit code."""
-    return run_command("same-data", DataCommand, lambda c: c.command.run(), arguments)
+    return run_subcommand("same-data", _ABOUT, _COMMANDS, arguments, extra="train")
 
 
 if __name__ == "__main__":

@@ -2,48 +2,40 @@
 
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Final
 
 import tyro
-from rich.console import Console
 
-from same_engines.errors import DataError
-from same_model.checkpoint import load_checkpoint
+from same_engines.errors import DataError, InvalidInputError
 from same_model.data.sequence import SequenceReader, find_sequences, open_sequence
-from same_model.evaluation.ablations import evaluate_rows, write_tables
-from same_model.evaluation.budget.figures import error_budget
-from same_model.evaluation.budget.report import pixels_table, rows_table, write_budget
-from same_model.evaluation.evaluate import evaluate
 from same_model.evaluation.metrics import FrameErrors, MetricsConfig
-from same_model.evaluation.predict import (
-    OfflinePredictor,
-    PredictedPoses,
-    Predictor,
-    SavedPoses,
-    StreamingPredictor,
-)
-from same_model.evaluation.report import table, write_report
-from same_model.evaluation.video import write_video
-from same_runtime.cli.command import run_command
+from same_runtime.cli.command import Subcommand, run_subcommand
+from same_runtime.cli.console import results
+from same_runtime.cli.option_types import Backend, Precision
+
+if TYPE_CHECKING:
+    from same_model.evaluation.predict import PredictedPoses, Predictor
 
 
 @dataclass(frozen=True)
 class EvalCommand:
     """Evaluate a checkpoint (offline), a bundle (streaming) or saved poses on sequence folders.
 
-    Start with: same-eval lite.safetensors --data data/protocol1 --out results
-    Tables of the paper: same-eval ablations --help
-    Where the millimetres come from: same-eval budget --help
+    $ same-eval lite.safetensors --data data/protocol1 --out results
     """
 
-    source: Annotated[Path, tyro.conf.Positional]
-    """A checkpoint (.safetensors, .pt), a bundle (.same), or poses.npz of same-track (or a folder
-    with one NAME.npz for each sequence folder NAME)."""
     data: Path
     """Sequence folders that same-data wrote, at any depth."""
+    source: Annotated[Path | None, tyro.conf.Positional] = None
+    """A checkpoint (.safetensors, .pt), a bundle (.same), or poses.npz of same-track (or a folder
+    with one NAME.npz for each sequence folder NAME); --ckpt and --bundle name the first two too."""
+    ckpt: Path | None = None
+    """Checkpoint to evaluate, instead of SOURCE."""
+    bundle: Path | None = None
+    """Bundle to evaluate, instead of SOURCE."""
     out: Path = Path("same-eval-out")
     """Folder for metrics.json, metrics.md, joints.png and the videos."""
     videos: int = 1
@@ -54,15 +46,27 @@ class EvalCommand:
     """Evaluate every n-th sequence so that at most this many remain."""
     threads: int | None = None
     """CPU threads; default: the library's choice."""
-    backend: str = "auto"
+    backend: Backend = "auto"
     """Backend that runs a bundle."""
-    precision: str = "auto"
+    precision: Precision = "auto"
     """Precision in which a bundle runs: auto is what an app gets, fp32 what a checkpoint does."""
+    json: bool = False
+    """Print the content of metrics.json instead of the tables."""
     metrics: MetricsConfig = field(default_factory=MetricsConfig)
 
+    def given(self) -> Path:
+        """What is evaluated. Raises ``InvalidInputError`` unless exactly one thing is named."""
+        named = [path for path in (self.source, self.ckpt, self.bundle) if path is not None]
+        if len(named) != 1:
+            raise InvalidInputError("name one of SOURCE, --ckpt and --bundle")
+        return named[0]
 
-def _predictor(command: EvalCommand) -> Predictor:
-    source = command.source
+
+def _predictor(command: EvalCommand) -> "Predictor":
+    from same_model.checkpoint import load_checkpoint
+    from same_model.evaluation.predict import OfflinePredictor, SavedPoses, StreamingPredictor
+
+    source = command.given()
     if not source.exists():
         raise DataError(f"{source}: no such checkpoint, bundle or pose file")
     if source.suffix in (".safetensors", ".pt"):
@@ -90,18 +94,21 @@ def _sequences(
 
 def run(command: EvalCommand) -> None:
     """Run the command. Raises ``SameError`` kinds for anything the user can mend."""
+    from same_model.evaluation.evaluate import evaluate
+    from same_model.evaluation.report import table, write_report
+    from same_model.evaluation.video import write_video
+
+    predictor = _predictor(command)
     sequences = _sequences(command)
     found: dict[str, list[tuple[float, SequenceReader, PredictedPoses]]] = {}
 
-    def on_sequence(sequence: SequenceReader, poses: PredictedPoses, errors: FrameErrors) -> None:
+    def on_sequence(sequence: SequenceReader, poses: "PredictedPoses", errors: FrameErrors) -> None:
         protocol = str(sequence.meta.get("split", "unnamed"))
         found.setdefault(protocol, []).append((float(errors.joint.mean()), sequence, poses))
 
-    evaluation = evaluate(
-        _predictor(command), sequences, command.metrics, command.losses, on_sequence
-    )
+    evaluation = evaluate(predictor, sequences, command.metrics, command.losses, on_sequence)
     invocation = shlex.join(["same-eval", *sys.argv[1:]])
-    write_report(evaluation, f"Evaluation of {command.source.name}", invocation, command.out)
+    write_report(evaluation, f"Evaluation of {command.given().name}", invocation, command.out)
     names = ["metrics.json", "metrics.md", "joints.png"]
     for protocol, items in sorted(found.items()):
         items.sort(key=lambda item: item[0])
@@ -110,8 +117,11 @@ def run(command: EvalCommand) -> None:
             error, sequence, poses = items[int((number + 0.5) / count * len(items))]
             names.append(f"{protocol}-{sequence.path.name}-{error:.0f}mm.webp")
             write_video(sequence, poses, command.out / names[-1])
-    Console().print(table(evaluation.protocols, "protocol"), soft_wrap=True)
-    Console().print(f"wrote {command.out}/: {', '.join(names)}")
+    if command.json:
+        print((command.out / "metrics.json").read_text(), end="")
+        return
+    results().print(table(evaluation.protocols, "protocol"))
+    results().print(f"wrote {command.out}/: {', '.join(names)}")
 
 
 @dataclass(frozen=True)
@@ -122,6 +132,7 @@ class AblationsCommand:
     """
 
     runs: Annotated[Path, tyro.conf.Positional]
+    """Folder of the rows."""
     data: Path
     """Sequence folders that same-data wrote, at any depth; the paper uses protocol2."""
     out: Path = Path("same-eval-out")
@@ -135,9 +146,11 @@ class AblationsCommand:
 
 def run_ablations(command: AblationsCommand) -> None:
     """Run the command. Raises ``SameError`` kinds for anything the user can mend."""
+    from same_model.evaluation.ablations import evaluate_rows, write_tables
+
     evaluations = evaluate_rows(command.runs, _sequences(command), command.metrics)
     invocation = shlex.join(["same-eval", *sys.argv[1:]])
-    Console().print(write_tables(evaluations, invocation, command.out), soft_wrap=True)
+    results().print(write_tables(evaluations, invocation, command.out))
 
 
 @dataclass(frozen=True)
@@ -145,7 +158,7 @@ class BudgetCommand:
     """Measure where a checkpoint's millimetres come from: every stage on its own inputs, and given
     the truth in place of what the stage before it gives; pixels and degrees of every joint.
 
-    Start with: same-eval budget lite.safetensors --data data/validation --limit 10
+    $ same-eval budget lite.safetensors --data data/validation --limit 10
     """
 
     checkpoint: Annotated[Path, tyro.conf.Positional]
@@ -166,6 +179,10 @@ class BudgetCommand:
 
 def run_budget(command: BudgetCommand) -> None:
     """Run the command. Raises ``SameError`` kinds for anything the user can mend."""
+    from same_model.checkpoint import load_checkpoint
+    from same_model.evaluation.budget.figures import error_budget
+    from same_model.evaluation.budget.report import pixels_table, rows_table, write_budget
+
     model = load_checkpoint(command.checkpoint)
     budget = error_budget(model, _sequences(command), not command.no_images)
     invocation = shlex.join(["same-eval", *sys.argv[1:]])
@@ -179,21 +196,36 @@ def run_budget(command: BudgetCommand) -> None:
         said.append(rows_table(group, budget.titles))
         if group.pixels:
             said.append(pixels_table(group))
-        Console().print("\n\n".join(said) + "\n", soft_wrap=True, highlight=False)
-    Console().print(f"wrote {command.out}/: budget.json, budget.md, budget.png")
+        results().print("\n\n".join(said) + "\n")
+    results().print(f"wrote {command.out}/: budget.json, budget.md, budget.png")
 
 
-_COMMANDS: dict[str, tuple[type[Any], Callable[[Any], None]]] = {
-    "ablations": (AblationsCommand, run_ablations),
-    "budget": (BudgetCommand, run_budget),
+_ABOUT: Final = """
+    Evaluate on sequence folders. Without a command: metrics.
+
+    $ same-eval lite.safetensors --data data/protocol1 --out results
+    """
+_MODULE: Final = "same_model.cli.evaluate"
+_COMMANDS: Final = {
+    "metrics": Subcommand(
+        f"{_MODULE}:EvalCommand",
+        f"{_MODULE}:run",
+        "the paper's metrics of a checkpoint, a bundle or saved poses (the default)",
+        takes_input=True,
+    ),
+    "budget": Subcommand(
+        f"{_MODULE}:BudgetCommand",
+        f"{_MODULE}:run_budget",
+        "where a checkpoint's millimetres come from, stage by stage",
+    ),
+    "ablations": Subcommand(
+        f"{_MODULE}:AblationsCommand",
+        f"{_MODULE}:run_ablations",
+        "the paper's Tables 1-4 from what same-train ablations trained",
+    ),
 }
 
 
-def main() -> int:
-    """Entry point of ``same-eval``; ``same-eval ablations`` makes the paper's tables, ``same-eval
-    budget`` an error budget."""
-    name = sys.argv[1] if len(sys.argv) > 1 else ""
-    if name in _COMMANDS:
-        options, action = _COMMANDS[name]
-        return run_command(f"same-eval {name}", options, action, sys.argv[2:])
-    return run_command("same-eval", EvalCommand, run)
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Entry point of ``same-eval``; returns the exit code."""
+    return run_subcommand("same-eval", _ABOUT, _COMMANDS, arguments, "metrics", "train")

@@ -1,30 +1,57 @@
 """``same-train``: train one stage of the network, all of them, or every row of the tables."""
 
-import sys
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Sequence
+from typing import Final
 
-from same_model.training.ablation_rows import RowsConfig, train_rows
-from same_model.training.config import TrainConfig
-from same_model.training.run import train
-from same_model.training.whole_run.config import WholeRunConfig
-from same_model.training.whole_run.pack import PackConfig, UnpackConfig, pack, unpack_result
-from same_model.training.whole_run.run import train_all
-from same_runtime.cli.command import run_command
+from same_runtime.cli.command import Subcommand, run_subcommand
 
-_COMMANDS: dict[str, tuple[type[Any], Callable[[Any], None]]] = {
-    "ablations": (RowsConfig, train_rows),
-    "all": (WholeRunConfig, train_all),
-    "pack": (PackConfig, pack),
-    "unpack": (UnpackConfig, unpack_result),
+_ABOUT: Final = """
+    Train the network: from motion clips to a bundle with `all`, or one stage at a time.
+
+    $ same-train all --motion clips --out runs/mine
+    """
+_TRAINING: Final = "same_model.training"
+_WHOLE_RUN: Final = f"{_TRAINING}.whole_run"
+
+
+def _stage(summary: str) -> Subcommand:
+    options, action = f"{_TRAINING}.config:TrainConfig", f"{_TRAINING}.run:train"
+    return Subcommand(options, action, summary, is_argument=True)
+
+
+_COMMANDS: Final = {
+    "all": Subcommand(
+        f"{_WHOLE_RUN}.config:WholeRunConfig",
+        f"{_WHOLE_RUN}.run:train_all",
+        "render, train every stage in order, export and evaluate",
+    ),
+    "visual": _stage("stage 1: images to features, 2D joints and visibility"),
+    "inertial": _stage("stage 1: headset, controllers and leg IMUs to a first pose"),
+    "joint": _stage("stage 2 of the paper: fusion and temporal network at once"),
+    "fusion": _stage("stage 2, its first half: images and first pose to joints"),
+    "temporal": _stage("stage 2, its second half: joints over time"),
+    "ablations": Subcommand(
+        f"{_TRAINING}.rows_config:RowsConfig",
+        f"{_TRAINING}.ablation_rows:train_rows",
+        "every row of the paper's Tables 1-4",
+    ),
+    "pack": Subcommand(
+        f"{_WHOLE_RUN}.pack:PackConfig",
+        f"{_WHOLE_RUN}.pack:pack",
+        "pack a whole run for a machine without a package registry",
+    ),
+    "unpack": Subcommand(
+        f"{_WHOLE_RUN}.pack:UnpackConfig",
+        f"{_WHOLE_RUN}.pack:unpack_result",
+        "unpack what came back from that machine",
+    ),
 }
 
 
-def main() -> int:
-    """Entry point of ``same-train``; ``same-train all`` goes from motion to a bundle, ``same-train
-    ablations`` trains the rows of the tables."""
-    name = sys.argv[1] if len(sys.argv) > 1 else ""
-    if name in _COMMANDS:
-        options, action = _COMMANDS[name]
-        return run_command(f"same-train {name}", options, action, sys.argv[2:])
-    return run_command("same-train", TrainConfig, train)
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Entry point of ``same-train``; returns the exit code."""
+    return run_subcommand("same-train", _ABOUT, _COMMANDS, arguments, extra="train")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -7,7 +7,6 @@ from itertools import combinations
 from pathlib import Path
 from typing import Final
 
-from rich.console import Console
 from rich.progress import track
 
 from same_engines.errors import CheckpointError, DataError
@@ -20,6 +19,7 @@ from same_model.evaluation.metrics import MetricsConfig
 from same_model.evaluation.predict import OfflineModels, PredictedPoses
 from same_model.evaluation.report import table
 from same_model.training.config import ABLATIONS
+from same_runtime.cli.console import messages
 
 TABLES: Final[dict[str, dict[str, dict[str, tuple[float, float, float]]]]] = {
     "Table 1: baselines": {
@@ -77,7 +77,7 @@ def evaluate_rows(
                 )
     networks = OfflineModels(models)
     poses: dict[str, dict[Path, PredictedPoses]] = {row: {} for row in models}
-    for sequence in track(sequences, "running every row", console=Console(stderr=True)):
+    for sequence in track(sequences, "running every row", console=messages()):
         for row, predicted in networks(sequence).items():
             poses[row][sequence.path] = predicted
     return {row: evaluate(_Known(poses[row]), sequences, metrics, losses=False) for row in models}

@@ -5,7 +5,6 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
-from rich.console import Console
 from rich.progress import Progress
 
 from same_engines.errors import DataError
@@ -20,6 +19,7 @@ from same_model.evaluation.metrics import (
     summarise,
 )
 from same_model.evaluation.predict import PredictedPoses, Predictor
+from same_runtime.cli.console import messages
 from same_runtime.conventions import JOINT_NAMES
 
 SCHEMA_VERSION = 1
@@ -104,7 +104,7 @@ def evaluate(
     parts: dict[str, list[tuple[str, FrameErrors]]] = {}
     truths: dict[str, list[FrameErrors]] = {}
     during: dict[str, list[tuple[float, ...]]] = {}
-    with Progress(console=Console(stderr=True)) as progress:
+    with Progress(console=messages()) as progress:
         task = progress.add_task("evaluating", total=len(sequences))
         for sequence in sequences:
             poses = predict(sequence)

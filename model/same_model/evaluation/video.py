@@ -7,7 +7,7 @@ import numpy as np
 from same_engines.errors import DataError
 from same_model.data.sequence import SequenceReader
 from same_model.evaluation.predict import PredictedPoses
-from same_runtime.cli.preview import draw_frame
+from same_runtime.cli.draw_pose import draw_frame, with_legend
 from same_runtime.pose import Pose, PoseStatus
 from same_runtime.recording.replay import ReplayedFrame
 from same_runtime.samples import StereoFrame
@@ -41,7 +41,7 @@ def write_video(
         )
         truth = np.asarray(sequence.joints_world[frame], np.float64)
         shown = ReplayedFrame(StereoFrame(int(stamps[row]), left, right), pose, truth)
-        strips.append(draw_frame(shown, sequence.rig_true))
+        strips.append(with_legend(draw_frame(shown, sequence.rig_true)))
     try:
         strips[0].save(
             path,

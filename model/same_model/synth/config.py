@@ -5,6 +5,7 @@ import json
 from dataclasses import asdict, dataclass
 
 from same_engines.errors import DataError
+from same_runtime.cli.option_types import OnByDefault
 
 _GENERATOR = 2
 """Goes up when the same settings give other recordings, so that no data set is made of both."""
@@ -38,7 +39,7 @@ class SynthConfig:
     """Share of training clips that wear the upper body of another training clip, 0 to 1."""
     rig_spread: float = 1.0
     """How far rigs vary around the nominal one; 0: not at all."""
-    render: bool = True
+    render: OnByDefault = True
     """False: black images, far faster to make; the inertial stage needs no others."""
     depth: bool = False
     """Also write depth maps."""

@@ -9,7 +9,8 @@ from typing import Annotated, Any, Final, Literal
 import tyro
 
 from same_engines.errors import InvalidInputError
-from same_model.losses import LossConfig
+from same_model.loss_config import LossConfig
+from same_runtime.cli.option_types import OnByDefault, one_of
 
 StageName = Literal["visual", "inertial", "fusion", "temporal", "joint"]
 
@@ -71,7 +72,7 @@ class AugmentConfig:
 
     photometric: float = 1.0
     """Scale of gain, contrast, gamma and sensor noise of the images."""
-    mirror: bool = True
+    mirror: OnByDefault = True
     """Visual stage: half of the stereo pairs mirrored, views and left and right joints swapped."""
     imu_noise: float = 1.0
     """Scale of noise on the inertial features (0.5 degrees, 2 mm, 0.02 m/s, 0.1 m/s^2)."""
@@ -92,10 +93,15 @@ class InitFrom:
     """Checkpoints whose weights a run starts from; None starts afresh."""
 
     all: Path | None = None
+    """Checkpoint for every stage."""
     visual: Path | None = None
+    """Checkpoint for the visual stage, which fusion and what follows build on."""
     inertial: Path | None = None
+    """Checkpoint for the inertial stage, which fusion and what follows build on."""
     fusion: Path | None = None
+    """Checkpoint for the fusion stage, which the temporal one builds on."""
     temporal: Path | None = None
+    """Checkpoint for the temporal stage."""
 
 
 @dataclass(frozen=True)
@@ -106,19 +112,18 @@ class TrainConfig:
     temporal are faster on few cores).
     A run stopped at any time goes on exactly when the same command is given again. Under
     torchrun the same command runs on many processes.
-    All stages, from motion clips to a bundle: same-train all --help
-    Rows of the paper's tables, all at once: same-train ablations --help
     """
 
     stage: Annotated[StageName, tyro.conf.Positional]
+    """The stage to train."""
     data: Path
     """Folder with sequence folders at any depth."""
     out: Path
     """Folder of the run: model.safetensors, state.pt, losses.csv, losses.png, TensorBoard logs."""
-    preset: str = "lite"
-    ablation: str = "full"
-    """A row of the paper's Tables 1-4: full, no_sa_mvf, no_ma_mmf, no_ttn, none, imu_only,
-    stereo_only, imu_left, no_ground or meposer."""
+    preset: Annotated[str, one_of("lite", "base", "large")] = "lite"
+    """Size of the network."""
+    ablation: Annotated[str, one_of(*ABLATIONS)] = "full"
+    """A row of the paper's Tables 1-4."""
     pose_frame: Literal["upright", "camera"] | None = None
     """Axes in which the inertial and the fusion stage work, see ``ModelConfig``; None: those of the
     checkpoints that the run starts from, else upright."""
@@ -145,11 +150,12 @@ class TrainConfig:
     """Folder for cached visual features; default: ``cache`` in the run's folder."""
     precision: Literal["fp32", "bf16"] = "fp32"
     """bf16 runs convolutions and matrix products under autocast."""
-    device: str = "auto"
-    """cpu, cuda or auto."""
+    device: Annotated[str, one_of("auto", "cpu", "cuda")] = "auto"
+    """Where to train; auto takes a GPU if PyTorch finds one."""
     threads: int | None = None
     """CPU threads; default: PyTorch's choice."""
     seed: int = 0
+    """The same seed and settings give the same weights."""
     save_every: int = 200
     """Steps between saved states."""
     validate_every: int = 500

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 
@@ -24,6 +23,7 @@ from same_model.training.history import History
 from same_model.training.processes import Processes
 from same_model.training.run_state import load_state, save_state
 from same_model.training.stages.stage import Batch, Stage
+from same_runtime.cli.console import messages
 
 _LOG = logging.getLogger("same")
 _LOG_EVERY = 20
@@ -192,7 +192,7 @@ class TrainingRun:
         return self._history.last_errors()
 
     def _train(self, wrapped: torch.nn.Module, watch: Watch | None) -> None:
-        console = Console(stderr=True)
+        console = messages()
         columns = (
             TextColumn("{task.description}"),
             BarColumn(),

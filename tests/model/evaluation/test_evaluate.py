@@ -71,7 +71,7 @@ def test_streaming_through_a_bundle_gives_the_offline_metrics(
 ):
     """Every metric of same-eval, also under losses, to 0.1 mm."""
     for source, name in ((checkpoint, "offline"), (exported_bundle, "streaming")):
-        run(EvalCommand(source, data, tmp_path / name, losses=True, videos=0, precision="fp32"))
+        run(EvalCommand(data, source, out=tmp_path / name, losses=True, videos=0, precision="fp32"))
     assert_same_metrics(tmp_path / "offline", tmp_path / "streaming")
 
 
@@ -97,7 +97,7 @@ def test_streaming_through_the_shipped_bundle_gives_its_checkpoints_metrics(
     rig = CameraRig.from_dict(bundle.manifest.rig)
     write_sequence(tmp_path / "data" / "clip", rig, 70, seed=4, split="protocol1")
     for source, name in ((shipped_checkpoint, "offline"), (demo_bundle(), "streaming")):
-        run(EvalCommand(source, tmp_path / "data", tmp_path / name, videos=0, precision="fp32"))
+        run(EvalCommand(tmp_path / "data", source, out=tmp_path / name, videos=0, precision="fp32"))
     assert_same_metrics(tmp_path / "offline", tmp_path / "streaming")
 
 
@@ -127,7 +127,7 @@ def test_a_lost_device_is_a_zero_token_in_time(data):
 
 
 def test_a_checkpoint_is_evaluated_and_reported(data, checkpoint, tmp_path):
-    run(EvalCommand(checkpoint, data, tmp_path, losses=True))
+    run(EvalCommand(data, checkpoint, out=tmp_path, losses=True))
     content = json.loads((tmp_path / "metrics.json").read_text())
     assert set(content["protocols"]) == {"protocol1", "protocol2"}
     for protocol, group in content["protocols"].items():
@@ -157,7 +157,7 @@ def test_a_checkpoint_is_evaluated_and_reported(data, checkpoint, tmp_path):
     # 110 frames at 30 Hz are 3.7 s, of which the video shows ten a second, both eyes and a third
     # view side by side.
     with Image.open(videos[1]) as video:
-        assert (video.n_frames, video.size) == (37, (960, 240))
+        assert (video.n_frames, video.size) == (37, (960, 260))
 
 
 def test_saved_poses_are_matched_by_time(data, tmp_path):
@@ -192,24 +192,24 @@ def test_saved_poses_are_matched_by_time(data, tmp_path):
 
 def test_bad_sources_are_named(data, checkpoint, tmp_path):
     with pytest.raises(DataError, match="no such checkpoint"):
-        run(EvalCommand(tmp_path / "absent.safetensors", data, tmp_path / "out"))
+        run(EvalCommand(data, tmp_path / "absent.safetensors", out=tmp_path / "out"))
     with pytest.raises(DataError, match="no such folder"):
-        run(EvalCommand(checkpoint, tmp_path / "absent", tmp_path / "out"))
+        run(EvalCommand(tmp_path / "absent", checkpoint, out=tmp_path / "out"))
     for name in ("text.safetensors", "text.pt", "text.same"):
         (tmp_path / name).write_text("not a model")
         with pytest.raises(SameError, match=name):
-            run(EvalCommand(tmp_path / name, data, tmp_path / "out"))
+            run(EvalCommand(data, tmp_path / name, out=tmp_path / "out"))
     shutil.copytree(data / "one", tmp_path / "data" / "one")
     path = tmp_path / "data" / "one" / "joints_world.npy"
     joints = np.load(path)
     np.save(path, joints[:, :17])
     with pytest.raises(DataError, match=r"joints_world\.npy: expected .* \(22, 3\)"):
-        run(EvalCommand(checkpoint, tmp_path / "data", tmp_path / "out"))
+        run(EvalCommand(tmp_path / "data", checkpoint, out=tmp_path / "out"))
     np.save(path, joints)
     path = tmp_path / "data" / "one" / "stream_head_position.npy"
     positions = np.load(path)
     positions[3] = np.inf
     np.save(path, positions)
     with pytest.raises(DataError, match=r"stream_head_position\.npy: row 3"):
-        run(EvalCommand(checkpoint, tmp_path / "data", tmp_path / "out"))
+        run(EvalCommand(tmp_path / "data", checkpoint, out=tmp_path / "out"))
     assert not (tmp_path / "out").exists()

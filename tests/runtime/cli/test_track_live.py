@@ -1,9 +1,11 @@
 """``same-track --live``: real time, faults, files and one-line errors."""
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from recordings import write_made_up
 
 from same_engines.errors import InvalidInputError, RecordingError
@@ -59,6 +61,23 @@ def test_the_command_writes_poses_and_reports_faults(
     assert "7 of head" in printed and "deadlines missed" in printed
 
 
+def test_the_live_preview_shows_the_frames_that_were_sent(
+    tiny_bundle: Path, recording_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "from-before.txt").write_text("")
+    track(
+        TrackCommand(
+            recording_path, bundle=tiny_bundle, out=tmp_path, live=True, preview=True, json=True
+        )
+    )
+    summary = json.loads(capsys.readouterr().out)
+    assert summary["files"][-2:] == ["preview.png", "preview.webp"]
+    assert {p.name for p in tmp_path.iterdir()} == {*summary["files"], "from-before.txt"}
+    assert summary["frames"] == sum(summary["statuses"].values()) > 10
+    with Image.open(tmp_path / "preview.webp") as preview:
+        assert preview.n_frames > 10
+
+
 def test_the_command_tells_the_likely_mistake(
     tiny_bundle: Path, recording_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -77,7 +96,6 @@ def test_the_command_tells_the_likely_mistake(
         ("fault: expected one of", {"live": True, "inject": "gremlins"}),
         ("speed: expected", {"live": True, "speed": 0.0}),
         ("need --live", {"inject": "jitter"}),
-        ("without --live", {"live": True, "preview": True}),
     ],
 )
 def test_mistakes_are_named(

@@ -6,7 +6,6 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Console
 from rich.progress import Progress
 
 from same_engines.errors import DataError, InvalidInputError
@@ -15,6 +14,7 @@ from same_model.evaluation.budget.stages import StageErrors, row_titles, stage_e
 from same_model.evaluation.metrics import FOOT_JOINTS
 from same_model.same_network import SameModel
 from same_model.training.data.dataset import HIDDEN
+from same_runtime.cli.console import messages
 from same_runtime.conventions import (
     JOINT_NAMES,
     LOWER_BODY_JOINTS,
@@ -162,7 +162,7 @@ def error_budget(
     titles = row_titles(model.config.iterations, with_images)
     parts: dict[str, list[StageErrors]] = {}
     model.eval()
-    with Progress(console=Console(stderr=True)) as progress:
+    with Progress(console=messages()) as progress:
         task = progress.add_task("error budget", total=sum(s.frames for s in sequences))
         for sequence in sequences:
             errors = stage_errors(model, sequence, with_images)

@@ -3,11 +3,12 @@
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 from same_engines.errors import InvalidInputError
-from same_model.losses import LossConfig
+from same_model.loss_config import LossConfig
 from same_model.synth.config import SynthConfig
+from same_runtime.cli.option_types import one_of
 
 STEPS: Final = (
     "motion",
@@ -88,7 +89,7 @@ def _test_data() -> SynthConfig:
 class WholeRunConfig:
     """Render, train every stage in order, export and evaluate: from motion clips to a bundle.
 
-    Start with: same-train all --motion clips --out runs/mine
+    $ same-train all --motion clips --out runs/mine
     Stopped at any time, the same command goes on. Under torchrun the stages train on many
     processes, which need one file system; the first of them does the rest.
     On a machine without a package registry: same-train pack --help
@@ -108,7 +109,8 @@ class WholeRunConfig:
     """JSON file that names the joints of a skeleton of your own."""
     credit: str = ""
     """Whose the clips are that no split lists, and their licence; goes into each recording."""
-    preset: str = "lite"
+    preset: Annotated[str, one_of("lite", "base", "large")] = "lite"
+    """Size of the network."""
     init: Path | None = None
     """Checkpoint whose weights every stage starts from; default: afresh."""
     images: SynthConfig = field(default_factory=_images)
@@ -131,15 +133,15 @@ class WholeRunConfig:
     validate_every: int = 500
     """Steps between validations."""
     seed: int = 0
-    until: str = "budget"
-    """The last thing to do: motion, inertial, images, visual, fusion, temporal, test, export,
-    evaluate or budget."""
+    """The same seed and settings give the same weights."""
+    until: Annotated[str, one_of(*STEPS)] = "budget"
+    """The last thing to do."""
     minutes: float | None = None
     """Stop after about so many minutes with everything saved; the same command goes on."""
     workers: int = field(default_factory=lambda: os.cpu_count() or 1)
     """Processes that render."""
-    device: str = "auto"
-    """cpu, cuda or auto."""
+    device: Annotated[str, one_of("auto", "cpu", "cuda")] = "auto"
+    """Where to train; auto takes a GPU if PyTorch finds one."""
     threads: int | None = None
     """CPU threads of training; default: PyTorch's choice."""
 

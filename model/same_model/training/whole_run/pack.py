@@ -17,7 +17,6 @@ import tyro
 
 from same_engines.atomic_files import whole_folder
 from same_engines.errors import DataError, InvalidInputError
-from same_model.checkpoint import load_checkpoint
 from same_model.synth.motion.splits import load_split
 from same_model.synth.plan import ENDINGS
 from same_model.training.whole_run import bare_machine
@@ -77,6 +76,8 @@ def pack(config: PackConfig) -> None:
     if not config.part_mb > 0:
         raise InvalidInputError(f"part-mb: expected more than 0, got {config.part_mb}")
     if config.init is not None:
+        from same_model.checkpoint import load_checkpoint  # PyTorch, which --help does not need
+
         load_checkpoint(config.init)
     if config.split_file is not None:
         load_split(config.split_file)

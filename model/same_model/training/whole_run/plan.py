@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
 
-from same_engines.errors import DataError, InvalidInputError
+from same_engines.errors import DataError, InvalidInputError, install_hint
 from same_model.checkpoint import load_checkpoint
 from same_model.config import ModelConfig
 from same_model.synth.config import SynthConfig
@@ -157,7 +157,7 @@ def _check_sizes(config: WholeRunConfig, network: ModelConfig) -> None:
 
 def _check_tools(config: WholeRunConfig) -> None:
     if importlib.util.find_spec("numba") is None:
-        raise InvalidInputError("rendering needs numba: pip install '.[train]'")
+        raise InvalidInputError(f"rendering needs numba: {install_hint('train')}")
     installed = {entry.name for entry in entry_points(group="console_scripts")}
     for step in config.steps:
         if step in TOOLS and TOOLS[step] not in installed:

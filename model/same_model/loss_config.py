@@ -1,0 +1,25 @@
+"""Weights of the training losses, which commands read without PyTorch."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from same_runtime.cli.option_types import OnByDefault
+
+ErrorForm = Literal["squared", "distance"]
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """Weights of Eq. 11 (the paper does not print its own)."""
+
+    local: float = 1.0
+    """lambda_L."""
+    anchor: float = 1.0
+    """lambda_G."""
+    ground: float = 1.0
+    """lambda_ground; 0 switches the ground-penetration loss off (Table 4)."""
+    form: ErrorForm = "squared"
+    """``squared``: the paper's mean squared coordinates; ``distance``: the metric itself, which
+    rare large errors dominate less. Weigh ``ground`` some 30 times more with it."""
+    deep_supervision: OnByDefault = True
+    """Average the local loss over every iteration's joints instead of the last's only."""

@@ -1,0 +1,46 @@
+"""Where commands print: results on stdout, messages and progress on stderr."""
+
+import logging
+import sys
+from typing import TextIO
+
+from rich.console import Console
+from rich.logging import RichHandler
+
+_quiet = False
+
+
+def _console(stream: TextIO, is_stderr: bool, quiet: bool) -> Console:
+    # A pipe has no width: what is printed into one is for programs, and is never wrapped.
+    width = None if stream.isatty() else 10_000
+    return Console(stderr=is_stderr, width=width, quiet=quiet, highlight=False, soft_wrap=True)
+
+
+def results() -> Console:
+    """A console for what the command was asked for."""
+    return _console(sys.stdout, False, False)
+
+
+def messages() -> Console:
+    """A console for progress bars and remarks; silent with ``--quiet``."""
+    return _console(sys.stderr, True, _quiet)
+
+
+def configure(quiet: bool, verbose: bool) -> None:
+    """Set what ``--quiet`` and ``--verbose`` ask for: what is logged, and whether bars show."""
+    global _quiet
+    _quiet = quiet
+    if sys.stderr.isatty():
+        handler: logging.Handler = RichHandler(
+            console=_console(sys.stderr, True, False), show_path=False, show_time=False
+        )
+        form = "%(message)s"
+    else:
+        handler = logging.StreamHandler()
+        form = "%(levelname)-8s %(message)s"
+    # Libraries speak up only when something is wrong.
+    logging.basicConfig(
+        level=logging.INFO if verbose else logging.WARNING, format=form, handlers=[handler]
+    )
+    level = logging.DEBUG if verbose else logging.WARNING if quiet else logging.INFO
+    logging.getLogger("same").setLevel(level)
