@@ -27,6 +27,7 @@ _SUMMARIES: Final = {
     "prediction": ("PredictionCommand", "what at_time gains over holding the last pose"),
     "faults": ("FaultsCommand", "error as images, samples and cameras get worse or lost"),
     "fuzz": ("FuzzCommand", "hostile files by the thousand: typed errors, or it fell"),
+    "soak": ("SoakCommand", "hours of running: do memory, files or threads grow?"),
     "npu": ("NpuCommand", "a bundle quantised for a headset's NPU, and tracked on it"),
     "gpu": ("GpuCommand", "everything claimed of the GPU path, checked and measured"),
     "figures": ("FiguresCommand", "the README's picture and table from a latency report"),

@@ -1,0 +1,1 @@
+"""Hours of running, and what a process holds before and after them."""
