@@ -10,6 +10,7 @@ from pathlib import Path
 from same_engines.atomic_files import whole_folder
 from same_engines.bundle.config import BundleConfig
 from same_engines.bundle.manifest import FORMAT_VERSION, MANIFEST_NAME, STAGES, GraphSpec, Manifest
+from same_engines.bundle.onnx_guard import graph_needs
 from same_engines.bundle.plans import carry_plans
 from same_engines.bundle.reader import Bundle, write_manifest
 from same_engines.errors import BundleError, ExportError
@@ -125,5 +126,6 @@ def _write_graphs(
                 name = f"{stage}.onnx"
             (work / name).write_bytes(graph.content)
             digest = sha256(graph.content).hexdigest()
-            graphs[precision][stage] = GraphSpec(name, digest, graph.inputs, graph.outputs)
+            needs = graph_needs(graph.content, name)
+            graphs[precision][stage] = GraphSpec(name, digest, graph.inputs, graph.outputs, needs)
     return graphs

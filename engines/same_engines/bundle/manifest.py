@@ -3,7 +3,7 @@
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from typing import Any, Final
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from same_engines.bundle.config import BundleConfig
 from same_engines.errors import BundleError, InvalidInputError
-from same_engines.json_values import parse_json
+from same_engines.json_values import parse_json, whole_number
 
 FORMAT_VERSION: Final = 1
 MANIFEST_NAME: Final = "manifest.json"
@@ -24,6 +24,12 @@ visual stage in bfloat16 where that is exact enough."""
 PROCESSORS: Final = ("npu", "cpu")
 STATE_SUFFIX: Final = "_next"
 """An output ``X_next`` is the next frame's input ``X``: state that stays in the engine."""
+
+MOST_FILE_BYTES: Final = 192 << 20
+MOST_NODES: Final = 1024
+MOST_MEMORY_BYTES: Final = 192 << 20
+"""What the four graphs of a precision may take together, each of them fewer nodes than this: more
+than the largest preset's, which take 160 MiB of files and 155 MiB of memory, and 448 nodes."""
 
 _DTYPES: Final = ("float32", "float16")
 _MAX_TENSOR_ELEMENTS: Final = 1 << 26
@@ -50,13 +56,34 @@ class TensorSpec:
 
 
 @dataclass(frozen=True)
+class GraphBudget:
+    """What a graph takes at most; one that takes more is refused. The defaults hold for bundles
+    that say nothing of it, those of earlier versions. Raises ``InvalidInputError``."""
+
+    file_bytes: int = 32 << 20
+    nodes: int = 1024
+    memory_bytes: int = 48 << 20
+    """Of its tensors but the weights, at any moment of a run."""
+
+    def __post_init__(self) -> None:
+        for name, highest in (
+            ("file_bytes", MOST_FILE_BYTES),
+            ("nodes", MOST_NODES),
+            ("memory_bytes", MOST_MEMORY_BYTES),
+        ):
+            number = whole_number(f"budget.{name}", getattr(self, name), 1, highest)
+            object.__setattr__(self, name, number)
+
+
+@dataclass(frozen=True)
 class GraphSpec:
-    """One stage graph: its file, the file's SHA-256 and its inputs and outputs."""
+    """One stage graph: its file, the file's SHA-256, its inputs and outputs, what it takes."""
 
     path: str
     sha256: str
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
+    budget: GraphBudget = GraphBudget()
 
 
 @dataclass(frozen=True)
@@ -129,7 +156,7 @@ def _exact_fields(content: Any, cls: Any, where: str) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise BundleError(f"{where}: expected an object, got {type(content).__name__}")
     names = {item.name for item in fields(cls)}
-    needed = {item.name for item in fields(cls) if item.default_factory is MISSING}
+    needed = {item.name for item in fields(cls) if item.default is item.default_factory is MISSING}
     unknown, missing = sorted(content.keys() - names), sorted(needed - content.keys())
     if unknown or missing:
         raise BundleError(f"{where}: unknown fields {unknown}, missing fields {missing}")
@@ -148,6 +175,7 @@ def _manifest_from(content: dict[str, Any], where: str) -> Manifest:
         graphs[precision] = {
             stage: _graph_from(stages[stage], f"{where}: {precision} {stage}") for stage in STAGES
         }
+        _check_together([graph.budget for graph in graphs[precision].values()], where)
     if not graphs:
         raise BundleError(f"{where}: lists no graphs")
     content["graphs"] = graphs
@@ -168,7 +196,18 @@ def _graph_from(content: Any, where: str) -> GraphSpec:
         content[key] = tuple(_tensor_from(item, f"{where} {key}") for item in content[key])
     if not isinstance(content["path"], str) or not isinstance(content["sha256"], str):
         raise BundleError(f"{where}: path and sha256 must be strings")
+    budget = _exact_fields(content.get("budget", {}), GraphBudget, f"{where} budget")
+    content["budget"] = GraphBudget(**budget)
     return GraphSpec(**content)
+
+
+def _check_together(budgets: Sequence[GraphBudget], where: str) -> None:
+    for name, highest in (("file_bytes", MOST_FILE_BYTES), ("memory_bytes", MOST_MEMORY_BYTES)):
+        total = sum(getattr(budget, name) for budget in budgets)
+        if total > highest:
+            raise BundleError(
+                f"{where}: its graphs take {total} {name} together, {highest} are allowed"
+            )
 
 
 def _tensor_from(content: Any, where: str) -> TensorSpec:

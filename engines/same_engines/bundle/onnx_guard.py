@@ -11,7 +11,7 @@ they cost. ONNX Runtime is told to refuse a graph whose shapes are not those dec
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from same_engines.bundle.manifest import GraphSpec
+from same_engines.bundle.manifest import MOST_NODES, GraphBudget, GraphSpec
 from same_engines.bundle.onnx_function import check_function
 from same_engines.bundle.onnx_operators import (
     ALLOWED,
@@ -22,19 +22,18 @@ from same_engines.bundle.onnx_operators import (
     OPERATOR_NAME,
     OPERATOR_RULES,
     AttributeRule,
-    value_of,
+    check_attribute,
 )
 from same_engines.bundle.onnx_tensors import TensorType, constant_type, declared_types
 from same_engines.bundle.onnx_wire import Fields, read_model
-from same_engines.errors import BundleError
+from same_engines.errors import BundleError, InvalidInputError
 
-MOST_NODES: Final = 4096
 MOST_TENSORS: Final = 16384
 MOST_TENSORS_OF_A_NODE: Final = 64
-MOST_BYTES_AT_ONCE: Final = 256 << 20
-"""What a frame's tensors may take at any moment: more than the largest preset's."""
-MOST_PRODUCTS: Final = 1 << 37
+MOST_PRODUCTS: Final = 1 << 36
 """Products of numbers that one run may cost: more than the largest preset's."""
+MOST_WRITTEN: Final = 1 << 30
+"""Numbers that the nodes of one run may write: more than the largest preset's."""
 
 _IR_VERSIONS: Final = range(7, 12)
 _OPSETS: Final = {"": range(17, 24), OPERATOR_DOMAIN: range(1, 2)}
@@ -43,7 +42,33 @@ _TYPES: Final = {"float32": FLOAT, "float16": FLOAT16}
 
 def check_graph(content: bytes, spec: GraphSpec, where: str) -> None:
     """Raise ``BundleError`` unless ``content`` (a serialised ONNX ModelProto) is a graph that an
-    exporter of this project can have written, with the signature ``spec``. ``where`` names it."""
+    exporter of this project can have written, with the signature and within the budget of
+    ``spec``. ``where`` names it."""
+    graph = _graph_of(content, where)
+    _check_signature(graph, spec, where)
+    needs = _needs(graph, where)
+    for name in ("file_bytes", "nodes", "memory_bytes"):
+        came, most = getattr(needs, name), getattr(spec.budget, name)
+        if came > most:
+            raise BundleError(
+                f"{where}: takes {came} {name.replace('_', ' ')}, its manifest allows {most}; "
+                "export the bundle again"
+            )
+
+
+def graph_needs(content: bytes, where: str) -> GraphBudget:
+    """What a graph takes, for its manifest. Raises ``BundleError`` as ``check_graph`` does."""
+    return _needs(_graph_of(content, where), where)
+
+
+def _needs(graph: "_Graph", where: str) -> GraphBudget:
+    try:
+        return graph.needs()
+    except InvalidInputError as error:
+        raise BundleError(f"{where}: takes more than a graph may ({error})") from None
+
+
+def _graph_of(content: bytes, where: str) -> "_Graph":
     try:
         model = read_model(content)
         _check_versions(model)
@@ -53,14 +78,7 @@ def check_graph(content: bytes, spec: GraphSpec, where: str) -> None:
             check_function(function)
         if "graph" not in model:
             raise ValueError("it has no graph")
-        graph = _Graph(model["graph"])
-    except ValueError as error:
-        raise BundleError(
-            f"{where}: not a graph that same-export writes ({error}); export the bundle again"
-        ) from None
-    _check_signature(graph, spec, where)
-    try:
-        graph.check_nodes("functions" in model)
+        return _Graph(model["graph"], len(content), "functions" in model)
     except ValueError as error:
         raise BundleError(
             f"{where}: not a graph that same-export writes ({error}); export the bundle again"
@@ -100,7 +118,7 @@ def _check_signature(graph: "_Graph", spec: GraphSpec, where: str) -> None:
 class _Graph:
     """A decoded GraphProto. Raises ``ValueError`` where it is none of this project's."""
 
-    def __init__(self, graph: Fields) -> None:
+    def __init__(self, graph: Fields, file_bytes: int, has_function: bool) -> None:
         self._nodes: list[Fields] = graph.get("node", [])
         constants = graph.get("initializer", [])
         declared = graph.get("value_info", [])
@@ -118,12 +136,18 @@ class _Graph:
         for name, found in (*self.inputs.items(), *self._constants.items()):
             if self._types.setdefault(name, found) != found:
                 raise ValueError(f"tensor {name!r} has two types")
+        self._check_nodes(has_function)
+        self._file_bytes = file_bytes
 
-    def check_nodes(self, has_function: bool) -> None:
+    def needs(self) -> GraphBudget:
+        """What it takes. Raises ``InvalidInputError`` for more than any graph may."""
+        return GraphBudget(self._file_bytes, max(1, len(self._nodes)), self._memory_bytes())
+
+    def _check_nodes(self, has_function: bool) -> None:
         """The nodes in their order: what each reads is there, what it writes is new and declared,
-        and the whole keeps within the budget."""
+        and a run costs no more than it may."""
         made = {*self.inputs, *self._constants}
-        products = 0
+        products = written_numbers = 0
         for node in self._nodes:
             read, written = node.get("input", []), node.get("output", [])
             if (
@@ -141,12 +165,14 @@ class _Graph:
             made.discard("")
             self._check_node(node, read, written, has_function)
             products += self._products(node, read, written)
+            written_numbers += sum(self._types[name].elements for name in written if name)
         missing = self.outputs.keys() - made
         if missing:
             raise ValueError(f"outputs {sorted(missing)} are never written")
-        if products > MOST_PRODUCTS:
-            raise ValueError(f"a run costs more than {MOST_PRODUCTS} products")
-        self._check_memory()
+        if products > MOST_PRODUCTS or written_numbers > MOST_WRITTEN:
+            raise ValueError(
+                f"a run costs more than {MOST_PRODUCTS} products or {MOST_WRITTEN} numbers"
+            )
 
     def _check_node(
         self, node: Fields, read: Sequence[str], written: Sequence[str], has_function: bool
@@ -163,11 +189,7 @@ class _Graph:
         if len(set(names)) != len(names) or not rules.keys() >= set(names):
             raise ValueError(f"operator {operator} with attributes {names}")
         for attribute in node.get("attribute", ()):
-            value = value_of(attribute, rules[attribute["name"]])
-            if isinstance(value, dict):
-                constant_type(value)
-        if operator == "Constant":
-            self._constants[written[0]] = self._types[written[0]]
+            check_attribute(attribute, rules[attribute["name"]])
         for index in CONSTANT_INPUTS.get(operator, ()):
             if index < len(read) and read[index] and read[index] not in self._constants:
                 raise ValueError(f"the shape of {operator} is computed and not a constant")
@@ -200,30 +222,33 @@ class _Graph:
         operator = node.get("op_type")
         elements = sum(self._types[name].elements for name in written if name)
         shapes = [self._types[name].shape for name in read if name]
-        if operator == "ConvTranspose" and len(shapes) > 1:
-            return self._types[read[0]].elements * _size(shapes[1][1:])
         if operator == "Conv" and len(shapes) > 1:
             return elements * _size(shapes[1][1:])
-        if operator in ("MatMul", "Gemm", "Einsum", "LSTM", "GRU", OPERATOR_NAME):
+        if operator in ("MatMul", "Gemm", OPERATOR_NAME):
             return elements * max((size for shape in shapes for size in shape), default=1)
         attributes = {a["name"]: a for a in node.get("attribute", ())}
         return elements * _size(attributes.get("kernel_shape", {}).get("ints", ()))
 
-    def _check_memory(self) -> None:
+    def _memory_bytes(self) -> int:
+        """The most that its tensors but the weights take at once. What follows from the weights
+        alone is computed when a library opens the graph, and stays."""
         last_read = {
             name: index for index, node in enumerate(self._nodes) for name in node.get("input", ())
         }
-        live = sum(found.bytes for found in self.inputs.values())
-        most = live
+        kept = {*self._constants, *self.inputs, *self.outputs}
+        fixed = set(self._constants)
+        live = most = sum(found.bytes for found in self.inputs.values())
         for index, node in enumerate(self._nodes):
-            live += sum(self._types[name].bytes for name in node["output"] if name)
+            read, written = node.get("input", ()), node["output"]
+            if fixed.issuperset(filter(None, read)):
+                fixed.update(written)
+                kept.update(written)
+            live += sum(self._types[name].bytes for name in written if name)
             most = max(most, live)
-            for name in {*node.get("input", ()), *node["output"]}:
-                kept = name in self._constants or name in self.inputs or name in self.outputs
-                if name and not kept and last_read.get(name, index) <= index:
+            for name in {*read, *written}:
+                if name and name not in kept and last_read.get(name, index) <= index:
                     live -= self._types[name].bytes
-        if most > MOST_BYTES_AT_ONCE:
-            raise ValueError(f"it needs more than {MOST_BYTES_AT_ONCE >> 20} MiB at once")
+        return most
 
 
 def _size(shape: Sequence[int]) -> int:

@@ -6,8 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from same_engines.bundle.onnx_operators import (
-    BOOL,
-    DOUBLE,
     FLOAT,
     FLOAT16,
     INT8,
@@ -30,9 +28,7 @@ _DTYPES: Final[dict[int, np.dtype[Any]]] = {
     INT8: np.dtype("i1"),
     INT32: np.dtype("<i4"),
     INT64: np.dtype("<i8"),
-    BOOL: np.dtype("u1"),
     FLOAT16: np.dtype("<f2"),
-    DOUBLE: np.dtype("<f8"),
 }
 
 
@@ -87,8 +83,6 @@ def constant_type(tensor: Fields) -> TensorType:
         inside = np.abs(values.astype(np.float64)) <= _LARGEST_INDEX
         if not (inside | np.isin(values, _ENDS)).all():
             raise ValueError(f"tensor {name!r} holds numbers that no index or size can be")
-    elif found.kind == BOOL and values.size and values.max() > 1:
-        raise ValueError(f"tensor {name!r} holds truth values other than 0 and 1")
     return found
 
 

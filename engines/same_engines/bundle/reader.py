@@ -19,7 +19,6 @@ from same_engines.files.regular_files import read_regular
 from same_engines.json_values import shown
 
 _MAX_MANIFEST_BYTES: Final = 4 << 20
-_MAX_GRAPH_BYTES: Final = 512 << 20
 _MAX_NAME: Final = 255
 
 
@@ -80,7 +79,7 @@ class Bundle:
         """
         spec = self.graph(precision, stage)
         where = str(self.path / spec.path)
-        content = read_inside(self.path, spec.path, _MAX_GRAPH_BYTES)
+        content = read_inside(self.path, spec.path, spec.budget.file_bytes)
         came = hashlib.sha256(content).hexdigest()
         if came != spec.sha256:
             raise BundleError(

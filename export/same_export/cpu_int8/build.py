@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from same_engines.atomic_files import replace_file
 from same_engines.bundle.manifest import GraphSpec, Manifest
+from same_engines.bundle.onnx_guard import graph_needs
 from same_engines.bundle.reader import Bundle, write_manifest
 from same_engines.errors import EngineError, ExportError
 from same_engines.open_engine import open_engine
@@ -144,7 +145,12 @@ def _track(
 def _write(bundle: Bundle, content: bytes, accuracy: Accuracy | None) -> None:
     """The graph first, then the manifest, which alone makes it count."""
     exact = bundle.manifest.graphs["fp32"]
-    visual = replace(exact["visual"], path=_GRAPH_NAME, sha256=sha256(content).hexdigest())
+    visual = replace(
+        exact["visual"],
+        path=_GRAPH_NAME,
+        sha256=sha256(content).hexdigest(),
+        budget=graph_needs(content, _GRAPH_NAME),
+    )
     graphs: dict[str, dict[str, GraphSpec]] = {
         **{name: dict(stages) for name, stages in bundle.manifest.graphs.items()},
         PRECISION: {**exact, "visual": visual},

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,8 @@ from hypothesis import strategies as st
 
 from same_engines import Bundle
 from same_engines.bundle import onnx_guard
-from same_engines.bundle.manifest import STAGES, GraphSpec
-from same_engines.bundle.onnx_guard import check_graph
+from same_engines.bundle.manifest import STAGES, GraphBudget, GraphSpec
+from same_engines.bundle.onnx_guard import check_graph, graph_needs
 from same_engines.errors import BundleError
 from same_engines.onnxruntime.session_options import session_options
 
@@ -29,7 +30,8 @@ def stage_model(stage: str) -> Model:
 
 
 def check(content: bytes, stage: str = "visual") -> None:
-    check_graph(content, TINY.graph("fp32", stage), "m.onnx")
+    spec = replace(TINY.graph("fp32", stage), budget=GraphBudget())
+    check_graph(content, spec, "m.onnx")
 
 
 def node_of(model: Model, operator: str) -> "onnx.NodeProto":
@@ -112,7 +114,7 @@ def computed_shape(model: Model) -> None:
     model.graph.value_info.append(helper.make_tensor_value_info(name, TensorProto.INT64, [size]))
     at = list(model.graph.node).index(node)
     node.input[1] = name
-    model.graph.node.insert(at, helper.make_node("Identity", [constant], [name]))
+    model.graph.node.insert(at, helper.make_node("Relu", [constant], [name]))
 
 
 def two_functions(model: Model) -> None:
@@ -195,7 +197,7 @@ REFUSED: dict[str, tuple[str, Callable[[Model], object]]] = {
         "no bundle needs",
         lambda m: setattr(m.graph.initializer[0], "data_type", TensorProto.STRING),
     ),
-    "too large": ("more than .* elements|256 MiB", add_large),
+    "too large": ("takes more than a graph may .budget.memory_bytes", add_large),
     "too slow": ("products", add_products),
 }
 
@@ -207,6 +209,41 @@ def test_what_no_exporter_writes_is_refused(name: str) -> None:
     change(model)
     with pytest.raises(BundleError, match=match):
         check(model.SerializeToString())
+
+
+def add_constants(model: Model) -> None:
+    """Large tensors that nobody needs for long, but that a library computes when it opens."""
+    for index in range(8):
+        value = numpy_helper.from_array(np.full(1, index, np.float32), f"value{index}")
+        model.graph.initializer.append(value)
+        declare(model, f"filled{index}", [1 << 20, 8])
+        declare(model, f"sum{index}", [1, 8])
+        nodes = (
+            ("Expand", [f"value{index}", "size"], f"filled{index}"),
+            ("ReduceSum", [f"filled{index}", "axis"], f"sum{index}"),
+        )
+        for operator, read, written in nodes:
+            model.graph.node.append(helper.make_node(operator, read, [written]))
+    for name, numbers in (("size", [1 << 20, 8]), ("axis", [0])):
+        model.graph.initializer.append(numpy_helper.from_array(np.array(numbers), name))
+
+
+def test_what_follows_from_constants_counts_together() -> None:
+    """Each tensor fits, but a library computes and keeps them all when it opens the graph."""
+    model = stage_model("visual")
+    add_constants(model)
+    with pytest.raises(BundleError, match="more than a graph may.*got 2684"):
+        check(model.SerializeToString())
+
+
+@pytest.mark.parametrize("name", ["file_bytes", "nodes", "memory_bytes"])
+def test_a_graph_keeps_within_the_manifests_budget(name: str) -> None:
+    content, spec = stage_model("visual").SerializeToString(), TINY.graph("fp32", "visual")
+    needs = graph_needs(content, "m.onnx")
+    check_graph(content, replace(spec, budget=needs), "m.onnx")
+    tight = replace(needs, **{name: getattr(needs, name) - 1})
+    with pytest.raises(BundleError, match=f"{name.replace('_', ' ')}, its manifest allows"):
+        check_graph(content, replace(spec, budget=tight), "m.onnx")
 
 
 def test_too_many_nodes_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -309,7 +346,7 @@ def test_external_data_is_refused(where: str) -> None:
             model.graph.node.append(
                 helper.make_node("If", ["images"], ["w"], then_branch=inner, else_branch=inner)
             )
-    with pytest.raises(BundleError, match="another file|function|field 6"):
+    with pytest.raises(BundleError, match="another file|function|field 6|Constant is not allowed"):
         check(model.SerializeToString())
 
 

@@ -110,6 +110,11 @@ def test_wrong_shapes_are_refused_even_when_signed(bundle_copy: Path) -> None:
         open_engine(Bundle.open(bundle_copy))
 
 
+def budget(content: dict[str, Any]) -> dict[str, Any]:
+    budget: dict[str, Any] = content["graphs"]["fp32"]["visual"]["budget"]
+    return budget
+
+
 @pytest.mark.parametrize(
     ("name", "change"),
     [
@@ -123,6 +128,12 @@ def test_wrong_shapes_are_refused_even_when_signed(bundle_copy: Path) -> None:
         ("positive integers", lambda c: first_input(c).update(shape=[-1])),
         ("positive integers", lambda c: first_input(c).update(dtype="object")),
         ("wrong type", lambda c: c.update(graphs=7)),
+        ("budget.nodes", lambda c: budget(c).update(nodes=10**400)),
+        ("budget.file_bytes", lambda c: budget(c).update(file_bytes="1")),
+        ("budget.memory_bytes", lambda c: budget(c).update(memory_bytes=1 << 40)),
+        ("missing.*|unknown fields", lambda c: budget(c).update(extra=1)),
+        ("memory_bytes together", lambda c: budget(c).update(memory_bytes=192 << 20)),
+        ("larger than", lambda c: budget(c).update(file_bytes=100)),
     ],
 )
 def test_bad_manifests_are_refused_with_the_reason(
