@@ -81,8 +81,8 @@ class TrackCommand:
     """With --save-profile: whose it is."""
     send: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
     """Where to send every pose; may be given several times: vmc://HOST:PORT for VTuber programs,
-    vrchat://HOST:PORT?trackers=hip,feet for VRChat, vmt://HOST for SteamVR. With --live in real
-    time."""
+    vrchat://HOST:PORT?trackers=hip,feet for VRChat (vrchat://auto finds it), vmt://HOST for
+    SteamVR. With --live in real time."""
     write: str = ""
     """Further files to write, with commas between them: bvh (poses.bvh, for Blender, Maya, ...),
     glb (poses.glb, an animated skeleton for any engine), mcap (body.mcap, for Foxglove)."""

@@ -4,7 +4,8 @@ from typing import Final
 from urllib.parse import parse_qsl, urlsplit
 
 from same_engines.errors import InvalidInputError
-from same_runtime.outputs import vmc, vmt, vrchat
+from same_runtime.outputs.osc import vmc, vmt, vrchat
+from same_runtime.outputs.osc.oscquery import find_vrchat
 from same_runtime.outputs.output import Output
 from same_runtime.skeleton.rotations import SkeletonSolver
 
@@ -13,10 +14,10 @@ _EXAMPLES: Final = "vmc://127.0.0.1:39539 or vrchat://127.0.0.1:9000?trackers=hi
 
 def open_output(address: str, solver: SkeletonSolver | None = None) -> Output:
     """Open the output at ``vmc://HOST[:PORT]``, ``vrchat://HOST[:PORT][?trackers=...&scale=...]``
-    or ``vmt://HOST[:PORT][?trackers=...]``.
+    or ``vmt://HOST[:PORT][?trackers=...]``. ``vrchat://auto`` searches the local network.
 
     ``solver``: shared by outputs that are given the same poses. Raises ``InvalidInputError`` for
-    any other address, an unknown host or without python-osc.
+    any other address, an unknown host, where no VRChat is found, or without python-osc.
     """
     try:
         parts = urlsplit(address)
@@ -36,6 +37,10 @@ def open_output(address: str, solver: SkeletonSolver | None = None) -> Output:
             scale = float(options.get("scale", "1"))
         except ValueError:
             raise _wrong(address, "scale is not a number") from None
+        if host == "auto":
+            if port is not None:
+                raise _wrong(address, "auto finds the port too")
+            host, port = find_vrchat()
         return vrchat.VrchatOutput(host, port or vrchat.PORT, names, scale, solver)
     known = scheme in ("vmc", "vrchat", "vmt")
     raise _wrong(address, "it has unknown options" if known else f"{scheme!r} is not known")

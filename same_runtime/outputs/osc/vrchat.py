@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from same_engines.errors import InvalidInputError
 from same_engines.field_checks import checked_number
 from same_runtime.conventions import JOINT_NAMES
-from same_runtime.outputs.osc import OscMessage, OscPeer, unity_positions, unity_rotations
+from same_runtime.outputs.osc.messages import OscMessage, OscPeer, unity_positions, unity_rotations
 from same_runtime.outputs.output import Output
 from same_runtime.pose import Pose, PoseStatus
 from same_runtime.skeleton.rotations import SkeletonSolver

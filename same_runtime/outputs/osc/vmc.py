@@ -5,7 +5,7 @@ from typing import Final
 import numpy as np
 
 from same_runtime.conventions import JOINT_NAMES
-from same_runtime.outputs.osc import OscMessage, OscPeer, unity_positions, unity_rotations
+from same_runtime.outputs.osc.messages import OscMessage, OscPeer, unity_positions, unity_rotations
 from same_runtime.outputs.output import Output
 from same_runtime.pose import Pose, PoseStatus
 from same_runtime.skeleton.rotations import SkeletonSolver

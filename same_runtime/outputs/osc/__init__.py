@@ -1,0 +1,1 @@
+"""Protocols over OSC: VMC, VRChat, VMT."""
