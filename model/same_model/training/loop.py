@@ -205,6 +205,8 @@ class TrainingRun:
             task = bar.add_task(self.config.stage, total=self.steps, figures="")
             while self.step < self.steps:
                 parts = self._advance(wrapped)
+                if self.step == self.steps:
+                    self._finish()
                 bar.update(task, completed=self.step)
                 validating = self._is_due(self.config.validate_every)
                 if validating or self._is_due(_LOG_EVERY):
@@ -226,6 +228,13 @@ class TrainingRun:
                 if self.processes.any(watch(self.step, self.steps)):
                     self.save()
                     return
+
+    def _finish(self) -> None:
+        self._average.swap()
+        self.stage.eval()
+        self.stage.finish()
+        self.stage.train()
+        self._average.swap()
 
     def _is_due(self, every: int) -> bool:
         """Whether what happens every so many steps, and after the last, happens now."""

@@ -1,5 +1,6 @@
 """Stage 1, inertial: joints from the worn devices alone."""
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -11,10 +12,12 @@ from same_model.losses import inertial_loss
 from same_model.training.config import AugmentConfig
 from same_model.training.data.augment import drop_devices, jitter_devices
 from same_model.training.data.dataset import Frames
+from same_model.training.last_layers import solve_last_layers
 from same_model.training.stages.stage import Batch, Stage, StageSetup
 
 _SEQUENCES_AT_ONCE = 16
 _DROPOUT_FRAMES = 150
+_SOLVED_VERSIONS = 2
 _MM = 1000.0
 
 
@@ -51,6 +54,29 @@ class InertialTraining(Stage[Frames]):
         loss = inertial_loss(out.joints_imu, truth, valid, self._loss.form)
         error = (out.joints_imu.detach() - truth).norm(dim=-1)[valid > 0]
         return loss, {"mpjpe_mm": _MM * error.mean()}
+
+    def finish(self) -> None:
+        """Solve the last layers for whole sequences, as recorded and with losses."""
+        stage, head = self.inertial, self.inertial.head[-1]
+        assert isinstance(head, torch.nn.Linear)
+        rows = _SOLVED_VERSIONS * len(self._data)
+        solve_last_layers([stage.direct, head], self._wanted_offsets(), rows)
+
+    def _wanted_offsets(self) -> Iterator[tuple[Tensor, Tensor]]:
+        frames, stage = self._data, self.inertial
+        device = stage.mean_pose.device
+        rng = np.random.default_rng(_SOLVED_VERSIONS)
+        features = augmented_features(frames, _SOLVED_VERSIONS, self._augment, rng)
+        truth = np.repeat(frames.joints_local[None], _SOLVED_VERSIONS, axis=0)
+        for group in _groups(frames):
+            x = torch.from_numpy(_padded(frames, features, group)).flatten(0, 1).to(device)
+            wanted = torch.from_numpy(_padded(frames, truth, group)).flatten(0, 1).to(device)
+            counts = np.repeat(np.diff(frames.starts)[group][None], _SOLVED_VERSIONS, 0).ravel()
+            is_frame = torch.arange(x.shape[1]) < torch.from_numpy(counts)[:, None]
+            if stage.upright is not None:
+                wanted = wanted @ stage.upright.rotation(x).transpose(-1, -2)
+            stage(x)
+            yield (wanted - stage.mean_pose).flatten(-2), is_frame.to(device)
 
     def validate(self) -> dict[str, float]:
         if self._held_out is None:
@@ -89,6 +115,24 @@ def augmented_features(
     return out
 
 
+def _groups(frames: Frames) -> list[NDArray[np.int64]]:
+    """The sequences, in groups of about equal length."""
+    order = np.argsort(np.diff(frames.starts), kind="stable")
+    return np.array_split(order, -(-len(order) // _SEQUENCES_AT_ONCE))
+
+
+def _padded(
+    frames: Frames, values: NDArray[np.float32], group: NDArray[np.int64]
+) -> NDArray[np.float32]:
+    """``values`` (K, F, ...) of the sequences of ``group``: (K, S, T, ...), zero after the end."""
+    longest = int(np.diff(frames.starts)[group].max())
+    padded = np.zeros((len(values), len(group), longest, *values.shape[2:]), np.float32)
+    for row, sequence in enumerate(group):
+        start, end = frames.starts[sequence], frames.starts[sequence + 1]
+        padded[:, row, : end - start] = values[:, start:end]
+    return padded
+
+
 @torch.inference_mode()
 def run_inertial(
     stage: torch.nn.Module, frames: Frames, features: NDArray[np.float32]
@@ -97,14 +141,8 @@ def run_inertial(
     versions = len(features)
     device = next(stage.parameters()).device
     joints, tokens = None, None
-    lengths = np.diff(frames.starts)
-    order = np.argsort(lengths, kind="stable")
-    for group in np.array_split(order, -(-len(order) // _SEQUENCES_AT_ONCE)):
-        longest = int(lengths[group].max())
-        padded = np.zeros((versions, len(group), longest, *features.shape[2:]), np.float32)
-        for row, sequence in enumerate(group):
-            start, end = frames.starts[sequence], frames.starts[sequence + 1]
-            padded[:, row, : end - start] = features[:, start:end]
+    for group in _groups(frames):
+        padded = _padded(frames, features, group)
         out = stage(torch.from_numpy(padded).flatten(0, 1).to(device))
         came = out.joints_imu.float().unflatten(0, (versions, -1)).cpu().numpy()
         came_tokens = out.tokens.float().unflatten(0, (versions, -1)).cpu().numpy()

@@ -57,6 +57,10 @@ class Stage(nn.Module, Generic[Data]):
     def forward(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """Loss and its parts."""
 
+    def finish(self) -> None:
+        """What is done once with the averaged weights, after the last step; the same weights and
+        data give the same again."""
+
     @abstractmethod
     def validate(self) -> dict[str, float]:
         """Errors on the held-out performers; empty without any."""
