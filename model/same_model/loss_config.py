@@ -21,5 +21,10 @@ class LossConfig:
     form: ErrorForm = "squared"
     """``squared``: the paper's mean squared coordinates; ``distance``: the metric itself, which
     rare large errors dominate less. Weigh ``ground`` some 30 times more with it."""
+    steady: float = 0.0
+    """Temporal stage: weight of the error of accelerations, in metres per frame and frame, between
+    the newest rows of four windows that follow each other, which is what a stream shows; 0: windows
+    are drawn one by one, and nothing says that one's joints go on from the last's. For ``distance``
+    some 1."""
     deep_supervision: OnByDefault = True
     """Average the local loss over every iteration's joints instead of the last's only."""

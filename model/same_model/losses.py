@@ -30,6 +30,11 @@ def ground_penetration(joints_anchor: Tensor, frame_valid: Tensor) -> Tensor:
     return _masked_mean(torch.tanh(lowest.clamp(max=0.0)) ** 2, frame_valid)
 
 
+def acceleration_error(joints: Tensor, truth: Tensor, form: ErrorForm) -> Tensor:
+    """Mean error of the second differences of (G, K, J, 3) metres over K consecutive frames."""
+    return joint_error(joints.diff(n=2, dim=1), truth.diff(n=2, dim=1), form).mean()
+
+
 def _masked_mean(values: Tensor, mask: Tensor) -> Tensor:
     mask = mask.to(values.dtype).expand_as(values)
     return (values * mask).sum() / mask.sum().clamp(min=1.0)

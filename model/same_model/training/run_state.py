@@ -21,6 +21,7 @@ _Paths = Literal["places", "spelled", "beside"]
 _FREE_FIELDS = ("out", "cache", "save_every", "validate_every", "threads", "device")
 # Fields that came later, at the value with which a run is what it was before them.
 _LATER_FIELDS = {"end_to_end": False, "pose_frame": None}
+_LATER_LOSS_FIELDS = {"steady": 0.0}
 
 
 def run_digest(config: TrainConfig, paths: _Paths = "places") -> str:
@@ -38,12 +39,18 @@ def run_digest(config: TrainConfig, paths: _Paths = "places") -> str:
             return os.path.relpath(value.resolve(), config.out.resolve())
         return str(value.resolve())
 
+    fields = asdict(config)
+    fields["loss"] = _without(_LATER_LOSS_FIELDS, fields["loss"])
     shaping = {
         name: value
-        for name, value in asdict(config).items()
-        if name not in _FREE_FIELDS and _LATER_FIELDS.get(name, ...) != value
+        for name, value in _without(_LATER_FIELDS, fields).items()
+        if name not in _FREE_FIELDS
     }
     return hashlib.sha256(json.dumps(shaping, sort_keys=True, default=text).encode()).hexdigest()
+
+
+def _without(later: dict[str, Any], fields: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if later.get(name, ...) != value}
 
 
 def save_state(path: Path, config: TrainConfig, state: dict[str, Any]) -> None:

@@ -6,7 +6,7 @@ from tiny_model import tiny_model
 from tiny_sequence import write_sequence
 from torch import nn
 
-from same_model.losses import LossConfig
+from same_model.loss_config import LossConfig
 from same_model.training.config import AugmentConfig
 from same_model.training.data.dataset import load_frames
 from same_model.training.last_layers import solve_last_layers

@@ -17,6 +17,7 @@ import same_model.config
 from same_engines.errors import CheckpointError, DataError, InvalidInputError
 from same_model.checkpoint import load_checkpoint
 from same_model.data.sequence import open_sequence
+from same_model.loss_config import LossConfig
 from same_model.same_network import SameModel
 from same_model.training import loop, prepare
 from same_model.training import run as run_module
@@ -157,10 +158,12 @@ def test_runs_from_before_a_setting_existed_go_on(data, tmp_path):
         "device",
     ):
         del old[name]
+    del old["loss"]["steady"]
     text = json.dumps(old, sort_keys=True, default=str)
     assert run_digest(config) == hashlib.sha256(text.encode()).hexdigest()
     assert run_digest(config) != run_digest(replace(config, end_to_end=True))
     assert run_digest(config) != run_digest(replace(config, pose_frame="camera"))
+    assert run_digest(config) != run_digest(replace(config, loss=LossConfig(steady=1.0)))
 
 
 @pytest.mark.parametrize("stage", ["visual", "inertial"])

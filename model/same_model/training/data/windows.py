@@ -7,35 +7,65 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from same_model.losses import LossConfig, same_loss
+from same_model.loss_config import LossConfig
+from same_model.losses import acceleration_error, same_loss
 from same_model.same_network import WindowOutput
 from same_model.training.data.dataset import Frames
 from same_model.training.data.fusion_inputs import mean_error_mm
 from same_model.training.stages.stage import Batch
 
 _UNREAD: Any = None  # parts of a window's output that the losses do not look at
+CONSECUTIVE = 4
+"""Windows of a group that ``steady_loss`` looks at."""
 
 
 def window_batch(
-    frames: Frames, last: NDArray[np.int64], rows: NDArray[np.int64], rng: np.random.Generator
+    frames: Frames,
+    last: NDArray[np.int64],
+    rows: NDArray[np.int64],
+    rng: np.random.Generator,
+    consecutive: int = 1,
 ) -> Batch:
     """What the temporal network reads beside the joints, and the truth, for the windows ``rows``
-    (B, T) that end at ``last`` (B,)."""
+    (B, T) that end at ``last`` (B,), each ``consecutive`` of which follow each other."""
     return {
         "T_anchor_cam": torch.from_numpy(frames.T_anchor_cam[last]),
         "time_offset_s": torch.from_numpy(frames.time_offset_s[last]),
-        "window_valid": _shortened(torch.from_numpy(frames.window_valid[last]), rng),
+        "window_valid": _shortened(torch.from_numpy(frames.window_valid[last]), rng, consecutive),
         "truth_local": torch.from_numpy(frames.joints_local[rows]),
         "truth_anchor": torch.from_numpy(frames.anchor_targets(last, rows)),
     }
 
 
-def _shortened(window_valid: Tensor, rng: np.random.Generator) -> Tensor:
+def _shortened(window_valid: Tensor, rng: np.random.Generator, consecutive: int) -> Tensor:
     """Let a fifth of the windows (B, T) begin later, as a stream that has just started."""
     batch, window = window_valid.shape
-    first = np.where(rng.random(batch) < 0.2, rng.integers(window, size=batch), 0)
+    groups = batch // consecutive
+    first = np.where(rng.random(groups) < 0.2, rng.integers(window, size=groups), 0)
+    first = np.maximum(first[:, None] - np.arange(consecutive), 0).ravel()
     row = torch.arange(window)
     return window_valid * (row >= torch.from_numpy(first)[:, None])
+
+
+def first_anchor(frames: Frames, last: NDArray[np.int64]) -> Tensor:
+    """(B, 4, 4) float32: from each window's anchor frame to that of the first of its group of
+    ``CONSECUTIVE``; ``last`` (B,)."""
+    T_world_anchor = frames.T_world_anchor[last].reshape(-1, CONSECUTIVE, 4, 4)
+    T_first_anchor = np.linalg.inv(T_world_anchor[:, :1]) @ T_world_anchor
+    return torch.from_numpy(T_first_anchor.reshape(-1, 4, 4).astype(np.float32))
+
+
+def steady_loss(joints_anchor: Tensor, batch: Batch, config: LossConfig) -> Tensor:
+    """``acceleration_error`` of the newest rows of ``joints_anchor`` (B, T, J, 3), which are in
+    groups of ``CONSECUTIVE``, with the entry ``T_first_anchor``."""
+    T = batch["T_first_anchor"]
+
+    def grouped(newest: Tensor) -> Tensor:
+        moved = newest @ T[:, :3, :3].transpose(-1, -2) + T[:, None, :3, 3]
+        return moved.unflatten(0, (-1, CONSECUTIVE))
+
+    truth = grouped(batch["truth_anchor"][:, -1])
+    return acceleration_error(grouped(joints_anchor[:, -1]), truth, config.form)
 
 
 def run_temporal(temporal: nn.Module, joints_local: Tensor, batch: Batch) -> Tensor:
@@ -89,6 +119,17 @@ def newest_errors(newest: NDArray[np.float32], frames: Frames) -> dict[str, floa
     truth = frames.anchor_targets(everyone, everyone[:, None])[:, 0]
     lowest = newest[..., 1].min(axis=-1)
     return {
+        "val_jitter_m_s3": _jitter(newest, frames),
         "val_mpjpe_mm": mean_error_mm(newest, truth),
         "val_lowest_joint_error_mm": 1e3 * float(np.abs(lowest - truth[..., 1].min(-1)).mean()),
     }
+
+
+def _jitter(newest: NDArray[np.float32], frames: Frames) -> float:
+    """Mean jerk of ``newest`` (F, J, 3), each frame in its own anchor frame."""
+    T = frames.T_world_anchor
+    world = newest @ np.swapaxes(T[:, :3, :3], 1, 2) + T[:, None, :3, 3]
+    within = frames.sequence_of[3:] == frames.sequence_of[:-3]
+    step_s = -frames.time_offset_s[3:, -2][within]
+    jerk = np.diff(world, n=3, axis=0)[within] / step_s[:, None, None] ** 3
+    return float(np.linalg.norm(jerk, axis=-1).mean()) if len(jerk) else float("nan")

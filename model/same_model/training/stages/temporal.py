@@ -8,7 +8,15 @@ from torch import Tensor
 from same_model.training.data.augment import drop_views
 from same_model.training.data.dataset import Frames
 from same_model.training.data.fusion_inputs import BackboneCache, fused_joints, paper_fusion
-from same_model.training.data.windows import run_temporal, window_batch, window_errors, window_loss
+from same_model.training.data.windows import (
+    CONSECUTIVE,
+    first_anchor,
+    run_temporal,
+    steady_loss,
+    window_batch,
+    window_errors,
+    window_loss,
+)
 from same_model.training.stages.stage import Batch, Stage, StageSetup
 
 _LOSS_SPAN_FRAMES = 90
@@ -30,7 +38,10 @@ class TemporalTraining(Stage[BackboneCache]):
         super().__init__(setup)
         fusion, cache, held_out = paper_fusion(setup.model), setup.data, setup.held_out
         self.temporal = setup.model.temporal
-        self.frames_per_step, self.frames_in_total = setup.batch, len(cache.frames)
+        self._consecutive = CONSECUTIVE if setup.loss.steady > 0 else 1
+        self._groups = max(1, setup.batch // self._consecutive)
+        self.frames_per_step = self._groups * self._consecutive
+        self.frames_in_total = len(cache.frames)
         rng = np.random.default_rng([seed, 1])
 
         def views(version: int) -> NDArray[np.float32]:
@@ -50,18 +61,27 @@ class TemporalTraining(Stage[BackboneCache]):
 
     def make_batch(self, rng: np.random.Generator) -> Batch:
         frames = self._data.frames
-        last = rng.integers(len(frames), size=self._batch)
+        first, members = rng.integers(len(frames), size=self._groups), self._consecutive
+        last = frames.stretch_rows(first, members)[0].ravel()
         rows = frames.window_rows(last, self._window)
-        version = rng.integers(len(self._joints), size=self._batch)
+        version = np.repeat(rng.integers(len(self._joints), size=self._groups), members)
         joints = self._joints[version[:, None], rows]
-        true = rng.random(self._batch) < self._augment.true_windows
+        true = np.repeat(rng.random(self._groups) < self._augment.true_windows, members)
         joints[true] = frames.joints_local[rows[true]]
         batch = {"joints_local": torch.from_numpy(joints)}
-        return {**batch, **window_batch(frames, last, rows, rng)}
+        if members > 1:
+            batch["T_first_anchor"] = first_anchor(frames, last)
+        return {**batch, **window_batch(frames, last, rows, rng, members)}
 
     def forward(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         joints_anchor = run_temporal(self.temporal, batch["joints_local"], batch)
-        return window_loss(joints_anchor, batch["joints_local"][:, :, None], batch, self._loss)
+        loss, parts = window_loss(
+            joints_anchor, batch["joints_local"][:, :, None], batch, self._loss
+        )
+        if self._consecutive > 1:
+            parts["steady"] = steady_loss(joints_anchor, batch, self._loss)
+            loss = loss + self._loss.steady * parts["steady"]
+        return loss, parts
 
     def validate(self) -> dict[str, float]:
         if self._held_out is None:

@@ -1,0 +1,104 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from tiny_model import TINY, tiny_model
+from tiny_sequence import write_sequence
+
+from same_model.loss_config import LossConfig
+from same_model.same_network import SameModel
+from same_model.training.config import AugmentConfig
+from same_model.training.data.dataset import Frames, load_frames
+from same_model.training.data.fusion_inputs import BackboneCache
+from same_model.training.data.visual_cache import VisualCache
+from same_model.training.data.windows import (
+    CONSECUTIVE,
+    first_anchor,
+    newest_errors,
+    steady_loss,
+    window_batch,
+)
+from same_model.training.stages.inertial import InertialCache, run_inertial
+from same_model.training.stages.stage import StageSetup
+from same_model.training.stages.temporal import TemporalTraining
+from same_runtime.camera import CameraRig
+
+
+@pytest.fixture(scope="module")
+def frames(tmp_path_factory: pytest.TempPathFactory, small_rig: CameraRig) -> Frames:
+    root: Path = tmp_path_factory.mktemp("windows")
+    recordings = [write_sequence(root / str(i), small_rig, 40, seed=i) for i in range(2)]
+    return load_frames(recordings, tiny_model().config, False, "test")
+
+
+def _visual(frames: Frames) -> VisualCache:
+    shape = (2, TINY.feature_dim, TINY.feature_height, TINY.feature_width)
+    features = np.zeros((len(frames), *shape), np.float16)
+    return VisualCache(features, frames.joints_2d, frames.visible)
+
+
+def _inertial(frames: Frames, model: SameModel) -> InertialCache:
+    return run_inertial(model.inertial, frames, frames.imu_features[None])
+
+
+def _batch(frames: Frames) -> dict[str, torch.Tensor]:
+    last = frames.stretch_rows(np.array([35, 50, 79]), CONSECUTIVE)[0].ravel()
+    rows = frames.window_rows(last, frames.window_valid.shape[1])
+    rng = np.random.default_rng(0)
+    batch = window_batch(frames, last, rows, rng, CONSECUTIVE)
+    return {"T_first_anchor": first_anchor(frames, last), **batch}
+
+
+def test_the_true_poses_are_steady_and_so_is_what_is_off_by_the_same_in_the_world(
+    frames: Frames,
+) -> None:
+    batch, config = _batch(frames), LossConfig(form="distance")
+    truth = batch["truth_anchor"]
+    assert float(steady_loss(truth, batch, config)) < 1e-6
+    up = torch.tensor([0.0, 0.3, 0.0])
+    assert float(steady_loss(truth + up, batch, config)) < 1e-6
+    to_and_fro = torch.tensor([1.0, -1.0] * (len(truth) // 2))[:, None, None, None] * 0.01
+    expected = (3 * 0.04**2 + 0.005**2) ** 0.5 - 0.005
+    assert float(steady_loss(truth + to_and_fro, batch, config)) == pytest.approx(
+        expected, rel=1e-3
+    )
+
+
+def test_a_group_of_windows_is_one_stream_that_has_just_started(frames: Frames) -> None:
+    last = np.tile(np.arange(36, 36 + CONSECUTIVE), 200)
+    rows = frames.window_rows(last, frames.window_valid.shape[1])
+    batch = window_batch(frames, last, rows, np.random.default_rng(1), CONSECUTIVE)
+    counts = batch["window_valid"].sum(1).reshape(-1, CONSECUTIVE)
+    assert len(np.unique(counts[:, 0])) > 3
+    longest = frames.window_valid.shape[1]
+    assert torch.equal(counts[:, 1:], (counts[:, :-1] + 1).clamp(max=longest))
+
+
+def test_the_jitter_of_the_truth_is_that_of_its_world_poses(frames: Frames) -> None:
+    everyone = np.arange(len(frames))
+    truth = frames.anchor_targets(everyone, everyone[:, None])[:, 0]
+    found = newest_errors(truth, frames)["val_jitter_m_s3"]
+    jerk = [np.diff(part, n=3, axis=0) * 30.0**3 for part in np.split(frames.joints_world, [40])]
+    expected = np.linalg.norm(np.concatenate(jerk), axis=-1).mean()
+    assert found == pytest.approx(expected, rel=0.05)
+    noisy = truth + np.random.default_rng(0).normal(0, 0.01, truth.shape).astype(np.float32)
+    assert newest_errors(noisy, frames)["val_jitter_m_s3"] > 10 * expected
+
+
+def test_the_temporal_stage_draws_windows_in_groups_only_where_it_looks_at_them(
+    frames: Frames,
+) -> None:
+    model = tiny_model()
+    cache = BackboneCache(frames, _visual(frames), _inertial(frames, model))
+    for steady, members in ((0.0, 1), (1.0, CONSECUTIVE)):
+        config = LossConfig(form="distance", steady=steady)
+        setup = StageSetup(model, cache, None, 10, 16, AugmentConfig(true_windows=1.0), config)
+        stage = TemporalTraining(setup, 0)
+        assert stage.frames_per_step == 10 // members * members
+        batch = stage.make_batch(np.random.default_rng(0))
+        newest = batch["joints_local"][:, -2], batch["joints_local"][:, -1]
+        follows = [torch.equal(newest[0][i], newest[1][i - 1]) for i in range(1, len(newest[0]))]
+        assert sum(follows) == (len(newest[0]) // CONSECUTIVE * 3 if steady else 0)
+        _, parts = stage(batch)
+        assert ("steady" in parts) == (steady > 0)
