@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import tyro
 from rich.progress import Progress
 
+from same_engines.bundle.manifest import say_trained_steps
 from same_engines.bundle.plans import PORTABLE, VARIANTS, write_plans
 from same_engines.bundle.reader import Bundle
 from same_engines.bundle.signature import sign_bundle
@@ -169,6 +170,7 @@ def _export_checkpoint(command: ExportCommand, ckpt: Path) -> Path:
             f"{precision}: stages within {worst:.1e} of full scale, stream within "
             f"{1e3 * result.stream_max_m:.4f} mm of PyTorch over {result.stream_frames} frames"
         )
+    console.print(f"trained: {say_trained_steps(model.trained_steps)}")
     console.print(f"bundle: {out}   next: same-track --demo --bundle {out} --preview")
     return out
 

@@ -83,6 +83,7 @@ def _fill(
         checkpoint_sha256=checkpoint_sha256,
         tools={"python": platform.python_version(), **{tool: version(tool) for tool in _TOOLS}},
         parity={},
+        trained_steps=model.trained_steps,
     )
     (work / MANIFEST_NAME).write_bytes(manifest.to_json())
     parity = {}

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from same_engines.atomic_files import replace_file
-from same_engines.errors import CheckpointError
+from same_engines.bundle.manifest import STAGES, checked_trained_steps
+from same_engines.errors import CheckpointError, InvalidInputError
 from same_engines.json_values import parse_json
 from same_model.config import ModelConfig
 from same_model.same_network import SameModel
@@ -23,6 +24,8 @@ _SUFFIXES: Final = (".pt", ".safetensors")
 _CONFIG_KEY: Final = "same_config"
 _VERSION_KEY: Final = "same_format_version"
 _WEIGHTS_KEY: Final = "state_dict"
+_STEPS_KEY: Final = "same_trained_steps"
+"""Absent from checkpoints of before."""
 _WRAPPERS: Final = {"module": "DistributedDataParallel", "_orig_mod": "torch.compile"}
 """What wrappers of a model or of a part of it put into the names of its weights."""
 
@@ -49,11 +52,19 @@ def save_checkpoint(path: str | os.PathLike[str], model: SameModel) -> None:
     # Through memory: neither library says why a file cannot be written.
     if path.suffix == ".pt":
         buffer = io.BytesIO()
-        header = {_VERSION_KEY: FORMAT_VERSION, _CONFIG_KEY: config}
+        header = {
+            _VERSION_KEY: FORMAT_VERSION,
+            _CONFIG_KEY: config,
+            _STEPS_KEY: model.trained_steps,
+        }
         torch.save({**header, _WEIGHTS_KEY: weights}, buffer)
         content: bytes | memoryview = buffer.getbuffer()
     else:
-        metadata = {_VERSION_KEY: str(FORMAT_VERSION), _CONFIG_KEY: json.dumps(config)}
+        metadata = {
+            _VERSION_KEY: str(FORMAT_VERSION),
+            _CONFIG_KEY: json.dumps(config),
+            _STEPS_KEY: json.dumps(model.trained_steps),
+        }
         content = safetensors.torch.save(weights, metadata)
     try:
         replace_file(path, content)
@@ -74,10 +85,11 @@ def load_checkpoint(path: str | os.PathLike[str], preset: str | None = None) -> 
     contents, metadata = _read(path)
     if path.suffix == ".pt":
         version, config_values = contents.get(_VERSION_KEY), contents.get(_CONFIG_KEY)
-        weights = contents.get(_WEIGHTS_KEY)
+        weights, steps = contents.get(_WEIGHTS_KEY), contents.get(_STEPS_KEY)
     else:
         version = metadata.get(_VERSION_KEY)
         config_values, weights = _parse_json(path, metadata.get(_CONFIG_KEY)), contents
+        steps = _parse_json(path, metadata.get(_STEPS_KEY))
     if str(version) != str(FORMAT_VERSION):
         raise CheckpointError(
             f"{path}: expected a SAME checkpoint of format {FORMAT_VERSION}, got {version!r:.80}"
@@ -88,13 +100,24 @@ def load_checkpoint(path: str | os.PathLike[str], preset: str | None = None) -> 
         raise CheckpointError(f"{path}: {error}") from None
     if preset is not None and config.preset != preset:
         raise CheckpointError(f"{path}: expected preset {preset!r}, got {config.preset!r}")
+    trained_steps = _trained_steps(path, steps)
     # Checked against a model without storage, so that a hostile config cannot claim memory.
     with torch.device("meta"):
         expected = SameModel(config).state_dict()
     model_weights = _checked_weights(path, expected, weights)
     model = SameModel(config)
     model.load_state_dict(model_weights)
+    model.trained_steps = trained_steps
     return model.eval()
+
+
+def _trained_steps(path: Path, steps: object) -> dict[str, int | None]:
+    if steps is None:  # a checkpoint from before they were counted
+        return dict.fromkeys(STAGES)
+    try:
+        return checked_trained_steps(str(path), steps)
+    except InvalidInputError as error:
+        raise CheckpointError(str(error)) from None
 
 
 def _read(path: Path) -> tuple[dict[Any, Any], dict[str, str]]:

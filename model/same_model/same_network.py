@@ -6,6 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from same_engines.bundle.manifest import STAGES
 from same_model.baselines.concat_fusion import ConcatFusion, features_at_joints
 from same_model.config import ModelConfig
 from same_model.network.fusion import FusionOutput, FusionStage
@@ -93,6 +94,8 @@ class SameModel(nn.Module):
         )
         self.temporal = TemporalStage(config)
         self._backbones_frozen = False
+        self.trained_steps: dict[str, int | None] = dict.fromkeys(STAGES, 0)
+        """Stage -> optimiser steps its weights were trained for; None where nobody counted."""
 
     def freeze_backbones(self) -> None:
         """Fix the visual and inertial stages, their batch statistics too (the paper's stage 2)."""

@@ -47,6 +47,11 @@ def test_the_operator_is_one_node_an_iteration_with_a_function_behind_it(
     assert attributes["plugin_namespace"] == b"same"
 
 
+def test_a_bundle_carries_the_trained_steps_of_its_checkpoint(exported_bundle: Path) -> None:
+    assert Bundle.open(exported_bundle).manifest.trained_steps == tiny_model().trained_steps
+    assert set(tiny_model().trained_steps.values()) == {0}
+
+
 def test_graphs_pass_the_full_check_and_carry_no_machine_paths(exported_bundle: Path) -> None:
     for precision in ("fp32", "fp16"):
         for stage in STAGES:

@@ -37,6 +37,25 @@ def rewrite(path: Path, change: Any) -> None:
     safetensors.torch.save_file(weights, path, metadata | {"same_config": json.dumps(config)})
 
 
+def test_the_steps_of_each_stage_are_kept_and_unknown_in_checkpoints_from_before(
+    checkpoint: Path,
+) -> None:
+    model = tiny_model()
+    model.trained_steps = {"visual": 7, "inertial": 0, "fusion": None, "temporal": 1}
+    save_checkpoint(checkpoint, model)
+    assert load_checkpoint(checkpoint).trained_steps == model.trained_steps
+    if checkpoint.suffix == ".pt":
+        contents = torch.load(checkpoint, weights_only=True)
+        del contents["same_trained_steps"]
+        torch.save(contents, checkpoint)
+    else:
+        with safetensors.safe_open(checkpoint, framework="pt") as file:
+            metadata = file.metadata()
+        del metadata["same_trained_steps"]
+        safetensors.torch.save_file(safetensors.torch.load_file(checkpoint), checkpoint, metadata)
+    assert set(load_checkpoint(checkpoint).trained_steps.values()) == {None}
+
+
 def test_round_trip(checkpoint: Path) -> None:
     model = tiny_model()
     loaded = load_checkpoint(checkpoint, preset="tiny")

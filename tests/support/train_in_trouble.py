@@ -1,7 +1,8 @@
 """same-train on the tiny network, with trouble ordered in advance; test_trouble.py starts it.
 
-Trouble: ``none``; ``killed:N``, a SIGKILL in the middle of the Nth state's bytes;
-``file-limit:BYTES``, no file may grow beyond (the kernel refuses the write, as a full disk does).
+Trouble: ``none``; ``killed:N``, a SIGKILL in the middle of the Nth state's bytes; ``ctrl-c:N``,
+Ctrl-C in the middle of step N; ``file-limit:BYTES``, no file may grow beyond (the kernel refuses
+the write, as a full disk does).
 """
 
 import os
@@ -15,6 +16,7 @@ from tiny_model import TINY
 from same_model.training import prepare
 from same_model.training.config import TrainConfig
 from same_model.training.run import train
+from same_model.training.stages.inertial import InertialTraining
 from same_runtime.cli.command import run_command
 
 trouble, arguments = sys.argv[1], sys.argv[2:]
@@ -32,6 +34,17 @@ if trouble.startswith("killed:"):
         return write_bytes(path, content)
 
     Path.write_bytes = killed_halfway
+if trouble.startswith("ctrl-c:"):
+    make_batch = InertialTraining.make_batch
+    batches: list[int] = []
+
+    def interrupted_batch(stage, rng):
+        batches.append(1)
+        if len(batches) == int(trouble.partition(":")[2]):
+            signal.raise_signal(signal.SIGINT)
+        return make_batch(stage, rng)
+
+    InertialTraining.make_batch = interrupted_batch
 if trouble.startswith("file-limit:"):
     limit = int(trouble.partition(":")[2])
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))

@@ -29,7 +29,7 @@ out.mkdir(parents=True, exist_ok=True)
 torch.manual_seed(config.seed)
 model = prepare.initial_model(config)
 run = TrainingRun(config, model, prepare.make_stage(config, model), processes)
-run.resume()
+run.resume(None)
 run.run()
 batch = run.stage.make_batch(batch_rng(config.seed, 0, processes.rank))
 torch.save(

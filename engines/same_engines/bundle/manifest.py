@@ -34,6 +34,7 @@ than the largest preset's, which take 160 MiB of files and 155 MiB of memory, an
 _DTYPES: Final = ("float32", "float16")
 _MAX_TENSOR_ELEMENTS: Final = 1 << 26
 _MAX_DIMENSIONS: Final = 8
+_MOST_STEPS: Final = 1 << 40
 
 
 def graphs_of(precision: str) -> str:
@@ -105,13 +106,17 @@ class Manifest:
     targets: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """The plan of each target with several processors: target -> stage -> one of
     ``PROCESSORS``. Only bundles that were compiled for such a target have it."""
+    trained_steps: Mapping[str, int | None] = field(default_factory=dict)
+    """Stage -> optimiser steps it was trained for, 0 where never, None where nobody counted.
+    Empty in bundles from before."""
 
     def to_json(self) -> bytes:
         """Serialise, with ``manifest_sha256`` over everything else."""
         content = asdict(self)
         content["config"] = dict(self.config.network)
-        if not self.targets:
-            del content["targets"]
+        for name in ("targets", "trained_steps"):
+            if not content[name]:
+                del content[name]
         content["manifest_sha256"] = canonical_sha256(content)
         return json.dumps(content, indent=1, allow_nan=False).encode() + b"\n"
 
@@ -187,7 +192,30 @@ def _manifest_from(content: dict[str, Any], where: str) -> Manifest:
                 f"{where}: target {target}: expected each of {STAGES} on one of {PROCESSORS}, "
                 f"got {plan}"
             )
+    if content.get("trained_steps"):
+        content["trained_steps"] = checked_trained_steps(where, content["trained_steps"])
     return Manifest(**content)
+
+
+def checked_trained_steps(where: str, value: object) -> dict[str, int | None]:
+    """Stage -> steps it was trained for, or None. Raises ``InvalidInputError``."""
+    if not isinstance(value, dict) or set(value) != set(STAGES):
+        raise InvalidInputError(f"{where}: trained_steps: expected each of {STAGES}, got {value}")
+    name = f"{where}: trained_steps"
+    return {
+        stage: None if steps is None else whole_number(name, steps, 0, _MOST_STEPS)
+        for stage, steps in value.items()
+    }
+
+
+def say_trained_steps(trained_steps: Mapping[str, int | None]) -> str:
+    """``trained_steps`` in words, such as "visual 10000 steps, inertial not trained"."""
+    if all(steps is None for steps in trained_steps.values()):
+        return "for how long is not recorded"
+    said = {None: "not recorded", 0: "not trained"}
+    return ", ".join(
+        f"{stage} {said.get(steps, f'{steps} steps')}" for stage, steps in trained_steps.items()
+    )
 
 
 def _graph_from(content: Any, where: str) -> GraphSpec:

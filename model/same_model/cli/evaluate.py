@@ -2,13 +2,15 @@
 
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import tyro
 
+from same_engines import Bundle
+from same_engines.bundle.manifest import STAGES, say_trained_steps
 from same_engines.errors import DataError, InvalidInputError
 from same_model.data.sequence import SequenceReader, find_sequences, open_sequence
 from same_model.evaluation.metrics import FrameErrors, MetricsConfig
@@ -62,7 +64,8 @@ class EvalCommand:
         return named[0]
 
 
-def _predictor(command: EvalCommand) -> "Predictor":
+def _predictor(command: EvalCommand) -> tuple["Predictor", Mapping[str, int | None]]:
+    """What gives the poses, and for how many steps its stages were trained."""
     from same_model.checkpoint import load_checkpoint
     from same_model.evaluation.predict import OfflinePredictor, SavedPoses, StreamingPredictor
 
@@ -70,13 +73,15 @@ def _predictor(command: EvalCommand) -> "Predictor":
     if not source.exists():
         raise DataError(f"{source}: no such checkpoint, bundle or pose file")
     if source.suffix in (".safetensors", ".pt"):
-        return OfflinePredictor(load_checkpoint(source))
+        model = load_checkpoint(source)
+        return OfflinePredictor(model), model.trained_steps
     if source.suffix == ".npz" or (source.is_dir() and not (source / "manifest.json").exists()):
-        return SavedPoses(source)
+        return SavedPoses(source), {}
     from same_runtime.tracker import TrackerOptions
 
     options = TrackerOptions(threads=command.threads, precision=command.precision)
-    return StreamingPredictor(source, command.backend, options)
+    trained_steps = Bundle.open(source).manifest.trained_steps or dict.fromkeys(STAGES)
+    return StreamingPredictor(source, command.backend, options), trained_steps
 
 
 def _sequences(
@@ -98,7 +103,7 @@ def run(command: EvalCommand) -> None:
     from same_model.evaluation.report import table, write_report
     from same_model.evaluation.video import write_video
 
-    predictor = _predictor(command)
+    predictor, trained_steps = _predictor(command)
     sequences = _sequences(command)
     found: dict[str, list[tuple[float, SequenceReader, PredictedPoses]]] = {}
 
@@ -107,6 +112,7 @@ def run(command: EvalCommand) -> None:
         found.setdefault(protocol, []).append((float(errors.joint.mean()), sequence, poses))
 
     evaluation = evaluate(predictor, sequences, command.metrics, command.losses, on_sequence)
+    evaluation.trained_steps = trained_steps
     invocation = shlex.join(["same-eval", *sys.argv[1:]])
     write_report(evaluation, f"Evaluation of {command.given().name}", invocation, command.out)
     names = ["metrics.json", "metrics.md", "joints.png"]
@@ -121,6 +127,8 @@ def run(command: EvalCommand) -> None:
         print((command.out / "metrics.json").read_text(), end="")
         return
     results().print(table(evaluation.protocols, "protocol"))
+    if trained_steps:
+        results().print(f"trained: {say_trained_steps(trained_steps)}")
     results().print(f"wrote {command.out}/: {', '.join(names)}")
 
 

@@ -1,6 +1,6 @@
 """Metrics of a predictor over sequences, by protocol, action and joint, and under losses."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -59,6 +59,9 @@ class Evaluation:
     losses: dict[str, dict[str, float]] = field(default_factory=dict)
     """Lost stream -> MPJPE without, during and in the second after a loss of one second, mm."""
     frames_without_pose: int = 0
+    trained_steps: Mapping[str, int | None] = field(default_factory=dict)
+    """Stage -> steps that the network was trained for, None where not recorded; empty for saved
+    poses."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+from same_engines.bundle.manifest import say_trained_steps
 from same_engines.errors import DataError
 from same_model.evaluation.evaluate import Evaluation, Group
 from same_runtime.conventions import JOINT_NAMES
@@ -58,6 +59,8 @@ def to_markdown(evaluation: Evaluation, title: str) -> str:
         )
         + ".",
     ]
+    if evaluation.trained_steps:
+        parts.append(f"The network: {say_trained_steps(evaluation.trained_steps)}.")
     if evaluation.frames_without_pose:
         parts.append(f"{evaluation.frames_without_pose} frames had no head pose and count nowhere.")
     for protocol, actions in evaluation.actions.items():

@@ -130,8 +130,11 @@ class TrainConfig:
     end_to_end: bool = False
     """Joint stage: train the backbones too, from the images."""
     init: InitFrom = field(default_factory=InitFrom)
+    allow_untrained: bool = False
+    """Let a stage build on stages that were never trained, as tests of the machinery do."""
     steps: int | None = None
-    """Optimiser steps; default: as many as ``epochs`` take."""
+    """Optimiser steps; default: as many as ``epochs`` take. A run that is done, or stopped, goes on
+    to more of them."""
     epochs: float = 20.0
     """Passes over the data, each frame counted once however many windows it is in."""
     batch: int | None = None
@@ -147,7 +150,8 @@ class TrainConfig:
     """Stage 2: versions of the frozen inertial stage's outputs, the first as recorded, the others
     with augmented inputs."""
     cache: Path | None = None
-    """Folder for cached visual features; default: ``cache`` in the run's folder."""
+    """Folder for cached visual features; default: ``cache`` beside the run's folder, which the runs
+    there share."""
     precision: Literal["fp32", "bf16"] = "fp32"
     """bf16 runs convolutions and matrix products under autocast."""
     device: Annotated[str, one_of("auto", "cpu", "cuda")] = "auto"

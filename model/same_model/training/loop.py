@@ -15,13 +15,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch import Tensor
 
 from same_engines.atomic_files import whole_file
+from same_engines.deferred_sigint import held_interrupts
 from same_engines.errors import CheckpointError, DataError
 from same_model.checkpoint import save_checkpoint
 from same_model.same_network import SameModel
 from same_model.training.config import OptimConfig, TrainConfig
 from same_model.training.history import History
+from same_model.training.prepare import learning_stages
 from same_model.training.processes import Processes
-from same_model.training.run_state import load_state, save_state
+from same_model.training.run_state import save_state
 from same_model.training.stages.stage import Batch, Stage
 from same_runtime.cli.console import messages
 
@@ -92,14 +94,16 @@ class TrainingRun:
         self._average = AveragedWeights(stage, config.optim.ema_decay)
         self._history = History(config.out, config.stage)
         self._state_path = config.out / "state.pt"
+        self._trained_before = {
+            stage: model.trained_steps[stage] for stage in learning_stages(config)
+        }
 
-    def resume(self) -> None:
-        """Go on from the folder's saved state, if there is one.
+    def resume(self, state: Mapping[str, Any] | None) -> None:
+        """Go on from ``state`` of ``load_state``, if there is one.
 
         Raises ``CheckpointError`` where that cannot be exact: the state is damaged or of other
         settings, of another number of processes, or of data of another size.
         """
-        state = load_state(self._state_path, self.config)
         if state is None:
             return
         count = state.get("processes", self.processes.count)
@@ -108,9 +112,11 @@ class TrainingRun:
                 f"{self._state_path}: belongs to a run of {count} processes, got "
                 f"{self.processes.count}; start as many again, or give another --out"
             )
-        if state.get("steps", self.steps) != self.steps or state["step"] > self.steps:
+        before = state.get("steps", self.steps)
+        is_longer = self.config.steps is not None and before < self.steps
+        if (before != self.steps and not is_longer) or state["step"] > self.steps:
             raise CheckpointError(
-                f"{self._state_path}: belongs to a run of {state.get('steps', 'fewer')} steps, "
+                f"{self._state_path}: belongs to a run of {before} steps, "
                 f"which would now be {self.steps}: {self.config.data} has changed; give another "
                 "--out, or the data as they were"
             )
@@ -120,6 +126,12 @@ class TrainingRun:
         }
         self._optimiser.load_state_dict(state["optimiser"])
         self.step, self._history.rows = state["step"], state["history"]
+        if is_longer:
+            _LOG.info(
+                "%d steps where there were %d: the learning rate goes on as in a run of so many",
+                self.steps,
+                before,
+            )
         _LOG.info("going on from step %d of %d", self.step, self.steps)
 
     def save(self) -> None:
@@ -136,6 +148,8 @@ class TrainingRun:
             "history": self._history.rows,
         }
         save_state(self._state_path, self.config, state)
+        for stage, before in self._trained_before.items():
+            self.model.trained_steps[stage] = (before or 0) + self.step
         self._average.swap()
         try:
             save_checkpoint(self.config.out / "model.safetensors", self.model)
@@ -182,7 +196,15 @@ class TrainingRun:
             with self._told_disk():
                 self._history.open_tensorboard()
         try:
-            self._train(wrapped, watch)
+            with held_interrupts() as interrupted:
+                self._train(wrapped, watch, interrupted)
+        except KeyboardInterrupt:
+            _LOG.info(
+                "stopped at step %d of %d, all of it saved: the same command goes on from there",
+                self.step,
+                self.steps,
+            )
+            raise
         finally:
             self._history.close_tensorboard()
         if self.processes.is_first:
@@ -191,7 +213,9 @@ class TrainingRun:
         self.processes.wait()
         return self._history.last_errors()
 
-    def _train(self, wrapped: torch.nn.Module, watch: Watch | None) -> None:
+    def _train(
+        self, wrapped: torch.nn.Module, watch: Watch | None, interrupted: Callable[[], bool]
+    ) -> None:
         console = messages()
         columns = (
             TextColumn("{task.description}"),
@@ -223,9 +247,7 @@ class TrainingRun:
                     bar.update(task, figures=_figures(row))
                 if self._is_due(self.config.save_every):
                     self.save()
-                if watch is None or not self._is_due(_WATCH_EVERY):
-                    continue
-                if self.processes.any(watch(self.step, self.steps)):
+                if self._is_over(watch, interrupted):
                     self.save()
                     return
 
@@ -235,6 +257,13 @@ class TrainingRun:
         self.stage.finish()
         self.stage.train()
         self._average.swap()
+
+    def _is_over(self, watch: Watch | None, interrupted: Callable[[], bool]) -> bool:
+        """Whether the run stops here; several processes ask each other every few steps."""
+        if not self._is_due(_WATCH_EVERY):
+            return self.processes.count == 1 and interrupted()
+        is_over = watch is not None and watch(self.step, self.steps)
+        return self.processes.any(is_over or interrupted())
 
     def _is_due(self, every: int) -> bool:
         """Whether what happens every so many steps, and after the last, happens now."""

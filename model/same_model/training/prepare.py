@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from same_engines.bundle.manifest import STAGES
 from same_engines.errors import CheckpointError, InvalidInputError
 from same_model.checkpoint import load_checkpoint
 from same_model.config import PRESETS, ModelConfig
@@ -71,7 +72,36 @@ def initial_model(config: TrainConfig) -> SameModel:
                 f"{path}: its {name} weights do not fit preset {config.preset} with ablation "
                 f"{config.ablation}: {str(error).splitlines()[-1].strip()}"
             ) from None
+        taken = STAGES if name == "all" else (name,)
+        model.trained_steps.update({stage: source.trained_steps[stage] for stage in taken})
     return model
+
+
+def learning_stages(config: TrainConfig) -> tuple[str, ...]:
+    """The stages whose weights a run of ``config`` changes."""
+    if config.end_to_end:
+        return STAGES
+    return ("fusion", "temporal") if config.stage == "joint" else (config.stage,)
+
+
+def check_predecessors(config: TrainConfig, model: SameModel) -> None:
+    """Raise ``InvalidInputError`` where ``config`` would train on what no training has touched."""
+    if config.allow_untrained:
+        return
+    used = {
+        "visual": model.config.use_left or model.config.use_right,
+        "inertial": model.config.use_imu,
+        "fusion": True,
+    }
+    builds_on = {"fusion": 2, "joint": 2, "temporal": 3}.get(config.stage, 0)
+    learning = learning_stages(config)
+    for stage in STAGES[:builds_on]:
+        if used[stage] and stage not in learning and model.trained_steps[stage] == 0:
+            raise InvalidInputError(
+                f"init.{stage}: stage {config.stage} builds on stage {stage}, which was never "
+                f"trained; train it (same-train {stage}) and name its checkpoint by "
+                f"--init.{stage}, or --init.all for a checkpoint of several stages"
+            )
 
 
 def _pose_frame(config: TrainConfig, sources: Mapping[str, SameModel]) -> str:
@@ -105,7 +135,7 @@ def _backbone_cache(
         frames,
         sequences,
         lambda: load_images(sequences, model.config),
-        config.cache or config.out / "cache",
+        config.cache or config.out.resolve().parent / "cache",
         label,
     )
     rng = np.random.default_rng([config.seed, 2])

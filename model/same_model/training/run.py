@@ -10,8 +10,14 @@ from same_engines.errors import DataError
 from same_model.same_network import SameModel
 from same_model.training.config import TrainConfig
 from same_model.training.loop import TrainingRun, Watch, write_config
-from same_model.training.prepare import BackboneCaches, initial_model, make_stage
+from same_model.training.prepare import (
+    BackboneCaches,
+    check_predecessors,
+    initial_model,
+    make_stage,
+)
 from same_model.training.processes import have_joined, join_processes, leave_processes
+from same_model.training.run_state import load_state
 
 _LOG = logging.getLogger("same")
 
@@ -36,11 +42,13 @@ def train(
             except OSError as error:
                 raise _unwritable(config, error) from None
         processes.wait()
+        state = load_state(config.out / "state.pt", config)
         torch.manual_seed(config.seed)
         model = initial_model(config).to(processes.device)
+        check_predecessors(config, model)
         stage = make_stage(config, model, None if caches is None else caches(model))
         run = TrainingRun(config, model, stage, processes)
-        run.resume()
+        run.resume(state)
         if processes.is_first:
             try:
                 write_config(config)

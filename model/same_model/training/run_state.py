@@ -5,7 +5,8 @@ import io
 import json
 import os
 import warnings
-from dataclasses import asdict
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,12 +14,21 @@ import torch
 
 from same_engines.atomic_files import replace_file
 from same_engines.errors import CheckpointError
+from same_engines.json_values import parse_json
 from same_model.training.config import TrainConfig
 
 _FORMAT_VERSION = 1
 _Paths = Literal["places", "spelled", "beside"]
 # Fields that may differ between the halves of an interrupted run without changing its result.
-_FREE_FIELDS = ("out", "cache", "save_every", "validate_every", "threads", "device")
+_FREE_FIELDS = (
+    "out",
+    "cache",
+    "save_every",
+    "validate_every",
+    "threads",
+    "device",
+    "allow_untrained",
+)
 # Fields that came later, at the value with which a run is what it was before them.
 _LATER_FIELDS = {"end_to_end": False, "pose_frame": None}
 _LATER_LOSS_FIELDS = {"steady": 0.0}
@@ -87,9 +97,48 @@ def load_state(path: Path, config: TrainConfig) -> dict[str, Any] | None:
         raise CheckpointError(f"{path}: damaged or not a training state: {cause}") from error
     if not isinstance(state, dict) or state.get("format_version") != _FORMAT_VERSION:
         raise CheckpointError(f"{path}: not a training state of format {_FORMAT_VERSION}")
-    is_same = state["digest"] in (run_digest(config), run_digest(config, "spelled"))
-    if not is_same and state.get("digest_beside") != run_digest(config, "beside"):
+    if not any(_is_of(state, then) for then in _that_it_goes_on_from(config, state)):
         raise CheckpointError(
-            f"{path}: belongs to a run with other settings; give those again or another --out"
+            f"{path}: belongs to a run with other settings{_changes(path.parent, config)}; give "
+            "those again or another --out"
         )
     return state
+
+
+def _is_of(state: Mapping[str, Any], config: TrainConfig) -> bool:
+    is_same = state["digest"] in (run_digest(config), run_digest(config, "spelled"))
+    return is_same or state.get("digest_beside") == run_digest(config, "beside")
+
+
+def _that_it_goes_on_from(config: TrainConfig, state: Mapping[str, Any]) -> Iterator[TrainConfig]:
+    """``config``, and where it asks for more steps the runs that it extends."""
+    yield config
+    before = state.get("steps")
+    if config.steps is not None and isinstance(before, int) and before < config.steps:
+        yield replace(config, steps=before)
+        yield replace(config, steps=None)
+
+
+def _changes(folder: Path, config: TrainConfig) -> str:
+    """The settings that differ from those in ``config.json`` of a run's folder, old and new."""
+    try:
+        before = _flat(parse_json((folder / "config.json").read_bytes()))
+    except (OSError, ValueError, AttributeError):
+        return ""
+    now = _flat(json.loads(json.dumps(asdict(config), default=str)))
+    changed = [
+        f"{name} was {before.get(name, 'not there')}, is {value}"
+        for name, value in now.items()
+        if name not in _FREE_FIELDS and name in before and before[name] != value
+    ]
+    return f" ({'; '.join(changed)})" if changed else ""
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            flat.update(_flat(value, f"{prefix}{name}."))
+        else:
+            flat[f"{prefix}{name}"] = value
+    return flat

@@ -9,7 +9,13 @@ from typing import Any
 import pytest
 
 from same_engines import Bundle, open_engine
-from same_engines.bundle.manifest import MANIFEST_NAME, canonical_sha256
+from same_engines.bundle.manifest import (
+    MANIFEST_NAME,
+    STAGES,
+    canonical_sha256,
+    parse_manifest,
+    say_trained_steps,
+)
 from same_engines.errors import BundleError
 
 
@@ -151,3 +157,23 @@ def test_links_are_refused(bundle_copy: Path, tmp_path: Path) -> None:
     path.symlink_to(elsewhere)
     with pytest.raises(BundleError, match="a link; .*model hub.*cp -rL"):
         Bundle.open(bundle_copy).graph_bytes("fp32", "visual")
+
+
+def test_a_bundle_says_how_long_its_stages_were_trained(bundle_copy: Path) -> None:
+    assert Bundle.open(bundle_copy).manifest.trained_steps == {}, "a bundle from before"
+    steps = dict(zip(STAGES, (10, 0, None, 2), strict=True))
+    rewrite_manifest(bundle_copy, lambda content: content.update(trained_steps=steps))
+    manifest = Bundle.open(bundle_copy).manifest
+    assert manifest.trained_steps == steps
+    assert parse_manifest(manifest.to_json(), "again") == manifest
+    assert say_trained_steps(manifest.trained_steps) == (
+        "visual 10 steps, inertial not trained, fusion not recorded, temporal 2 steps"
+    )
+    assert say_trained_steps({}) == "for how long is not recorded"
+
+
+@pytest.mark.parametrize("steps", [{"visual": 1}, [1], dict.fromkeys(STAGES, -1), "10"])
+def test_steps_that_are_none_are_refused(bundle_copy: Path, steps: object) -> None:
+    rewrite_manifest(bundle_copy, lambda content: content.update(trained_steps=steps))
+    with pytest.raises(BundleError, match="trained_steps"):
+        Bundle.open(bundle_copy)

@@ -1,6 +1,7 @@
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -59,6 +60,7 @@ def settings(stage, data, out, **changes):
         validation=("bob",),
         device="cpu",
         optim=OptimConfig(warmup_steps=2, ema_decay=0.5),
+        allow_untrained=True,
     )
     return TrainConfig(stage, data, out, **{**defaults, **changes})
 
@@ -156,6 +158,7 @@ def test_runs_from_before_a_setting_existed_go_on(data, tmp_path):
         "validate_every",
         "threads",
         "device",
+        "allow_untrained",
     ):
         del old[name]
     del old["loss"]["steady"]
@@ -198,6 +201,61 @@ def test_a_run_of_other_settings_is_not_continued(data, tmp_path):
     train(settings("inertial", data, tmp_path, steps=2))
     with pytest.raises(CheckpointError, match="other settings"):
         train(settings("inertial", data, tmp_path, steps=2, seed=1))
+
+
+def test_a_refusal_names_the_settings_old_and_new_before_any_data_are_read(
+    data, tmp_path, monkeypatch
+):
+    train(settings("inertial", data, tmp_path, steps=2))
+    monkeypatch.setattr(run_module, "make_stage", None)
+    optim = OptimConfig(lr=0.5, warmup_steps=2, ema_decay=0.5)
+    with pytest.raises(CheckpointError) as refused:
+        train(settings("inertial", data, tmp_path, steps=2, batch=2, optim=optim))
+    assert "batch was 4, is 2; optim.lr was 0.001, is 0.5" in str(refused.value)
+    with pytest.raises(CheckpointError, match="steps was 2, is 1"):
+        train(settings("inertial", data, tmp_path, steps=1))
+
+
+def test_a_finished_run_goes_on_to_more_steps(data, tmp_path):
+    train(settings("inertial", data, tmp_path, steps=2))
+    first = weights(tmp_path)
+    train(settings("inertial", data, tmp_path, steps=5))
+    state = torch.load(tmp_path / "state.pt", weights_only=True)
+    assert (state["step"], state["steps"]) == (5, 5)
+    assert any(not torch.equal(tensor, first[name]) for name, tensor in weights(tmp_path).items())
+    train(settings("inertial", data, tmp_path, steps=5))  # as an ordinary run of five
+
+
+def test_a_checkpoint_says_how_long_each_stage_was_trained(data, tmp_path):
+    def trained(folder):
+        return load_checkpoint(folder / "model.safetensors").trained_steps
+
+    strict = {"allow_untrained": False}
+    train(settings("visual", data, tmp_path / "visual", steps=2, **strict))
+    assert trained(tmp_path / "visual") == {"visual": 2, "inertial": 0, "fusion": 0, "temporal": 0}
+    visual = tmp_path / "visual" / "model.safetensors"
+    with pytest.raises(InvalidInputError, match="init.inertial: stage fusion builds on stage iner"):
+        train(settings("fusion", data, tmp_path / "x", init=InitFrom(visual=visual), **strict))
+    train(settings("inertial", data, tmp_path / "inertial", steps=3, **strict))
+    both = InitFrom(visual=visual, inertial=tmp_path / "inertial" / "model.safetensors")
+    for stage in ("temporal", "fusion"):
+        config = settings(stage, data, tmp_path / stage, init=both, steps=2, **strict)
+        if stage == "temporal":
+            with pytest.raises(InvalidInputError, match="init.fusion: stage temporal"):
+                train(config)
+        else:
+            train(config)
+    fusion = tmp_path / "fusion" / "model.safetensors"
+    train(settings("joint", data, tmp_path / "joint", init=InitFrom(all=fusion), steps=4, **strict))
+    assert trained(tmp_path / "joint") == {"visual": 2, "inertial": 3, "fusion": 6, "temporal": 4}
+
+
+def test_runs_side_by_side_share_the_visual_features(data, tmp_path, caplog):
+    caplog.set_level("INFO", "same")
+    for stage in ("fusion", "temporal"):
+        train(settings(stage, data, tmp_path / stage, steps=1))
+    said = [m for m in caplog.messages if m.startswith("visual features of training data: ")]
+    assert len(said) == 1 and f"GB in {tmp_path}/cache/" in said[0]
 
 
 def test_a_damaged_state_is_named_and_kept(data, tmp_path):
@@ -334,6 +392,21 @@ def test_two_processes_train_one_model(data, tmp_path):
     fresh = SameModel(TINY).inertial.state_dict()
     assert any(not torch.equal(tensor, fresh[name]) for name, tensor in first["weights"].items())
     assert (tmp_path / "run" / "model.safetensors").is_file()
+
+
+def test_the_documented_torchrun_line_works_as_written(data, tmp_path):
+    page = (SCRIPT.parents[2] / "docs" / "training.md").read_text()
+    (line,) = re.findall(r"^    torchrun (--standalone .*same_model\.cli\.train) all ", page, re.M)
+    command = [sys.executable, "-m", "torch.distributed.run", *line.split()]  # what torchrun is
+    options = f"inertial --data {data} --out {tmp_path} --steps 2 --batch 2 --stretch 8"
+    subprocess.run(
+        [*command, *options.split(), "--device", "cpu", "--threads", "1"],
+        check=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        timeout=300,
+    )
+    state = torch.load(tmp_path / "state.pt", weights_only=True)
+    assert (state["step"], state["processes"]) == (2, 2)
 
 
 def test_validation_keeps_its_interval(data, tmp_path):

@@ -122,3 +122,12 @@ def test_a_full_disk_ends_in_one_line_and_the_run_goes_on(data, tmp_path, undist
         assert_goes_on_to_the_same_weights(data, out, undisturbed)
     finally:
         subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_ctrl_c_saves_the_step_it_came_in_and_says_how_to_go_on(data, tmp_path, undisturbed):
+    out = tmp_path / "run"
+    stopped = same_train("ctrl-c:3", data, out)
+    assert stopped.returncode == 130, stopped.stderr
+    assert "stopped at step 3 of 6, all of it saved: the same command goes on" in stopped.stderr
+    assert torch.load(out / "state.pt", weights_only=True)["step"] == 3
+    assert_goes_on_to_the_same_weights(data, out, undisturbed)

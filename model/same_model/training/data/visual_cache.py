@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 import os
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -20,8 +21,10 @@ from same_model.data.array_files import load_array
 from same_model.data.sequence import SequenceReader
 from same_model.same_network import SameModel
 from same_model.training.data.dataset import Frames, normalised
+from same_runtime.cli.console import messages
 from same_runtime.conventions import NUM_JOINTS
 
+_LOG = logging.getLogger("same")
 _FORMAT_VERSION = 2
 _CHUNK = 64
 _NAMES = ("features", "joints_2d", "visibility")
@@ -83,6 +86,8 @@ def cached_visual(
             # Not a barrier of the processes: those time out, and separate runs share caches too.
             with FileLock(root / f".{folder.name}.lock"):
                 if not folder.exists():
+                    size_gb = _feature_bytes(model, len(frames)) / 1e9
+                    _LOG.info("visual features of %s: %.2f GB in %s", label, size_gb, folder)
                     _make(model, read_images(), folder, label)
         except OSError as error:
             raise DataError(
@@ -128,7 +133,9 @@ def _write(model: SameModel, images_u8: NDArray[np.uint8], folder: Path, label: 
             dtype = _dtype(name)
             header = {"descr": dtype.str, "fortran_order": False, "shape": (count, *shape)}
             np.lib.format.write_array_header_1_0(files[name], header)
-        for start in track(range(0, count, _CHUNK), f"visual features of {label}"):
+        for start in track(
+            range(0, count, _CHUNK), f"visual features of {label}", console=messages()
+        ):
             images = torch.from_numpy(images_u8[start : start + _CHUNK]).float().to(device)
             with torch.autocast(device.type, torch.bfloat16):
                 out = visual(normalised(images, model.config))
