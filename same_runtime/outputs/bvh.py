@@ -12,6 +12,8 @@ from same_runtime.conventions import JOINT_NAMES, JOINT_PARENTS
 from same_runtime.outputs.motion_file import ENDS_M, Motion, MotionFile
 
 _EULER_ORDER: Final = "ZXY"
+CENTIMETRES: Final = 100.0
+"""Units a metre."""
 
 
 def _depth_first(joint: int) -> list[int]:
@@ -32,20 +34,25 @@ class BvhFile(MotionFile):
     written. Without any pose no file is written.
     """
 
-    def __init__(self, path: str | Path, scale: float = 100.0) -> None:
+    def __init__(self, path: str | Path, scale: float = CENTIMETRES) -> None:
         self._scale = checked_number("scale", scale, 1e-3, 1e5, "units a metre")
         super().__init__(path)
 
     def _content(self, motion: Motion) -> bytes:
-        chosen, frame_s = _even_frames(motion.times_ns)
-        rotations = motion.rotations[chosen][:, _COLUMNS]
-        angles = Rotation.from_quat(rotations.reshape(-1, 4)).as_euler(_EULER_ORDER, degrees=True)
-        places = motion.roots_m[chosen] * self._scale
-        rows = np.concatenate((places, angles.reshape(len(chosen), -1)), axis=1)
-        lines = ["HIERARCHY", *_hierarchy(0, motion.offsets_m * self._scale, self._scale, "")]
-        lines += ["MOTION", f"Frames: {len(chosen)}", f"Frame Time: {frame_s:.8f}"]
-        lines += [_numbers(row) for row in rows]
-        return "\n".join([*lines, ""]).encode()
+        return bvh_of(motion, self._scale)
+
+
+def bvh_of(motion: Motion, scale: float = CENTIMETRES) -> bytes:
+    """``motion`` as a BVH file; see ``BvhFile``."""
+    chosen, frame_s = _even_frames(motion.times_ns)
+    rotations = motion.rotations[chosen][:, _COLUMNS]
+    angles = Rotation.from_quat(rotations.reshape(-1, 4)).as_euler(_EULER_ORDER, degrees=True)
+    places = motion.roots_m[chosen] * scale
+    rows = np.concatenate((places, angles.reshape(len(chosen), -1)), axis=1)
+    lines = ["HIERARCHY", *_hierarchy(0, motion.offsets_m * scale, scale, "")]
+    lines += ["MOTION", f"Frames: {len(chosen)}", f"Frame Time: {frame_s:.8f}"]
+    lines += [_numbers(row) for row in rows]
+    return "\n".join([*lines, ""]).encode()
 
 
 def _even_frames(times_ns: NDArray[np.int64]) -> tuple[NDArray[np.intp], float]:

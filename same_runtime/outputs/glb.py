@@ -35,36 +35,41 @@ class GlbFile(MotionFile):
     """
 
     def _content(self, motion: Motion) -> bytes:
-        buffer = _Buffer()
-        rest = _rest_joints(motion.offsets_m)
-        seconds = 1e-9 * (motion.times_ns - motion.times_ns[0])
-        document = {
-            "asset": {"version": "2.0", "generator": "same-runtime"},
-            "scene": 0,
-            "scenes": [{"nodes": [0, _FIRST_JOINT_NODE]}],
-            "nodes": [
-                {"name": "body", "mesh": 0, "skin": 0},
-                *_joint_nodes(motion.offsets_m, rest),
-            ],
-            "meshes": [{"name": "body", "primitives": [_body(buffer, rest)]}],
-            "materials": [
-                {
-                    "name": "body",
-                    "doubleSided": True,
-                    "pbrMetallicRoughness": {
-                        "baseColorFactor": [0.55, 0.65, 0.8, 1.0],
-                        "metallicFactor": 0.0,
-                        "roughnessFactor": 0.8,
-                    },
-                }
-            ],
-            "skins": [_skin(buffer, rest)],
-            "animations": [_animation(buffer, seconds, motion)],
-            "accessors": buffer.accessors,
-            "bufferViews": buffer.views,
-            "buffers": [{"byteLength": len(buffer.data)}],
-        }
-        return _container(document, bytes(buffer.data))
+        return glb_of(motion)
+
+
+def glb_of(motion: Motion) -> bytes:
+    """``motion`` as a GLB file; see ``GlbFile``."""
+    buffer = _Buffer()
+    rest = _rest_joints(motion.offsets_m)
+    seconds = 1e-9 * (motion.times_ns - motion.times_ns[0])
+    document = {
+        "asset": {"version": "2.0", "generator": "same-runtime"},
+        "scene": 0,
+        "scenes": [{"nodes": [0, _FIRST_JOINT_NODE]}],
+        "nodes": [
+            {"name": "body", "mesh": 0, "skin": 0},
+            *_joint_nodes(motion.offsets_m, rest),
+        ],
+        "meshes": [{"name": "body", "primitives": [_body(buffer, rest)]}],
+        "materials": [
+            {
+                "name": "body",
+                "doubleSided": True,
+                "pbrMetallicRoughness": {
+                    "baseColorFactor": [0.55, 0.65, 0.8, 1.0],
+                    "metallicFactor": 0.0,
+                    "roughnessFactor": 0.8,
+                },
+            }
+        ],
+        "skins": [_skin(buffer, rest)],
+        "animations": [_animation(buffer, seconds, motion)],
+        "accessors": buffer.accessors,
+        "bufferViews": buffer.views,
+        "buffers": [{"byteLength": len(buffer.data)}],
+    }
+    return _container(document, bytes(buffer.data))
 
 
 class _Buffer:

@@ -1,6 +1,7 @@
 """What motion files share: every pose's skeleton is kept and written when the file is closed."""
 
 from abc import abstractmethod
+from collections import deque
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -15,6 +16,7 @@ from same_runtime.pose import Pose
 from same_runtime.skeleton.quaternions import multiply, rotate
 from same_runtime.skeleton.rest_pose import REST_OFFSETS_M
 from same_runtime.skeleton.rotations import SkeletonSolver
+from same_runtime.skeleton.skeleton import Skeleton
 
 _HEAD: Final = JOINT_NAMES.index("head")
 _WAY_TO_HEAD: Final = [JOINT_NAMES.index(n) for n in ("spine1", "spine2", "spine3", "neck", "head")]
@@ -42,6 +44,45 @@ class Motion(NamedTuple):
     """(n, 22, 4) xyzw, joint to its parent."""
 
 
+class MotionClip:
+    """Collects the skeletons of poses that follow each other; ``most``: only the newest so many.
+    For one thread at a time."""
+
+    def __init__(self, most: int | None = None) -> None:
+        self._offsets_m = REST_OFFSETS_M
+        self._poses: deque[tuple[int, NDArray[np.float32], NDArray[np.float32]]] = deque(
+            maxlen=most
+        )
+
+    def add(self, skeleton: Skeleton) -> bool:
+        """Take one more; False, and nothing changes, where it is no later than the last."""
+        if self._poses and skeleton.timestamp_ns <= self._poses[-1][0]:
+            return False
+        self._offsets_m = skeleton.offsets_m
+        head, local = skeleton.joints_world[_HEAD], skeleton.rotations_local
+        self._poses.append(
+            (skeleton.timestamp_ns, head.astype(np.float32), local.astype(np.float32))
+        )
+        return True
+
+    def motion(self, from_ns: int = 0, to_ns: int = 1 << 63) -> Motion | None:
+        """The poses from and to these times; None where there are none."""
+        chosen = [pose for pose in self._poses if from_ns <= pose[0] <= to_ns]
+        if not chosen:
+            return None
+        times, heads, locals_ = zip(*chosen, strict=True)
+        # One skeleton for all: the newest is the user's as measured.
+        offsets, local = self._offsets_m, np.stack(locals_).astype(np.float64)
+        local /= np.linalg.norm(local, axis=-1, keepdims=True)
+        roots = np.stack(heads) - _head_from_root(local, offsets)
+        return Motion(
+            np.array(times),
+            _facing_plus_z(offsets),
+            _facing_plus_z(roots),
+            local * (-1.0, 1.0, -1.0, 1.0),
+        )
+
+
 class MotionFile(Output):
     """Writes every pose that has a body, when it is closed; without any there is no file. Raises
     ``RecordingError`` where the file cannot be written."""
@@ -49,10 +90,7 @@ class MotionFile(Output):
     def __init__(self, path: str | Path) -> None:
         super().__init__(str(path))
         self._solver = SkeletonSolver()
-        self._offsets_m = REST_OFFSETS_M
-        self._times_ns: list[int] = []
-        self._heads: list[NDArray[np.float64]] = []
-        self._locals: list[NDArray[np.float64]] = []
+        self._clip = MotionClip()
         self._file = PartialFile(Path(path))
         try:
             self._file.partial.touch()
@@ -61,18 +99,13 @@ class MotionFile(Output):
 
     def _send(self, pose: Pose) -> bool:
         skeleton = self._solver.solve(pose)
-        if skeleton is None or (self._times_ns and pose.timestamp_ns <= self._times_ns[-1]):
-            return False
-        self._offsets_m = skeleton.offsets_m
-        self._times_ns.append(skeleton.timestamp_ns)
-        self._heads.append(skeleton.joints_world[_HEAD])
-        self._locals.append(skeleton.rotations_local)
-        return True
+        return skeleton is not None and self._clip.add(skeleton)
 
     def _close(self) -> None:
         try:
-            if self._times_ns:
-                self._file.partial.write_bytes(self._content(self._motion()))
+            motion = self._clip.motion()
+            if motion is not None:
+                self._file.partial.write_bytes(self._content(motion))
                 self._file.commit()
         except OSError as error:
             raise self._unwritable(error) from None
@@ -82,17 +115,6 @@ class MotionFile(Output):
     @abstractmethod
     def _content(self, motion: Motion) -> bytes:
         """The file."""
-
-    def _motion(self) -> Motion:
-        # One skeleton for the whole file: the newest is the user's as measured.
-        offsets, local = self._offsets_m, np.stack(self._locals)
-        roots = np.stack(self._heads) - _head_from_root(local, offsets)
-        return Motion(
-            np.array(self._times_ns),
-            _facing_plus_z(offsets),
-            _facing_plus_z(roots),
-            local * (-1.0, 1.0, -1.0, 1.0),
-        )
 
     def _unwritable(self, error: OSError) -> RecordingError:
         return RecordingError(

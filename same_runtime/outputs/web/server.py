@@ -7,12 +7,14 @@ from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.resources import files
 from typing import Any, Final
+from urllib.parse import parse_qsl
 
 from same_engines.errors import InvalidInputError
 
 _PAGES: Final = {
     "/": ("index.html", "text/html; charset=utf-8"),
     "/viewer.js": ("viewer.js", "text/javascript"),
+    "/timeline.js": ("timeline.js", "text/javascript"),
     "/viewer.css": ("viewer.css", "text/css"),
     "/three.min.js": ("three.min.js", "text/javascript"),
 }
@@ -27,13 +29,19 @@ class PageServer:
     """Serves in threads of its own until it is closed.
 
     ``messages``: what one page is told, each an event's name and content; a nameless one asks only
-    whether the page is still there. ``image``: a view's JPEG, None without. A server of this
+    whether the page is still there. ``image``: a view's JPEG, None without. ``motion``: a file of
+    the poses between two times, by its kind; None where there are none. A server of this
     machine alone refuses requests that name another host, as a page from elsewhere would send.
     Raises ``InvalidInputError`` where the address cannot be had.
     """
 
     def __init__(
-        self, host: str, port: int, messages: Messages, image: Callable[[str], bytes | None]
+        self,
+        host: str,
+        port: int,
+        messages: Messages,
+        image: Callable[[str], bytes | None],
+        motion: Callable[[str, int, int], bytes | None],
     ) -> None:
         try:
             self._server = _Server((host, port), _Handler)
@@ -43,6 +51,7 @@ class PageServer:
                 f"{host}:{port}: cannot be served on ({why}); choose another --view-port"
             ) from None
         self._server.messages, self._server.image = messages, image
+        self._server.motion = motion
         self._server.this_machine_only = _is_loopback(host)
         shown = f"[{host}]" if ":" in host else host
         self.url = f"http://{shown}:{self._server.server_address[1]}/"
@@ -62,6 +71,7 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     messages: Messages
     image: Callable[[str], bytes | None]
+    motion: Callable[[str, int, int], bytes | None]
     this_machine_only: bool
 
     def __init__(self, *arguments: Any) -> None:
@@ -77,7 +87,7 @@ class _Handler(BaseHTTPRequestHandler):
     server: _Server
 
     def do_GET(self) -> None:
-        path = self.path.partition("?")[0]
+        path, _, query = self.path.partition("?")
         if self.server.this_machine_only and not _is_loopback(self._asked_host()):
             self.send_error(403, "this page is for this machine alone")
         elif path in _PAGES:
@@ -87,19 +97,33 @@ class _Handler(BaseHTTPRequestHandler):
             self._stream()
         elif path.startswith("/image/") and path.endswith(".jpg"):
             found = self.server.image(path[len("/image/") : -len(".jpg")])
-            if found is None:
-                self.send_error(404)
-            else:
-                self._answer("image/jpeg", found)
+            self._answer("image/jpeg", found)
+        elif path.startswith("/motion."):
+            found = self._motion(path[len("/motion.") :], query)
+            self._answer("application/octet-stream", found, path[1:])
         else:
             self.send_error(404)
+
+    def _motion(self, kind: str, query: str) -> bytes | None:
+        times = dict(parse_qsl(query))
+        try:
+            from_ns, to_ns = (int(times[name][:20]) for name in ("from", "to"))
+        except (KeyError, ValueError):
+            return None
+        return self.server.motion(kind, from_ns, to_ns)
 
     def _asked_host(self) -> str:
         host = self.headers.get("Host", "")
         return host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
 
-    def _answer(self, kind: str, content: bytes) -> None:
+    def _answer(self, kind: str, content: bytes | None, file_name: str = "") -> None:
+        """``file_name``: the content is one to be kept, under this name."""
+        if content is None:
+            self.send_error(404)
+            return
         self.send_response(200)
+        if file_name:
+            self.send_header("Content-Disposition", f'attachment; filename="{file_name}"')
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(content)))
         self.send_header("Cache-Control", "no-store")

@@ -3,6 +3,7 @@ import {
   AmbientLight, CapsuleGeometry, Color, DirectionalLight, GridHelper, Mesh, MeshStandardMaterial,
   OrbitControls, PerspectiveCamera, Scene, SphereGeometry, Vector3, WebGLRenderer,
 } from "/three.min.js";
+import { Timeline } from "/timeline.js";
 
 const at = (id) => document.getElementById(id);
 const COLOURS = { left: 0x4da3ff, right: 0xff9e4d, middle: 0xf2f2f2, planted: 0x39d98a };
@@ -24,7 +25,8 @@ scene.add(floor);
 let skeleton = null; // of the `about` event: names, parents, floor
 let bones = [], balls = [];
 let following = true, placed = false;
-let newest = null, drawn = null;
+let drawn = null;
+const timeline = new Timeline();
 
 function material(name) {
   const side = name.startsWith("left") ? "left" : name.startsWith("right") ? "right" : "middle";
@@ -136,7 +138,7 @@ function projected(view, pixels) {
 
 const events = new EventSource("/events");
 events.addEventListener("about", (event) => build(JSON.parse(event.data)));
-events.addEventListener("pose", (event) => { newest = JSON.parse(event.data); });
+events.addEventListener("pose", (event) => timeline.add(JSON.parse(event.data)));
 events.addEventListener("streams", (event) => streams(JSON.parse(event.data)));
 events.addEventListener("pixels", (event) => {
   const message = JSON.parse(event.data);
@@ -153,7 +155,11 @@ const asked = {
   r: () => { placed = false; following = true; drawn = null; },
   s: () => { at("streams").open = !at("streams").open; },
 };
-addEventListener("keydown", (event) => asked[event.key]?.());
+addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  if (asked[event.key]) asked[event.key]();
+  else timeline.key(event);
+});
 at("ask").addEventListener("click", asked["?"]);
 if (matchMedia("(max-width: 700px)").matches) at("streams").open = false;
 
@@ -164,11 +170,12 @@ renderer.setAnimationLoop(() => {
     camera.aspect = width / height;
     camera.updateProjectionMatrix();
   }
-  if (skeleton && newest && newest !== drawn?.message) {
-    words(newest);
-    if (newest.joints) pose(newest);
+  const message = timeline.shown();
+  if (skeleton && message && message !== drawn?.message) {
+    words(message);
+    if (message.joints) pose(message);
   }
-  drawn = { message: newest, width, height };
+  drawn = { message, width, height };
   controls.update();
   renderer.render(scene, camera);
 });

@@ -12,6 +12,9 @@ from PIL import Image
 from same_engines.errors import InvalidInputError
 from same_runtime.camera import CameraRig
 from same_runtime.conventions import JOINT_NAMES, JOINT_PARENTS, VIEWS
+from same_runtime.outputs.bvh import bvh_of
+from same_runtime.outputs.glb import glb_of
+from same_runtime.outputs.motion_file import MotionClip
 from same_runtime.outputs.output import Output
 from same_runtime.outputs.web.server import PageServer
 from same_runtime.pose import Pose
@@ -23,13 +26,16 @@ PORT: Final = 8350
 _POSES_PER_SECOND, _STREAMS_PER_SECOND, _IMAGES_PER_SECOND = 60.0, 2.0, 10.0
 _IMAGE_WIDTH = 480
 _IDLE_S = 1.0
+_POSES_KEPT: Final = 5 * 60 * 90
+"""Five minutes at 90 Hz, for the page's recordings: 20 MB."""
+_MOTION_FILES: Final = {"glb": glb_of, "bvh": bvh_of}
 
 Message = tuple[str, dict[str, Any]]
 
 
 class WebViewer(Output):
     """Serves one local page that shows the poses that are sent: the body in 3D, its status, reasons
-    and latency, and the health of the streams. Needs no network.
+    and latency, and the health of the streams; it plays back and records. Needs no network.
 
     ``host``: who may look; 127.0.0.1 is this machine alone. ``stats``: ``tracker.stats``, for the
     streams. ``rig``: shows the camera images of ``show_frame`` with the joints in them; None never
@@ -51,11 +57,13 @@ class WebViewer(Output):
         self._rig = rig
         self._ground_y_m = ground_y_m
         self._solver = SkeletonSolver(ground_y_m=ground_y_m)
+        self._clip = MotionClip(_POSES_KEPT)
+        self._clip_lock = threading.Lock()
         self._changed = threading.Condition()
         self._newest: tuple[Pose, np.ndarray] | None = None
         self._frame: StereoFrame | None = None
         self._ending = False
-        self._server = PageServer(host, port, self._messages, self._image)
+        self._server = PageServer(host, port, self._messages, self._image, self._motion)
         super().__init__(self._server.url)
 
     @property
@@ -71,6 +79,9 @@ class WebViewer(Output):
     def _send(self, pose: Pose) -> bool:
         skeleton = self._solver.solve(pose)
         contacts = np.zeros(2) if skeleton is None else skeleton.foot_contacts
+        if skeleton is not None:
+            with self._clip_lock:
+                self._clip.add(skeleton)
         with self._changed:
             self._newest = pose, contacts
             self._changed.notify_all()
@@ -140,6 +151,12 @@ class WebViewer(Output):
             ]
         return message
 
+    def _motion(self, kind: str, from_ns: int, to_ns: int) -> bytes | None:
+        """A GLB or BVH file of the poses kept between two times; None where there are none."""
+        with self._clip_lock:
+            motion = self._clip.motion(from_ns, to_ns) if kind in _MOTION_FILES else None
+        return None if motion is None else _MOTION_FILES[kind](motion)
+
     def _image(self, view: str) -> bytes | None:
         """The newest image as JPEG; None if there is none to show."""
         frame = self._frame
@@ -157,6 +174,7 @@ def _pose_message(pose: Pose, contacts: np.ndarray) -> dict[str, Any]:
     joints = pose.joints_world
     return {
         "time_s": 1e-9 * pose.timestamp_ns,
+        "ns": str(pose.timestamp_ns),  # beyond what JavaScript's numbers hold
         "status": pose.status.value,
         "reasons": [(reason.name, reason.value) for reason in pose.reasons],
         "latency_ms": 1e-6 * pose.latency_ns,

@@ -6,6 +6,7 @@ import shutil
 import socket
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -103,7 +104,7 @@ def test_images_are_not_served_unless_asked() -> None:
 
 def test_only_this_machine_may_look_and_only_at_the_page(viewer: WebViewer) -> None:
     assert viewer.url.startswith("http://127.0.0.1:")
-    for path in ("/", "/viewer.js", "/viewer.css", "/three.min.js"):
+    for path in ("/", "/viewer.js", "/timeline.js", "/viewer.css", "/three.min.js"):
         status, headers, content = get(viewer, path)
         assert status == 200 and content
         assert headers["Content-Security-Policy"].startswith("default-src 'self'")
@@ -129,6 +130,23 @@ def test_a_page_that_reads_nothing_delays_nobody(viewer: WebViewer) -> None:
     page.close()
 
 
+def test_what_was_shown_can_be_taken_along(viewer: WebViewer) -> None:
+    assert get(viewer, "/motion.glb?from=0&to=9999999999")[0] == 404, "nothing was shown yet"
+    for index in range(30):
+        viewer.send(body(timestamp_ns=(index + 1) * FRAME_NS))
+    status, headers, content = get(viewer, f"/motion.glb?from={5 * FRAME_NS}&to={9 * FRAME_NS}")
+    assert status == 200 and content[:4] == b"glTF"
+    assert headers["Content-Disposition"] == 'attachment; filename="motion.glb"'
+    length = int.from_bytes(content[12:16], "little")
+    document = json.loads(content[20 : 20 + length])
+    times = document["accessors"][document["animations"][0]["samplers"][0]["input"]]
+    assert times["count"] == 5
+    status, _, content = get(viewer, f"/motion.bvh?from=0&to={30 * FRAME_NS}")
+    assert status == 200 and b"Frames: 30" in content
+    for wrong in ("glb", "glb?from=0", "glb?from=a&to=2", "obj?from=0&to=9", "glb?from=9&to=1"):
+        assert get(viewer, f"/motion.{wrong}")[0] == 404
+
+
 def test_a_taken_port_is_one_line(viewer: WebViewer) -> None:
     with pytest.raises(InvalidInputError, match="cannot be served on .*--view-port"):
         WebViewer(port=port_of(viewer))
@@ -136,15 +154,30 @@ def test_a_taken_port_is_one_line(viewer: WebViewer) -> None:
         WebViewer(port=70_000)
 
 
+@contextmanager
+def browser_page(width: int, height: int) -> Iterator[tuple[Any, list[str]]]:
+    """A page in headless Chromium, and what goes wrong in it."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="needs pip install .[dev]")
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    if chromium is None:
+        pytest.skip("needs chromium")
+    with playwright.sync_playwright() as api:
+        browser = api.chromium.launch(
+            executable_path=chromium, args=["--no-sandbox", "--enable-unsafe-swiftshader"]
+        )
+        page = browser.new_page(viewport={"width": width, "height": height})
+        errors: list[str] = []
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
+        yield page, errors
+        browser.close()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("width", "height"), [(1200, 750), (390, 800)])
 def test_the_page_in_a_browser(
     viewer: WebViewer, small_rig: CameraRig, tmp_path: Path, width: int, height: int
 ) -> None:
-    playwright = pytest.importorskip("playwright.sync_api", reason="needs pip install .[dev]")
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
-    if chromium is None:
-        pytest.skip("needs chromium")
     camera = small_rig.left
     shade = np.tile(np.linspace(40, 200, camera.width), (camera.height, 1)).astype(np.uint8)
     viewer.show_frame(StereoFrame(FRAME_NS, shade, shade))
@@ -154,14 +187,7 @@ def test_the_page_in_a_browser(
         "left_shoulder": Rotation.from_euler("z", 70, degrees=True),
         "right_shoulder": Rotation.from_euler("z", -60, degrees=True),
     }
-    with playwright.sync_playwright() as api:
-        browser = api.chromium.launch(
-            executable_path=chromium, args=["--no-sandbox", "--enable-unsafe-swiftshader"]
-        )
-        page = browser.new_page(viewport={"width": width, "height": height})
-        errors: list[str] = []
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
+    with browser_page(width, height) as (page, errors):
         page.goto(viewer.url)
         for index in range(40):
             pose = body(
@@ -174,7 +200,7 @@ def test_the_page_in_a_browser(
             )
             viewer.send(pose)
             page.wait_for_timeout(50)
-        page.wait_for_function("document.getElementById('status').textContent === 'LIMITED'")
+        page.locator("#status", has_text="LIMITED").wait_for()
         assert "LEG_TRACKER_LOST" in page.inner_text("#reasons")
         assert page.evaluate("document.documentElement.scrollWidth") <= width, "scrolls sideways"
         page.keyboard.press("?")
@@ -182,7 +208,6 @@ def test_the_page_in_a_browser(
         page.keyboard.press("?")
         shot = tmp_path / f"viewer-{width}.png"
         page.screenshot(path=str(shot))
-        browser.close()
     assert errors == []
     from PIL import Image
 
@@ -190,3 +215,52 @@ def test_the_page_in_a_browser(
     blue = (picture[..., 2] > picture[..., 0] + 60) & (picture[..., 2] > 120)
     orange = (picture[..., 0] > picture[..., 2] + 60) & (picture[..., 0] > 120)
     assert blue.sum() > 300 and orange.sum() > 300, "the limbs are not seen"
+
+
+@pytest.mark.slow
+def test_replay_and_recording_in_a_browser(viewer: WebViewer, tmp_path: Path) -> None:
+    with browser_page(390, 800) as (page, errors):
+        page.goto(viewer.url)
+
+        def send(begin: int, end: int) -> None:
+            for index in range(begin, end):
+                turn = Rotation.from_euler("z", 2.0 * index, degrees=True)
+                viewer.send(body({"left_shoulder": turn}, timestamp_ns=(index + 1) * 10 * FRAME_NS))
+                page.wait_for_timeout(40)
+
+        def when() -> str:
+            page.wait_for_timeout(100)
+            return page.inner_text("#when")
+
+        send(0, 20)
+        assert when() == "live"
+        page.keyboard.press("Space")
+        send(20, 30)
+        behind_s = float(when().removeprefix("−").removesuffix(" s"))
+        assert behind_s == pytest.approx(10 * 10e-9 * FRAME_NS, abs=0.25)
+        page.keyboard.press("ArrowLeft")
+        assert float(when()[1:-2]) == pytest.approx(behind_s + 10e-9 * FRAME_NS, abs=0.02)
+        page.keyboard.press("Home")
+        page.wait_for_timeout(100)
+        assert float(page.inner_text("#figures").split()[0]) < 1.5
+        page.keyboard.press("c")
+        assert page.get_attribute("#record", "class") == "on"
+        page.locator("#scrubber").fill("15")
+        page.wait_for_timeout(100)
+        with page.expect_download() as download:
+            page.keyboard.press("c")
+        download.value.save_as(tmp_path / "motion.glb")
+        assert (tmp_path / "motion.glb").read_bytes()[:4] == b"glTF"
+        assert page.get_attribute("#record", "class") == ""
+        page.keyboard.press("Space")  # goes on from there, and catches up
+        page.locator("#when", has_text="live").wait_for()
+        with page.expect_download() as download:
+            page.click("#record")
+            page.keyboard.press("Home")
+            page.keyboard.press("Shift+C")
+        download.value.save_as(tmp_path / "motion.bvh")
+        assert (tmp_path / "motion.bvh").read_text().startswith("HIERARCHY")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390, "scrolls sideways"
+        page.keyboard.press("?")
+        page.screenshot(path=str(tmp_path / "timeline.png"))
+    assert errors == []
