@@ -1,6 +1,6 @@
 """Types of options that several commands have, so that their help lists the same choices."""
 
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 import tyro
 
@@ -19,3 +19,8 @@ Backend = Annotated[str, one_of(*_BACKENDS)]
 Precision = Annotated[str, one_of(*PRECISIONS)]
 OnByDefault = Annotated[bool, tyro.conf.arg(help_behavior_hint="(on unless this is given)")]
 """A flag that is on; its option ``--no-NAME`` turns it off."""
+
+View = Annotated[
+    tuple[()] | tuple[Literal["web", "rerun"]] | None, tyro.conf.arg(metavar="[{web,rerun}]")
+]
+"""``--view`` alone is the web page."""

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from same_engines.errors import InvalidInputError
-from same_runtime.outputs import BvhFile, GlbFile, McapFile, Output, open_output
+from same_runtime.outputs import BvhFile, GlbFile, McapFile, Output, RerunViewer, open_output
 from same_runtime.pose import Pose
 from same_runtime.skeleton.rotations import SkeletonSolver
 
@@ -14,6 +14,7 @@ _FORMATS: Final[dict[str, tuple[str, Callable[[Path], Output]]]] = {
     "bvh": ("poses.bvh", BvhFile),
     "glb": ("poses.glb", GlbFile),
     "mcap": ("body.mcap", McapFile),
+    "rrd": ("body.rrd", RerunViewer),
 }
 
 

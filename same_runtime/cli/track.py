@@ -15,14 +15,14 @@ from same_engines.errors import InvalidInputError, RecordingError
 from same_runtime.calibration.profile import UserProfile
 from same_runtime.cli.command import run_command
 from same_runtime.cli.console import messages, results
-from same_runtime.cli.option_types import Backend, Precision, one_of
+from same_runtime.cli.option_types import Backend, Precision, View, one_of
 from same_runtime.cli.outputs import check_formats, opened_outputs, write_files
 from same_runtime.cli.preview import Preview
 from same_runtime.cli.track_live import SentFrames, live_track, print_stats
 from same_runtime.cli.track_summary import TrackSummary, print_summary, summarise
 from same_runtime.demo import demo_bundle, demo_recording
 from same_runtime.options import TrackerOptions
-from same_runtime.outputs import Background, Output
+from same_runtime.outputs import Background, Output, RerunViewer
 from same_runtime.outputs.web.viewer import PORT, WebViewer
 from same_runtime.pose import Pose
 from same_runtime.recording import FRAME_STREAM, Recording
@@ -64,8 +64,9 @@ class TrackCommand:
     """With --live: how many times as fast."""
     inject: Annotated[str, one_of(*FAULTS)] | None = None
     """With --live: a fault to inject."""
-    view: bool = False
-    """With --live: serve a page that shows the body in 3D, status, reasons, streams and latency."""
+    view: View = None
+    """With --live: show the body in 3D, status, reasons, streams and latency on a local page, or
+    with "rerun" in rerun's viewer."""
     view_images: bool = False
     """With --view: show the camera images too, with the joints in them."""
     view_host: str = "127.0.0.1"
@@ -85,7 +86,8 @@ class TrackCommand:
     SteamVR. With --live in real time."""
     write: str = ""
     """Further files to write, with commas between them: bvh (poses.bvh, for Blender, Maya, ...),
-    glb (poses.glb, an animated skeleton for any engine), mcap (body.mcap, for Foxglove)."""
+    glb (poses.glb, an animated skeleton for any engine), mcap (body.mcap, for Foxglove), rrd
+    (body.rrd, for rerun)."""
     json: bool = False
     """Print the summary as JSON."""
 
@@ -94,7 +96,8 @@ def track(command: TrackCommand) -> None:
     """Run the command. Raises ``SameError`` kinds for anything the user can mend."""
     if (command.recording is None) != command.demo:
         raise RecordingError("name one recording, or give --demo for the shipped one")
-    if not command.live and (command.inject is not None or command.speed != 1.0 or command.view):
+    viewed = command.view is not None
+    if not command.live and (command.inject is not None or command.speed != 1.0 or viewed):
         raise InvalidInputError("--inject, --speed and --view need --live")
     recording = Recording(command.recording or demo_recording())
     if recording.rig is None:
@@ -162,17 +165,14 @@ def _track_live(
 ) -> TrackSummary:
     frames = SentFrames(recording) if command.preview else None
     with ExitStack() as stack:
-        tracker.on_pose(stack.enter_context(Background(*outputs)).send)
-        viewer = _viewer(command, tracker) if command.view else None
-        if viewer is not None:
-            stack.enter_context(viewer)
-            tracker.on_pose(viewer.send)
-            console.print(f"the body is shown at {viewer.url}")
+        viewer = _viewer(command, tracker, console)
+        shown = [] if viewer is None else [stack.enter_context(viewer)]
+        tracker.on_pose(stack.enter_context(Background(*outputs, *shown)).send)
 
         def show(frame: StereoFrame) -> None:
-            for shown in (frames, viewer):
-                if shown is not None:
-                    shown.show_frame(frame)
+            for shows in (frames, viewer):
+                if shows is not None:
+                    shows.show_frame(frame)
 
         run = live_track(tracker, recording, command.speed, command.inject, on_frame=show)
     if not run.poses:
@@ -185,9 +185,17 @@ def _track_live(
     return summarise(tracker.backend, run.poses, run.errors_mm, hints, run.refused, out, files)
 
 
-def _viewer(command: TrackCommand, tracker: SamePoseTracker) -> WebViewer:
+def _viewer(
+    command: TrackCommand, tracker: SamePoseTracker, console: Console
+) -> WebViewer | RerunViewer | None:
+    if command.view is None:
+        return None
     rig = tracker.rig if command.view_images else None
-    return WebViewer(command.view_host, command.view_port, tracker.stats, rig)
+    if command.view == ("rerun",):
+        return RerunViewer(None, tracker.stats, rig)
+    viewer = WebViewer(command.view_host, command.view_port, tracker.stats, rig)
+    console.print(f"the body is shown at {viewer.url}")
+    return viewer
 
 
 def _tracker_options(command: TrackCommand) -> TrackerOptions:

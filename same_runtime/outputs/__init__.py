@@ -9,6 +9,7 @@ from same_runtime.outputs.osc.vmc import VmcOutput
 from same_runtime.outputs.osc.vmt import VmtOutput
 from same_runtime.outputs.osc.vrchat import VrchatOutput
 from same_runtime.outputs.output import Output
+from same_runtime.outputs.rerun_viewer import RerunViewer
 from same_runtime.outputs.web.viewer import WebViewer
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "GlbFile",
     "McapFile",
     "Output",
+    "RerunViewer",
     "VmcOutput",
     "VmtOutput",
     "VrchatOutput",

@@ -16,6 +16,7 @@ from same_runtime.outputs.bvh import bvh_of
 from same_runtime.outputs.glb import glb_of
 from same_runtime.outputs.motion_file import MotionClip
 from same_runtime.outputs.output import Output
+from same_runtime.outputs.view_data import projected_joints, stream_rows
 from same_runtime.outputs.web.server import PageServer
 from same_runtime.pose import Pose
 from same_runtime.samples import StereoFrame
@@ -110,7 +111,7 @@ class WebViewer(Output):
             now = time.monotonic()
             if self._stats is not None and now >= due["streams"]:
                 due["streams"] = now + 1.0 / _STREAMS_PER_SECOND
-                yield "streams", _streams_message(self._stats())
+                yield "streams", {"rows": stream_rows(self._stats())}
             if self._frame is not None and now >= due["pixels"]:
                 due["pixels"] = now + 1.0 / _IMAGES_PER_SECOND
                 yield "pixels", self._pixels_message(told)
@@ -136,18 +137,12 @@ class WebViewer(Output):
         """View -> joints in shares of the image's width and height; None outside of it."""
         rig, frame = self._rig, self._frame
         assert rig is not None and frame is not None
-        T_cam_left_cam = (np.eye(4), rig.T_cam_left_cam_right)
         message: dict[str, Any] = {}
-        for view, camera, T in zip(VIEWS, rig.cameras, T_cam_left_cam, strict=True):
-            if getattr(frame, view) is None:
-                continue
-            in_camera = (pose.joints_cam_left - T[:3, 3]) @ T[:3, :3]
-            pixels, valid = camera.project(in_camera)
-            shares = (pixels + 0.5) / (camera.width, camera.height)
-            valid &= bool(pose.joints_cam_left.any())
+        for view, image, pixels, inside in projected_joints(rig, frame, pose):
+            shares = (pixels + 0.5) / image.shape[::-1]
             message[view] = [
                 [round(float(x), 4), round(float(y), 4)] if seen else None
-                for (x, y), seen in zip(shares, valid, strict=True)
+                for (x, y), seen in zip(shares, inside, strict=True)
             ]
         return message
 
@@ -181,16 +176,3 @@ def _pose_message(pose: Pose, contacts: np.ndarray) -> dict[str, Any]:
         "joints": joints.ravel().round(4).tolist() if joints.any() else None,
         "contacts": contacts.round(2).tolist(),
     }
-
-
-def _streams_message(stats: TrackerStats) -> dict[str, Any]:
-    rows = [
-        (name, stream.health.name, f"{stream.rate_hz:.0f} Hz")
-        for name, stream in stats.streams.items()
-    ]
-    estimates, output = stats.estimates, stats.output
-    rows.append(("network", "", f"{estimates.latency_median_ms:.1f} ms"))
-    rows.append(("poses", "", f"{output.rate_hz:.0f} Hz"))
-    rows.append(("after the deadline, p99", "", f"{output.latency_p99_ms:.2f} ms"))
-    rows.append(("deadlines missed", "", str(stats.deadlines_missed)))
-    return {"rows": rows}

@@ -67,8 +67,8 @@ def test_poses_are_sent_and_written(
     ("message", "options"),
     [
         ("'osc' is not known; expected an address such as vmc://", {"send": ("osc://a:1",)}),
-        ("--view need --live", {"view": True}),
-        ("--write: expected bvh, glb, mcap, got 'fbx'", {"write": "bvh,fbx"}),
+        ("--view need --live", {"view": ()}),
+        ("--write: expected bvh, glb, mcap, rrd, got 'fbx'", {"write": "bvh,fbx"}),
     ],
 )
 def test_mistakes_are_named_before_anything_is_tracked(
