@@ -1,5 +1,6 @@
 """The command ``same-data``: make, inspect, convert and look at data sets."""
 
+import json
 import os
 import sys
 from collections.abc import Sequence
@@ -11,7 +12,7 @@ import tyro
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from same_model.synth.config import SynthConfig
-from same_runtime.cli.command import Subcommand, run_subcommand
+from same_runtime.cli.command import EXIT_USER_ERROR, Subcommand, run_subcommand
 from same_runtime.cli.console import messages
 
 
@@ -159,6 +160,69 @@ class Inspect:
 
 
 @dataclass(frozen=True)
+class Check:
+    """Refuse sequence folders that training would misread: units, frames, clocks, shapes, joints.
+
+    $ same-data check data
+    """
+
+    path: tyro.conf.Positional[Path]
+    """Folder of sequences, at any depth."""
+    json: bool = False
+    """Print the problems as JSON."""
+
+    def run(self) -> int:
+        from same_model.data.own.check import check_sequence
+        from same_model.data.sequence import find_sequences
+
+        found = find_sequences(self.path)
+        problems = [problem for path in found for problem in check_sequence(path)]
+        if self.json:
+            print(json.dumps({"sequences": len(found), "problems": problems}, indent=1))
+        else:
+            print("\n".join(problems) or f"{self.path}: {len(found)} sequences, all good")
+        return EXIT_USER_ERROR if problems else 0
+
+
+@dataclass(frozen=True)
+class FromMcap:
+    """Turn a recording of your own into a sequence folder to train or evaluate on.
+
+    $ same-data from-mcap mine.mcap --joints mine.npz --out data/mine --performer anna
+    """
+
+    recording: tyro.conf.Positional[Path]
+    """MCAP recording, as the SDK writes it."""
+    out: Path
+    """Sequence folder to write."""
+    joints: Path | None = None
+    """Annotation: an .npz with timestamp_ns (n,) and joints_world (n, 22, 3); default: the true
+    joints in the recording."""
+    performer: str = "unknown"
+    """Who was recorded; --validation of same-train holds performers out by this name."""
+    action: str = "unknown"
+    """What was done; same-eval reports actions apart."""
+    split: str = "train"
+    """train, validation, or the protocol that same-eval reports it under."""
+    licence: str = "unstated"
+    """Whose the recording is, and under which terms."""
+
+    def run(self) -> int:
+        from same_model.data.own.check import check_sequence
+        from same_model.data.own.from_mcap import import_mcap
+        from same_runtime.recording import Recording
+
+        meta = {"performer": self.performer, "action": self.action, "split": self.split}
+        sequence, left_out = import_mcap(
+            Recording(self.recording), self.out, self.joints, licence=self.licence, **meta
+        )
+        print(f"{self.out}: {sequence.frames} frames ({left_out} without views or joints left out)")
+        problems = check_sequence(self.out)
+        print("\n".join(problems), file=sys.stderr, end="\n" if problems else "")
+        return EXIT_USER_ERROR if problems else 0
+
+
+@dataclass(frozen=True)
 class ConvertEmhi:
     """Turn a copy of EMHI into sequence folders (joints only: no SMPL data is copied)."""
 
@@ -230,13 +294,17 @@ _COMMANDS: Final = {
     "synth": _command("Synth", "make recordings from motion clips"),
     "check-split": _command("CheckSplit", "refuse a split that trains on what a protocol tests"),
     "inspect": _command("Inspect", "statistics of a data set, and what is suspicious in it"),
+    "check": _command("Check", "refuse what training would misread: units, frames, clocks"),
+    "from-mcap": _command("FromMcap", "turn a recording of your own into a sequence"),
     "preview": _command("Preview", "draw the joints into the images"),
     "convert-emhi": _command("ConvertEmhi", "turn a copy of EMHI into sequence folders"),
     "mcap": _command("Mcap", "write one sequence as an MCAP recording, for same-track"),
 }
 
 
-def run(command: Synth | CheckSplit | Inspect | ConvertEmhi | Preview | Mcap) -> int:
+def run(
+    command: Synth | CheckSplit | Inspect | Check | FromMcap | ConvertEmhi | Preview | Mcap,
+) -> int:
     """Run the command. Raises ``SameError`` kinds for anything the user can mend."""
     return command.run()
 

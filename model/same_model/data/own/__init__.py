@@ -1,0 +1,1 @@
+"""Data of one's own: written from arrays or recordings, and checked."""

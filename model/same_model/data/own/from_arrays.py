@@ -1,0 +1,144 @@
+"""A sequence folder from NumPy arrays: what a lab has of its own recordings."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation, Slerp
+
+from same_engines.errors import DataError
+from same_model.data.device_stream import DeviceStream
+from same_model.data.sequence import SequenceReader, SequenceWriter, open_sequence
+from same_runtime.camera import CameraRig
+from same_runtime.conventions import DEVICES, LEG_DEVICES, NUM_JOINTS, POSE_DEVICES
+
+_MAX_GAP_NS: Final = 100_000_000
+"""Further from a device's samples its state at a frame counts as missing, as in the tracker."""
+
+
+def write_own_sequence(
+    path: Path,
+    rig: CameraRig,
+    timestamps_ns: NDArray[np.int64],
+    images: NDArray[np.uint8],
+    joints_world: NDArray[np.floating[Any]],
+    streams: Mapping[str, DeviceStream],
+    visible: NDArray[Any] | None = None,
+    **meta: Any,
+) -> SequenceReader:
+    """Write the sequence folder ``path``, all of it or nothing, and open it.
+
+    ``timestamps_ns`` (T,) mid-exposure times that rise; ``images`` (T, 2, H, W) uint8, left and
+    right, of the rig's size; ``joints_world`` (T, 22, 3) metres, the annotation;
+    ``streams``: what each of ``DEVICES`` reported at its own rate, ``head`` at least; ``visible``
+    (T, 2, 22): whether each view sees the joint, by default whether it is inside the image;
+    ``meta``: ``performer``, ``action``, ``split``, ``licence`` and whatever else there is to say.
+    Raises ``DataError`` naming what does not fit.
+    """
+    count = len(timestamps_ns)
+    _check(rig, timestamps_ns, images, joints_world, streams)
+    arrays = _at_frames(np.asarray(timestamps_ns, np.int64), streams)
+    T_world_head = arrays["T_world_device"][:, 0]
+    joints = np.asarray(joints_world, np.float64)
+    joints_2d, inside = np.empty((count, 2, NUM_JOINTS, 2)), np.empty((count, 2, NUM_JOINTS), bool)
+    for view, camera in enumerate(rig.cameras):
+        T = T_world_head @ camera.T_head_cam
+        local = np.einsum("tba,tjb->tja", T[:, :3, :3], joints - T[:, None, :3, 3])
+        joints_2d[:, view], inside[:, view] = camera.project(local)
+    arrays |= {
+        "timestamps_ns": timestamps_ns,
+        "joints_world": joints,
+        "joints_2d": np.nan_to_num(joints_2d, nan=-1e9),
+        "visible": inside if visible is None else np.asarray(visible, bool),
+        "T_world_cam_left": T_world_head @ rig.left.T_head_cam,
+    }
+    calibration = rig.to_dict()
+    said = {"performer": "unknown", "action": "unknown", "split": "train", "frames": count, **meta}
+    with SequenceWriter(path, count, rig.left.width, rig.left.height, depth=False) as writer:
+        for index, pair in enumerate(images):
+            writer.images[index] = pair
+        texts = {"meta": said, "rig": calibration, "rig_true": calibration}
+        writer.commit(arrays, {device: streams[device] for device in DEVICES}, texts)
+    return open_sequence(path)
+
+
+def _check(
+    rig: CameraRig,
+    timestamps_ns: NDArray[np.int64],
+    images: NDArray[np.uint8],
+    joints_world: NDArray[np.floating[Any]],
+    streams: Mapping[str, DeviceStream],
+) -> None:
+    count, size = len(timestamps_ns), (rig.left.height, rig.left.width)
+    wanted = {
+        "timestamps_ns": (np.shape(timestamps_ns), (count,)),
+        "images": (np.shape(images), (count, 2, *size)),
+        "joints_world": (np.shape(joints_world), (count, NUM_JOINTS, 3)),
+    }
+    for name, (came, expected) in wanted.items():
+        if came != expected or count == 0:
+            raise DataError(f"{name}: expected shape {expected}, got {came}")
+    if (np.diff(timestamps_ns) <= 0).any():
+        raise DataError("timestamps_ns: expected times that rise from frame to frame")
+    if not np.isfinite(joints_world).all():
+        raise DataError("joints_world: expected finite metres")
+    for device in DEVICES:
+        stream = streams.get(device)
+        if stream is None:
+            raise DataError(f"streams: expected each of {', '.join(DEVICES)}, got no {device}")
+        other = stream.acceleration if device in LEG_DEVICES else stream.position
+        samples = len(stream.timestamp_ns)
+        if other is None or len(other) != samples or len(stream.orientation_xyzw) != samples:
+            raise DataError(f"streams: {device}: its arrays are not of one length")
+        if samples and not np.allclose(
+            np.linalg.norm(stream.orientation_xyzw, axis=1), 1.0, atol=1e-2
+        ):
+            raise DataError(f"streams: {device}: expected unit quaternions, xyzw")
+        if (np.diff(stream.timestamp_ns) <= 0).any():
+            raise DataError(f"streams: {device}: expected times that rise")
+
+
+def _at_frames(
+    stamps: NDArray[np.int64], streams: Mapping[str, DeviceStream]
+) -> dict[str, NDArray[Any]]:
+    """What the devices say at the frames' times."""
+    count = len(stamps)
+    orientation = np.zeros((count, len(DEVICES), 4))
+    vectors = np.zeros((count, len(DEVICES), 3))
+    poses = np.tile(np.eye(4), (count, len(DEVICES), 1, 1))
+    valid = np.zeros((count, len(DEVICES)), bool)
+    for index, device in enumerate(DEVICES):
+        stream = streams[device]
+        times = stream.timestamp_ns
+        if len(times) < 2:
+            continue
+        within = stamps.clip(times[0], times[-1])
+        after = np.searchsorted(times, within).clip(1, len(times) - 1)
+        near = np.minimum(np.abs(times[after] - stamps), np.abs(times[after - 1] - stamps))
+        valid[:, index] = near <= _MAX_GAP_NS
+        turned = Slerp(times - times[0], Rotation.from_quat(stream.orientation_xyzw))(
+            within - times[0]
+        )
+        orientation[:, index] = turned.as_quat()
+        vector = stream.position if device in POSE_DEVICES else stream.acceleration
+        assert vector is not None
+        for axis in range(3):
+            vectors[:, index, axis] = np.interp(within, times, np.asarray(vector)[:, axis])
+        poses[:, index, :3, :3] = turned.as_matrix()
+    if not valid[:, 0].all():
+        raise DataError("streams: head: expected a sample within 100 ms of every frame")
+    first_leg = len(POSE_DEVICES)
+    positions, accelerations = vectors.copy(), vectors[:, first_leg:]
+    positions[:, first_leg:] = 0.0
+    poses[:, :, :3, 3] = positions
+    orientation[~valid] = 0.0
+    return {
+        "T_world_device": poses,
+        "leg_acceleration": accelerations,
+        "sensed_position": positions,
+        "sensed_orientation": orientation,
+        "sensed_acceleration": accelerations,
+        "sensed_valid": valid,
+    }

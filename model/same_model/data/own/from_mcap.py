@@ -1,0 +1,97 @@
+"""A sequence folder from a recording of the SDK: record, annotate, train."""
+
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from same_engines.errors import DataError
+from same_model.data.array_files import load_arrays
+from same_model.data.device_stream import DeviceStream
+from same_model.data.own.from_arrays import write_own_sequence
+from same_model.data.sequence import SequenceReader
+from same_runtime.conventions import DEVICES, NUM_JOINTS, POSE_DEVICES
+from same_runtime.recording import FRAME_STREAM, RawLegReading, RawPose, Recording
+from same_runtime.recording.live_player import truth_at
+from same_runtime.recording.mcap_format import TRUTH_STREAM
+from same_runtime.samples import StereoFrame
+
+_JOINT_FIELDS: Final = ("timestamp_ns", "joints_world")
+
+
+def read_joints(path: Path) -> list[tuple[int, NDArray[np.float64]]]:
+    """Annotated joints over time: ``timestamp_ns`` (n,) and ``joints_world`` (n, 22, 3) of an
+    ``.npz``. Raises ``DataError``."""
+    found = load_arrays(path, _JOINT_FIELDS)
+    if set(found) != set(_JOINT_FIELDS):
+        raise DataError(f"{path}: expected the arrays {' and '.join(_JOINT_FIELDS)}")
+    stamps, joints = found["timestamp_ns"], found["joints_world"]
+    if stamps.ndim != 1 or joints.shape != (len(stamps), NUM_JOINTS, 3):
+        raise DataError(f"{path}: expected shapes (n,) and (n, 22, 3), got {joints.shape}")
+    if (np.diff(stamps.astype(np.int64)) <= 0).any():
+        raise DataError(f"{path}: expected times that rise")
+    return list(zip(stamps.tolist(), joints.astype(np.float64), strict=True))
+
+
+def import_mcap(
+    recording: Recording, out: Path, joints: Path | None = None, **meta: Any
+) -> tuple[SequenceReader, int]:
+    """Write the frames of ``recording`` that have both views, a head and joints to ``out``; the
+    sequence, and how many frames were left out.
+
+    ``joints``: the annotation, see ``read_joints``; without it the recording's own truth.
+    Raises ``DataError`` where nothing is left and ``RecordingError`` for a damaged recording.
+    """
+    if recording.rig is None:
+        raise DataError(f"{recording.path}: has no cameras")
+    truth: list[tuple[int, NDArray[np.float64]]] = []
+    frames: list[StereoFrame] = []
+    samples: dict[str, list[Any]] = {device: [] for device in DEVICES}
+    for sample in recording.samples():
+        if sample.stream == FRAME_STREAM:
+            assert isinstance(sample.value, StereoFrame)
+            frames.append(sample.value)
+        elif sample.stream == TRUTH_STREAM:
+            truth.append((sample.timestamp_ns, np.asarray(sample.value)))
+        else:
+            samples[sample.stream].append(sample)
+    annotated = read_joints(joints) if joints is not None else truth
+    if not annotated:
+        raise DataError(f"{recording.path}: has no true joints; give an annotation by --joints")
+    streams = {device: _stream(device, rows) for device, rows in samples.items()}
+    kept, true_joints = [], []
+    for frame in frames:
+        true = truth_at(annotated, frame.timestamp_ns)
+        if frame.left is not None and frame.right is not None and true is not None:
+            kept.append(frame)
+            true_joints.append(true)
+    if not kept:
+        raise DataError(f"{recording.path}: no frame has both views and annotated joints")
+    sequence = write_own_sequence(
+        out,
+        recording.rig,
+        np.array([frame.timestamp_ns for frame in kept]),
+        np.stack([(frame.left, frame.right) for frame in kept]),  # type: ignore[misc]
+        np.stack(true_joints),
+        streams,
+        source=recording.path.name,
+        **meta,
+    )
+    return sequence, len(frames) - len(kept)
+
+
+def _stream(device: str, samples: list[Any]) -> DeviceStream:
+    """The samples that rise in time; the tracker refuses the others too."""
+    rows: list[tuple[int, RawPose | RawLegReading]] = []
+    for sample in samples:
+        usable = np.isfinite(np.concatenate([np.ravel(part) for part in sample.value])).all()
+        turned = np.linalg.norm(sample.value.orientation_xyzw) > 0.5
+        if usable and turned and (not rows or sample.timestamp_ns > rows[-1][0]):
+            rows.append((sample.timestamp_ns, sample.value))
+    stamps = np.array([stamp for stamp, _ in rows], np.int64)
+    turns = np.array([value.orientation_xyzw for _, value in rows], float).reshape(-1, 4)
+    turns /= np.linalg.norm(turns, axis=1, keepdims=True)
+    rest = "position" if device in POSE_DEVICES else "acceleration"
+    vectors = np.array([getattr(value, rest) for _, value in rows], np.float64).reshape(-1, 3)
+    return DeviceStream(stamps, turns, **{"position": None, "acceleration": None, rest: vectors})

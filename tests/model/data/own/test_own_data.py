@@ -1,0 +1,132 @@
+"""Data of one's own: from arrays as the page shows, from recordings, and what the check finds."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from recordings import write_made_up
+from tiny_sequence import write_sequence
+
+from same_engines.errors import DataError
+from same_model.cli import data as cli
+from same_model.data import sequence as sequences
+from same_model.data.own.check import check_sequence
+from same_model.data.own.from_mcap import import_mcap
+from same_model.data.sequence import open_sequence
+from same_runtime.camera import CameraRig
+from same_runtime.conventions import DEVICES
+from same_runtime.recording import Recording
+
+PAGE = (Path(__file__).resolve().parents[4] / "docs" / "own_data.md").read_text()
+
+
+@pytest.fixture
+def good(tmp_path: Path, small_rig: CameraRig) -> Path:
+    write_sequence(tmp_path / "good", small_rig, 20)
+    assert check_sequence(tmp_path / "good") == []
+    return tmp_path / "good"
+
+
+def test_the_pages_example_writes_what_it_was_given(good: Path, tmp_path: Path) -> None:
+    source = open_sequence(good)
+    devices = {
+        name: (
+            stream.timestamp_ns,
+            stream.orientation_xyzw,
+            stream.acceleration if stream.position is None else stream.position,
+        )
+        for name, stream in source.streams.items()
+    }
+    mine = SimpleNamespace(
+        rig=source.rig,
+        times_ns=source.timestamps_ns,
+        images=source.images,
+        joints=source.joints_world,
+        devices=devices,
+    )
+    (code,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    out = tmp_path / "mine"
+    exec(code, {"load_my_recording": lambda: mine, "out": out})
+    made = open_sequence(out)
+    assert made.meta["performer"] == "anna" and set(made.streams) == set(DEVICES)
+    for name in ("images", "timestamps_ns", "joints_world", "sensed_valid"):
+        assert np.array_equal(getattr(made, name), getattr(source, name)), name
+    # Where a leg sensor is nobody knows, only how it turns.
+    assert made.T_world_device[:, :3] == pytest.approx(source.T_world_device[:, :3], abs=1e-2)
+    for name in ("T_world_cam_left", "joints_2d", "sensed_orientation"):
+        assert getattr(made, name) == pytest.approx(getattr(source, name), abs=1e-2), name
+
+
+def test_the_page_lists_the_format_as_it_is() -> None:
+    rows = dict(re.findall(r"^\| `(\w+)\.npy`[^|]*\| \(T,? ?([^)]*)\) \w+ \|", PAGE, re.MULTILINE))
+    arrays = {**sequences._ARRAYS, **sequences._OPTIONAL_ARRAYS}
+    assert set(rows) == set(arrays)
+    for name, (dtype, shape) in arrays.items():
+        assert f") {dtype} |" in next(row for row in PAGE.splitlines() if f"`{name}.npy`" in row)
+        said = [part for part in rows[name].replace("H, W", "0, 0").split(", ") if part]
+        assert [int(part) for part in said] == [size or 0 for size in shape], name
+
+
+def test_a_recording_becomes_a_sequence(small_rig: CameraRig, tmp_path: Path, capsys) -> None:
+    path = write_made_up(tmp_path / "made-up.mcap", small_rig, 1.0)
+    made, left_out = import_mcap(Recording(path), tmp_path / "data", performer="bob")
+    assert made.frames + left_out == Recording(path).num_frames
+    truth = {s.timestamp_ns: s.value for s in Recording(path).samples(("truth",))}
+    for stamp, joints in zip(made.timestamps_ns.tolist(), made.joints_world, strict=True):
+        assert joints == pytest.approx(truth[stamp], abs=1e-5)
+    # The same joints as an annotation in a file of their own.
+    joints_file = tmp_path / "joints.npz"
+    np.savez(joints_file, timestamp_ns=list(truth), joints_world=np.stack(list(truth.values())))
+    code = cli.main(
+        ["from-mcap", str(path), "--out", str(tmp_path / "again"), "--joints", str(joints_file)]
+    )
+    assert f"{made.frames} frames" in capsys.readouterr().out
+    assert code in (0, 2)  # the made-up body is not judged here
+    assert np.array_equal(open_sequence(tmp_path / "again").joints_world, made.joints_world)
+
+
+def test_an_annotation_of_another_shape_is_refused(small_rig: CameraRig, tmp_path: Path) -> None:
+    path = write_made_up(tmp_path / "made-up.mcap", small_rig, 0.5)
+    np.savez(tmp_path / "j.npz", timestamp_ns=np.arange(3), joints_world=np.zeros((3, 24, 3)))
+    with pytest.raises(DataError, match=r"expected shapes \(n,\) and \(n, 22, 3\)"):
+        import_mcap(Recording(path), tmp_path / "out", tmp_path / "j.npz")
+    assert not (tmp_path / "out").exists()
+
+
+def change(folder: Path, name: str, to) -> None:
+    array = np.load(folder / f"{name}.npy")
+    np.save(folder / f"{name}.npy", np.asarray(to(array), array.dtype))
+
+
+@pytest.mark.parametrize(
+    ("name", "to", "said"),
+    [
+        ("joints_world", lambda a: 1000 * a, "expected metres"),
+        ("joints_world", lambda a: a[..., [0, 2, 1]], "expected metres, y up"),
+        ("joints_world", lambda a: a[:, ::-1], "joints_world"),
+        ("joints_world", lambda a: a * np.nan, "not finite"),
+        ("joints_world", lambda a: a[:-1], "its length differs"),
+        ("joints_2d", lambda a: a[..., ::-1], "joints_2d: "),
+        ("timestamps_ns", lambda a: a[::-1], "do not rise"),
+        ("timestamps_ns", lambda a: a + 10**12, "another clock"),
+        ("visible", lambda a: a * 0, "no joint is seen"),
+        ("visible", lambda a: a + 1, "expected 0 and 1"),
+        ("T_world_device", lambda a: 2 * a, "no rotations"),
+        ("stream_leg_left_acceleration", lambda a: a + (0, 9.81, 0), "gravity is not removed"),
+        ("stream_head_orientation_xyzw", lambda a: 2 * a, "not of length 1"),
+        ("sensed_position", lambda a: a + 5.0, "from the head joint"),
+    ],
+)
+def test_the_check_names_what_training_would_misread(
+    good: Path, tmp_path: Path, name: str, to, said: str, capsys
+) -> None:
+    bad = Path(shutil.copytree(good, tmp_path / "data" / "bad"))
+    change(bad, name, to)
+    assert any(said in problem for problem in check_sequence(bad)), check_sequence(bad)
+    assert cli.main(["check", str(tmp_path / "data"), "--json"]) == 2
+    report = json.loads(capsys.readouterr().out)
+    assert report["sequences"] == 1 and str(bad) in report["problems"][0]
