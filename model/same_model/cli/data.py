@@ -3,10 +3,10 @@
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import tyro
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -14,6 +14,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from same_model.synth.config import SynthConfig
 from same_runtime.cli.command import EXIT_USER_ERROR, Subcommand, run_subcommand
 from same_runtime.cli.console import messages
+
+if TYPE_CHECKING:
+    from same_model.synth.plan import Job
+    from same_model.synth.synth import JobResult
 
 
 def _progress() -> Progress:
@@ -50,6 +54,9 @@ class Synth:
     """Another split than the latest: a file, or a shipped one such as `cmu-v1`."""
     workers: int = field(default_factory=lambda: os.cpu_count() or 1)
     """Processes."""
+    cluster: str | None = None
+    """Render on the machines of a Ray cluster instead, by its address (`HOST:PORT`, `auto`, or
+    `local` for this machine): the same files; they need this package, but no common folder."""
     mcap: bool = False
     """Also write each recording as MCAP, for `same-track`."""
     config: Annotated[SynthConfig, tyro.conf.arg(name="")] = field(default_factory=SynthConfig)
@@ -58,7 +65,7 @@ class Synth:
         from same_model.synth.motion.capture.joint_names import read_joint_map
         from same_model.synth.motion.splits import SPLITS, load_split
         from same_model.synth.plan import UNSTATED, plan_jobs
-        from same_model.synth.synth import run_jobs, write_summary
+        from same_model.synth.synth import write_summary
 
         split = load_split(self.split_file)
         wanted = SPLITS if self.split == "all" else (self.split,)
@@ -75,7 +82,7 @@ class Synth:
         begun = os.times()
         with _progress() as progress:
             task = progress.add_task("recordings", total=len(jobs), note="")
-            for result in run_jobs(self.config, jobs, self.out, self.workers, self.mcap):
+            for result in self._results(jobs):
                 made, found = made + result.made, found + result.found
                 reports.append(result.report)
                 progress.update(task, advance=1, note=f"{made} stereo frames")
@@ -85,12 +92,22 @@ class Synth:
             if report.notable:
                 print(report)
         spent = sum(os.times()[:4]) - sum(begun[:4])  # this process and the workers that ended
-        rate = f" at {made / max(spent, 0.01):.0f} per second of processor time" if made else ""
+        here = made and self.cluster is None
+        rate = f" at {made / max(spent, 0.01):.0f} per second of processor time" if here else ""
         print(f"{self.out}: {made} stereo frames made{rate}, {found} were there already")
         faults = sorted({report.fault for report in reports if report.fault})
         for fault in faults:
             print(f"same-data: left out: {fault}", file=sys.stderr)
         return 2 if faults else 0
+
+    def _results(self, jobs: "list[Job]") -> "Iterator[JobResult]":
+        if self.cluster is not None:
+            from same_model.synth.cluster import run_jobs_on_cluster
+
+            return run_jobs_on_cluster(self.config, jobs, self.out, self.cluster, self.mcap)
+        from same_model.synth.synth import run_jobs
+
+        return run_jobs(self.config, jobs, self.out, self.workers, self.mcap)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -100,8 +100,8 @@ def near_joints(frames: int) -> NDArray[np.bool_]:
     return near
 
 
-def make_sequence(config: SynthConfig, job: Job, motion: Motion, path: Path) -> int:
-    """Render and sense one stretch of motion into ``path``; returns its frames."""
+def make_sequence(config: SynthConfig, job: Job, motion: Motion, path: Path) -> None:
+    """Render and sense one stretch of motion into ``path``."""
     from same_model.synth.render.renderer import Renderer
 
     rng = seeded(config.seed, "take", motion.name)
@@ -154,7 +154,6 @@ def make_sequence(config: SynthConfig, job: Job, motion: Motion, path: Path) -> 
                 "rig_true": rig.to_dict(),
             },
         )
-    return T
 
 
 def _random_look(rng: np.random.Generator, fps: float) -> "ImageLook":
@@ -292,26 +291,45 @@ def run_job(config: SynthConfig, job: Job, out: Path, mcap: bool = False) -> Job
     A clip that cannot be used makes none, and its report says why. Raises ``DataError`` for a full
     disk or a sequence made with other settings.
     """
-    made = found = 0
+    result, missing = open_job(config, job, out, mcap)
+    made = 0
+    for motion, path in missing:
+        make_sequence(config, job, motion, path)
+        made += finish_recording(path, mcap)
+    return replace(result, made=made)
+
+
+def open_job(
+    config: SynthConfig, job: Job, out: Path, mcap: bool
+) -> tuple[JobResult, list[tuple[Motion, Path]]]:
+    """What is there of a job, and the motion of each recording that is not, with its folder.
+
+    Raises ``DataError`` for a sequence made with other settings.
+    """
+    found, missing = 0, []
     try:
         motions, report = job_motions(config, job)
     except DataError as error:
-        return JobResult(job.name, 0, 0, MotionReport(job.name, 0, fault=str(error)))
+        return JobResult(job.name, 0, 0, MotionReport(job.name, 0, fault=str(error))), []
     for motion in motions:
         path = out / job.split / motion.name
-        if path.exists():
-            sequence = open_sequence(path)
-            if sequence.meta.get("config_digest") != config.digest:
-                raise DataError(
-                    f"{path}: made with other settings; use the same ones, or another --out"
-                )
-            found += sequence.frames
-        else:
-            made += make_sequence(config, job, motion, path)
-        target = path.with_name(path.name + ".mcap")
-        if mcap and not target.exists():
-            export_mcap(path, target)
-    return JobResult(job.name, made, found, report)
+        if not path.exists():
+            missing.append((motion, path))
+            continue
+        if open_sequence(path).meta.get("config_digest") != config.digest:
+            raise DataError(
+                f"{path}: made with other settings; use the same ones, or another --out"
+            )
+        found += finish_recording(path, mcap)
+    return JobResult(job.name, 0, found, report), missing
+
+
+def finish_recording(path: Path, mcap: bool) -> int:
+    """Write the MCAP of a recording if it is wanted and not there; returns its frames."""
+    target = path.with_name(path.name + ".mcap")
+    if mcap and not target.exists():
+        export_mcap(path, target)
+    return open_sequence(path).frames
 
 
 _stopping = threading.Event()
