@@ -22,9 +22,12 @@ from same_engines.atomic_files import replace_file
 from same_engines.bundle.manifest import STAGES
 from same_engines.bundle.reader import Bundle
 from same_engines.errors import CheckpointError, ExportError
+from same_engines.files.regular_files import read_regular
 
-_MAGIC: Final = b"same checkpoint delta 1\n"
+MAGIC: Final = b"same checkpoint delta 1\n"
 _DTYPES: Final[dict[str, np.dtype[Any]]] = {"F32": np.dtype("<f4"), "I64": np.dtype("<i8")}
+_MOST_CHECKPOINT_BYTES: Final = 4 << 30
+_MOST_BYTES: Final = 96 << 20
 _LENGTH: Final = 8  # bytes of the length that a .safetensors file begins with
 
 Array = NDArray[Any]
@@ -43,7 +46,7 @@ def write_delta(checkpoint: Path, bundle: Bundle, out: Path) -> None:
     checkpoint of the bundle or ``out`` cannot be written.
     """
     try:
-        content = checkpoint.read_bytes()
+        content = read_regular(checkpoint, _MOST_CHECKPOINT_BYTES)
     except OSError as error:
         raise CheckpointError(f"{checkpoint}: cannot be read ({error.strerror})") from None
     digest = hashlib.sha256(content).hexdigest()
@@ -60,7 +63,7 @@ def write_delta(checkpoint: Path, bundle: Bundle, out: Path) -> None:
     plan = json.dumps({"sha256": digest, "head": len(head), "sources": sources}).encode()
     packed = lzma.compress(len(plan).to_bytes(_LENGTH, "little") + plan + b"".join(blob))
     try:
-        replace_file(out, _MAGIC + packed)
+        replace_file(out, MAGIC + packed)
     except OSError as error:
         raise ExportError(f"{out}: cannot be written ({error.strerror})") from None
 
@@ -72,16 +75,18 @@ def rebuild_checkpoint(bundle: Bundle, delta: Path, out: Path) -> None:
     ``out`` cannot be written.
     """
     try:
-        content = delta.read_bytes()
+        content = read_regular(delta, _MOST_BYTES)
     except OSError as error:
         raise ExportError(f"{delta}: cannot be read ({error.strerror})") from None
-    if not content.startswith(_MAGIC):
+    if not content.startswith(MAGIC):
         raise ExportError(f"{delta}: not what same-export --delta writes")
+    initialisers = _initialisers(bundle)
     try:
-        rebuilt, expected = _rebuild(content[len(_MAGIC) :], _initialisers(bundle))
-    except (lzma.LZMAError, ValueError, KeyError, IndexError) as error:
-        raise ExportError(f"{delta}: damaged, or not of {bundle.path} ({error!r})") from None
-    if hashlib.sha256(rebuilt).hexdigest() != expected:
+        rebuilt, expected = _rebuild(content[len(MAGIC) :], initialisers)
+    # What a damaged file makes the parsers raise all means one thing.
+    except Exception as error:
+        raise ExportError(f"{delta}: damaged, or not of {bundle.path} ({error!r:.200})") from None
+    if not hashlib.sha256(rebuilt).hexdigest() == expected == bundle.manifest.checkpoint_sha256:
         raise ExportError(f"{delta}: damaged, or not of {bundle.path}")
     try:
         replace_file(out, rebuilt)
@@ -91,16 +96,24 @@ def rebuild_checkpoint(bundle: Bundle, delta: Path, out: Path) -> None:
 
 def _rebuild(packed: bytes, initialisers: dict[str, Array]) -> tuple[bytes, str]:
     """The checkpoint's file and the hash that it must have."""
-    unpacked = lzma.decompress(packed)
+    unpacker = lzma.LZMADecompressor(memlimit=_MOST_BYTES)
+    unpacked = unpacker.decompress(packed, _MOST_BYTES)
+    if not unpacker.eof:
+        raise ValueError(f"truncated, or more than {_MOST_BYTES} bytes")
     start = _LENGTH + int.from_bytes(unpacked[:_LENGTH], "little")
     plan = json.loads(unpacked[_LENGTH:start])
     end = start + plan["head"]
     head, place = unpacked[start:end], end
     parts = [head]
+    # Weights may be named twice, but a checkpoint holds no more than its bundle and its delta.
+    left = len(unpacked) + sum(values.nbytes for values in initialisers.values())
     for (_, shape, dtype), source in zip(_entries(head), plan["sources"], strict=True):
         size = _lacking_bytes(source["how"], shape, dtype)
         lacking, place = unpacked[place : place + size], place + size
         parts.append(_decode(source, lacking, shape, dtype, initialisers))
+        left -= len(parts[-1])
+        if left < 0:
+            raise ValueError("more weights than there are")
     return b"".join(parts), str(plan["sha256"])
 
 

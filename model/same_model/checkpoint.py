@@ -4,6 +4,7 @@ import io
 import json
 import os
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -101,10 +102,7 @@ def load_checkpoint(path: str | os.PathLike[str], preset: str | None = None) -> 
     if preset is not None and config.preset != preset:
         raise CheckpointError(f"{path}: expected preset {preset!r}, got {config.preset!r}")
     trained_steps = _trained_steps(path, steps)
-    # Checked against a model without storage, so that a hostile config cannot claim memory.
-    with torch.device("meta"):
-        expected = SameModel(config).state_dict()
-    model_weights = _checked_weights(path, expected, weights)
+    model_weights = _checked_weights(path, _expected(config), weights)
     model = SameModel(config)
     model.load_state_dict(model_weights)
     model.trained_steps = trained_steps
@@ -118,6 +116,14 @@ def _trained_steps(path: Path, steps: object) -> dict[str, int | None]:
         return checked_trained_steps(str(path), steps)
     except InvalidInputError as error:
         raise CheckpointError(str(error)) from None
+
+
+@lru_cache(maxsize=4)  # building a model takes longer than reading its weights
+def _expected(config: ModelConfig) -> dict[str, Tensor]:
+    """What the weights must be, from a model without storage: a hostile configuration cannot claim
+    memory."""
+    with torch.device("meta"):
+        return SameModel(config).state_dict()
 
 
 def _read(path: Path) -> tuple[dict[Any, Any], dict[str, str]]:

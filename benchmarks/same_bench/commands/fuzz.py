@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from same_bench.fuzz.attack import attack
-from same_bench.fuzz.targets import BUNDLE, TARGETS
+from same_bench.fuzz.target import BUNDLE
+from same_bench.fuzz.targets import TARGETS
 from same_bench.reporting.record import about_the_run, write_record
 from same_engines import Bundle
 from same_engines.errors import InvalidInputError, SameError
@@ -50,7 +51,8 @@ def run(command: FuzzCommand) -> None:
         fell = ", ".join(f"{count} {kind}" for kind, count in outcome.fell.items()) or "-"
         print(
             f"{name:12} {outcome.inputs:8} files in {outcome.seconds:6.0f} s: {outcome.read} read, "
-            f"{outcome.refused} refused, peak {outcome.peak_rss_mb:.0f} MB, fell: {fell}",
+            f"{outcome.refused} refused, at most {outcome.grown_mb:.0f} MB more and "
+            f"{outcome.slowest_s:.2f} s, fell: {fell}",
             flush=True,
         )
     if command.out is not None:

@@ -18,7 +18,8 @@ from pathlib import Path
 from random import Random
 from typing import Final
 
-from same_bench.fuzz.targets import TARGETS, Target
+from same_bench.fuzz.target import Target
+from same_bench.fuzz.targets import TARGETS
 from same_engines.errors import SameError
 
 LONGEST_S: Final = 10.0
@@ -29,6 +30,8 @@ _LONGEST_WAIT_S: Final = 120.0
 _STATE: Final = struct.Struct("<qqqdd")
 """Number of the file being read, how many were read and refused, when it began, and how much
 processor time the process had used then."""
+_FIRST: Final = 20
+"""Files after which a reader has loaded what it needs."""
 _MOST_KEPT: Final = 10
 
 
@@ -44,6 +47,11 @@ class Outcome:
     fell: Counter[str] = field(default_factory=Counter)
     """Other exceptions, dead processes and readers that took too long, by kind."""
     peak_rss_mb: float = 0.0
+    grown_mb: float = 0.0
+    """By how much that is more than after the first files, when all code is loaded."""
+    slowest_s: float = 0.0
+    """Processor time of the slowest file."""
+    largest_mb: float = 0.0
     seconds: float = 0.0
     kept: list[str] = field(default_factory=list)
     """Names of the files that something fell over."""
@@ -111,8 +119,9 @@ def _run_child(
     outcome.refused += refused
     for line in said.read_text().splitlines():
         told = json.loads(line)
-        if "rss_mb" in told:
-            outcome.peak_rss_mb = max(outcome.peak_rss_mb, told["rss_mb"])
+        if "peak_rss_mb" in told:
+            for name, value in told.items():
+                setattr(outcome, name, max(getattr(outcome, name), value))
         else:
             _fell(outcome, told["number"], told["kind"])
     if hung or child.returncode:
@@ -141,12 +150,14 @@ def _child(name: str, seed: int, start: int, inputs: int, seconds: float, folder
     target = TARGETS[name]()
     ends = time.monotonic() + seconds
     read = refused = 0
+    slowest_s = largest_mb = first_mb = 0.0
     number = start
     with (folder / "state").open("r+b") as file:
         shared = mmap.mmap(file.fileno(), _STATE.size)
         while number < inputs and time.monotonic() < ends:
             content = make_input(target, seed, number)
-            shared[:] = _STATE.pack(number, read, refused, time.monotonic(), time.process_time())
+            began_s = time.process_time()
+            shared[:] = _STATE.pack(number, read, refused, time.monotonic(), began_s)
             try:
                 if read_one(target, content, folder):
                     read += 1
@@ -155,10 +166,24 @@ def _child(name: str, seed: int, start: int, inputs: int, seconds: float, folder
             except Exception as error:
                 print(json.dumps({"number": number, "kind": type(error).__name__}), flush=True)
             number += 1
+            if number - start > _FIRST:
+                slowest_s = max(slowest_s, time.process_time() - began_s)
+            else:
+                first_mb = _peak_rss_mb()
+            largest_mb = max(largest_mb, 1e-6 * len(content))
         shared[:] = _STATE.pack(number, read, refused, 0.0, 0.0)
-    peak_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print(json.dumps({"rss_mb": round(peak_kib / 1024, 1)}), flush=True)
+    told = {
+        "peak_rss_mb": _peak_rss_mb(),
+        "grown_mb": _peak_rss_mb() - first_mb,
+        "slowest_s": slowest_s,
+        "largest_mb": largest_mb,
+    }
+    print(json.dumps({name: round(value, 3) for name, value in told.items()}), flush=True)
     os._exit(0)
+
+
+def _peak_rss_mb() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from typing import Any, Final
@@ -15,7 +14,9 @@ from typing import Any, Final
 import numpy as np
 import onnxruntime as ort
 
+from same_bench.fuzz.folders import delta_target, profile_target, sequence_target
 from same_bench.fuzz.mutate import mutated_bytes, mutated_json, mutated_text, to_json
+from same_bench.fuzz.target import BUNDLE, Target
 from same_engines import Bundle
 from same_engines.bundle.manifest import (
     MANIFEST_NAME,
@@ -30,18 +31,6 @@ from same_engines.onnxruntime.session_options import session_options
 from same_runtime.camera import CameraRig
 from same_runtime.estimation.signatures import check_signatures
 from same_runtime.recording import Recording
-
-BUNDLE: Final = Path(__file__).resolve().parents[3] / "tests" / "fixtures" / "tiny.same"
-
-
-@dataclass(frozen=True)
-class Target:
-    """``make`` gives a changed file; ``read`` reads the file at a path as the SDK would, and
-    raises ``SameError`` kinds only."""
-
-    make: Callable[[Random], bytes]
-    read: Callable[[Path], object]
-    suffix: str = ""
 
 
 def _manifest() -> Target:
@@ -317,6 +306,9 @@ TARGETS: Final[dict[str, Callable[[], Target]]] = {
     "annotation": _annotation,
     "npy": _npy,
     "checkpoint": _checkpoint,
+    "delta": delta_target,
+    "profile": profile_target,
+    "sequence": sequence_target,
     "bvh": _bvh,
     "amc": _amc,
 }

@@ -148,7 +148,7 @@ def _look_at_devices(sequence: SequenceReader, chosen: NDArray[np.int64], tally:
         ok = valid[:, d]
         if ok.sum() < 2:
             continue
-        turned = Rotation.from_quat(sequence.sensed_orientation[chosen][ok, d])
+        turned = _turns(sequence, chosen[ok], d)
         if device in _WORN_ON:
             gap = sequence.sensed_position[chosen][ok, d] - joints[ok, _index(_WORN_ON[device])]
             tally.add(f"distance {device}", float(np.linalg.norm(gap, axis=1).mean()))
@@ -168,6 +168,13 @@ def _look_at_devices(sequence: SequenceReader, chosen: NDArray[np.int64], tally:
                 tally.problems.append(f"{name}: head quaternions look like wxyz, not xyzw")
     if np.abs(np.mean(tally.lists.get("leg acceleration up", [0.0])[-2:])) > 5:
         tally.problems.append(f"{name}: leg acceleration seems to contain gravity")
+
+
+def _turns(sequence: SequenceReader, frames: NDArray[np.int64], device: int) -> Rotation:
+    try:
+        return Rotation.from_quat(sequence.sensed_orientation[frames, device])
+    except ValueError as error:
+        raise DataError(f"{sequence.path}/sensed_orientation.npy: {error}") from None
 
 
 def _index(joint: str) -> int:

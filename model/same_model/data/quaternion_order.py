@@ -4,6 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
+from same_engines.errors import DataError
+
 
 def rotation_spread_deg(rotations: Rotation) -> float:
     """Median angle in degrees between the rotations and their mean."""
@@ -16,9 +18,13 @@ def order_spreads_deg(
     """How constant headset and camera are to each other, reading quaternions xyzw and wxyz.
 
     ``quaternions``: (n, 4); ``T_world_cam``: (n, 4, 4). The right order gives the smaller
-    spread: the camera is bolted to the headset, whatever axes either uses.
+    spread: the camera is bolted to the headset, whatever axes either uses. Raises ``DataError``
+    where they are no rotations.
     """
-    camera = Rotation.from_matrix(T_world_cam[:, :3, :3])
-    xyzw = Rotation.from_quat(quaternions)
-    wxyz = Rotation.from_quat(quaternions[:, [1, 2, 3, 0]])
-    return rotation_spread_deg(xyzw.inv() * camera), rotation_spread_deg(wxyz.inv() * camera)
+    try:
+        camera = Rotation.from_matrix(T_world_cam[:, :3, :3])
+        xyzw = Rotation.from_quat(quaternions)
+        wxyz = Rotation.from_quat(quaternions[:, [1, 2, 3, 0]])
+        return rotation_spread_deg(xyzw.inv() * camera), rotation_spread_deg(wxyz.inv() * camera)
+    except (ValueError, np.linalg.LinAlgError) as error:
+        raise DataError(f"quaternions or camera poses that are no rotations ({error})") from None

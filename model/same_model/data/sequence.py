@@ -44,7 +44,7 @@ from same_model.data.array_files import load_array
 from same_model.data.device_stream import DeviceStream
 from same_model.data.rig import read_rig
 from same_runtime.camera import CameraRig
-from same_runtime.conventions import DEVICES, NUM_JOINTS
+from same_runtime.conventions import DEVICES, NUM_JOINTS, POSE_DEVICES
 
 FORMAT_VERSION = 1
 _FORMAT = "same-sequence"
@@ -117,16 +117,30 @@ class SequenceReader:
     @cached_property
     def streams(self) -> dict[str, DeviceStream]:
         """What each device reported, at its own rate."""
-        out = {}
-        for device in DEVICES:
-            fields = {}
-            for name in ("timestamp_ns", "orientation_xyzw", "position", "acceleration"):
-                file = self.path / f"stream_{device}_{name}.npy"
-                fields[name] = load_array(file, in_memory=True) if file.exists() else None
-            if fields["timestamp_ns"] is None or fields["orientation_xyzw"] is None:
-                raise DataError(f"{self.path}: no stream of {device}")
-            out[device] = DeviceStream(**fields)  # type: ignore[arg-type]
-        return out
+        return {device: self._stream(device) for device in DEVICES}
+
+    def _stream(self, device: str) -> DeviceStream:
+        second = "position" if device in POSE_DEVICES else "acceleration"
+        stamps = self._stream_array(device, "timestamp_ns", "int64", ())
+        turns = self._stream_array(device, "orientation_xyzw", "float64", (4,))
+        values = self._stream_array(device, second, "float64", (3,))
+        if not len(stamps) == len(turns) == len(values):
+            raise DataError(f"{self.path}: stream_{device}: arrays of different lengths")
+        is_pose = device in POSE_DEVICES
+        return DeviceStream(stamps, turns, values if is_pose else None, None if is_pose else values)
+
+    def _stream_array(
+        self, device: str, name: str, dtype: str, shape: tuple[int, ...]
+    ) -> NDArray[Any]:
+        file = self.path / f"stream_{device}_{name}.npy"
+        if not file.exists():
+            raise DataError(f"{self.path}: no stream of {device} ({file.name})")
+        array = load_array(file, in_memory=True)
+        if not np.can_cast(array.dtype, dtype) or array.shape[1:] != shape or array.ndim == 0:
+            raise DataError(
+                f"{file}: expected {dtype} (n, {shape}), got {array.dtype} {array.shape}"
+            )
+        return array
 
 
 def open_sequence(path: Path) -> SequenceReader:
