@@ -14,7 +14,7 @@ from same_runtime.conventions import VIEWS
 _NEWTON_STEPS = 20
 _LENS_CHECKS = 1024
 _BISECTIONS = 40
-_LARGEST_SIDE = 16384
+_LARGEST_SIDE = 4096
 _LARGEST = 1e6
 
 

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import zipfile
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -134,6 +135,7 @@ def _read(path: Path) -> tuple[dict[Any, Any], dict[str, str]]:
         if path.suffix == ".safetensors":
             with safetensors.safe_open(path, framework="pt") as file:
                 return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+        _check_archive(path)
         contents = torch.load(path, map_location="cpu", weights_only=True)
     # Whatever a damaged or hostile file makes the reader raise, the caller learns one thing.
     except Exception as error:
@@ -144,6 +146,20 @@ def _read(path: Path) -> tuple[dict[Any, Any], dict[str, str]]:
     if not isinstance(contents, dict):
         raise CheckpointError(f"{path}: expected a mapping, got {type(contents).__name__}")
     return contents, {}
+
+
+def _check_archive(path: Path) -> None:
+    """Raise ``ValueError`` for an archive that PyTorch did not write: one that holds more than its
+    own size, packed or told twice."""
+    if not zipfile.is_zipfile(path):
+        return
+    with zipfile.ZipFile(path) as archive:
+        entries = archive.infolist()
+    if (
+        any(entry.compress_type != zipfile.ZIP_STORED for entry in entries)
+        or sum(entry.file_size for entry in entries) > path.stat().st_size
+    ):
+        raise ValueError("its tensors are packed, as PyTorch packs none")
 
 
 def _parse_json(path: Path, text: str | None) -> object:

@@ -9,7 +9,7 @@ from PIL import Image
 
 from same_engines.errors import RecordingError
 
-_MAX_PIXELS: Final = 64 << 20
+_MAX_PIXELS: Final = 16 << 20
 _FORMATS: Final = ("PNG", "JPEG")
 _GRAY_MODES: Final = ("1", "LA", "P", "PA", "RGB", "RGBA")
 """Modes beside ``L`` whose pixels Pillow turns into 8-bit gray as the eye sees them."""
@@ -21,7 +21,7 @@ _FULL_SCALE_16: Final = 65535
 def decode_gray(encoded: bytes, size: tuple[int, int] | None) -> NDArray[np.uint8]:
     """Decode a PNG or JPEG image to (height, width) uint8 gray.
 
-    ``size``: the (width, height) that it must have, None for any up to 64 million pixels. Colour
+    ``size``: the (width, height) that it must have, None for any up to 16 million pixels. Colour
     becomes luma, transparency is ignored, 16 bits are scaled to 8 with 65535 as white. Raises
     ``RecordingError`` for anything else, before a large image takes memory.
     """
@@ -49,8 +49,12 @@ def _to_gray(image: Image.Image) -> NDArray[np.uint8]:
     if image.mode == "L":
         return np.asarray(image)
     if image.mode in _DEEP_MODES and image.format == "PNG":
-        deep = np.clip(np.asarray(image).astype(np.int64), 0, _FULL_SCALE_16)
-        return ((deep * 255 + _FULL_SCALE_16 // 2) // _FULL_SCALE_16).astype(np.uint8)
+        deep = np.asarray(image).clip(0, _FULL_SCALE_16).astype(np.uint32)
+        # In place: a large image would take several times its size.
+        deep *= 255
+        deep += _FULL_SCALE_16 // 2
+        deep //= _FULL_SCALE_16
+        return deep.astype(np.uint8)
     if image.mode in _GRAY_MODES:
         return np.asarray(image.convert("L"))
     raise RecordingError(

@@ -18,12 +18,38 @@ from same_runtime.recording.replay import ingest_sample
 from same_runtime.samples import StereoFrame
 
 _READ_AHEAD = 64
+_READ_AHEAD_BYTES = 64 << 20
 _LONGEST_WAIT_S = 10.0
 _WAIT_AFTER_SKIP_S = 0.5
 _LEAD_IN_NS = 200_000_000
 """Time for the first samples to be decoded before the first one is due."""
 
 _log = logging.getLogger("same")
+
+
+class _ReadAhead(queue.Queue["RecordedSample | BaseException | None"]):
+    """Samples that wait; full also when their images take a lot of memory."""
+
+    _image_bytes = 0
+
+    def _put(self, item: RecordedSample | BaseException | None) -> None:
+        super()._put(item)
+        self._image_bytes += _image_bytes(item)
+
+    def _get(self) -> RecordedSample | BaseException | None:
+        item = super()._get()
+        self._image_bytes -= _image_bytes(item)
+        return item
+
+    def _qsize(self) -> int:
+        return self.maxsize if self._image_bytes > _READ_AHEAD_BYTES else super()._qsize()
+
+
+def _image_bytes(item: RecordedSample | BaseException | None) -> int:
+    if not isinstance(item, RecordedSample) or not isinstance(item.value, StereoFrame):
+        return 0
+    images = (item.value.left, item.value.right)
+    return sum(image.nbytes for image in images if image is not None)
 
 
 class LivePlayer:
@@ -76,7 +102,7 @@ class LivePlayer:
         time.sleep(_WAIT_AFTER_SKIP_S)
 
     def _read_ahead(self) -> Iterator[RecordedSample]:
-        ready: queue.Queue[RecordedSample | BaseException | None] = queue.Queue(_READ_AHEAD)
+        ready = _ReadAhead(_READ_AHEAD)
         given_up = threading.Event()
 
         def put(item: RecordedSample | BaseException | None) -> bool:

@@ -32,7 +32,9 @@ from same_runtime.recording.mcap_index import McapIndex, damaged, read_index
 from same_runtime.samples import MAX_TIMESTAMP_NS, StereoFrame
 
 _ENCODING: Final = "json"
-_MAX_IMAGE_CHARACTERS: Final = 64 << 20
+_MOST_MESSAGE_BYTES: Final = 32 << 20
+_MOST_FIELDS: Final = 4096
+"""Of a message; one of millions would take many times its size in memory."""
 _NS_PER_S: Final = 1_000_000_000
 _LONGEST_NS: Final = 24 * 3600 * _NS_PER_S
 _VIEW_OF: Final = {topic: view for view, topic in IMAGE_TOPICS.items()}
@@ -155,6 +157,7 @@ class Recording:
     def _read(self, topic: str, message: Message) -> tuple[tuple[int, int], Any]:
         """A message's (own time, arrival) and its value."""
         try:
+            _check_message(message.data)
             content = parse_json(message.data)
             times = _own_time(message, content), _time("log time", message.log_time)
             if topic in _VIEW_OF:
@@ -173,11 +176,16 @@ class Recording:
         raise RecordingError(f"{self.path}: {topic}: message {message.sequence}: {problem}")
 
     def _image(self, content: dict[str, Any]) -> NDArray[np.uint8]:
-        if len(content["data"]) > _MAX_IMAGE_CHARACTERS:
-            raise RecordingError(f"an image of over {_MAX_IMAGE_CHARACTERS} characters")
         camera = None if self.rig is None else self.rig.left
         size = None if camera is None else (camera.width, camera.height)
         return decode_gray(base64.b64decode(content["data"]), size)
+
+
+def _check_message(data: bytes) -> None:
+    if len(data) > _MOST_MESSAGE_BYTES or data.count(b",") > _MOST_FIELDS:
+        raise RecordingError(
+            f"a message of over {_MOST_MESSAGE_BYTES >> 20} MiB or {_MOST_FIELDS} fields"
+        )
 
 
 def _time(name: str, value: object) -> int:

@@ -30,6 +30,10 @@ MOST_NODES: Final = 1024
 MOST_MEMORY_BYTES: Final = 192 << 20
 """What the four graphs of a precision may take together, each of them fewer nodes than this: more
 than the largest preset's, which take 160 MiB of files and 155 MiB of memory, and 448 nodes."""
+_WEIGHT_COPIES: Final = 3
+_MOST_TO_OPEN: Final = 420 << 20
+"""What one graph may take while a library opens it, which holds the weights about three times: as
+read, as parsed and as it computes with them. The largest preset's takes 396 MiB."""
 
 _DTYPES: Final = ("float32", "float16")
 _MAX_TENSOR_ELEMENTS: Final = 1 << 26
@@ -74,6 +78,12 @@ class GraphBudget:
         ):
             number = whole_number(f"budget.{name}", getattr(self, name), 1, highest)
             object.__setattr__(self, name, number)
+        total = _WEIGHT_COPIES * self.file_bytes + self.memory_bytes
+        if total > _MOST_TO_OPEN:
+            raise InvalidInputError(
+                f"budget: expected {_WEIGHT_COPIES} times file_bytes and memory_bytes together to "
+                f"be at most {_MOST_TO_OPEN}, got {total}"
+            )
 
 
 @dataclass(frozen=True)

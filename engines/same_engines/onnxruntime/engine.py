@@ -9,7 +9,7 @@ from same_engines.bundle.manifest import GraphSpec
 from same_engines.bundle.reader import Bundle
 from same_engines.errors import BundleError, EngineError
 from same_engines.host_engine import HostEngine
-from same_engines.onnxruntime.session_options import session_options
+from same_engines.onnxruntime.session_options import open_session, session_options
 
 _ORT_TYPES = {"float32": "tensor(float)", "float16": "tensor(float16)"}
 
@@ -47,7 +47,7 @@ class OnnxRuntimeEngine(HostEngine):
             options.add_session_config_entry("session.intra_op.spin_duration_us", self.spin_us)
         content = bundle.graph_bytes(self.precision, stage)
         try:
-            return ort.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+            return open_session(content, options)
         except Exception as error:  # ONNX Runtime raises many kinds; all mean a bad graph
             path = bundle.path / bundle.graph(self.precision, stage).path
             raise BundleError(f"{path}: ONNX Runtime refuses it: {error}") from None

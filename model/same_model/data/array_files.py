@@ -32,7 +32,8 @@ _HEADER: Final = re.compile(
     rb"'shape': \(([\d, ]{0,200})\), \} *\n"
 )
 _TEXT: Final = re.compile(r"<U\d{1,2}")
-_MOST_MEMBER_BYTES: Final = 1 << 30
+_MOST_UNPACKED_BYTES: Final = 128 << 20
+"""Of a ``.npz`` file's arrays together, beyond the size of the file itself."""
 
 
 def read_header(file: IO[bytes]) -> tuple[str, bool, tuple[int, ...]]:
@@ -97,6 +98,7 @@ def load_arrays(path: Path, names: Sequence[str]) -> dict[str, NDArray[Any]]:
     found: dict[str, NDArray[Any]] = {}
     try:
         with open_regular(path) as file, zipfile.ZipFile(file) as archive:
+            left = _MOST_UNPACKED_BYTES + file.seek(0, 2)
             for name in names:
                 if f"{name}.npy" not in archive.namelist():
                     continue
@@ -104,8 +106,9 @@ def load_arrays(path: Path, names: Sequence[str]) -> dict[str, NDArray[Any]]:
                     kind, fortran, shape = read_header(member)
                     dtype = np.dtype(kind) if _TEXT.fullmatch(kind) else number_type(kind)
                     size = prod(shape) * dtype.itemsize
-                    if size > _MOST_MEMBER_BYTES:
-                        raise DataError(f"{name}: {size} bytes")
+                    left -= size
+                    if left < 0:
+                        raise DataError(f"{name}: {size} bytes are too many for such a file")
                     data = member.read(size + 1)
                 if len(data) != size:
                     raise DataError(f"{name}: {len(data)} bytes of data for {shape} of {kind}")

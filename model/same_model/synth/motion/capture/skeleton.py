@@ -1,5 +1,6 @@
 """A captured clip on its own skeleton, as any of the readers returns it."""
 
+import codecs
 import lzma
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -67,6 +68,8 @@ class SkeletonClip:
 
 
 _MOST_BYTES: Final = 64 << 20
+_MOST_LINES: Final = 1 << 20
+_LONGEST_LINE: Final = 1 << 20
 
 
 class Malformed(Exception):
@@ -84,13 +87,20 @@ def read_text_file(path: Path, kind: str, parse: Callable[[list[str]], Read]) ->
             content = plain.read(_MOST_BYTES + 1)
         if len(content) > _MOST_BYTES:
             raise Malformed(f"more than {_MOST_BYTES} bytes of text")
-        # Joint names may be in another encoding; the numbers are not.
-        lines = content.decode("utf-8-sig", errors="replace").splitlines()
-        return parse([line for line in lines if line.strip()])
+        return parse(_lines(content))
     except (OSError, EOFError, lzma.LZMAError) as error:
         raise DataError(f"{path}: cannot be read ({error})") from None
     except Malformed as error:
         raise DataError(f"{path}: not a valid {kind} file: {error}") from None
+
+
+def _lines(content: bytes) -> list[str]:
+    """Those that are not blank. Short ones take many times their size in memory."""
+    lines = content.removeprefix(codecs.BOM_UTF8).replace(b"\r", b"\n").split(b"\n", _MOST_LINES)
+    if len(lines) > _MOST_LINES or max(map(len, lines)) > _LONGEST_LINE:
+        raise Malformed(f"more than {_MOST_LINES} lines, or one of over {_LONGEST_LINE} bytes")
+    # Joint names may be in another encoding; the numbers are not.
+    return [line.decode(errors="replace") for line in lines if line.strip()]
 
 
 def _unpacked(file: IO[bytes], path: Path) -> IO[bytes]:
