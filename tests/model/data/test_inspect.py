@@ -27,8 +27,9 @@ def test_the_report_counts_what_is_there(small_dataset: Path) -> None:
 
 
 def test_duplicate_fields_are_found(one: Path) -> None:
-    acceleration = np.load(one / "stream_leg_left_acceleration.npy")
-    np.save(one / "stream_leg_right_acceleration.npy", acceleration)
+    for name in ("timestamp_ns", "orientation_xyzw", "acceleration"):
+        left = np.load(one / f"stream_leg_left_{name}.npy")
+        np.save(one / f"stream_leg_right_{name}.npy", left)
     assert "duplicate field leg_left.acceleration = leg_right.acceleration" in inspect(one)
 
 
