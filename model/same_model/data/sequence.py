@@ -38,6 +38,7 @@ from numpy.typing import NDArray
 
 from same_engines.atomic_files import PartialFolder, is_temporary
 from same_engines.errors import DataError
+from same_engines.files.folder_tree import files_below
 from same_engines.files.regular_files import read_regular
 from same_engines.json_values import parse_json
 from same_model.data.array_files import load_array
@@ -175,11 +176,8 @@ def find_sequences(root: Path) -> list[Path]:
     root = Path(root)
     if not root.is_dir():
         raise DataError(f"{root}: no such folder; make one with `same-data synth --out {root}`")
-    found = sorted(
-        p.parent
-        for p in root.rglob("meta.json")
-        if not any(map(is_temporary, p.relative_to(root).parts))
-    )
+    below = files_below(root, is_temporary)
+    found = sorted(path.parent for path in below if path.name == "meta.json")
     if not found:
         raise DataError(
             f"{root}: no sequences in it; make some with `same-data synth --out {root}`"

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from same_engines.errors import DataError
+from same_engines.files.folder_tree import files_below
 from same_model.synth.body.body import load_body_model, make_body
 from same_model.synth.config import SynthConfig
 from same_model.synth.motion import procedural
@@ -130,7 +131,7 @@ def find_clips(
     folders = ", ".join(str(folder) for folder in motion_dirs)
     found: dict[str, list[Path]] = {}
     for folder in motion_dirs:
-        for path in sorted(Path(folder).rglob("*")):
+        for path in files_below(folder):
             if path.name.lower().endswith(ENDINGS):
                 found.setdefault(_stem(path), []).append(path)
     if not found:
