@@ -6,7 +6,7 @@ RUN := $(VENV)/bin
 PIP_INSTALL := $(RUN)/python -m pip install --quiet --constraint constraints.txt
 SOURCES := pyproject.toml constraints.txt CMakeLists.txt $(shell find cpp -name '*.[ch]pp')
 
-.PHONY: demo test test-all lint stubs sanitize bench figures tensorrt-headers clean
+.PHONY: demo test test-all lint stubs sanitize bench figures docs tensorrt-headers clean
 
 demo: $(VENV)/.runtime-installed
 	$(RUN)/same-track --demo --preview --out out/demo
@@ -43,6 +43,10 @@ bench: $(VENV)/.dev-installed
 figures: $(VENV)/.dev-installed demo
 	$(RUN)/same-bench figures
 	cp out/demo/preview.webp docs/images/tracked.webp
+
+# The documentation site, in out/site; a broken link stops it.
+docs: $(VENV)/.dev-installed
+	NO_MKDOCS_2_WARNING=1 $(RUN)/python -m mkdocs build --strict --quiet
 
 # Headers with which the tests build the native TensorRT plugin where no SDK is installed.
 TENSORRT_HEADERS := build/tensorrt-headers/NvInfer.h

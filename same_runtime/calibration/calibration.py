@@ -89,7 +89,7 @@ class Calibration:
     def set_user_height(self, height_m: float) -> None:
         """Deprecated, and gone in the next version: changes no pose, only ``user_height_m``.
 
-        No use of a known stature makes poses better (``docs/decisions.md``). 0.8..2.5 m.
+        No use of a known stature makes poses better (``docs/decisions/``). 0.8..2.5 m.
         """
         warnings.warn(
             "set_user_height changes no pose and will go; keep a height that you know yourself",
