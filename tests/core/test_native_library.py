@@ -1,0 +1,68 @@
+"""The C++ library as apps without Python meet it: installed, found, linked, on this CPU and ARM."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+TOOLCHAIN = ROOT / "cmake" / "aarch64-linux-gnu.cmake"
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        any(shutil.which(tool) is None for tool in ("cmake", "ninja", "c++")),
+        reason="needs cmake, ninja and a C++ compiler",
+    ),
+]
+
+
+def _run(*command: object) -> str:
+    done = subprocess.run([str(part) for part in command], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def _example(folder: Path, *options: str) -> Path:
+    """The example, built against the library installed below ``folder`` with ``options``."""
+    configure = ("cmake", "-G", "Ninja", *options)
+    prefix = folder / "prefix"
+    library = ("-DSAME_PYTHON=OFF", "-DCMAKE_BUILD_TYPE=Release", "-DSAME_WERROR=ON")
+    _run(*configure, "-S", ROOT, "-B", folder / "lib", *library)
+    _run("cmake", "--build", folder / "lib")
+    _run("cmake", "--install", folder / "lib", "--prefix", prefix)
+    found = (f"-Dsame_DIR={prefix}/lib/cmake/same", "-DCMAKE_CXX_FLAGS=-Wall -Werror")
+    _run(*configure, "-S", ROOT / "examples" / "native", "-B", folder / "app", *found)
+    _run("cmake", "--build", folder / "app")
+    return folder / "app" / "network_inputs"
+
+
+@pytest.fixture(scope="module")
+def printed(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return _run(_example(tmp_path_factory.mktemp("native")))
+
+
+def test_an_app_finds_the_installed_library_and_gets_what_the_network_takes(printed: str) -> None:
+    head, *_, legs, last = printed.splitlines()
+    assert [float(x) for x in head.split()[1:5]] == [0.0, 1.0, 0.0, 1.65]  # up, and the height
+    assert legs.startswith("leg_right") and legs.endswith("1.000")
+    assert last == "45 frames, window from -341 ms"
+
+
+def test_the_installed_library_asks_its_users_for_cpp20_and_no_flags(tmp_path: Path) -> None:
+    _run("cmake", "-G", "Ninja", "-S", ROOT, "-B", tmp_path, "-DSAME_PYTHON=OFF")
+    exported = next(tmp_path.rglob("CMakeFiles/Export/**/same-config.cmake")).read_text()
+    assert "cxx_std_20" in exported
+    assert not re.search(r"INTERFACE_COMPILE_OPTIONS|same_flags|-O3|-Wall", exported)
+
+
+@pytest.mark.skipif(
+    any(shutil.which(t) is None for t in ("aarch64-linux-gnu-g++", "qemu-aarch64-static")),
+    reason="needs g++-aarch64-linux-gnu and qemu-user-static",
+)
+def test_on_64_bit_arm_it_prints_the_same(printed: str, tmp_path: Path) -> None:
+    app = _example(tmp_path, f"-DCMAKE_TOOLCHAIN_FILE={TOOLCHAIN}")
+    assert "ARM aarch64" in _run("file", app) if shutil.which("file") else True
+    assert _run("qemu-aarch64-static", "-L", "/usr/aarch64-linux-gnu", app) == printed
