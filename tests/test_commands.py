@@ -51,7 +51,7 @@ def test_help_says_what_every_option_means(command: str, monkeypatch, capsys) ->
     rows = [row.strip("\u2502| ") for row in plain.splitlines() if row[:1] in ("\u2502", "|", " ")]
     assert sum(row.startswith("--") for row in rows) > 2 * bool(subcommand)
     for row in rows:
-        option = re.match(r"(--[a-z0-9-]+|-h, --help|\[?[A-Z]{4,}\]?)( \S+)?(.*)", row)
+        option = re.match(r"(--[a-z0-9][a-z0-9.-]*|-h, --help|\[?[A-Z]{4,}\]?)( \S+)?(.*)", row)
         if option:
             words = re.findall(
                 r"[A-Za-z]{3,}", option[3] + " ".join(rows[rows.index(row) + 1 :][:1])
@@ -175,8 +175,8 @@ def test_an_unknown_option_is_a_short_error(name: str, monkeypatch, capsys) -> N
         ("same-export", ["nothing.pt"], "nothing.pt: no such file"),
         ("same-export", ["nothing.same", "--sign", "key.pem"], "nothing.same"),
         ("same-export", ["a.pt", "--ckpt", "b.pt"], "name one checkpoint"),
-        ("same-eval", ["a.pt", "--bundle", "b.same", "--data", "d"], "name one of SOURCE"),
-        ("same-eval", ["--data", "d"], "name one of SOURCE"),
+        ("same-eval", ["a.pt", "--bundle", "b.same", "--data", "d"], "name one of INPUT"),
+        ("same-eval", ["--data", "d"], "name one of INPUT"),
         ("same-data", ["no-such"], "expected synth, "),
         ("same-export", ["--ckpt", "model.txt"], "expected a name ending in .pt"),
         ("same-data", ["synth", "--out", "a", "--restyle", "9"], "restyle: expected 0 to 3"),

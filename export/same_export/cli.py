@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
-import tyro
 from rich.progress import Progress
 
 from same_engines.bundle.manifest import say_trained_steps
@@ -23,7 +22,7 @@ from same_export.cpu_int8 import INT8_TARGET
 from same_runtime.camera import CameraRig
 from same_runtime.cli.command import run_command
 from same_runtime.cli.console import messages, results
-from same_runtime.cli.option_types import one_of
+from same_runtime.cli.option_types import Input, one_of
 from same_runtime.demo import demo_recording
 from same_runtime.recording import Recording
 
@@ -37,7 +36,7 @@ class ExportCommand:
     $ same-export model.same --delta model.delta --out model.safetensors
     """
 
-    source: Annotated[Path | None, tyro.conf.Positional] = None
+    source: Input = None
     """A checkpoint (.safetensors, .pt) to export, or a bundle (.same) to build --target for; --ckpt
     and --bundle name them too."""
     ckpt: Path | None = None

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from same_runtime.cli.option_types import OnByDefault
+from same_runtime.cli.option_types import Flag
 
 ErrorForm = Literal["squared", "distance"]
 
@@ -26,5 +26,5 @@ class LossConfig:
     the newest rows of four windows that follow each other, which is what a stream shows; 0: windows
     are drawn one by one, and nothing says that one's joints go on from the last's. For ``distance``
     some 1."""
-    deep_supervision: OnByDefault = True
+    deep_supervision: Flag = True
     """Average the local loss over every iteration's joints instead of the last's only."""

@@ -154,11 +154,7 @@ def _parse(
     return parsed.options, parsed.common
 
 
-_CONFIG: Final = (
-    tyro.conf.DisallowNone,
-    tyro.conf.FlagCreatePairsOff,
-    tyro.conf.PositionalMetavarFromFieldName,
-)
+_CONFIG: Final = (tyro.conf.DisallowNone, tyro.conf.FlagCreatePairsOff)
 
 
 def _parse_any(name: str, commands: Mapping[str, Subcommand], arguments: Sequence[str]) -> None:

@@ -1,5 +1,6 @@
 """Types of options that several commands have, so that their help lists the same choices."""
 
+from pathlib import Path
 from typing import Annotated, Final, Literal
 
 import tyro
@@ -17,8 +18,16 @@ _BACKENDS: Final = ("auto", *BACKENDS, *OPENVINO_DEVICES, *NPU_BACKENDS)
 
 Backend = Annotated[str, one_of(*_BACKENDS)]
 Precision = Annotated[str, one_of(*PRECISIONS)]
-OnByDefault = Annotated[bool, tyro.conf.arg(help_behavior_hint="(on unless this is given)")]
-"""A flag that is on; its option ``--no-NAME`` turns it off."""
+
+
+def _say_flag(default: str) -> str:
+    return "(on unless this is given)" if default == "True" else "(off unless this is given)"
+
+
+Input = Annotated[Path | None, tyro.conf.Positional, tyro.conf.arg(metavar="INPUT")]
+"""What a command works on, where an option may name it instead."""
+Flag = Annotated[bool, tyro.conf.arg(help_behavior_hint=_say_flag)]
+"""A flag that may be on by default; its option is then ``--no-NAME`` and turns it off."""
 
 View = Annotated[
     tuple[()] | tuple[Literal["web", "rerun"]] | None, tyro.conf.arg(metavar="[{web,rerun}]")

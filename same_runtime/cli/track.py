@@ -15,7 +15,7 @@ from same_engines.errors import InvalidInputError, RecordingError
 from same_runtime.calibration.profile import UserProfile
 from same_runtime.cli.command import run_command
 from same_runtime.cli.console import messages, results
-from same_runtime.cli.option_types import Backend, Precision, View, one_of
+from same_runtime.cli.option_types import Backend, Input, Precision, View, one_of
 from same_runtime.cli.outputs import check_formats, opened_outputs, write_files
 from same_runtime.cli.preview import Preview
 from same_runtime.cli.track_live import SentFrames, live_track, print_stats
@@ -40,7 +40,7 @@ class TrackCommand:
     $ same-track --demo --preview
     """
 
-    recording: Annotated[Path | None, tyro.conf.Positional] = None
+    recording: Input = None
     """MCAP recording to track."""
     demo: bool = False
     """Track the recording that ships with the package."""

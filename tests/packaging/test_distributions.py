@@ -1,8 +1,12 @@
 """Sdist and wheel have what they should and nothing else, and the wheel tracks on its own."""
 
+import subprocess
+import sys
 import tarfile
 import zipfile
-from pathlib import PurePosixPath
+from importlib import import_module
+from importlib.metadata import entry_points
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 import pytest
@@ -74,3 +78,32 @@ def test_the_benchmark_runs_outside_the_checkout(environment) -> None:
     done = environment.run("same-bench", "latency", "--duration", "1s", "--threads", "1")
     assert done.returncode == 0, done.stderr
     assert "single-stream" in done.stdout
+
+
+def test_every_help_works_without_extras_and_a_missing_one_is_a_line(environment) -> None:
+    for entry in entry_points(group="console_scripts"):
+        if not entry.value.startswith("same_"):
+            continue
+        for subcommand in ("", *getattr(import_module(entry.module), "_COMMANDS", ())):
+            done = environment.run(entry.name, *subcommand.split(), "--help")
+            assert done.returncode == 0 and not done.stderr, done.stderr
+            assert done.stdout.startswith(f"usage: {entry.name}")
+    for command in ("same-export a.pt", "same-eval a.pt --data .", "same-train all --out run"):
+        done = environment.run(*command.split())
+        (line,) = done.stderr.strip().splitlines()
+        assert done.returncode == 2 and "pip install '" in line, line
+
+
+def test_a_typo_in_an_applications_code_is_found_by_mypy(environment, tmp_path: Path) -> None:
+    pytest.importorskip("mypy", reason="needs pip install .[dev]")
+    (tmp_path / "app.py").write_text(
+        "from same_runtime import SamePoseTracker\n"
+        "def show(tracker: SamePoseTracker) -> None:\n"
+        "    print(tracker.latest().joints_world)\n"
+        "    print(tracker.latest().joints_wrld)\n"
+    )
+    python = environment.folder / "bin" / "python"
+    command = [sys.executable, "-m", "mypy", "--python-executable", python, "app.py"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert 'app.py:4: error: "Pose" has no attribute "joints_wrld"' in done.stdout
+    assert "Found 1 error" in done.stdout

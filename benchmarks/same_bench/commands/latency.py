@@ -35,7 +35,7 @@ from same_engines.errors import EngineError, InvalidInputError, RecordingError
 from same_runtime.camera import CameraRig
 from same_runtime.cli.command import EXIT_CONDITION_MET
 from same_runtime.cli.console import messages, results
-from same_runtime.cli.option_types import OnByDefault
+from same_runtime.cli.option_types import Flag
 from same_runtime.demo import demo_bundle, demo_recording
 from same_runtime.recording import Recording
 from same_runtime.tracker import TrackerOptions
@@ -80,7 +80,7 @@ class LatencyCommand:
     fail_if: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()
     """Exit with 1 when this holds for a run, such as 'p99>11.1ms' or 'missed90>0'; may be
     repeated."""
-    live: OnByDefault = True
+    live: Flag = True
     """Show the run while it is measured, if this is a terminal."""
 
 

@@ -16,7 +16,7 @@ from same_model.data.sequence import SequenceReader, find_sequences, open_sequen
 from same_model.evaluation.metrics import FrameErrors, MetricsConfig
 from same_runtime.cli.command import Subcommand, run_subcommand
 from same_runtime.cli.console import results
-from same_runtime.cli.option_types import Backend, Precision
+from same_runtime.cli.option_types import Backend, Input, Precision
 
 if TYPE_CHECKING:
     from same_model.evaluation.predict import PredictedPoses, Predictor
@@ -31,13 +31,13 @@ class EvalCommand:
 
     data: Path
     """Sequence folders that same-data wrote, at any depth."""
-    source: Annotated[Path | None, tyro.conf.Positional] = None
+    source: Input = None
     """A checkpoint (.safetensors, .pt), a bundle (.same), or poses.npz of same-track (or a folder
     with one NAME.npz for each sequence folder NAME); --ckpt and --bundle name the first two too."""
     ckpt: Path | None = None
-    """Checkpoint to evaluate, instead of SOURCE."""
+    """Checkpoint to evaluate, instead of INPUT."""
     bundle: Path | None = None
-    """Bundle to evaluate, instead of SOURCE."""
+    """Bundle to evaluate, instead of INPUT."""
     out: Path = Path("same-eval-out")
     """Folder for metrics.json, metrics.md, joints.png and the videos."""
     videos: int = 1
@@ -60,7 +60,7 @@ class EvalCommand:
         """What is evaluated. Raises ``InvalidInputError`` unless exactly one thing is named."""
         named = [path for path in (self.source, self.ckpt, self.bundle) if path is not None]
         if len(named) != 1:
-            raise InvalidInputError("name one of SOURCE, --ckpt and --bundle")
+            raise InvalidInputError("name one of INPUT, --ckpt and --bundle")
         return named[0]
 
 

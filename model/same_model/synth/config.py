@@ -5,7 +5,7 @@ import json
 from dataclasses import asdict, dataclass
 
 from same_engines.errors import DataError
-from same_runtime.cli.option_types import OnByDefault
+from same_runtime.cli.option_types import Flag
 
 _GENERATOR = 2
 """Goes up when the same settings give other recordings, so that no data set is made of both."""
@@ -31,7 +31,7 @@ class SynthConfig:
     """Recordings of procedural motion per split and action."""
     max_seconds: float = 60.0
     """Longer stretches of motion are cut."""
-    scatter: bool = False
+    scatter: Flag = False
     """Cut ``max_seconds`` from anywhere in a longer stretch, not its beginning."""
     restyle: float = 0.0
     """How far poses and tempo of training clips are varied; 1: some 18 degrees at the hips."""
@@ -39,7 +39,7 @@ class SynthConfig:
     """Share of training clips that wear the upper body of another training clip, 0 to 1."""
     rig_spread: float = 1.0
     """How far rigs vary around the nominal one; 0: not at all."""
-    render: OnByDefault = True
+    render: Flag = True
     """False: black images, far faster to make; the inertial stage needs no others."""
     depth: bool = False
     """Also write depth maps."""

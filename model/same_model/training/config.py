@@ -10,7 +10,7 @@ import tyro
 
 from same_engines.errors import InvalidInputError
 from same_model.loss_config import LossConfig
-from same_runtime.cli.option_types import OnByDefault, one_of
+from same_runtime.cli.option_types import Flag, one_of
 
 StageName = Literal["visual", "inertial", "fusion", "temporal", "joint"]
 
@@ -72,7 +72,7 @@ class AugmentConfig:
 
     photometric: float = 1.0
     """Scale of gain, contrast, gamma and sensor noise of the images."""
-    mirror: OnByDefault = True
+    mirror: Flag = True
     """Visual stage: half of the stereo pairs mirrored, views and left and right joints swapped."""
     imu_noise: float = 1.0
     """Scale of noise on the inertial features (0.5 degrees, 2 mm, 0.02 m/s, 0.1 m/s^2)."""

@@ -227,7 +227,7 @@ def test_a_missing_wheel_is_one_line_and_auto_goes_on_without(
     library.load_openvino.cache_clear()
     bundle = Bundle.open(tiny_bundle)
     try:
-        with pytest.raises(EngineError, match=r"pip install 'same-runtime\[openvino\]'") as caught:
+        with pytest.raises(EngineError, match=r"pip install .*\[openvino\]'") as caught:
             open_engine(bundle, "openvino")
         assert "\n" not in str(caught.value)
         with caplog.at_level(logging.INFO, "same"), open_engine(bundle) as engine:
