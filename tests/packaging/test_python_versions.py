@@ -21,11 +21,27 @@ def test_the_oldest_supported_version_is_the_one_that_is_required() -> None:
     assert HERE in SUPPORTED
 
 
+def find_python(version: str) -> str | None:
+    """An interpreter of ``version`` that starts: on the path, or one of pyenv's."""
+
+    def said(*command: str) -> str:
+        done = subprocess.run(command, capture_output=True, text=True)
+        return done.stdout.strip() if done.returncode == 0 else ""
+
+    name = f"python{version}"
+    if shutil.which(name) and said(name, "--version"):
+        return name
+    if shutil.which("pyenv"):
+        for installed in said("pyenv", "whence", name).split():
+            return str(Path(said("pyenv", "prefix", installed)) / "bin" / name)
+    return None
+
+
 @pytest.mark.parametrize("version", [version for version in SUPPORTED if version != HERE])
 def test_the_demo_runs_on(version: str, distributions, tmp_path: Path) -> None:
-    python = shutil.which(f"python{version}")
+    python = find_python(version)
     if python is None:
-        pytest.skip(f"needs python{version} on the path")
+        pytest.skip(f"needs python{version} on the path, or in pyenv")
     made = Environment(tmp_path / "venv", tmp_path)
     subprocess.run([python, "-m", "venv", made.folder], check=True)
     done = made.run("python", "-m", "pip", "install", "--quiet", distributions.sdist)
