@@ -69,7 +69,7 @@ class LatencyCommand:
     """Frames before the measured ones."""
     recording: Path | None = None
     """MCAP recording to feed; default: the one that ships with the package."""
-    report: Path | None = None
+    report: Annotated[Path | None, tyro.conf.arg(aliases=["--out"])] = None
     """Folder for report.json, report.md and report.html; made if missing."""
     peers: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()
     """Also run the same frames through a peer, in turn with the tracker; may be repeated: all,

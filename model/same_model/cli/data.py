@@ -32,6 +32,10 @@ def _progress() -> Progress:
     )
 
 
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
+
+
 @dataclass(frozen=True)
 class Synth:
     """Make egocentric recordings from motion clips. Run it again to go on after a stop."""
@@ -73,9 +77,12 @@ class Synth:
         jobs = plan_jobs(
             self.config, self.motion_dir, wanted, self.clips, split, self.credit, joint_map
         )
+        for name in wanted:
+            if clips := sorted({job.name for job in jobs if job.split == name}):
+                print(f"{name}: {_some(clips)}")
         unstated = sorted({job.name for job in jobs if job.credit == UNSTATED})
         if unstated:
-            names = ", ".join(unstated[:8]) + (" and more" if len(unstated) > 8 else "")
+            names = _some(unstated)
             print(f"same-data: licence not stated (say it by --credit): {names}", file=sys.stderr)
         made = found = 0
         reports = []

@@ -12,6 +12,15 @@ from same_runtime.conventions import JOINT_NAMES, JOINT_PARENTS
 
 _SEEN, _HIDDEN = (80, 255, 80), (255, 90, 60)
 _LEFT, _RIGHT, _MIDDLE = (90, 180, 255), (255, 190, 60), (230, 230, 230)
+_LEGEND = (
+    ("left", _LEFT, False),
+    ("right", _RIGHT, False),
+    ("middle", _MIDDLE, False),
+    ("joint seen", _SEEN, True),
+    ("hidden", _HIDDEN, True),
+)
+"""What, its colour, and whether a dot shows it."""
+_LEGEND_WIDTH = 300
 
 
 def draw_pair(sequence: SequenceReader, frame: int, width: int | None = None) -> Image.Image:
@@ -43,6 +52,21 @@ def draw_pair(sequence: SequenceReader, frame: int, width: int | None = None) ->
     return out
 
 
+def with_legend(picture: Image.Image) -> Image.Image:
+    """``picture`` under a line that says what its colours mean."""
+    sheet = Image.new("RGB", (max(picture.width, _LEGEND_WIDTH), picture.height + 18))
+    sheet.paste(picture, (0, 18))
+    draw, x = ImageDraw.Draw(sheet), 4
+    for text, colour, is_dot in _LEGEND:
+        if is_dot:
+            draw.ellipse([x + 3, 6, x + 9, 12], fill=colour)
+        else:
+            draw.line([(x, 9), (x + 12, 9)], fill=colour, width=3)
+        draw.text((x + 16, 3), text, fill=_MIDDLE)
+        x += 24 + round(draw.textlength(text))
+    return sheet
+
+
 def _in_front(sequence: SequenceReader, frame: int, view: int) -> NDArray[np.bool_]:
     rig = sequence.rig_true
     camera = rig.cameras[view]
@@ -71,7 +95,7 @@ def contact_sheet(
     sheet = Image.new("RGB", (w * columns, h * rows))
     for k, tile in enumerate(tiles):
         sheet.paste(tile, (k % columns * w, k // columns * h))
-    return sheet
+    return with_legend(sheet)
 
 
 def write_video(
@@ -82,7 +106,7 @@ def write_video(
     step_ns = float(np.median(np.diff(stamps))) if sequence.frames > 1 else 3.3e7
     step = max(1, round(1e8 / step_ns))
     count = min(sequence.frames, max(1, int(seconds * 1e9 / step_ns)))
-    frames = [draw_pair(sequence, i, width) for i in range(0, count, step)]
+    frames = [with_legend(draw_pair(sequence, i, width)) for i in range(0, count, step)]
     frames[0].save(
         path,
         save_all=True,

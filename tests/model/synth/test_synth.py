@@ -1,6 +1,7 @@
 import errno
 import lzma
 import os
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -244,6 +245,7 @@ def test_the_command_makes_previews_and_inspects(
     )
     assert cli.main(arguments.split()) == 0
     printed = capsys.readouterr().out
+    assert re.search(r"^(train|validation|protocol\d): 07_01", printed, re.MULTILINE)
     assert "07_12: kept 0 of 264" in printed and "stereo frames made at " in printed
     assert "per second of processor time, 0 were there already" in printed
     assert "Only 13 and 14" in (out / "dataset.json").read_text()
