@@ -174,16 +174,12 @@ def standing(timestamp_ns: int) -> ImuFrame:
 
 
 def sign(bundle: Path, folder: Path) -> str:
-    from cryptography.hazmat.primitives import serialization
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from signing_key import write_key
 
     from same_engines import Bundle
     from same_engines.bundle.signature import sign_bundle
 
-    key = Ed25519PrivateKey.generate()
-    pem = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
-    (folder / "key.pem").write_bytes(key.private_bytes(*pem, serialization.NoEncryption()))
-    return sign_bundle(Bundle.open(bundle), folder / "key.pem")
+    return sign_bundle(Bundle.open(bundle), write_key(folder / "key.pem"))
 
 
 def test_every_extra_is_in_the_table() -> None:
@@ -193,6 +189,38 @@ def test_every_extra_is_in_the_table() -> None:
     assert set(re.findall(r"^\| `(\w+)` \| ", page, re.MULTILINE)) == set(
         project["optional-dependencies"]
     )
+
+
+def test_every_page_is_on_the_site() -> None:
+    navigation = (ROOT / "mkdocs.yml").read_text().partition("\nnav:")[2]
+    for page in (ROOT / "docs").rglob("*.md"):
+        assert str(page.relative_to(ROOT / "docs")) in navigation, page
+
+
+MODULES = {
+    "cuda-python": "cuda",
+    "nvidia-cuda-nvrtc": "cuda.core",  # which loads it
+    "pyopenxr": "xr",
+    "python-osc": "pythonosc",
+    "rerun-sdk": "rerun",
+    "tensorboard": "torch.utils.tensorboard",
+}
+"""What packages are imported by, where that is not their own name."""
+
+
+def test_every_package_of_every_extra_is_used_by_code() -> None:
+    tomllib = pytest.importorskip("tomllib")  # Python 3.11
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"][
+        "optional-dependencies"
+    ]
+    folders = ("same_runtime", "engines", "export", "model", "benchmarks", "examples")
+    code = "\n".join(f.read_text() for name in folders for f in (ROOT / name).rglob("*.py"))
+    for extra, requirements in extras.items():
+        for requirement in requirements if extra != "dev" else ():
+            name = re.split(r"[>\[; ]", requirement)[0]
+            module = re.escape(MODULES.get(name, name.replace("-", "_")))
+            used = rf"""(import|from) {module}\b|["']{module}["']"""
+            assert name == "same-runtime" or re.search(used, code), f"{extra}: {name}"
 
 
 @pytest.mark.slow

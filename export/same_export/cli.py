@@ -1,10 +1,12 @@
 """``same-export``: a PyTorch checkpoint in, a bundle out."""
 
+import json
 import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
+from rich.console import Console
 from rich.progress import Progress
 
 from same_engines.bundle.manifest import say_trained_steps
@@ -113,8 +115,33 @@ def export(command: ExportCommand) -> None:
         _add_int8(Bundle.open(bundle), command)
     elif command.target is not None:
         _compile(Bundle.open(bundle), command)
+    public_key = None
     if command.sign is not None:
-        print(f"signed with the key of {sign_bundle(Bundle.open(bundle), command.sign)}")
+        public_key = sign_bundle(Bundle.open(bundle), command.sign)
+        _console(command).print(f"signed with the key of {public_key}")
+    if command.json:
+        print(_summary(bundle, public_key))
+
+
+def _console(command: ExportCommand) -> Console:
+    return messages() if command.json else results()
+
+
+def _summary(path: Path, public_key: str | None) -> str:
+    """What the bundle holds now, as JSON."""
+    bundle = Bundle.open(path)
+    manifest = bundle.manifest
+    plans = path / "targets"
+    content = {
+        "bundle": str(path),
+        "preset": manifest.preset,
+        "precisions": bundle.precisions(),
+        "targets": sorted(entry.name for entry in plans.iterdir()) if plans.is_dir() else [],
+        "trained_steps": dict(manifest.trained_steps),
+        "parity": dict(manifest.parity),
+        "signed_by": public_key,
+    }
+    return json.dumps(content, indent=1)
 
 
 def _with_source(command: ExportCommand) -> ExportCommand:
@@ -139,7 +166,10 @@ def _rebuild(command: ExportCommand, bundle: Path, delta: Path) -> None:
     ):
         raise ExportError("--delta with --bundle needs --out NAME.safetensors and nothing else")
     rebuild_checkpoint(Bundle.open(bundle), delta, command.out)
-    results().print(f"checkpoint: {command.out}")
+    if command.json:
+        print(json.dumps({"checkpoint": str(command.out)}))
+        return
+    _console(command).print(f"checkpoint: {command.out}")
 
 
 def _export_checkpoint(command: ExportCommand, ckpt: Path) -> Path:
@@ -162,7 +192,7 @@ def _export_checkpoint(command: ExportCommand, ckpt: Path) -> Path:
             bar.advance(task)
 
         parity = write_bundle(model, sha256_file(ckpt), rig, out, precisions, step)
-    console = results()
+    console = _console(command)
     for precision, result in parity.items():
         worst = max(result.stages.values())
         console.print(
@@ -200,7 +230,7 @@ def _compile(bundle: Bundle, command: ExportCommand) -> None:
     write_plans(bundle, plans, contents)
     key = plans.key
     gpus = "every RTX card" if key.gpu == PORTABLE else key.gpu
-    results().print(
+    _console(command).print(
         f"{key.target} {key.library_version} plans for {gpus}: "
         f"{sum(map(len, contents.values())) / 1e6:.1f} MB in {bundle.path}   "
         f"next: same-track --demo --bundle {bundle.path} --backend {key.target}"
@@ -252,7 +282,7 @@ def _compile_for_npu(bundle: Bundle, command: ExportCommand) -> None:
             command.check_frames,
             command.calibration_frames,
         )
-    console = results()
+    console = _console(command)
     for stage, result in report.stages.items():
         if result.reason:
             console.print(f"{stage} stays on the CPU: {result.reason}", style="yellow")
@@ -283,7 +313,7 @@ def _add_int8(bundle: Bundle, command: ExportCommand) -> None:
             bar.advance(task)
 
         accuracy = add_int8(bundle, recording, step, command.calibration_frames)
-    results().print(
+    _console(command).print(
         f"int8: joints {accuracy.mean_mm:.2f} mm on average and {accuracy.max_mm:.2f} mm at most "
         f"from float32 over {accuracy.frames} frames of {accuracy.recording} on "
         f"{accuracy.backend}   next: same-track --demo --bundle {bundle.path} --precision int8"

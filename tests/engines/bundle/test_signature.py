@@ -108,3 +108,7 @@ def test_the_command_signs_and_prints_the_key(
     export(ExportCommand(bundle=folder, sign=key))
     public = capsys.readouterr().out.split()[-1]
     check_signature(Bundle.open(folder), [public])
+    export(ExportCommand(source=folder, sign=key, json=True))
+    said = json.loads(capsys.readouterr().out)
+    assert said["signed_by"] == public and said["precisions"] == ["fp32", "fp16"]
+    assert said["bundle"] == str(folder) and said["parity"]["fp32"]["stream_frames"] > 0

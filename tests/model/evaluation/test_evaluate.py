@@ -130,6 +130,8 @@ def test_a_checkpoint_is_evaluated_and_reported(data, checkpoint, tmp_path):
     run(EvalCommand(data, checkpoint, out=tmp_path, losses=True))
     content = json.loads((tmp_path / "metrics.json").read_text())
     assert set(content["protocols"]) == {"protocol1", "protocol2"}
+    assert set(content["trained_steps"].values()) == {0}
+    assert "The network: visual not trained, " in (tmp_path / "metrics.md").read_text()
     for protocol, group in content["protocols"].items():
         low, high = group["confidence_95"]["mpjpe"]
         mean = group["metrics"]["mpjpe"]
