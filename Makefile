@@ -6,7 +6,7 @@ RUN := $(VENV)/bin
 PIP_INSTALL := $(RUN)/python -m pip install --quiet --constraint constraints.txt
 SOURCES := pyproject.toml constraints.txt CMakeLists.txt $(shell find cpp -name '*.[ch]pp')
 
-.PHONY: demo test test-all lint stubs sanitize bench figures docs tensorrt-headers clean
+.PHONY: demo test test-all lint stubs sanitize fuzz bench figures docs tensorrt-headers clean
 
 demo: $(VENV)/.runtime-installed
 	$(RUN)/same-track --demo --preview --out out/demo
@@ -35,6 +35,12 @@ sanitize: $(VENV)/.dev-installed
 	  cmake --preset $$sanitizer && cmake --build --preset $$sanitizer && \
 	  ctest --preset $$sanitizer || exit 1; \
 	done
+
+# The core's edge under libFuzzer for a minute; needs Clang. What it falls over lies in build/fuzz.
+fuzz: $(VENV)/.dev-installed
+	PATH="$(CURDIR)/$(RUN):$$PATH"; \
+	cmake --preset fuzz && cmake --build --preset fuzz && mkdir -p build/fuzz/inputs && \
+	cd build/fuzz && ./core_fuzz -max_total_time=60 -max_len=4096 -timeout=10 inputs
 
 bench: $(VENV)/.dev-installed
 	$(RUN)/same-bench push

@@ -13,7 +13,6 @@ constexpr double kSlowestS = 0.5;
 constexpr double kFastestTrunk = 12.0, kFastestLimb = 30.0, kFastestTwist = 20.0;
 constexpr double kFastestMeasured = 40.0;  // head and wrists, by their devices
 constexpr double kVelocityWindowS = 0.03;
-constexpr double kPi = 3.14159265358979323846;
 
 // Joints without a bone to a child: theirs is a device's rotation or their parent's.
 constexpr std::array<int, 5> kLeaves{kHeadJoint, kLeftWrist, kRightWrist, kLeftFoot, kRightFoot};
