@@ -44,6 +44,7 @@ def run(command: FuzzCommand) -> None:
         raise InvalidInputError("fuzz: needs the sources: run it from a checkout, pip install -e .")
     if command.out is not None and not command.out.parent.is_dir():
         raise InvalidInputError(f"--out {command.out}: its folder does not exist")
+    about = about_the_run("same-bench/fuzz/2", Bundle.open(BUNDLE))
     rows: dict[str, dict[str, Any]] = {}
     for name in command.targets or TARGETS:
         outcome = attack(name, command.seed, command.inputs, command.seconds, command.found / name)
@@ -55,10 +56,8 @@ def run(command: FuzzCommand) -> None:
             f"{outcome.slowest_s:.2f} s, fell: {fell}",
             flush=True,
         )
-    if command.out is not None:
-        about = about_the_run("same-bench/fuzz/1", Bundle.open(BUNDLE))
-        write_record(command.out, {**about, "seed": command.seed, "targets": rows})
-        print(f"wrote {command.out}")
+        if command.out is not None:  # after each: a run may be long
+            write_record(command.out, {**about, "seed": command.seed, "targets": rows})
     fallen = [name for name, row in rows.items() if row["fell"]]
     if fallen:
         raise SameError(f"fuzz: {', '.join(fallen)} fell; the files are in {command.found}")
