@@ -51,6 +51,14 @@ def test_an_app_finds_the_installed_library_and_gets_what_the_network_takes(prin
     assert last == "45 frames, window from -341 ms"
 
 
+def test_another_compiler_has_no_warning_and_comes_to_the_same(
+    tmp_path: Path, printed: str
+) -> None:
+    if shutil.which("clang++") is None:
+        pytest.skip("needs clang++")
+    assert _run(_example(tmp_path, "-DCMAKE_CXX_COMPILER=clang++")) == printed
+
+
 def test_the_installed_library_asks_its_users_for_cpp20_and_no_flags(tmp_path: Path) -> None:
     _run("cmake", "-G", "Ninja", "-S", ROOT, "-B", tmp_path, "-DSAME_PYTHON=OFF")
     exported = next(tmp_path.rglob("CMakeFiles/Export/**/same-config.cmake")).read_text()

@@ -6,7 +6,6 @@ Every fact is None where the system does not tell it; nothing is guessed.
 import math
 import os
 import platform
-import resource
 import sys
 import time
 from collections.abc import Iterator
@@ -116,10 +115,21 @@ def gpu_facts() -> list[dict[str, Any]]:
         ]
 
 
+def _own_usage() -> tuple[float, int]:
+    """Largest resident memory of this process so far, MiB, and how often it was made to wait for
+    a processor; zeros where the system does not count them (Windows)."""
+    if sys.platform == "win32":
+        return 0.0, 0
+    import resource
+
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    unit = 2**20 if sys.platform == "darwin" else 2**10
+    return usage.ru_maxrss / unit, usage.ru_nivcsw
+
+
 def peak_rss_mib() -> float:
     """Largest resident memory of this process so far, MiB."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / 2**20 if sys.platform == "darwin" else peak / 2**10
+    return _own_usage()[0]
 
 
 @dataclass(frozen=True)
@@ -174,7 +184,7 @@ class QuietWatch:
         self._wall = time.perf_counter()
         self._own = time.process_time()
         self._system = _system_seconds()
-        self._switches = resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw
+        self._switches = _own_usage()[1]
         self._energy = _energy_counters()
 
     def report(self) -> dict[str, Any]:
@@ -182,7 +192,7 @@ class QuietWatch:
         wall = time.perf_counter() - self._wall
         own = time.process_time() - self._own
         system = _system_seconds()
-        switches = resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw - self._switches
+        switches = _own_usage()[1] - self._switches
         report: dict[str, Any] = {
             "verdict": "unknown",
             "reasons": [],
