@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "same/joint_limits.hpp"
+
 namespace same {
 namespace {
 
@@ -67,6 +69,7 @@ Quaternion leaf(int joint, const JointRotations& rotations, const DeviceOrientat
 JointRotations first_rotations(const BodyObservation& body) {
   JointRotations rotations{};
   follow(rotations, observed_directions(body.joints, body.devices, {}), -1.0);
+  rotations = within_limits(rotations);
   for (const int joint : kLeaves) rotations[joint] = leaf(joint, rotations, body.devices);
   return rotations;
 }
@@ -88,6 +91,7 @@ JointRotations next_rotations(const BodyObservation& body, const JointRotations&
     const Quaternion end = is_leaf(joint) ? leaf(joint, rotations, body.devices) : rotations[joint];
     rotations[joint] = turned_towards(before[joint], end, fastest(joint) * gap_s);
   }
+  rotations = within_limits(rotations);
   // q and -q are the same rotation; what interpolates between poses wants the nearer.
   for (int joint = 0; joint < kNumJoints; ++joint)
     if (Quaternion& q = rotations[joint]; dot(q, before[joint]) < 0.0) q = {-q.x, -q.y, -q.z, -q.w};

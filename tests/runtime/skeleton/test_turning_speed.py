@@ -1,7 +1,8 @@
 """No joint turns faster than a body can, whatever the network says."""
 
 import numpy as np
-from posed_bodies import FRAME_NS, body, random_turns, steps_deg
+import pytest
+from posed_bodies import FRAME_NS, body, forward_kinematics, random_turns, steps_deg
 from scipy.spatial.transform import Rotation
 
 from same_runtime import SamePoseTracker, SkeletonSolver, StereoFrame
@@ -69,3 +70,46 @@ def test_a_pose_before_the_newest_follows_its_bones() -> None:
     skeleton = solver.solve(poses[9], keep=False)
     assert skeleton is not None
     np.testing.assert_allclose(skeleton.joints_world, poses[9].joints_world, atol=1e-6)
+
+
+def test_trunks_bend_no_further_than_trunks_do() -> None:
+    """Whatever joints come: random ones, as a network that fails might give."""
+    rng = np.random.default_rng(12)
+    solver = SkeletonSolver()
+    largest = {"spine1": 105, "spine2": 45, "spine3": 45, "neck": 60, "left_collar": 60}
+    for index in range(300):
+        joints = body().joints_world + rng.normal(0, 0.15, (22, 3))
+        skeleton = solver.solve(body(timestamp_ns=(index + 1) * FRAME_NS, joints_world=joints))
+        assert skeleton is not None
+        for name, degrees in largest.items():
+            local = skeleton.rotations_local[JOINT_NAMES.index(name)]
+            assert Rotation.from_quat(local).magnitude() < np.deg2rad(degrees) + 1e-6, name
+        placed, _ = forward_kinematics(
+            skeleton.joints_world[0], skeleton.rotations_local, skeleton.offsets_m
+        )
+        np.testing.assert_allclose(placed, skeleton.joints_world, atol=1e-6)
+
+
+@pytest.mark.slow
+def test_kinematics_of_ten_thousand_frames_give_the_joints() -> None:
+    """At 90 Hz, from pose to random pose, with planted feet and noise."""
+    rng = np.random.default_rng(13)
+    solver, ends = SkeletonSolver(plant_feet=True), [random_turns(rng), random_turns(rng)]
+    for index in range(10_000):
+        share = (index % 60) / 60
+        if share == 0.0:
+            ends = [ends[1], random_turns(rng)]
+        turns = {
+            name: Rotation.from_rotvec(
+                (1 - share) * ends[0][name].as_rotvec() + share * ends[1][name].as_rotvec()
+            )
+            for name in ends[0]
+        }
+        pose = body(turns, timestamp_ns=(index + 1) * FRAME_NS)
+        noisy = pose.joints_world + rng.normal(0, 0.005, (22, 3))
+        skeleton = solver.solve(body(timestamp_ns=pose.timestamp_ns, joints_world=noisy))
+        assert skeleton is not None
+        placed, _ = forward_kinematics(
+            skeleton.joints_world[0], skeleton.rotations_local, skeleton.offsets_m
+        )
+        np.testing.assert_allclose(placed, skeleton.joints_world, atol=1e-3)
