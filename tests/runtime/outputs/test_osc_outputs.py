@@ -1,5 +1,6 @@
 """VMC and VRChat: packets that python-osc's server decodes, against poses computed by hand."""
 
+import errno
 import socket
 import sys
 
@@ -12,6 +13,7 @@ pytest.importorskip("pythonosc", reason="needs pip install .[xr]")
 from osc_receiver import OscReceiver
 
 from same_runtime import InvalidInputError, Pose, PoseStatus, SameError
+from same_runtime.conventions import JOINT_NAMES
 from same_runtime.outputs import Background, Output, VmcOutput, VrchatOutput, open_output
 from same_runtime.outputs.osc.messages import MAX_PACKET_BYTES, _bundles
 from same_runtime.outputs.osc.vrchat import unity_euler_deg
@@ -63,7 +65,9 @@ def test_vmc_of_the_t_pose() -> None:
     ("joint", "turn", "bone", "expected"),
     [
         # Unity's axes are left-handed: what turns about x or y turns the other way, about z not.
+        ("pelvis", turned("x", 90), "Hips", (-HALF, 0, 0, HALF)),
         ("pelvis", turned("y", 90), "Hips", (0, -HALF, 0, HALF)),
+        ("pelvis", turned("z", 90), "Hips", (0, 0, HALF, HALF)),
         ("right_shoulder", turned("z", 90), "RightUpperArm", (0, 0, HALF, HALF)),
         ("left_shoulder", turned("z", -90), "LeftUpperArm", (0, 0, -HALF, HALF)),
         ("left_hip", turned("x", 90), "LeftUpperLeg", (-HALF, 0, 0, HALF)),
@@ -128,13 +132,35 @@ def test_vrchat_of_the_t_pose() -> None:
     [
         (turned("y", 90), (0, -90, 0)),
         (turned("x", 40), (-40, 0, 0)),
-        (turned("z", 30), (0, 0, 30)),
+        (turned("z", 90), (0, 0, 90)),
     ],
 )
 def test_vrchat_of_a_turned_body(turn: Rotation, expected: tuple[float, ...]) -> None:
     sent = vrchat_of(body({"pelvis": turn}))
     for name in (*map(str, range(1, 9)), "head"):
         np.testing.assert_allclose(sent[f"{name}/rotation"], expected, atol=1e-3)
+
+
+def test_vrchat_of_a_body_that_lies_on_its_back() -> None:
+    """Turned by 90 degrees about x, where y and z are one: the angles say the same rotation."""
+    sent = vrchat_of(body({"pelvis": turned("x", 90)}))
+    for name in (*map(str, range(1, 9)), "head"):
+        angles = sent[f"{name}/rotation"]
+        built = Rotation.from_euler("YXZ", angles[[1, 0, 2]], degrees=True)
+        assert (built * turned("x", 90)).magnitude() < 1e-3
+    # The head is where it was above the hip: behind it, which is Unity's -z.
+    head, hip = sent["head/position"], sent["1/position"]
+    assert head[2] < hip[2] - 0.5 and abs(head[0] - hip[0]) < 1e-5
+
+
+def test_vrchat_of_a_raised_arm() -> None:
+    sent = vrchat_of(body({"right_shoulder": turned("z", 90)}))
+    still = vrchat_of(body())
+    upper_arm_m = float(np.linalg.norm(REST_OFFSETS_M[JOINT_NAMES.index("right_elbow")]))
+    shoulder = still["8/position"] - (upper_arm_m, 0, 0)
+    np.testing.assert_allclose(sent["8/position"], shoulder + (0, upper_arm_m, 0), atol=1e-4)
+    np.testing.assert_allclose(sent["8/rotation"], (0, 0, 90), atol=1e-2)
+    np.testing.assert_allclose(sent["7/rotation"], (0, 0, 0), atol=1e-2)
 
 
 def test_vrchat_of_a_raised_thigh() -> None:
@@ -171,6 +197,35 @@ def test_a_dead_peer_is_counted_and_nothing_is_raised(kind: type[VmcOutput]) -> 
             output.send(body(timestamp_ns=(index + 1) * FRAME_NS))
         assert output.failed > 0 and output.sent + output.failed == 20
         assert "refused" in output.last_error and "failed" in output.summary()
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable"), "temporarily"),
+        (OSError(errno.ENETUNREACH, "Network is unreachable"), "unreachable"),
+        (OSError(errno.ENOBUFS, "No buffer space available"), "buffer"),
+    ],
+    ids=["full socket", "unplugged", "no buffers"],
+)
+def test_what_the_network_refuses_is_counted_and_delays_nothing(
+    error: OSError, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Refusing:
+        def send(self, packet: bytes) -> int:
+            raise error
+
+        def close(self) -> None:
+            pass
+
+    for kind in (VmcOutput, VrchatOutput):
+        with kind("127.0.0.1", 39539) as output:
+            assert output._peer._socket.getblocking() is False
+            output._peer._socket.close()
+            monkeypatch.setattr(output._peer, "_socket", Refusing())
+            for index in range(5):
+                output.send(body(timestamp_ns=(index + 1) * FRAME_NS))
+            assert (output.sent, output.failed) == (0, 5) and told in output.summary()
 
 
 def test_a_peer_that_comes_back_gets_poses_again() -> None:
