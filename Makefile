@@ -52,7 +52,7 @@ figures: $(VENV)/.dev-installed demo
 
 # The documentation site, in out/site; a broken link stops it.
 docs: $(VENV)/.dev-installed
-	NO_MKDOCS_2_WARNING=1 $(RUN)/python -m mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(RUN)/python -m mkdocs build --strict
 
 # Headers with which the tests build the native TensorRT plugin where no SDK is installed.
 TENSORRT_HEADERS := build/tensorrt-headers/NvInfer.h

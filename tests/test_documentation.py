@@ -191,6 +191,19 @@ def test_every_extra_is_in_the_table() -> None:
     )
 
 
+GENERATED = {"reference/commands.md", "reference/api.md", "reference/changelog.md"}
+
+
+def test_every_link_leads_to_a_page_or_picture_of_the_site() -> None:
+    docs = ROOT / "docs"
+    for page in docs.rglob("*.md"):
+        outside = re.sub(r"^```.*?^```$", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)[^)]*\)", outside):
+            path = (page.parent / target).resolve()
+            assert path.is_relative_to(docs), f"{page}: {target} is not on the site"
+            assert path.is_file() or str(path.relative_to(docs)) in GENERATED, f"{page}: {target}"
+
+
 def test_every_page_is_on_the_site() -> None:
     navigation = (ROOT / "mkdocs.yml").read_text().partition("\nnav:")[2]
     for page in (ROOT / "docs").rglob("*.md"):

@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import re
 import shutil
 import socket
 import time
@@ -264,3 +265,16 @@ def test_replay_and_recording_in_a_browser(viewer: WebViewer, tmp_path: Path) ->
         page.keyboard.press("?")
         page.screenshot(path=str(tmp_path / "timeline.png"))
     assert errors == []
+
+
+def test_the_legend_has_the_colours_that_are_drawn(viewer: WebViewer) -> None:
+    script, style, page = (
+        get(viewer, path)[2].decode() for path in ("/viewer.js", "/viewer.css", "/")
+    )
+    drawn = dict(
+        re.findall(r"(\w+): 0x([0-9a-f]{6})", script.partition("COLOURS = {")[2].split("}")[0])
+    )
+    assert len(drawn) == 4
+    for name, colour in drawn.items():
+        assert f'<span class="{name}">' in page
+        assert f".{name}::before {{ color: #{colour}; }}" in style
