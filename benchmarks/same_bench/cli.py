@@ -1,4 +1,4 @@
-"""``same-bench``: one subcommand a benchmark, each in a module of ``same_bench.commands``."""
+"""``same-bench``: a subcommand for each benchmark, in a module of ``same_bench.commands``."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -30,9 +30,16 @@ _SUMMARIES: Final = {
     "soak": ("SoakCommand", "hours of running: do memory, files or threads grow?"),
     "npu": ("NpuCommand", "a bundle quantised for a headset's NPU, and tracked on it"),
     "gpu": ("GpuCommand", "everything claimed of the GPU path, checked and measured"),
-    "figures": ("FiguresCommand", "the README's picture and table from a latency report"),
 }
-_COMMANDS: Final = {name: _command(name, *row) for name, row in _SUMMARIES.items()}
+_FIGURES: Final = "same_bench.reporting.readme_figures"
+_COMMANDS: Final = {
+    **{name: _command(name, *row) for name, row in _SUMMARIES.items()},
+    "figures": Subcommand(
+        f"{_FIGURES}:FiguresCommand",
+        f"{_FIGURES}:run",
+        "the README's picture and table from a latency report",
+    ),
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
