@@ -151,6 +151,29 @@ def test_results_in_a_pipe_are_not_wrapped(tmp_path: Path, tiny_bundle: Path, sm
     assert "tracking" not in done.stderr, "progress though --quiet"
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        "same_runtime.cli.track --help",
+        "same_runtime.cli.track --demo --json --quiet --threads 1",
+        "same_model.cli.data --help",
+        "same_model.cli.data check --help",
+    ],
+)
+def test_a_reader_that_leaves_is_no_fault(command: str, tmp_path: Path) -> None:
+    out = ["--out", str(tmp_path)] if "--demo" in command else []
+    with subprocess.Popen(
+        [sys.executable, "-m", *command.split(), *out],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None and process.stderr is not None
+        process.stdout.close()  # as `| head` does
+        said = process.stderr.read()
+    assert process.returncode == 141 and "Traceback" not in said and "Broken" not in said, said
+
+
 def test_a_shell_can_be_taught_to_complete_every_command() -> None:
     for command in ("same-track", "same-data"):
         out, err = without_extras(f"{command} --tyro-print-completion bash")

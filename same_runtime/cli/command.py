@@ -1,5 +1,6 @@
 """How every command line of the SDK starts and ends: help, one-line errors, exit codes."""
 
+import functools
 import inspect
 import os
 import sys
@@ -9,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, make_dataclass
 from importlib import import_module
 from importlib.metadata import version
-from typing import Annotated, Any, Final, NamedTuple, TypeVar
+from typing import Annotated, Any, Final, NamedTuple, ParamSpec, TypeVar
 
 import tyro
 
@@ -19,10 +20,12 @@ from same_runtime.cli import console
 EXIT_CONDITION_MET: Final = 1
 EXIT_USER_ERROR: Final = 2
 EXIT_INTERRUPTED: Final = 130
+EXIT_PIPE_CLOSED: Final = 141
 
 _OURS: Final = ("same_engines", "same_runtime", "same_model", "same_export", "same_bench")
 _PIPE_COLUMNS: Final = "160"
 
+_Given = ParamSpec("_Given")
 _Options = TypeVar("_Options")
 
 
@@ -59,6 +62,25 @@ def load(place: str) -> Any:
     return getattr(import_module(module), name)
 
 
+def _let_readers_leave(run: Callable[_Given, int]) -> Callable[_Given, int]:
+    """``run``, with an exit code of its own where whoever read its output went away, as `head`
+    does; what is still buffered must not fail at the exit either."""
+
+    @functools.wraps(run)
+    def wrapped(*arguments: _Given.args, **options: _Given.kwargs) -> int:
+        try:
+            try:
+                return run(*arguments, **options)
+            finally:
+                sys.stdout.flush()
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return EXIT_PIPE_CLOSED
+
+    return wrapped
+
+
+@_let_readers_leave
 def run_command(
     name: str,
     options_type: type[_Options],
@@ -69,7 +91,8 @@ def run_command(
     """Parse ``arguments`` (default: the process's) into ``options_type`` and run ``action``.
 
     A ``SameError`` becomes one line on stderr and exit code 2, Ctrl-C exit code 130, a missing
-    package of ``extra`` one line that says how to install it; only a bug shows a traceback.
+    package of ``extra`` one line that says how to install it, a pipe whose reader left exit code
+    141; only a bug shows a traceback.
     Returns the exit code.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
@@ -98,6 +121,7 @@ def run_command(
     return EXIT_USER_ERROR
 
 
+@_let_readers_leave
 def run_subcommand(
     name: str,
     about: str,

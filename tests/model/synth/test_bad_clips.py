@@ -17,7 +17,7 @@ BAD = {
     "backwards.bvh": (lambda t: t.replace("Frame Time:\t", "Frame Time:\t-"), "frame time"),
     "nan.bvh": (lambda t: t[:-30] + " nan" + t[-30:].lstrip("-.0123456789"), "non-finite"),
     "two_roots.bvh": (lambda t: t.replace("MOTION", "ROOT b\n{\nOFFSET 0 0 0\n}\nMOTION"), "ROOT"),
-    "many_joints.bvh": (lambda t: t.replace("JOINT abdomen", "JOINT a\n{\n" * 10**6), "512"),
+    "many_joints.bvh": (lambda t: t.replace("JOINT abdomen", "JOINT a\n{\n" * 10**5), "512"),
     "cut.bvh": (lambda t: t[: t.rfind("\n", 0, len(t) // 2)], "300 frames"),
     "alone_01.amc": (lambda t: "1\nroot 0 0 0 0 0 0\n", "alone.asf"),
     "image.bvh": (lambda t: "\x89PNG\r\n\x1a\n\0\0", "HIERARCHY"),
