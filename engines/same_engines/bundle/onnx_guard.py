@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from same_engines.bundle.manifest import MOST_NODES, GraphBudget, GraphSpec
+from same_engines.bundle.onnx_fit import check_fit
 from same_engines.bundle.onnx_function import check_function
 from same_engines.bundle.onnx_operators import (
     ALLOWED,
@@ -22,7 +23,7 @@ from same_engines.bundle.onnx_operators import (
     OPERATOR_NAME,
     OPERATOR_RULES,
     AttributeRule,
-    check_attribute,
+    value_of,
 )
 from same_engines.bundle.onnx_tensors import TensorType, constant_type, declared_types
 from same_engines.bundle.onnx_wire import Fields, read_model
@@ -188,8 +189,13 @@ class _Graph:
         names = [attribute.get("name", "") for attribute in node.get("attribute", ())]
         if len(set(names)) != len(names) or not rules.keys() >= set(names):
             raise ValueError(f"operator {operator} with attributes {names}")
-        for attribute in node.get("attribute", ()):
-            check_attribute(attribute, rules[attribute["name"]])
+        values = {
+            attribute["name"]: value_of(attribute, rules[attribute["name"]])
+            for attribute in node.get("attribute", ())
+        }
+        if domain == "":
+            shapes = [self._types[name].shape if name else None for name in read]
+            check_fit(operator, values, shapes, [self._types[name].shape for name in written])
         for index in CONSTANT_INPUTS.get(operator, ()):
             if index < len(read) and read[index] and read[index] not in self._constants:
                 raise ValueError(f"the shape of {operator} is computed and not a constant")

@@ -120,8 +120,8 @@ OPERATOR_RULES: Final = {
 """The project's own operator: its attributes' rules."""
 
 
-def check_attribute(attribute: dict[str, Any], rule: AttributeRule) -> None:
-    """Raise ``ValueError`` unless the value of a decoded AttributeProto keeps ``rule``."""
+def value_of(attribute: dict[str, Any], rule: AttributeRule) -> Any:
+    """The value of a decoded AttributeProto. Raises ``ValueError`` unless it keeps ``rule``."""
     name, kind = attribute["name"], attribute.get("type", 0)
     field = VALUE_FIELDS.get(kind, "")
     if kind != rule.kind or attribute.keys() - {"name", "type", field}:
@@ -142,3 +142,4 @@ def check_attribute(attribute: dict[str, Any], rule: AttributeRule) -> None:
             raise ValueError(
                 f"attribute {name}: expected {rule.low:g} to {rule.high:g}, got {item:g}"
             )
+    return value

@@ -48,6 +48,14 @@ def set_int(model: Model, operator: str, name: str, value: int) -> None:
     next(a for a in node_of(model, operator).attribute if a.name == name).i = value
 
 
+def split(model: Model) -> "onnx.NodeProto":
+    """Of the images into left and right, but said to be into one."""
+    shape = [value for value in TINY.graph("fp32", "visual").inputs if value.name == "images"]
+    for name in ("left", "right"):
+        declare(model, name, [1, *shape[0].shape[1:]])
+    return helper.make_node("Split", ["images"], ["left", "right"], axis=0, num_outputs=1)
+
+
 def external_tensor() -> TensorProto:
     tensor = helper.make_tensor("w", TensorProto.FLOAT, [1], [1.0])
     tensor.ClearField("float_data")
@@ -83,19 +91,19 @@ def spoilt(array: np.ndarray, value: float) -> np.ndarray:
 
 
 def add_large(model: Model) -> None:
-    shape = numpy_helper.from_array(np.array([1, 1, 8192, 8000]), "shape")
+    shape = numpy_helper.from_array(np.array([2, 10_000, 48, 64]), "shape")
     model.graph.initializer.append(shape)
     for index in range(3):
-        declare(model, f"large{index}", [1, 1, 8192, 8000])
+        declare(model, f"large{index}", [2, 10_000, 48, 64])
         read = ["images", "shape"] if index == 0 else [f"large{index - 1}"]
         operator = "Expand" if index == 0 else "Relu"
         model.graph.node.append(helper.make_node(operator, read, [f"large{index}"]))
 
 
 def add_products(model: Model) -> None:
-    shape = [256, 2048, 64]
+    shape = [2, 1000, 48, 64]
     for name, other in (("a", "left"), ("b", "right")):
-        size = numpy_helper.from_array(np.array(shape if name == "a" else [1, 64, 64]), other)
+        size = numpy_helper.from_array(np.array(shape if name == "a" else [1, 1, 1, 1]), other)
         model.graph.initializer.append(size)
     declare(model, "a", shape)
     model.graph.node.append(helper.make_node("Expand", ["images", "left"], ["a"]))
@@ -146,6 +154,18 @@ REFUSED: dict[str, tuple[str, Callable[[Model], object]]] = {
     "a later operator set": ("version 99", lambda m: setattr(m.opset_import[0], "version", 99)),
     "an old IR": ("IR version", lambda m: setattr(m, "ir_version", 3)),
     "several functions": ("several functions", two_functions),
+    "a split into other than its outputs": (
+        "Split of shapes",
+        lambda m: m.graph.node.append(split(m)),
+    ),
+    "windows of another rank": ("Conv of", lambda m: set_ints(m, "Conv", "strides", [1, 1, 1])),
+    "groups that do not divide": ("Conv of", lambda m: set_int(m, "Conv", "group", 7)),
+    "an input too many": ("4 inputs", lambda m: node_of(m, "Conv").input.append("images")),
+    "an output too many": (
+        "2 outputs",
+        lambda m: (declare(m, "more", [1]), node_of(m, "Relu").output.append("more")),
+    ),
+    "an input that is left out": ("Relu of", lambda m: node_of(m, "Relu").input.__setitem__(0, "")),
     "a stride of 0": ("strides", lambda m: set_ints(m, "Conv", "strides", [0, 1])),
     "a window of 2^40": (
         "kernel_shape",
@@ -306,8 +326,10 @@ def test_the_operators_attributes_are_bounded(field: str) -> None:
 def test_shapes_that_are_not_those_declared_never_run() -> None:
     """The scan believes the declared shapes, so the runtime must insist on them."""
     model = stage_model("visual")
-    declared = next(v for v in model.graph.value_info if v.name == node_of(model, "Conv").output[0])
-    declared.type.tensor_type.shape.dim[1].dim_value += 1
+    constant = numpy_helper.from_array(np.array([0]), "first")
+    model.graph.initializer.append(constant)
+    declare(model, "gathered", [3])
+    model.graph.node.append(helper.make_node("Gather", ["images", "first"], ["gathered"], axis=0))
     content = model.SerializeToString()
     check(content)
     with pytest.raises(Exception, match="[Ss]hape|dimension"):

@@ -1,8 +1,8 @@
 """A sequence folder from NumPy arrays: what a lab has of its own recordings."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,11 +18,19 @@ _MAX_GAP_NS: Final = 100_000_000
 """Further from a device's samples its state at a frame counts as missing, as in the tracker."""
 
 
+class ImagePairs(Protocol):
+    """Images that are there one after the other: an array, or a recording that is read."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+    def __iter__(self) -> Iterator[Any]: ...
+
+
 def write_own_sequence(
     path: Path,
     rig: CameraRig,
     timestamps_ns: NDArray[np.int64],
-    images: NDArray[np.uint8],
+    images: ImagePairs,
     joints_world: NDArray[np.floating[Any]],
     streams: Mapping[str, DeviceStream],
     visible: NDArray[Any] | None = None,
@@ -67,7 +75,7 @@ def write_own_sequence(
 def _check(
     rig: CameraRig,
     timestamps_ns: NDArray[np.int64],
-    images: NDArray[np.uint8],
+    images: ImagePairs,
     joints_world: NDArray[np.floating[Any]],
     streams: Mapping[str, DeviceStream],
 ) -> None:

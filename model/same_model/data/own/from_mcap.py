@@ -1,5 +1,7 @@
 """A sequence folder from a recording of the SDK: record, annotate, train."""
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -34,6 +36,28 @@ def read_joints(path: Path) -> list[tuple[int, NDArray[np.float64]]]:
     return list(zip(stamps.tolist(), joints.astype(np.float64), strict=True))
 
 
+@dataclass(frozen=True)
+class _RecordedPairs:
+    """The images of some frames, read anew: all at once they may be far larger than their file."""
+
+    recording: Recording
+    timestamps_ns: NDArray[np.int64]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        assert self.recording.rig is not None
+        camera = self.recording.rig.left
+        return (len(self.timestamps_ns), 2, camera.height, camera.width)
+
+    def __iter__(self) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.uint8]]]:
+        wanted = set(self.timestamps_ns.tolist())
+        for sample in self.recording.samples((FRAME_STREAM,)):
+            frame = sample.value
+            assert isinstance(frame, StereoFrame)
+            if frame.timestamp_ns in wanted and frame.left is not None and frame.right is not None:
+                yield frame.left, frame.right
+
+
 def import_mcap(
     recording: Recording, out: Path, joints: Path | None = None, **meta: Any
 ) -> tuple[SequenceReader, int]:
@@ -46,12 +70,13 @@ def import_mcap(
     if recording.rig is None:
         raise DataError(f"{recording.path}: has no cameras")
     truth: list[tuple[int, NDArray[np.float64]]] = []
-    frames: list[StereoFrame] = []
+    frames: list[tuple[int, bool]] = []
     samples: dict[str, list[Any]] = {device: [] for device in DEVICES}
     for sample in recording.samples():
         if sample.stream == FRAME_STREAM:
             assert isinstance(sample.value, StereoFrame)
-            frames.append(sample.value)
+            views = (sample.value.left, sample.value.right)
+            frames.append((sample.value.timestamp_ns, all(view is not None for view in views)))
         elif sample.stream == TRUTH_STREAM:
             truth.append((sample.timestamp_ns, np.asarray(sample.value)))
         else:
@@ -61,18 +86,19 @@ def import_mcap(
         raise DataError(f"{recording.path}: has no true joints; give an annotation by --joints")
     streams = {device: _stream(device, rows) for device, rows in samples.items()}
     kept, true_joints = [], []
-    for frame in frames:
-        true = truth_at(annotated, frame.timestamp_ns)
-        if frame.left is not None and frame.right is not None and true is not None:
-            kept.append(frame)
+    for stamp_ns, is_whole in frames:
+        true = truth_at(annotated, stamp_ns)
+        if is_whole and true is not None:
+            kept.append(stamp_ns)
             true_joints.append(true)
     if not kept:
         raise DataError(f"{recording.path}: no frame has both views and annotated joints")
+    stamps = np.array(kept, np.int64)
     sequence = write_own_sequence(
         out,
         recording.rig,
-        np.array([frame.timestamp_ns for frame in kept]),
-        np.stack([(frame.left, frame.right) for frame in kept]),  # type: ignore[misc]
+        stamps,
+        _RecordedPairs(recording, stamps),
         np.stack(true_joints),
         streams,
         source=recording.path.name,
