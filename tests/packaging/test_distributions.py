@@ -31,6 +31,7 @@ def test_the_sdist_holds_the_sources_and_no_data_of_tests_or_results(distributio
         "README.md",
         "pyproject.toml",
         "benchmarks",
+        "cmake",
         "cpp",
         "engines",
         "examples",
