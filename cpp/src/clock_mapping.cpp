@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "same/timestamp_gate.hpp"
+
 namespace same {
 
 ClockMapping ClockMapping::given(int64_t offset_ns, double drift_ppm) {
@@ -27,9 +29,15 @@ int64_t ClockMapping::offset_at(int64_t device_ns) const {
   return line_at(device_ns) - min_latency_ns_;
 }
 
+int64_t ClockMapping::mapped(int64_t device_ns) const {
+  const int64_t offset_ns = offset_at(device_ns);
+  if (offset_ns > kMaxTimestampNs) return kMaxTimestampNs;  // their sum may be beyond 64 bits
+  return std::clamp<int64_t>(device_ns + offset_ns, -1, kMaxTimestampNs);
+}
+
 int64_t ClockMapping::map(int64_t device_ns, int64_t arrival_ns) {
   if (estimates_) learn(device_ns, arrival_ns - device_ns);
-  return device_ns + offset_at(device_ns);
+  return mapped(device_ns);
 }
 
 void ClockMapping::restart() {

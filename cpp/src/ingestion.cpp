@@ -23,11 +23,10 @@ Admission Ingestion::weigh(int gate, int64_t timestamp_ns, int64_t arrival_ns, b
                            ClockMapping& clock) const {
   // The device's own stamps are judged: a mapping that learns may move, they may not.
   const bool believed =
-      trusted || (!clock.estimates() &&
-                  witnessed(stream_of(gate), timestamp_ns + clock.offset_at(timestamp_ns)));
+      trusted || (!clock.estimates() && witnessed(stream_of(gate), clock.mapped(timestamp_ns)));
   Admission admission{gates_[gate].weigh(timestamp_ns, believed)};
   if (!admission.accepted()) {
-    admission.mapped_ns = timestamp_ns + clock.offset_at(timestamp_ns);
+    admission.mapped_ns = clock.mapped(timestamp_ns);
     return admission;
   }
   if (admission.verdict.restarted) clock.restart();

@@ -45,6 +45,11 @@ def test_the_same_seed_makes_the_same_file(name: str) -> None:
     assert len(set(made)) > 15
 
 
+def test_numbers_beyond_float_may_be_changed_again() -> None:
+    for seed in range(500):
+        mutated_json(Random(seed), [10**400])
+
+
 def test_changes_change_something() -> None:
     rng = Random(0)
     content = {"a": [1, 2.5, "x"], "b": {"c": None}}

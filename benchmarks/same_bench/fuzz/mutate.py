@@ -2,6 +2,7 @@
 
 import copy
 import json
+from contextlib import suppress
 from random import Random
 from typing import Any, Final
 
@@ -51,7 +52,9 @@ def mutated_json(rng: Random, content: Any) -> Any:
         else:
             number = holder[key]
             if isinstance(number, int | float) and not isinstance(number, bool):
-                holder[key] = number + rng.choice((1, -1, 1 << 20, 0.5))
+                step = rng.choice((1, -1, 1 << 20, 0.5))
+                with suppress(OverflowError):  # of a half from an integer that no float holds
+                    holder[key] = number + step
     return content
 
 

@@ -31,6 +31,8 @@ class ClockMapping {
   bool estimates() const { return estimates_; }
   // What map() would add to a stamp of this time.
   int64_t offset_at(int64_t device_ns) const;
+  // On the tracker's clock; -1 or kMaxTimestampNs where it is outside of what a time can be.
+  int64_t mapped(int64_t device_ns) const;
   double drift_ppm() const { return 1e6 * drift_; }
   // Times a line that was known well turned out to hold no longer.
   uint64_t breaks() const { return breaks_; }

@@ -8,7 +8,7 @@ import pytest
 from same_bench.measuring.made_up_stream import START_NS
 from same_engines.errors import InvalidInputError, TimestampError
 from same_runtime import SamePoseTracker, StereoFrame, TrackerOptions
-from same_runtime._core import Ingestion, LookupKind, Synchroniser
+from same_runtime._core import Ingestion, LookupKind, PushStatus, Synchroniser
 from same_runtime.ingestion.clock_sync import EstimatedClock, GivenClock
 
 MS = 1_000_000
@@ -177,3 +177,13 @@ def test_bad_arrival_times_are_named_and_change_nothing(tiny_bundle: Path, bad: 
             with pytest.raises(InvalidInputError, match="arrival_ns: expected"):
                 call()
         assert all(s.accepted == 0 for s in tracker.stats().streams.values())
+
+
+@pytest.mark.parametrize("offset_ns", [2**62, 2**63 - 1, -(2**62), -(2**63)])
+def test_offsets_beyond_all_times_put_samples_out_of_range(offset_ns: int) -> None:
+    ingestion = Ingestion(Synchroniser())
+    ingestion.set_clock_given(0, offset_ns)
+    at = 2**62 - 1 if offset_ns > 0 else 5
+    refused = ingestion.push_pose(0, at, (0.0, 1.6, 0.0), (0.0, 0.0, 0.0, 1.0), 7)
+    assert refused == PushStatus.OUT_OF_RANGE
+    assert ingestion.newest_ns(0) is None
