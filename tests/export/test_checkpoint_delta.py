@@ -66,7 +66,7 @@ def test_the_command_writes_a_delta_and_rebuilds(made, tmp_path):
             export(replace(command, **changes))
     for changes, message in (
         ({"precision": "fp16"}, "in the fp32 graphs"),
-        ({"ckpt": tmp_path / "model.pt"}, "ends in .safetensors"),
+        ({"source": None, "ckpt": tmp_path / "model.pt"}, "ends in .safetensors"),
     ):
         with pytest.raises(SameError, match=message):
             export(replace(ExportCommand(checkpoint, delta=delta), **changes))
