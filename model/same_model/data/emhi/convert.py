@@ -23,6 +23,7 @@ from same_model.data.emhi.annotations import (
     read_annotation,
 )
 from same_model.data.emhi.smpl import SmplSkeleton, load_smpl
+from same_model.data.quaternion_order import rotations_of
 from same_model.data.rig import emhi_like_rig
 from same_model.data.sequence import SequenceWriter
 from same_model.synth.motion.splits import SPLITS
@@ -104,7 +105,8 @@ def _rig_of(frames: list[EmhiFrame]) -> CameraRig:
     cameras = []
     for view, camera in enumerate(nominal.cameras):
         T = np.eye(4)
-        mounted = head.inv() * Rotation.from_matrix([f.T_world_cam[view, :3, :3] for f in usable])
+        turns = np.array([f.T_world_cam[view, :3, :3] for f in usable])
+        mounted = head.inv() * rotations_of(turns)
         T[:3, :3] = mounted.mean().as_matrix()
         offsets = head.inv().apply([f.T_world_cam[view, :3, 3] - f.positions[0] for f in usable])
         T[:3, 3] = np.median(offsets, axis=0)
