@@ -35,6 +35,8 @@ if trouble.startswith("killed:"):
 
     Path.write_bytes = killed_halfway
 if trouble.startswith("ctrl-c:"):
+    # A shell starts what it puts in the background with Ctrl-C ignored, and so are its children.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     make_batch = InertialTraining.make_batch
     batches: list[int] = []
 
