@@ -90,7 +90,8 @@ def _look_at_time(sequence: SequenceReader, _: NDArray[np.int64], tally: _Tally)
     step = float(np.median(np.diff(stamps))) if frames > 1 else 0.0
     tally.totals["duration_ns"] += int(step * frames)
     if frames > 1:
-        tally.add("fps", 1e9 / step)
+        if step > 0:
+            tally.add("fps", 1e9 / step)
         if (np.diff(stamps) <= 0).any():
             tally.problems.append(f"{sequence.path.name}: time runs backwards")
         tally.totals["gaps"] += int((np.diff(stamps) > 1.5 * step).sum())

@@ -48,6 +48,12 @@ def test_gravity_left_in_and_wrong_projections_are_found(one: Path) -> None:
     assert "contain gravity" in report and "do not agree" in report
 
 
+def test_frames_at_one_time_are_found(one: Path) -> None:
+    stamps = np.load(one / "timestamps_ns.npy")
+    np.save(one / "timestamps_ns.npy", np.full_like(stamps, stamps[0]))
+    assert "time runs backwards" in inspect(one)
+
+
 def test_time_faults_are_found(one: Path) -> None:
     stamps = np.load(one / "timestamps_ns.npy")
     stamps[5], stamps[-1] = stamps[3], stamps[-1] + 10**9
