@@ -28,6 +28,7 @@ MAGIC: Final = b"same checkpoint delta 1\n"
 _DTYPES: Final[dict[str, np.dtype[Any]]] = {"F32": np.dtype("<f4"), "I64": np.dtype("<i8")}
 _MOST_CHECKPOINT_BYTES: Final = 4 << 30
 _MOST_BYTES: Final = 96 << 20
+_MOST_JSON_BYTES = 1 << 20
 _LENGTH: Final = 8  # bytes of the length that a .safetensors file begins with
 
 Array = NDArray[Any]
@@ -101,8 +102,13 @@ def _rebuild(packed: bytes, initialisers: dict[str, Array]) -> tuple[bytes, str]
     if not unpacker.eof:
         raise ValueError(f"truncated, or more than {_MOST_BYTES} bytes")
     start = _LENGTH + int.from_bytes(unpacked[:_LENGTH], "little")
+    # A few bytes unpack to many of JSON, which take long to parse and much memory.
+    if start > _MOST_JSON_BYTES:
+        raise ValueError(f"a plan of more than {_MOST_JSON_BYTES} bytes")
     plan = json.loads(unpacked[_LENGTH:start])
     end = start + plan["head"]
+    if not start <= end <= start + _MOST_JSON_BYTES:
+        raise ValueError(f"a head of more than {_MOST_JSON_BYTES} bytes")
     head, place = unpacked[start:end], end
     parts = [head]
     # Weights may be named twice, but a checkpoint holds no more than its bundle and its delta.
