@@ -150,19 +150,19 @@ class RerunViewer(Output):
         self._recording.log(entity, what, static=static)
 
     def _close(self) -> None:
-        self._recording.flush()
-        self._recording.disconnect()
-        if self._file is None:
-            return
         try:
-            if self.sent:
+            self._recording.flush()
+            self._recording.disconnect()
+            if self._file is not None and self.sent:
                 self._file.commit()
-        except OSError as error:
+        except (OSError, RuntimeError) as error:  # rerun's own writer raises the latter
+            reason = getattr(error, "strerror", None) or error
             raise RecordingError(
-                f"{self.name}: cannot be written ({error.strerror}); choose another place"
+                f"{self.name}: cannot be written ({reason}); choose another place"
             ) from None
         finally:
-            self._file.discard()
+            if self._file is not None:
+                self._file.discard()
 
 
 def _rerun() -> ModuleType:

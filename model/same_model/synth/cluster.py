@@ -70,7 +70,7 @@ def connect(address: str) -> Any:
             socket.create_connection((host, int(port)), _ANSWERS_WITHIN_S).close()
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     except (OSError, ValueError, RuntimeError, ray.exceptions.RayError) as error:
-        reason = str(error).splitlines()[0]
+        reason = (str(error) or type(error).__name__).splitlines()[0]
         raise DataError(
             f"--cluster {address}: no Ray cluster answers ({reason}); start one by `ray start "
             "--head` and give its HOST:PORT, or `local`"

@@ -149,7 +149,7 @@ class TrainingRun:
         }
         save_state(self._state_path, self.config, state)
         for stage, before in self._trained_before.items():
-            self.model.trained_steps[stage] = (before or 0) + self.step
+            self.model.trained_steps[stage] = None if before is None else before + self.step
         self._average.swap()
         try:
             save_checkpoint(self.config.out / "model.safetensors", self.model)

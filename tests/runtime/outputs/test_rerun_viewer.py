@@ -115,6 +115,21 @@ def test_without_poses_there_is_no_file_and_a_bad_place_is_one_line(tmp_path: Pa
         RerunViewer(tmp_path / "no" / "folder.rrd")
 
 
+def test_a_disk_that_fills_up_is_one_line_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    viewer = RerunViewer(tmp_path / "a.rrd")
+    viewer.send(body(timestamp_ns=1_000_000_000))
+
+    def full() -> None:
+        raise RuntimeError("File-writer thread shut down prematurely")
+
+    monkeypatch.setattr(viewer._recording, "flush", full)
+    with pytest.raises(RecordingError, match="cannot be written.*prematurely"):
+        viewer.close()
+    assert not list(tmp_path.iterdir())
+
+
 def test_without_rerun_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "rerun", None)
     with pytest.raises(InvalidInputError, match=r"pip install .*\[rerun\]'"):
