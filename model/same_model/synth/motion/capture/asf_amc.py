@@ -109,7 +109,7 @@ def _euler(entry: dict[str, list[str]], values: str, order: str, degrees: bool) 
 def _root(section: list[list[str]], degrees: bool) -> _Bone:
     entry = {words[0].lower(): words[1:] for words in section}
     order = tuple(word.lower() for word in entry.get("order", []))
-    if not order or set(order) - set(_DOF):
+    if not order or set(order) - set(_DOF) or len(set(order)) < len(order):
         raise Malformed(f"root: expected an order such as TX TY TZ RX RY RZ, got {order}")
     axis = (entry.get("axis") or ["XYZ"])[0]
     axes = _euler({"orientation": ["0", "0", "0"], **entry}, "orientation", axis, degrees)
@@ -130,8 +130,10 @@ def _bones(section: list[list[str]], degrees: bool) -> list[_Bone]:
             axis = _euler(entry, "axis", (entry.get("axis") or ["", "", "", "XYZ"])[-1], degrees)
             offset = _field(entry, "direction", 3, name) * _field(entry, "length", 1, name)
             dof = tuple(word.lower() for word in entry.get("dof", []))
-            if set(dof) - set(_DOF):
-                raise Malformed(f"bone {name[:40]}: unknown degree of freedom in {' '.join(dof)}")
+            if set(dof) - set(_DOF) or len(set(dof)) < len(dof):
+                raise Malformed(
+                    f"bone {name[:40]}: degrees of freedom unknown or twice in {' '.join(dof)}"
+                )
             out.append(_Bone(name, offset, axis, dof))
             if len(out) > MAX_JOINTS:
                 raise Malformed(f"expected at most {MAX_JOINTS} bones, got more")
