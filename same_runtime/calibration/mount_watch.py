@@ -17,6 +17,8 @@ OUTWARD_RAD: Final = {"leg_left": np.deg2rad(30.0), "leg_right": np.deg2rad(-30.
 _STANDING_SHARE: Final = 0.97
 """Of the head's height in the calibration's stand: higher, the legs are straight, and near enough
 upright."""
+_TALLEST_SHARE: Final = 1.1
+"""Nobody stands still so much higher: another floor was known in the stand than is known now."""
 _STILL_FOR_NS: Final = 400_000_000
 _STILL_COS_HALF: Final = np.cos(np.deg2rad(8.0) / 2)
 _TAKE_EVERY_NS: Final = 100_000_000
@@ -62,7 +64,8 @@ class MountWatch:
             self._recent.popleft()
         since_ns, then = self._recent[0]
         still = abs(float(sensor @ then)) >= _STILL_COS_HALF
-        if now_ns - since_ns < _STILL_FOR_NS or not still or head_share < _STANDING_SHARE:
+        stands = _STANDING_SHARE <= head_share <= _TALLEST_SHARE
+        if now_ns - since_ns < _STILL_FOR_NS or not still or not stands:
             return
         if 0 < self._due_ns - now_ns <= _TAKE_EVERY_NS:
             return

@@ -226,6 +226,17 @@ def test_people_who_sit_crouch_or_look_aside_have_not_changed_their_straps(weare
     assert Reason.MOUNT_CHANGED not in {r for pose in poses for r in pose.reasons}
 
 
+def test_a_floor_that_comes_after_the_stand_makes_nobody_stand_who_sits(tiny_bundle: Path) -> None:
+    """A world whose zero is at eye level, as a LOCAL space's, until the floor is told."""
+    with SamePoseTracker(tiny_bundle) as tracker:
+        wearer = Wearer(tracker)
+        tracker.calibration.start_legs()
+        wearer.stand(11.0, head_y_m=0.0)
+        tracker.calibration.set_floor(-1.6)
+        poses = wearer.stand(10.0, head_y_m=-0.4, knee_deg=35.0)
+    assert Reason.MOUNT_CHANGED not in {r for pose in poses for r in pose.reasons}
+
+
 def test_the_command_line_saves_and_loads_it(
     tmp_path: Path, tiny_bundle: Path, small_rig: CameraRig, capsys: pytest.CaptureFixture[str]
 ) -> None:
