@@ -24,7 +24,8 @@ from same_engines.errors import SameError
 LONGEST_S: Final = 10.0
 """Processor time that a reader may take to refuse a file."""
 _LONGEST_WAIT_S: Final = 120.0
-"""Time that it may wait, on a machine however busy."""
+"""Time that it may wait, on a machine however busy; one that stands still does not count."""
+_LOOK_S: Final = 0.2
 
 _STATE: Final = struct.Struct("<qqqdd")
 """Number of the file being read, how many were read and refused, when it began, and how much
@@ -105,13 +106,13 @@ def _run_child(
     with said.open("wb") as out, state.open("r+b") as file:
         shared = mmap.mmap(file.fileno(), _STATE.size)
         child = subprocess.Popen(command, stdout=out, stderr=subprocess.DEVNULL)
-        hung = False
+        hung, since, looks = False, 0.0, 0
         while child.poll() is None:
-            time.sleep(0.2)
-            _, _, _, since, used_s = _STATE.unpack(shared[:])
+            time.sleep(_LOOK_S)
+            before, (_, _, _, since, used_s) = since, _STATE.unpack(shared[:])
+            looks = looks + 1 if since == before else 0
             if since and (
-                time.monotonic() - since > _LONGEST_WAIT_S
-                or _processor_s(child.pid) - used_s > LONGEST_S
+                looks * _LOOK_S > _LONGEST_WAIT_S or _processor_s(child.pid) - used_s > LONGEST_S
             ):
                 hung = True
                 child.kill()

@@ -100,7 +100,8 @@ def _lines(content: bytes) -> list[str]:
     if len(lines) > _MOST_LINES or max(map(len, lines)) > _LONGEST_LINE:
         raise Malformed(f"more than {_MOST_LINES} lines, or one of over {_LONGEST_LINE} bytes")
     # Joint names may be in another encoding; the numbers are not.
-    return [line.decode(errors="replace") for line in lines if line.strip()]
+    decoded = (line.decode(errors="replace") for line in lines)
+    return [line for line in decoded if line.strip()]  # text has more kinds of blanks than bytes
 
 
 def _unpacked(file: IO[bytes], path: Path) -> IO[bytes]:
