@@ -133,7 +133,7 @@ class Calibration:
             self._rig,
             self.user_height_m,
             self.bone_lengths_m,
-            self._legs.straps,
+            self._legs.straps(self._assembler.ground_y),
             self._assembler.ground_y if floor_known else None,
         )
 

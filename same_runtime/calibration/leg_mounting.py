@@ -6,6 +6,7 @@ import threading
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from same_runtime._core import DeviceStates, Ingestion, LookupKind, floor_anchor
@@ -19,6 +20,7 @@ _log = logging.getLogger("same")
 
 _STAND_NS: Final = 1_500_000_000
 _STILL_RAD: Final = np.deg2rad(8.0)
+_HEAD_HEIGHTS_M: Final = (LOWEST_M / 2, HIGHEST_M)
 
 
 class LegMounting:
@@ -28,15 +30,20 @@ class LegMounting:
         self._ingestion = ingestion
         self._lock = threading.Lock()
         self._standing: list[tuple[int, float, dict[str, Rotation]]] = []
-        self._head_heights_m: list[float] = []
-        self._straps: LegStraps | None = None
+        self._head_ys_m: list[float] = []
+        self._given: LegStraps | None = None
+        # Head's height in the world and mountings: the floor may be told after the stand.
+        self._measured: tuple[float, dict[str, NDArray[np.float64]]] | None = None
         self._watches = mount_watches()
         self.state = CalibrationState.DEFAULT
 
-    @property
-    def straps(self) -> LegStraps | None:
-        """As measured or given; None before."""
-        return self._straps
+    def straps(self, ground_y_m: float) -> LegStraps | None:
+        """As measured or given; None before. The floor is at ``ground_y_m``."""
+        with self._lock:
+            if self._measured is None:
+                return self._given
+            head_y_m, mountings = self._measured
+            return LegStraps(float(np.clip(head_y_m - ground_y_m, *_HEAD_HEIGHTS_M)), mountings)
 
     @property
     def changed(self) -> bool:
@@ -50,26 +57,33 @@ class LegMounting:
                 index = DEVICES.index(device)
                 yaw_rad, _ = self._ingestion.leg_correction(index)
                 self._ingestion.set_leg_correction(index, yaw_rad, mounting)
-            self._set(straps, CalibrationState.GIVEN)
+            self._given, self._measured = straps, None
+            self._begin(CalibrationState.GIVEN)
 
     def start(self) -> None:
         """Begin a measurement, anew if one is under way."""
         with self._lock:
-            self._standing, self._head_heights_m = [], []
+            self._standing, self._head_ys_m = [], []
             self.state = CalibrationState.COLLECTING
 
     def update(self, states: DeviceStates, ground_y_m: float) -> None:
         """Take the devices at one frame into a running measurement; the last one applies it. The
         floor is at ``ground_y_m``."""
-        head_height_m = float(states.position(0)[1]) - ground_y_m
         with self._lock:
             if self.state is CalibrationState.COLLECTING:
-                self._head_heights_m.append(head_height_m)
+                self._head_ys_m.append(float(states.position(0)[1]))
                 self._measure(states)
-            elif self._straps is not None:
-                share = head_height_m / self._straps.head_height_m
+            elif (stood_m := self._stood_m(ground_y_m)) is not None:
+                share = (float(states.position(0)[1]) - ground_y_m) / stood_m
                 for watch in self._watches:
                     watch.update(states, share)
+
+    def _stood_m(self, ground_y_m: float) -> float | None:
+        """The head's height in the stand; None where there was none, or its floor is not told."""
+        if self._measured is None:
+            return None if self._given is None else self._given.head_height_m
+        height_m = self._measured[0] - ground_y_m
+        return height_m if height_m >= _HEAD_HEIGHTS_M[0] else None
 
     def _measure(self, states: DeviceStates) -> None:
         legs = {
@@ -89,10 +103,10 @@ class LegMounting:
             return
         if states.timestamp_ns - first_ns >= _STAND_NS:
             self._apply()
-            self._standing, self._head_heights_m = [], []
+            self._standing, self._head_ys_m = [], []
 
-    def _set(self, straps: LegStraps, state: CalibrationState) -> None:
-        self._straps, self.state = straps, state
+    def _begin(self, state: CalibrationState) -> None:
+        self.state = state
         for watch in self._watches:
             watch.reset()
 
@@ -113,5 +127,5 @@ class LegMounting:
             more = believed.inv() * expected
             mountings[device] = (Rotation.from_quat(mounting) * more).as_quat()
             self._ingestion.set_leg_correction(index, yaw, mountings[device])
-        head_height_m = float(np.clip(np.median(self._head_heights_m), LOWEST_M / 2, HIGHEST_M))
-        self._set(LegStraps(head_height_m, mountings), CalibrationState.DONE)
+        self._measured = float(np.median(self._head_ys_m)), mountings
+        self._begin(CalibrationState.DONE)

@@ -18,7 +18,7 @@ _STANDING_SHARE: Final = 0.97
 """Of the head's height in the calibration's stand: higher, the legs are straight, and near enough
 upright."""
 _TALLEST_SHARE: Final = 1.1
-"""Nobody stands still so much higher: another floor was known in the stand than is known now."""
+"""Nobody stands still so much higher: a profile's height was taken over another floor."""
 _STILL_FOR_NS: Final = 400_000_000
 _STILL_COS_HALF: Final = np.cos(np.deg2rad(8.0) / 2)
 _TAKE_EVERY_NS: Final = 100_000_000

@@ -234,7 +234,11 @@ def test_a_floor_that_comes_after_the_stand_makes_nobody_stand_who_sits(tiny_bun
         wearer.stand(11.0, head_y_m=0.0)
         tracker.calibration.set_floor(-1.6)
         poses = wearer.stand(10.0, head_y_m=-0.4, knee_deg=35.0)
-    assert Reason.MOUNT_CHANGED not in {r for pose in poses for r in pose.reasons}
+        assert Reason.MOUNT_CHANGED not in {r for pose in poses for r in pose.reasons}
+        straps = tracker.calibration.profile().leg_straps
+        assert straps is not None and straps.head_height_m == pytest.approx(1.6, abs=0.05)
+        wearer.straps["left"] = STRAPS["left"] * Rotation.from_rotvec((0.6, 0, 0))
+        assert Reason.MOUNT_CHANGED in wearer.stand(6.0, head_y_m=0.0)[-1].reasons
 
 
 def test_the_command_line_saves_and_loads_it(
