@@ -4,8 +4,10 @@ import logging
 import queue
 import threading
 import time
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from operator import itemgetter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -152,10 +154,9 @@ def truth_at(
     truth: Sequence[tuple[int, NDArray[np.float64]]], timestamp_ns: int
 ) -> NDArray[np.float64] | None:
     """True joints (22, 3) metres between two recorded times; None outside of them."""
-    times = [t for t, _ in truth]
-    after = int(np.searchsorted(times, timestamp_ns))
+    after = bisect_left(truth, timestamp_ns, key=itemgetter(0))
     if after == 0 or after == len(truth):
-        return truth[0][1] if times and timestamp_ns == times[0] else None
+        return truth[0][1] if truth and timestamp_ns == truth[0][0] else None
     (t0, joints0), (t1, joints1) = truth[after - 1], truth[after]
     share = (timestamp_ns - t0) / (t1 - t0)
     return np.asarray(joints0 + share * (joints1 - joints0))
