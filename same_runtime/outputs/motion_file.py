@@ -65,12 +65,18 @@ class MotionClip:
         )
         return True
 
-    def motion(self, from_ns: int = 0, to_ns: int = 1 << 63) -> Motion | None:
-        """The poses from and to these times; None where there are none."""
-        chosen = [pose for pose in self._poses if from_ns <= pose[0] <= to_ns]
-        if not chosen:
+    def between(self, from_ns: int, to_ns: int) -> "MotionClip":
+        """A clip of the poses from and to these times, which another thread may use."""
+        part = MotionClip()
+        part._offsets_m = self._offsets_m
+        part._poses.extend(pose for pose in self._poses if from_ns <= pose[0] <= to_ns)
+        return part
+
+    def motion(self) -> Motion | None:
+        """The poses; None where there are none."""
+        if not self._poses:
             return None
-        times, heads, locals_ = zip(*chosen, strict=True)
+        times, heads, locals_ = zip(*self._poses, strict=True)
         # One skeleton for all: the newest is the user's as measured.
         offsets, local = self._offsets_m, np.stack(locals_).astype(np.float64)
         local /= np.linalg.norm(local, axis=-1, keepdims=True)

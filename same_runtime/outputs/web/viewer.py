@@ -148,8 +148,11 @@ class WebViewer(Output):
 
     def _motion(self, kind: str, from_ns: int, to_ns: int) -> bytes | None:
         """A GLB or BVH file of the poses kept between two times; None where there are none."""
-        with self._clip_lock:
-            motion = self._clip.motion(from_ns, to_ns) if kind in _MOTION_FILES else None
+        if kind not in _MOTION_FILES:
+            return None
+        with self._clip_lock:  # poses wait for it
+            part = self._clip.between(from_ns, to_ns)
+        motion = part.motion()
         return None if motion is None else _MOTION_FILES[kind](motion)
 
     def _image(self, view: str) -> bytes | None:
