@@ -87,11 +87,13 @@ JointRotations next_rotations(const BodyObservation& body, const JointRotations&
   for (size_t i = 0; i < expected.size(); ++i)
     expected[i] = rotate(rotations[kHingeJoints[i]], rest_directions().sides[kHingeJoints[i]]);
   follow(rotations, observed_directions(body.joints, body.devices, expected), gap_s);
-  for (int joint = 0; joint < kNumJoints; ++joint) {
-    const Quaternion end = is_leaf(joint) ? leaf(joint, rotations, body.devices) : rotations[joint];
+  const auto turn_on = [&](int joint, const Quaternion& end) {
     rotations[joint] = turned_towards(before[joint], end, fastest(joint) * gap_s);
-  }
+  };
+  for (int joint = 0; joint < kNumJoints; ++joint)
+    if (!is_leaf(joint)) turn_on(joint, rotations[joint]);
   rotations = within_limits(rotations);
+  for (const int joint : kLeaves) turn_on(joint, leaf(joint, rotations, body.devices));
   // q and -q are the same rotation; what interpolates between poses wants the nearer.
   for (int joint = 0; joint < kNumJoints; ++joint)
     if (Quaternion& q = rotations[joint]; dot(q, before[joint]) < 0.0) q = {-q.x, -q.y, -q.z, -q.w};
