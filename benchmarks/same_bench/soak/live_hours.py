@@ -8,7 +8,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from same_bench.live.endless_devices import EndlessDevices, send
+from same_bench.live.endless_devices import EndlessDevices
+from same_bench.live.series import Series
+from same_bench.live.threads import send_devices
 from same_bench.soak.process_state import process_state
 from same_runtime import Observer, SamePoseTracker
 from same_runtime.live.worker import LiveOptions
@@ -59,7 +61,9 @@ def soak_live(bundle: Path, recording: Path, minutes: float, display_hz: float) 
         tracker.start(LiveOptions(display_hz))
         began_ns = time.monotonic_ns()
         sender = threading.Thread(
-            target=_send, args=(tracker, devices, duration_ns, began_ns), name="devices"
+            target=send_devices,
+            args=(tracker, devices, duration_ns, began_ns, Series(0, 3)),  # no costs are kept
+            name="devices",
         )
         sender.start()
         while sender.is_alive():
@@ -84,14 +88,3 @@ def soak_live(bundle: Path, recording: Path, minutes: float, display_hz: float) 
         "engine_failures": stats.engine_failures,
         "rows": rows,
     }
-
-
-def _send(
-    tracker: SamePoseTracker, devices: EndlessDevices, duration_ns: int, began_ns: int
-) -> None:
-    for passed_ns, event in devices.events(duration_ns):
-        due_ns = began_ns + passed_ns
-        wait_ns = due_ns - time.monotonic_ns()
-        if wait_ns > 0:
-            time.sleep(1e-9 * wait_ns)
-        send(tracker.ingest, event, due_ns)

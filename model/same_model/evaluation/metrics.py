@@ -78,17 +78,19 @@ def procrustes_aligned(
     return np.asarray(scale[:, None, None] * (p @ rotation) + mean_truth)
 
 
-def _jitter(joints: NDArray[np.float64], timestamps_ns: NDArray[np.int64]) -> NDArray[np.float64]:
-    jitter = np.full(len(joints), np.nan)
+def jitter(joints: NDArray[np.float64], timestamps_ns: NDArray[np.int64]) -> NDArray[np.float64]:
+    """(F,) mean over the joints of the jerk of ``joints`` (F, J, 3) metres, m/s^3; NaN in a
+    sequence's first three frames and across gaps."""
+    found = np.full(len(joints), np.nan)
     if len(joints) >= 4:
         step_s = float(np.median(np.diff(timestamps_ns))) / 1e9
         jerk = np.diff(joints, n=3, axis=0) / step_s**3
-        jitter[3:] = np.linalg.norm(jerk, axis=-1).mean(axis=-1)
+        found[3:] = np.linalg.norm(jerk, axis=-1).mean(axis=-1)
         # Differences across a gap are no motion.
         broken = np.diff(timestamps_ns) > 1.5e9 * step_s
         for offset in range(3):
-            jitter[1 + offset :][broken[: len(broken) - offset]] = np.nan
-    return jitter
+            found[1 + offset :][broken[: len(broken) - offset]] = np.nan
+    return found
 
 
 def frame_errors(
@@ -131,7 +133,7 @@ def frame_errors(
         np.abs(height),
         np.maximum(-height, 0.0),
         np.abs(height - true_height),
-        _jitter(predicted, timestamps_ns),
+        jitter(predicted, timestamps_ns),
         rotation_errors_deg(predicted, truth, timestamps_ns, devices),
         skating_mm_per_s(predicted, truth, timestamps_ns, config.ground_y_m),
     )

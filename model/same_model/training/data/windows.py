@@ -7,6 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from same_model.evaluation.metrics import jitter
 from same_model.loss_config import LossConfig
 from same_model.losses import acceleration_error, same_loss
 from same_model.same_network import WindowOutput
@@ -129,7 +130,10 @@ def _jitter(newest: NDArray[np.float32], frames: Frames) -> float:
     """Mean jerk of ``newest`` (F, J, 3), each frame in its own anchor frame."""
     T = frames.T_world_anchor
     world = newest @ np.swapaxes(T[:, :3, :3], 1, 2) + T[:, None, :3, 3]
-    within = frames.sequence_of[3:] == frames.sequence_of[:-3]
-    step_s = -frames.time_offset_s[3:, -2][within]
-    jerk = np.diff(world, n=3, axis=0)[within] / step_s[:, None, None] ** 3
-    return float(np.linalg.norm(jerk, axis=-1).mean()) if len(jerk) else float("nan")
+    of_sequences = [
+        jitter(world[start:end], np.cumsum(-1e9 * frames.time_offset_s[start:end, -2]))
+        for start, end in zip(frames.starts[:-1], frames.starts[1:], strict=True)
+    ]
+    known = np.concatenate(of_sequences)
+    known = known[np.isfinite(known)]
+    return float(known.mean()) if len(known) else float("nan")

@@ -71,7 +71,7 @@ class InertialTraining(Stage[Frames]):
         for group in _groups(frames):
             x = torch.from_numpy(_padded(frames, features, group)).flatten(0, 1).to(device)
             wanted = torch.from_numpy(_padded(frames, truth, group)).flatten(0, 1).to(device)
-            counts = np.repeat(np.diff(frames.starts)[group][None], _SOLVED_VERSIONS, 0).ravel()
+            counts = np.tile(np.diff(frames.starts)[group], _SOLVED_VERSIONS)
             is_frame = torch.arange(x.shape[1]) < torch.from_numpy(counts)[:, None]
             if stage.upright is not None:
                 wanted = wanted @ stage.upright.rotation(x).transpose(-1, -2)
