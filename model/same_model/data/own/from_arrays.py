@@ -108,6 +108,16 @@ def _check(
             raise DataError(f"streams: {device}: expected times that rise")
 
 
+def is_sampled(stamps: NDArray[np.int64], times: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which of ``stamps`` (T,) have a sample within 100 ms; ``times`` (n,) of the samples rise."""
+    if len(times) == 0:
+        return np.zeros(len(stamps), bool)
+    after = np.searchsorted(times, stamps).clip(0, len(times) - 1)
+    before = (after - 1).clip(0)
+    near = np.minimum(np.abs(times[after] - stamps), np.abs(times[before] - stamps))
+    return np.asarray(near <= _MAX_GAP_NS)
+
+
 def _at_frames(
     stamps: NDArray[np.int64], streams: Mapping[str, DeviceStream]
 ) -> dict[str, NDArray[Any]]:
@@ -123,9 +133,7 @@ def _at_frames(
         if len(times) < 2:
             continue
         within = stamps.clip(times[0], times[-1])
-        after = np.searchsorted(times, within).clip(1, len(times) - 1)
-        near = np.minimum(np.abs(times[after] - stamps), np.abs(times[after - 1] - stamps))
-        valid[:, index] = near <= _MAX_GAP_NS
+        valid[:, index] = is_sampled(stamps, times)
         turned = Slerp(times - times[0], Rotation.from_quat(stream.orientation_xyzw))(
             within - times[0]
         )

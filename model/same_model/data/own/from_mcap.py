@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from same_engines.errors import DataError
 from same_model.data.array_files import load_arrays
 from same_model.data.device_stream import DeviceStream
-from same_model.data.own.from_arrays import write_own_sequence
+from same_model.data.own.from_arrays import is_sampled, write_own_sequence
 from same_model.data.sequence import SequenceReader
 from same_runtime.conventions import DEVICES, NUM_JOINTS, POSE_DEVICES
 from same_runtime.recording import FRAME_STREAM, RawLegReading, RawPose, Recording
@@ -61,8 +61,8 @@ class _RecordedPairs:
 def import_mcap(
     recording: Recording, out: Path, joints: Path | None = None, **meta: Any
 ) -> tuple[SequenceReader, int]:
-    """Write the frames of ``recording`` that have both views, a head and joints to ``out``; the
-    sequence, and how many frames were left out.
+    """Write the frames of ``recording`` that have both views, and a head and joints within 100 ms,
+    to ``out``; the sequence, and how many frames were left out.
 
     ``joints``: the annotation, see ``read_joints``; without it the recording's own truth.
     Raises ``DataError`` where nothing is left and ``RecordingError`` for a damaged recording.
@@ -85,14 +85,18 @@ def import_mcap(
     if not annotated:
         raise DataError(f"{recording.path}: has no true joints; give an annotation by --joints")
     streams = {device: _stream(device, rows) for device, rows in samples.items()}
+    offered = np.array([stamp_ns for stamp_ns, _ in frames], np.int64)
+    usable = np.array([is_whole for _, is_whole in frames], bool)
+    for times in (streams["head"].timestamp_ns, np.array([t for t, _ in annotated], np.int64)):
+        usable &= is_sampled(offered, times)
     kept, true_joints = [], []
-    for stamp_ns, is_whole in frames:
+    for stamp_ns in offered[usable].tolist():
         true = truth_at(annotated, stamp_ns)
-        if is_whole and true is not None:
+        if true is not None:
             kept.append(stamp_ns)
             true_joints.append(true)
     if not kept:
-        raise DataError(f"{recording.path}: no frame has both views and annotated joints")
+        raise DataError(f"{recording.path}: no frame has both views, a head and annotated joints")
     stamps = np.array(kept, np.int64)
     sequence = write_own_sequence(
         out,

@@ -89,6 +89,27 @@ def test_a_recording_becomes_a_sequence(small_rig: CameraRig, tmp_path: Path, ca
     assert np.array_equal(open_sequence(tmp_path / "again").joints_world, made.joints_world)
 
 
+@pytest.mark.parametrize("lost", ["head", "truth"])
+def test_frames_in_a_gap_of_the_head_or_the_annotation_are_left_out(
+    lost: str, small_rig: CameraRig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recording = Recording(write_made_up(tmp_path / "made-up.mcap", small_rig, 2.0))
+    whole, left_out = import_mcap(recording, tmp_path / "whole")
+    begins, ends = (int(whole.timestamps_ns[0]) + ms * 1_000_000 for ms in (500, 1500))
+    samples = recording.samples
+
+    def with_a_gap(*wanted):
+        for sample in samples(*wanted):
+            if sample.stream != lost or not begins < sample.timestamp_ns < ends:
+                yield sample
+
+    monkeypatch.setattr(recording, "samples", with_a_gap)
+    gappy, more_left_out = import_mcap(recording, tmp_path / "gappy")
+    missing = sorted({*whole.timestamps_ns.tolist()} - {*gappy.timestamps_ns.tolist()})
+    assert more_left_out - left_out == len(missing) > 10
+    assert begins < missing[0] < begins + 2e8 and ends - 2e8 < missing[-1] < ends
+
+
 def test_an_annotation_of_another_shape_is_refused(small_rig: CameraRig, tmp_path: Path) -> None:
     path = write_made_up(tmp_path / "made-up.mcap", small_rig, 0.5)
     np.savez(tmp_path / "j.npz", timestamp_ns=np.arange(3), joints_world=np.zeros((3, 24, 3)))
