@@ -31,6 +31,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "same_model.baselines",
         "same_model.same_network",
         "same_model.losses",
+        "same_model.jitter",
         "same_model.checkpoint",
         "same_model.training",
         "same_model.evaluation",

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from same_engines.errors import InvalidInputError
 from same_model.evaluation.rotation_errors import rotation_errors_deg
 from same_model.evaluation.skating import skating_mm_per_s
+from same_model.jitter import jitter
 from same_runtime.conventions import (
     JOINT_NAMES,
     LOWER_BODY_JOINTS,
@@ -76,21 +77,6 @@ def procrustes_aligned(
     variance = (p**2).sum(axis=(1, 2))
     scale = (singular * sign).sum(axis=1) / np.where(variance > 0, variance, 1.0)
     return np.asarray(scale[:, None, None] * (p @ rotation) + mean_truth)
-
-
-def jitter(joints: NDArray[np.float64], timestamps_ns: NDArray[np.int64]) -> NDArray[np.float64]:
-    """(F,) mean over the joints of the jerk of ``joints`` (F, J, 3) metres, m/s^3; NaN in a
-    sequence's first three frames and across gaps."""
-    found = np.full(len(joints), np.nan)
-    if len(joints) >= 4:
-        step_s = float(np.median(np.diff(timestamps_ns))) / 1e9
-        jerk = np.diff(joints, n=3, axis=0) / step_s**3
-        found[3:] = np.linalg.norm(jerk, axis=-1).mean(axis=-1)
-        # Differences across a gap are no motion.
-        broken = np.diff(timestamps_ns) > 1.5e9 * step_s
-        for offset in range(3):
-            found[1 + offset :][broken[: len(broken) - offset]] = np.nan
-    return found
 
 
 def frame_errors(

@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from same_model.evaluation.metrics import jitter
+from same_model.jitter import jitter
 from same_model.loss_config import LossConfig
 from same_model.losses import acceleration_error, same_loss
 from same_model.same_network import WindowOutput
