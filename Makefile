@@ -13,7 +13,7 @@ demo: $(VENV)/.runtime-installed
 
 test: lint
 	@if command -v nvcc >/dev/null; then $(MAKE) --no-print-directory tensorrt-headers || true; fi
-	$(RUN)/python -m pytest -m "not slow"
+	OMP_NUM_THREADS=1 $(RUN)/python -m pytest -m "not slow" -n auto --maxprocesses 4 --dist loadfile
 
 test-all: lint
 	$(RUN)/python -m pytest

@@ -1,7 +1,6 @@
 #include "same/ingestion.hpp"
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <memory>
 #include <optional>
@@ -9,15 +8,10 @@
 #include <tuple>
 
 #include "bindings.hpp"
+#include "same/steady_clock.hpp"
 
 namespace same::bindings {
 namespace {
-
-int64_t steady_ns() {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(
-             std::chrono::steady_clock::now().time_since_epoch())
-      .count();
-}
 
 // Reads what drivers pass, float64 arrays and tuples of floats, without building an array.
 template <size_t N>
