@@ -5,11 +5,12 @@ metres; frames and axes are those of same_runtime.conventions. Wrong shapes, dty
 values raise ValueError and change nothing.
 """
 from __future__ import annotations
+import collections.abc
 import enum
 import numpy
 import numpy.typing
 import typing
-__all__: list[str] = ['DEVICES', 'DeviceStates', 'FEATURE_DIM', 'FrameAssembler', 'ImagePreprocessor', 'ImageRing', 'Ingestion', 'JOINT_NAMES', 'JOINT_PARENTS', 'LegRing', 'LookupKind', 'MAX_ACCELERATION', 'MAX_NORM_ERROR', 'MAX_POSITION_M', 'MAX_SPEED_MPS', 'MAX_STEP_M', 'MAX_TIMESTAMP_NS', 'MAX_VELOCITY_GAP_NS', 'MIN_INTERVAL_NS', 'MIN_SPACING_NS', 'NUM_POSE_DEVICES', 'PoseRing', 'PushStatus', 'REST_OFFSETS_M', 'SkeletonSolver', 'SolvedSkeleton', 'Synchroniser', 'cell_statistics', 'floor_anchor', 'spatial_aware_deform_attn', 'stands_upright', 'steady_ns']
+__all__: list[str] = ['DEVICES', 'DeviceStates', 'Estimate', 'FEATURE_DIM', 'FrameAssembler', 'ImagePreprocessor', 'ImageRing', 'Ingestion', 'JOINT_NAMES', 'JOINT_PARENTS', 'LegRing', 'LookupKind', 'MAX_ACCELERATION', 'MAX_NORM_ERROR', 'MAX_POSITION_M', 'MAX_SPEED_MPS', 'MAX_STEP_M', 'MAX_TIMESTAMP_NS', 'MAX_VELOCITY_GAP_NS', 'MIN_INTERVAL_NS', 'MIN_SPACING_NS', 'NUM_POSE_DEVICES', 'Pose', 'PoseRing', 'PoseSmoother', 'PoseStatus', 'PushStatus', 'REST_OFFSETS_M', 'Reach', 'Reason', 'Skeleton', 'SkeletonSolver', 'Synchroniser', 'VELOCITY_FRAMES', 'cell_statistics', 'continued', 'floor_anchor', 'judged', 'pose_at', 'spatial_aware_deform_attn', 'stands_upright', 'steady_ns']
 class LookupKind(enum.IntEnum):
     """
     How a device's state at a time was obtained, ordered by trust.
@@ -440,10 +441,49 @@ class ImagePreprocessor:
         Sizes in pixels; mean and std on the scale where white is 1. Raises ValueError for
         an output larger than the input, an input wider than 8192 or a std <= 0.
         """
-class SolvedSkeleton:
+class PoseStatus(enum.IntEnum):
     """
-    One solved pose; every property is a new read-only array.
+    What same_runtime.PoseStatus says, in its order.
     """
+    INVALID = 0
+    LIMITED = 1
+    VALID = 2
+class Reason(enum.IntEnum):
+    """
+    What same_runtime.Reason says, in its order.
+    """
+    HEAD_LOST = 0
+    RELOCALISED = 1
+    OVERLOADED = 2
+    WARMING_UP = 3
+    NO_IMAGES = 4
+    CAMERA_LOST = 5
+    CONTROLLER_LOST = 6
+    LEG_TRACKER_LOST = 7
+    STALE = 8
+    OTHER_CLOCK = 9
+    VIEW_SKEW = 10
+    CAMERAS_COVERED = 11
+    CAMERAS_SATURATED = 12
+    NOT_WORN = 13
+    IMPLAUSIBLE_HEAD = 14
+    IMPLAUSIBLE_CONTROLLER = 15
+    IMPLAUSIBLE_LEG = 16
+    MOUNT_CHANGED = 17
+    IMPLAUSIBLE_POSE = 18
+class Skeleton:
+    """
+    One solved body; its arrays are read-only views, float64.
+    """
+    def __init__(self, joints: typing.Annotated[numpy.typing.ArrayLike, numpy.float64], rotations_world: typing.Annotated[numpy.typing.ArrayLike, numpy.float64], rotations_local: typing.Annotated[numpy.typing.ArrayLike, numpy.float64], velocities: typing.Annotated[numpy.typing.ArrayLike, numpy.float64], turn_rates: typing.Annotated[numpy.typing.ArrayLike, numpy.float64], foot_contacts: typing.Annotated[numpy.typing.ArrayLike, numpy.float64], offsets: typing.Annotated[numpy.typing.ArrayLike, numpy.float64], changed_count: typing.SupportsInt | typing.SupportsIndex) -> None:
+        """
+        As the properties say. Raises ValueError for other shapes.
+        """
+    @property
+    def changed_count(self) -> int:
+        """
+        How often offsets changed.
+        """
     @property
     def foot_contacts(self) -> numpy.typing.NDArray[numpy.float64]:
         """
@@ -453,6 +493,11 @@ class SolvedSkeleton:
     def joints(self) -> numpy.typing.NDArray[numpy.float64]:
         """
         (22, 3) m, world.
+        """
+    @property
+    def offsets(self) -> numpy.typing.NDArray[numpy.float64]:
+        """
+        (22, 3) m, from each joint's parent in the T-pose.
         """
     @property
     def rotations_local(self) -> numpy.typing.NDArray[numpy.float64]:
@@ -474,6 +519,65 @@ class SolvedSkeleton:
         """
         (22, 3) m/s, world.
         """
+class Pose:
+    """
+    What same_runtime.Pose says; its arrays are read-only, float64 but for
+    joint_confidence.
+    """
+    def __init__(self, timestamp_ns: typing.SupportsInt | typing.SupportsIndex, status: PoseStatus, reasons: collections.abc.Sequence[Reason], joints_world: typing.Annotated[numpy.typing.ArrayLike, numpy.float64], joints_cam_left: typing.Annotated[numpy.typing.ArrayLike, numpy.float64], joint_confidence: typing.Annotated[numpy.typing.ArrayLike, numpy.float32], T_world_cam_left: typing.Annotated[numpy.typing.ArrayLike, numpy.float64], device_orientations_world: typing.Annotated[numpy.typing.ArrayLike, numpy.float64], latency_ns: typing.SupportsInt | typing.SupportsIndex, skeleton: Skeleton | None) -> None:
+        """
+        As the properties say. Raises ValueError for other shapes.
+        """
+    @property
+    def T_world_cam_left(self) -> numpy.typing.NDArray[numpy.float64]:
+        """
+        (4, 4) left camera to world, m; zeros before a head was known.
+        """
+    @property
+    def device_orientations_world(self) -> numpy.typing.NDArray[numpy.float64]:
+        """
+        (5, 4) xyzw, each device to world; zeros where it is missing.
+        """
+    @property
+    def joint_confidence(self) -> numpy.typing.NDArray[numpy.float32]:
+        """
+        (22,) float32, 0..1.
+        """
+    @property
+    def joints_cam_left(self) -> numpy.typing.NDArray[numpy.float64]:
+        """
+        (22, 3) m, left camera.
+        """
+    @property
+    def joints_world(self) -> numpy.typing.NDArray[numpy.float64]:
+        """
+        (22, 3) m, world.
+        """
+    @property
+    def latency_ns(self) -> int:
+        """
+        What it took, nanoseconds.
+        """
+    @property
+    def reasons(self) -> tuple[Reason, ...]:
+        """
+        Why it is not VALID.
+        """
+    @property
+    def skeleton(self) -> Skeleton | None:
+        """
+        The solved body; None without.
+        """
+    @property
+    def status(self) -> PoseStatus:
+        """
+        How far the pose can be trusted.
+        """
+    @property
+    def timestamp_ns(self) -> int:
+        """
+        Time of the pose, nanoseconds.
+        """
 class SkeletonSolver:
     """
     What same_runtime.skeleton.SkeletonSolver computes with. For one thread at a time.
@@ -488,16 +592,11 @@ class SkeletonSolver:
         """
         Forget what is carried from pose to pose; the user's offsets stay.
         """
-    def solve(self, timestamp_ns: typing.SupportsInt | typing.SupportsIndex, joints: typing.Annotated[numpy.typing.ArrayLike, numpy.float64], devices: typing.Annotated[numpy.typing.ArrayLike, numpy.float64], good: bool, restart: bool, keep: bool = True) -> SolvedSkeleton:
+    def solve(self, timestamp_ns: typing.SupportsInt | typing.SupportsIndex, joints: typing.Annotated[numpy.typing.ArrayLike, numpy.float64], devices: typing.Annotated[numpy.typing.ArrayLike, numpy.float64], good: bool, restart: bool, keep: bool = True) -> Skeleton:
         """
         joints (22, 3) m, world; devices (5, 4) xyzw, zeros where missing. good: counts in the
         measurement of the user; restart: what is carried does not hold. Without keep the pose
         is solved from what is carried and leaves no trace.
-        """
-    @property
-    def changed_count(self) -> int:
-        """
-        How often offsets changed.
         """
     @property
     def ground_y(self) -> float:
@@ -508,11 +607,6 @@ class SkeletonSolver:
     def ground_y(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> None:
         ...
     @property
-    def offsets(self) -> numpy.typing.NDArray[numpy.float64]:
-        """
-        (22, 3) m, from each joint's parent in the T-pose.
-        """
-    @property
     def plant_feet(self) -> bool:
         """
         Whether feet that stand are held where they are, and all above the floor.
@@ -520,11 +614,52 @@ class SkeletonSolver:
     @plant_feet.setter
     def plant_feet(self, arg0: bool) -> None:
         ...
+class Reach:
+    """
+    How far poses are carried on, nanoseconds; see TrackerOptions.
+    """
+    def __init__(self, max_extrapolation_ns: typing.SupportsInt | typing.SupportsIndex, max_prediction_ns: typing.SupportsInt | typing.SupportsIndex, stale_after_ns: typing.SupportsInt | typing.SupportsIndex) -> None:
+        ...
+class Estimate:
+    """
+    One network estimate and what its continuation needs.
+    """
+    def __init__(self, pose: Pose, states: DeviceStates, recent_s: typing.Annotated[numpy.typing.ArrayLike, numpy.float64], recent_world: typing.Annotated[numpy.typing.ArrayLike, numpy.float64]) -> None:
+        """
+        states: the devices at the pose's time; recent_s (n,) seconds from it, at most 0, and
+        recent_world (n, 22, 3) m: the joints of the last rows of the network's window,
+        oldest first; the last VELOCITY_FRAMES count.
+        """
+    @property
+    def velocities(self) -> numpy.typing.NDArray[numpy.float64]:
+        """
+        (22, 3) m/s, world: a straight line through the recent joints, bounded.
+        """
+class PoseSmoother:
+    """
+    What same_runtime.estimation.finishing.PoseSmoother computes with. For one thread at a
+    time.
+    """
+    def __init__(self, min_cutoff_hz: typing.SupportsFloat | typing.SupportsIndex, cutoff_per_speed: typing.SupportsFloat | typing.SupportsIndex) -> None:
+        ...
+    def reset(self) -> None:
+        """
+        Forget what is carried from pose to pose.
+        """
+    def smooth(self, pose: Pose, keep: bool) -> numpy.typing.NDArray[numpy.float64]:
+        """
+        The joints (22, 3) m, world; without keep they leave no trace.
+        """
 def cell_statistics(image: typing.Annotated[numpy.typing.ArrayLike, numpy.float32], rows: typing.SupportsInt | typing.SupportsIndex, columns: typing.SupportsInt | typing.SupportsIndex, bright: typing.SupportsFloat | typing.SupportsIndex) -> tuple[float, float, float]:
     """
     (mean, standard deviation, share at or above `bright`) of the means over about rows x
     columns cells of equal whole size. image: (height, width) float32. Raises ValueError for
     an empty image or no cells.
+    """
+def continued(estimate: Estimate, states: DeviceStates, horizon_s: typing.SupportsFloat | typing.SupportsIndex, max_extrapolation_s: typing.SupportsFloat | typing.SupportsIndex) -> numpy.typing.NDArray[numpy.float64]:
+    """
+    Joints (22, 3) m, world, horizon_s after the estimate, states being the devices then: at
+    their velocity for at most max_extrapolation_s, then tied to head and controllers.
     """
 def floor_anchor(position: typing.Annotated[numpy.typing.ArrayLike, numpy.float64], orientation_xyzw: typing.Annotated[numpy.typing.ArrayLike, numpy.float64], ground_y: typing.SupportsFloat | typing.SupportsIndex = 0.0) -> numpy.typing.NDArray[numpy.float64]:
     """
@@ -532,6 +667,16 @@ def floor_anchor(position: typing.Annotated[numpy.typing.ArrayLike, numpy.float6
     turned about y by the head's yaw, so that it looks along -z. Yaw is that of the forward
     axis; from 15 to 5 degrees of the vertical the up axis takes over gradually.
     position (3,) m, orientation_xyzw (4,) head to world. Raises ValueError for bad values.
+    """
+def judged(pose: Pose, timestamp_ns: typing.SupportsInt | typing.SupportsIndex, head_ns: typing.SupportsInt | typing.SupportsIndex | None, reach: Reach) -> Pose:
+    """
+    The pose with status and reasons as it is given out for a time before or after its own.
+    head_ns: when the head was last seen; None: not known at that time.
+    """
+def pose_at(timestamp_ns: int, estimate: Estimate, synchroniser: Synchroniser, T_head_cam_left: typing.Annotated[numpy.typing.ArrayLike, numpy.float64], reach: Reach) -> Pose:
+    """
+    The pose at a time, carried on from the estimate and tied to the newest samples of the
+    head and controllers; its status says when either is too old.
     """
 def spatial_aware_deform_attn(features: typing.Annotated[numpy.typing.ArrayLike, numpy.float32], rays: typing.Annotated[numpy.typing.ArrayLike, numpy.float32], origins: typing.Annotated[numpy.typing.ArrayLike, numpy.float32], locations: typing.Annotated[numpy.typing.ArrayLike, numpy.float32], weights: typing.Annotated[numpy.typing.ArrayLike, numpy.float32], depth: typing.Annotated[numpy.typing.ArrayLike, numpy.float32], w1: typing.Annotated[numpy.typing.ArrayLike, numpy.float32], b1: typing.Annotated[numpy.typing.ArrayLike, numpy.float32], delta: typing.SupportsFloat | typing.SupportsIndex, pe_sum: bool = False) -> tuple[numpy.typing.NDArray[numpy.float32], numpy.typing.NDArray[numpy.float32]]:
     """
@@ -569,3 +714,4 @@ MIN_INTERVAL_NS: int = 500000
 MIN_SPACING_NS: int = 100000
 NUM_POSE_DEVICES: int = 3
 REST_OFFSETS_M: numpy.ndarray
+VELOCITY_FRAMES: int = 4

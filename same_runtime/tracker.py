@@ -14,12 +14,12 @@ from same_engines import Bundle, Engine, open_engine
 from same_engines.bundle.config import BundleConfig
 from same_engines.errors import InvalidInputError, SameError
 from same_engines.field_checks import checked_flag, given_or_default
-from same_runtime._core import DeviceStates, Ingestion, Synchroniser, steady_ns
+from same_runtime._core import DeviceStates, Ingestion, Reach, Synchroniser, steady_ns
 from same_runtime.calibration.recent_states import recent_states
 from same_runtime.camera import CameraRig
 from same_runtime.conventions import DEVICES
 from same_runtime.estimation.pipeline import ONE_SECOND_NS, Pipeline
-from same_runtime.estimation.prediction import Reach, judged, pose_at
+from same_runtime.estimation.prediction import judged, pose_at
 from same_runtime.estimation.signatures import check_bundle
 from same_runtime.ingestion.clock_sync import set_clock
 from same_runtime.ingestion.frame_inbox import FrameInbox
@@ -395,5 +395,4 @@ class SamePoseTracker:
         pose = self._pipeline.newest_pose
         if pose is None:
             return Pose(reasons=(Reason.WARMING_UP,))
-        status, reasons = judged(pose, now_ns, self._synchroniser.newest_ns(0), self._reach)
-        return replace(pose, status=status, reasons=reasons)
+        return judged(pose, now_ns, self._synchroniser.newest_ns(0), self._reach)

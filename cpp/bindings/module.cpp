@@ -136,5 +136,8 @@ PYBIND11_MODULE(_core, module) {
   same::bindings::bind_assembly(module);
   same::bindings::bind_ingestion(module);
   same::bindings::bind_kernels(module);
+  same::bindings::bind_pose(module);
   same::bindings::bind_skeleton(module);
+  same::bindings::bind_prediction(module);
+  same::bindings::bind_finishing(module);
 }

@@ -10,10 +10,16 @@ from numpy.typing import NDArray
 from same_engines import Engine
 from same_engines.bundle.config import BundleConfig
 from same_engines.errors import InvalidInputError
-from same_runtime._core import DeviceStates, FrameAssembler, ImagePreprocessor, LookupKind
+from same_runtime._core import (
+    VELOCITY_FRAMES,
+    DeviceStates,
+    FrameAssembler,
+    ImagePreprocessor,
+    LookupKind,
+)
 from same_runtime.camera import CameraRig
 from same_runtime.estimation.plausibility import Plausibility
-from same_runtime.estimation.prediction import VELOCITY_FRAMES, Estimate
+from same_runtime.estimation.prediction import Estimate
 from same_runtime.observer import Observer
 from same_runtime.pose import Pose, Reason, gravest_first, status_of
 

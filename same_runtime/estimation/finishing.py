@@ -3,22 +3,17 @@
 import threading
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from same_runtime import _core
 from same_runtime.calibration.calibration import Calibration
-from same_runtime.conventions import JOINT_NAMES
-from same_runtime.estimation.prediction import FOLLOWS_HAND, FOLLOWS_HEAD
+from same_runtime.core_pose import to_core
 from same_runtime.options import TrackerOptions
-from same_runtime.pose import Pose, Reason
-from same_runtime.skeleton.one_euro import OneEuro, OneEuroState
+from same_runtime.pose import Pose
+from same_runtime.skeleton.one_euro import OneEuro
 from same_runtime.skeleton.rotations import SkeletonSolver
-
-_LONGEST_GAP_NS: Final = 500_000_000
-_HEAD: Final = JOINT_NAMES.index("head")
-_WRISTS: Final = (JOINT_NAMES.index("left_wrist"), JOINT_NAMES.index("right_wrist"))
 
 
 class PoseSmoother:
@@ -27,34 +22,15 @@ class PoseSmoother:
     what is measured well is not delayed."""
 
     def __init__(self, settings: OneEuro) -> None:
-        self._settings = settings
-        self._newest: tuple[int, OneEuroState] | None = None
+        self._core = _core.PoseSmoother(settings.min_cutoff_hz, settings.cutoff_per_speed)
 
     def reset(self) -> None:
         """Forget what is carried from pose to pose."""
-        self._newest = None
+        self._core.reset()
 
     def smooth(self, pose: Pose, keep: bool) -> NDArray[np.float64]:
         """The joints (22, 3), metres, world. ``keep``: else they leave no trace."""
-        joints = pose.joints_world
-        gap_ns = pose.timestamp_ns - self._newest[0] if self._newest else -1
-        if not keep and -_LONGEST_GAP_NS <= gap_ns <= 0:
-            gap_ns = 1
-        restart = Reason.RELOCALISED in pose.reasons or not 0 <= gap_ns <= _LONGEST_GAP_NS
-        if self._newest is None or restart:
-            state = OneEuroState.start(joints)
-        elif gap_ns == 0:
-            state = self._newest[1]
-        else:
-            state = self._newest[1].after(joints, 1e-9 * gap_ns, self._settings)
-        if keep:
-            self._newest = pose.timestamp_ns, state
-        smooth = state.values + FOLLOWS_HEAD * (joints[_HEAD] - state.values[_HEAD])
-        controllers = pose.device_orientations_world[1:3]
-        for wrist, follows, controller in zip(_WRISTS, FOLLOWS_HAND, controllers, strict=True):
-            if controller.any():
-                smooth = smooth + follows * (joints[wrist] - smooth[wrist])
-        return np.asarray(smooth)
+        return self._core.smooth(to_core(pose), keep)
 
 
 class PoseFinisher:

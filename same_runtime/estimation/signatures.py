@@ -12,6 +12,7 @@ from same_engines import Bundle
 from same_engines.bundle.manifest import STAGES, TensorSpec
 from same_engines.bundle.signature import check_signature
 from same_engines.errors import BundleError
+from same_runtime._core import VELOCITY_FRAMES
 from same_runtime.conventions import (
     FEATURE_DIM,
     FEATURE_STRIDE,
@@ -20,7 +21,6 @@ from same_runtime.conventions import (
     NUM_JOINTS,
     NUM_VIEWS,
 )
-from same_runtime.estimation.prediction import VELOCITY_FRAMES
 
 _HALF_TENSORS: Final = ("features",)
 """What may lie between two stages in half precision."""

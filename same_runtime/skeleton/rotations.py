@@ -7,6 +7,7 @@ from same_engines.errors import InvalidInputError
 from same_engines.field_checks import checked_flag, checked_number
 from same_runtime import _core
 from same_runtime.conventions import NUM_JOINTS
+from same_runtime.core_pose import skeleton_from_core
 from same_runtime.pose import Pose, PoseStatus, Reason
 from same_runtime.skeleton.skeleton import Skeleton
 
@@ -37,8 +38,6 @@ class SkeletonSolver:
         if bone_lengths_m is not None:
             self.set_bone_lengths(bone_lengths_m)
         self._newest: tuple[Pose, Skeleton] | None = None
-        self._offsets_m = self._core.offsets
-        self._changed_count = 0
 
     def set_bone_lengths(self, bone_lengths_m: NDArray[np.float64]) -> None:
         """Give the lengths from now on; see the class."""
@@ -85,19 +84,7 @@ class SkeletonSolver:
             Reason.RELOCALISED in pose.reasons,
             keep,
         )
-        if self._changed_count != self._core.changed_count:
-            self._changed_count, self._offsets_m = self._core.changed_count, self._core.offsets
-        skeleton = Skeleton(
-            pose.timestamp_ns,
-            solved.joints,
-            solved.rotations_world,
-            solved.rotations_local,
-            solved.velocities,
-            solved.turn_rates,
-            solved.foot_contacts,
-            self._offsets_m,
-            self._changed_count,
-        )
+        skeleton = skeleton_from_core(pose.timestamp_ns, solved)
         if keep:
             self._newest = pose, skeleton
         return skeleton

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from same_engines.errors import InvalidInputError, RecordingError
 from same_runtime import PoseStatus, SamePoseTracker, StereoFrame
-from same_runtime._core import Ingestion, Synchroniser
+from same_runtime._core import VELOCITY_FRAMES, Ingestion, Synchroniser
 from same_runtime.conventions import NUM_JOINTS
-from same_runtime.estimation.prediction import VELOCITY_FRAMES, Estimate, continued
+from same_runtime.estimation.prediction import Estimate, continued
 from same_runtime.ingestion.frame_inbox import FrameInbox
 from same_runtime.ingestion.inputs import Ingest
 from same_runtime.pose import Pose

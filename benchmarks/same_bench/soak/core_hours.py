@@ -10,6 +10,7 @@ from same_bench.soak.process_state import process_state
 from same_engines.errors import EngineError
 from same_runtime._core import FrameAssembler, Ingestion, SkeletonSolver, Synchroniser
 from same_runtime.conventions import FEATURE_DIM, JOINT_PARENTS
+from same_runtime.skeleton.rest_pose import REST_OFFSETS_M
 
 SECOND_NS: Final = 1_000_000_000
 _HEAD, _LEFT, _RIGHT, _LEG_LEFT, _LEG_RIGHT, _CAMERAS = range(6)
@@ -38,7 +39,7 @@ class CoreHours:
         self._offsets_s = np.zeros(_WINDOW, np.float32)
         self._valid = np.zeros(_WINDOW, np.float32)
         self._solver = SkeletonSolver()
-        self._body = _standing(self._solver.offsets)
+        self._body = _standing(REST_OFFSETS_M)
         self._place = np.zeros(3)
         self._random = np.random.default_rng(0)
         self.samples = self.refused = self.frames = 0

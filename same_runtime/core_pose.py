@@ -1,0 +1,73 @@
+"""Poses on their way to the core and back."""
+
+from typing import Final
+
+from same_runtime import _core
+from same_runtime.pose import Pose, PoseStatus, Reason
+from same_runtime.skeleton.skeleton import Skeleton
+
+_STATUSES: Final = tuple(PoseStatus)
+_REASONS: Final = tuple(Reason)
+_CORE_STATUSES: Final = {status: _core.PoseStatus[status.name] for status in PoseStatus}
+_CORE_REASONS: Final = {reason: _core.Reason[reason.name] for reason in Reason}
+
+
+def from_core(pose: _core.Pose) -> Pose:
+    """The core's ``pose`` as applications get it."""
+    skeleton = pose.skeleton
+    return Pose(
+        timestamp_ns=pose.timestamp_ns,
+        status=_STATUSES[pose.status],
+        reasons=tuple(_REASONS[reason] for reason in pose.reasons),
+        joints_world=pose.joints_world,
+        joints_cam_left=pose.joints_cam_left,
+        joint_confidence=pose.joint_confidence,
+        T_world_cam_left=pose.T_world_cam_left,
+        device_orientations_world=pose.device_orientations_world,
+        latency_ns=pose.latency_ns,
+        skeleton=None if skeleton is None else skeleton_from_core(pose.timestamp_ns, skeleton),
+    )
+
+
+def skeleton_from_core(timestamp_ns: int, skeleton: _core.Skeleton) -> Skeleton:
+    """The core's ``skeleton``, of the pose at ``timestamp_ns``."""
+    return Skeleton(
+        timestamp_ns,
+        skeleton.joints,
+        skeleton.rotations_world,
+        skeleton.rotations_local,
+        skeleton.velocities,
+        skeleton.turn_rates,
+        skeleton.foot_contacts,
+        skeleton.offsets,
+        skeleton.changed_count,
+    )
+
+
+def to_core(pose: Pose) -> _core.Pose:
+    """``pose`` for the core."""
+    return _core.Pose(
+        pose.timestamp_ns,
+        _CORE_STATUSES[pose.status],
+        [_CORE_REASONS[reason] for reason in pose.reasons],
+        pose.joints_world,
+        pose.joints_cam_left,
+        pose.joint_confidence,
+        pose.T_world_cam_left,
+        pose.device_orientations_world,
+        pose.latency_ns,
+        None if pose.skeleton is None else _skeleton_to_core(pose.skeleton),
+    )
+
+
+def _skeleton_to_core(skeleton: Skeleton) -> _core.Skeleton:
+    return _core.Skeleton(
+        skeleton.joints_world,
+        skeleton.rotations_world,
+        skeleton.rotations_local,
+        skeleton.velocities_world,
+        skeleton.angular_velocities_world,
+        skeleton.foot_contacts,
+        skeleton.offsets_m,
+        skeleton.changed_count,
+    )
