@@ -10,7 +10,7 @@ import enum
 import numpy
 import numpy.typing
 import typing
-__all__: list[str] = ['DEVICES', 'DeviceStates', 'Estimate', 'FEATURE_DIM', 'FrameAssembler', 'ImagePreprocessor', 'ImageRing', 'Ingestion', 'JOINT_NAMES', 'JOINT_PARENTS', 'LegRing', 'LookupKind', 'MAX_ACCELERATION', 'MAX_NORM_ERROR', 'MAX_POSITION_M', 'MAX_SPEED_MPS', 'MAX_STEP_M', 'MAX_TIMESTAMP_NS', 'MAX_VELOCITY_GAP_NS', 'MIN_INTERVAL_NS', 'MIN_SPACING_NS', 'NUM_POSE_DEVICES', 'Pose', 'PoseRing', 'PoseSmoother', 'PoseStatus', 'PushStatus', 'REST_OFFSETS_M', 'Reach', 'Reason', 'Skeleton', 'SkeletonSolver', 'Synchroniser', 'VELOCITY_FRAMES', 'cell_statistics', 'continued', 'floor_anchor', 'judged', 'pose_at', 'spatial_aware_deform_attn', 'stands_upright', 'steady_ns']
+__all__: list[str] = ['DEVICES', 'DeviceStates', 'Estimate', 'FEATURE_DIM', 'FrameAssembler', 'ImagePreprocessor', 'ImageRing', 'Ingestion', 'JOINT_NAMES', 'JOINT_PARENTS', 'LegRing', 'LookupKind', 'MAX_ACCELERATION', 'MAX_NORM_ERROR', 'MAX_POSITION_M', 'MAX_SPEED_MPS', 'MAX_STEP_M', 'MAX_TIMESTAMP_NS', 'MAX_VELOCITY_GAP_NS', 'MIN_INTERVAL_NS', 'MIN_SPACING_NS', 'NUM_POSE_DEVICES', 'Plausibility', 'Pose', 'PoseRing', 'PoseSmoother', 'PoseStatus', 'PushStatus', 'REST_OFFSETS_M', 'Reach', 'Reason', 'Skeleton', 'SkeletonSolver', 'Synchroniser', 'VELOCITY_FRAMES', 'bone_lengths', 'cell_statistics', 'continued', 'floor_anchor', 'judged', 'pose_at', 'spatial_aware_deform_attn', 'stands_upright', 'steady_ns', 'with_bone_lengths']
 class LookupKind(enum.IntEnum):
     """
     How a device's state at a time was obtained, ordered by trust.
@@ -635,6 +635,32 @@ class Estimate:
         """
         (22, 3) m/s, world: a straight line through the recent joints, bounded.
         """
+class Plausibility:
+    """
+    What same_runtime.estimation.plausibility.Plausibility computes with. For one thread at a
+    time.
+    """
+    def __init__(self, image_mean: typing.SupportsFloat | typing.SupportsIndex, image_std: typing.SupportsFloat | typing.SupportsIndex, on_hint: collections.abc.Callable[[str], None]) -> None:
+        """
+        image_mean, image_std: of the network's images, in shares of white; on_hint: called
+        with the likely mistake behind each kind of implausible input, once for each.
+        """
+    def of_devices(self, states: DeviceStates, ground_y: typing.SupportsFloat | typing.SupportsIndex) -> tuple[Reason, ...]:
+        """
+        Why the devices at one frame, a tracked head among them, cannot be worn ones.
+        """
+    def of_estimate(self, pose: Pose, ground_y: typing.SupportsFloat | typing.SupportsIndex) -> tuple[Reason, ...]:
+        """
+        Why a pose, made of the devices judged last and of images, is nobody or no body.
+        """
+    def of_view(self, image: typing.Annotated[numpy.typing.ArrayLike, numpy.float32]) -> Reason | None:
+        """
+        Why a network image (height, width) shows nothing; None when it does.
+        """
+    def reset(self) -> None:
+        """
+        Forget what has lasted; the hints stay given.
+        """
 class PoseSmoother:
     """
     What same_runtime.estimation.finishing.PoseSmoother computes with. For one thread at a
@@ -650,6 +676,10 @@ class PoseSmoother:
         """
         The joints (22, 3) m, world; without keep they leave no trace.
         """
+def bone_lengths(joints: typing.Annotated[numpy.typing.ArrayLike, numpy.float64]) -> numpy.typing.NDArray[numpy.float64]:
+    """
+    (22,) m from each joint's parent, of joints (22, 3); 0 for the pelvis.
+    """
 def cell_statistics(image: typing.Annotated[numpy.typing.ArrayLike, numpy.float32], rows: typing.SupportsInt | typing.SupportsIndex, columns: typing.SupportsInt | typing.SupportsIndex, bright: typing.SupportsFloat | typing.SupportsIndex) -> tuple[float, float, float]:
     """
     (mean, standard deviation, share at or above `bright`) of the means over about rows x
@@ -698,6 +728,11 @@ def stands_upright(joints: typing.Annotated[numpy.typing.ArrayLike, numpy.float6
 def steady_ns() -> int:
     """
     Now on the clock that stands in for an arrival time that is not given, ns.
+    """
+def with_bone_lengths(joints: typing.Annotated[numpy.typing.ArrayLike, numpy.float64], lengths: typing.Annotated[numpy.typing.ArrayLike, numpy.float64]) -> numpy.typing.NDArray[numpy.float64]:
+    """
+    Joints (22, 3) m with every bone's direction kept and its length that of lengths (22,);
+    the head stays.
     """
 DEVICES: tuple = ('head', 'ctrl_left', 'ctrl_right', 'leg_left', 'leg_right')
 FEATURE_DIM: int = 16

@@ -1,5 +1,6 @@
 """Poses on their way to the core and back."""
 
+from collections.abc import Iterable
 from typing import Final
 
 from same_runtime import _core
@@ -18,7 +19,7 @@ def from_core(pose: _core.Pose) -> Pose:
     return Pose(
         timestamp_ns=pose.timestamp_ns,
         status=_STATUSES[pose.status],
-        reasons=tuple(_REASONS[reason] for reason in pose.reasons),
+        reasons=reasons_from_core(pose.reasons),
         joints_world=pose.joints_world,
         joints_cam_left=pose.joints_cam_left,
         joint_confidence=pose.joint_confidence,
@@ -27,6 +28,11 @@ def from_core(pose: _core.Pose) -> Pose:
         latency_ns=pose.latency_ns,
         skeleton=None if skeleton is None else skeleton_from_core(pose.timestamp_ns, skeleton),
     )
+
+
+def reasons_from_core(reasons: Iterable[_core.Reason]) -> tuple[Reason, ...]:
+    """The core's ``reasons``, in their order."""
+    return tuple(_REASONS[reason] for reason in reasons)
 
 
 def skeleton_from_core(timestamp_ns: int, skeleton: _core.Skeleton) -> Skeleton:

@@ -1,11 +1,12 @@
-// Bodies and devices as NumPy arrays, both ways.
+// Bodies and devices as NumPy arrays, both ways; reasons as a tuple.
 #pragma once
 
 #include <algorithm>
 #include <array>
 
 #include "bindings.hpp"
-#include "same/skeleton_directions.hpp"
+#include "same/bone_lengths.hpp"
+#include "same/pose.hpp"
 
 namespace same::bindings {
 
@@ -43,6 +44,21 @@ inline Joints to_joints(const DoubleArray& array, const char* name) {
   return to_rows<Vec3>(array, name);
 }
 
+inline BoneLengths to_lengths(const DoubleArray& array, const char* name) {
+  check_shape(array, name, {kNumJoints});
+  BoneLengths lengths;
+  std::copy_n(array.data(), kNumJoints, lengths.begin());
+  return lengths;
+}
+
+inline py::array_t<double> to_numpy(const BoneLengths& lengths) {
+  return py::array_t<double>(kNumJoints, lengths.data());
+}
+
+inline py::array_t<double> to_numpy(const Joints& joints) {
+  return py::array_t<double>({kNumJoints, 3}, joints[0].data());
+}
+
 inline DeviceOrientations to_orientations(const DoubleArray& array, const char* name) {
   check_shape(array, name, {kNumDevices, 4});
   DeviceOrientations devices;
@@ -64,5 +80,7 @@ inline py::array_t<double> to_numpy(const DeviceOrientations& devices) {
   }
   return read_only(all);
 }
+
+py::typing::Tuple<Reason, py::ellipsis> to_tuple(const Reasons& reasons);
 
 }  // namespace same::bindings

@@ -142,13 +142,7 @@ void bind_pose_result(py::module_& module) {
       .def_readonly("timestamp_ns", &Pose::timestamp_ns, "Time of the pose, nanoseconds.")
       .def_readonly("status", &Pose::status, "How far the pose can be trusted.")
       .def_property_readonly(
-          "reasons",
-          [](const Pose& pose) {
-            py::tuple reasons(pose.reasons.size());
-            for (size_t i = 0; i < pose.reasons.size(); ++i)
-              reasons[i] = py::cast(pose.reasons.begin()[i]);
-            return py::typing::Tuple<Reason, py::ellipsis>(std::move(reasons));
-          },
+          "reasons", [](const Pose& pose) { return to_tuple(pose.reasons); },
           "Why it is not VALID.")
       .def_property_readonly(
           "joints_world",
@@ -178,6 +172,12 @@ void bind_pose_result(py::module_& module) {
 }
 
 }  // namespace
+
+py::typing::Tuple<Reason, py::ellipsis> to_tuple(const Reasons& reasons) {
+  py::tuple all(reasons.size());
+  for (size_t i = 0; i < reasons.size(); ++i) all[i] = py::cast(reasons.begin()[i]);
+  return all;
+}
 
 void bind_pose(py::module_& module) {
   bind_enums(module);

@@ -1,5 +1,6 @@
 #include "bindings.hpp"
 #include "body_arrays.hpp"
+#include "same/bone_lengths.hpp"
 #include "same/pose.hpp"
 #include "same/skeleton_solver.hpp"
 
@@ -32,12 +33,22 @@ void bind_skeleton(py::module_& module) {
       .def(
           "give_lengths",
           [](SkeletonSolver& self, const DoubleArray& lengths) {
-            check_shape(lengths, "lengths", {kNumJoints});
-            std::array<double, kNumJoints> metres;
-            std::copy_n(lengths.data(), kNumJoints, metres.begin());
-            self.user().give_lengths(metres);
+            self.user().give_lengths(to_lengths(lengths, "lengths"));
           },
           py::arg("lengths"), "Fix the bones' lengths, (22,) m from each joint's parent.");
+  module.def(
+      "bone_lengths",
+      [](const DoubleArray& joints) { return to_numpy(bone_lengths(to_joints(joints, "joints"))); },
+      py::arg("joints"), "(22,) m from each joint's parent, of joints (22, 3); 0 for the pelvis.");
+  module.def(
+      "with_bone_lengths",
+      [](const DoubleArray& joints, const DoubleArray& lengths) {
+        return to_numpy(
+            with_bone_lengths(to_joints(joints, "joints"), to_lengths(lengths, "lengths")));
+      },
+      py::arg("joints"), py::arg("lengths"),
+      "Joints (22, 3) m with every bone's direction kept and its length that of lengths (22,);\n"
+      "the head stays.");
   module.def(
       "stands_upright",
       [](const DoubleArray& joints) { return stands_upright(to_joints(joints, "joints")); },

@@ -1,13 +1,15 @@
 #include "same/cell_statistics.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
-#include <vector>
 
 #include "same/multiversion.hpp"
 
 namespace same {
 namespace {
+
+constexpr int kBlock = 1024;
 
 SAME_MULTIVERSION
 void add_row(const float* pixels, int width, float* sums) {
@@ -22,20 +24,29 @@ CellStatistics cell_statistics(const float* image, int height, int width, int ro
   rows = height / cell_height;
   columns = width / cell_width;
   const double pixels = static_cast<double>(cell_height) * cell_width;
-  std::vector<float> sums(static_cast<size_t>(width));
+  const int used_width = columns * cell_width;
+  std::array<float, kBlock> sums;  // of a row of cells, so many pixel columns at a time
   double total = 0.0, squares = 0.0;
   int brights = 0;
   for (int row = 0; row < rows; ++row) {
-    std::fill(sums.begin(), sums.end(), 0.0f);
-    for (int y = row * cell_height; y < (row + 1) * cell_height; ++y)
-      add_row(image + static_cast<size_t>(y) * static_cast<size_t>(width), width, sums.data());
-    for (int column = 0; column < columns; ++column) {
-      double sum = 0.0;
-      for (int x = column * cell_width; x < (column + 1) * cell_width; ++x) sum += sums[x];
-      const double mean = sum / pixels;
-      total += mean;
-      squares += mean * mean;
-      brights += mean >= bright;
+    double sum = 0.0;
+    int summed = 0;  // pixel columns of the cell
+    for (int left = 0; left < used_width; left += kBlock) {
+      const int block = std::min(kBlock, used_width - left);
+      std::fill_n(sums.begin(), block, 0.0f);
+      for (int y = row * cell_height; y < (row + 1) * cell_height; ++y)
+        add_row(image + static_cast<size_t>(y) * static_cast<size_t>(width) + left, block,
+                sums.data());
+      for (int x = 0; x < block; ++x) {
+        sum += sums[x];
+        if (++summed < cell_width) continue;
+        const double mean = sum / pixels;
+        total += mean;
+        squares += mean * mean;
+        brights += mean >= bright;
+        sum = 0.0;
+        summed = 0;
+      }
     }
   }
   const double cells = static_cast<double>(rows) * columns, mean = total / cells;

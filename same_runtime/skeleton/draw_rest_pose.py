@@ -10,7 +10,6 @@ from typing import Final
 import numpy as np
 
 from same_runtime.conventions import JOINT_NAMES, JOINT_PARENTS
-from same_runtime.skeleton.bone_lengths import joints_of_bones
 from same_runtime.skeleton.rest_pose import REST_OFFSETS_M
 
 _WIDTH, _HEIGHT, _PIXELS_PER_METRE = 860, 780, 390.0
@@ -23,7 +22,9 @@ _VIEW: Final = np.array([(0.94, 0.0, -0.34), (-0.09, 0.96, -0.25)])
 
 def rest_pose_svg() -> str:
     """The picture as SVG text: seen from behind, the body looks into the page."""
-    joints = joints_of_bones(np.zeros(3), REST_OFFSETS_M)
+    joints = REST_OFFSETS_M.copy()
+    for joint, parent in enumerate(JOINT_PARENTS[1:], start=1):
+        joints[joint] += joints[parent]
     middle = 0.5 * (joints.min(axis=0) + joints.max(axis=0))
 
     def place(point: np.ndarray) -> tuple[float, float]:

@@ -12,6 +12,7 @@ from scipy.spatial.transform import Rotation
 
 from same_bench.measuring.made_up_stream import made_up_stream
 from same_runtime import Pose, PoseStatus, Reason, SamePoseTracker
+from same_runtime._core import DeviceStates, Synchroniser
 from same_runtime.demo import demo_bundle, demo_recording
 from same_runtime.estimation.plausibility import Plausibility
 from same_runtime.recording import Recording
@@ -28,31 +29,23 @@ GRAVITY = 9.80665
 
 @dataclass
 class Devices:
-    """Five devices at one instant, as ``DeviceStates`` has them; only the head is tracked unless
-    others are given."""
+    """Five devices at one instant; only the head is tracked unless others are given.
+
+    ``poses``: position and orientation; ``legs``: orientation and acceleration.
+    """
 
     timestamp_ns: int
     poses: dict[int, tuple[np.ndarray, np.ndarray]]
     legs: dict[int, tuple[np.ndarray, np.ndarray]]
 
-    def has(self, device: int) -> bool:
-        return device in self.poses or device in self.legs
-
-    def position(self, device: int) -> np.ndarray:
-        return self.poses[device][0] if device in self.poses else np.zeros(3)
-
-    def orientation_xyzw(self, device: int) -> np.ndarray:
-        found = self.poses.get(device, self.legs.get(device))
-        if found is None:
-            return np.array(UPRIGHT)
-        return found[1] if device in self.poses else found[0]
-
-    def upwards(self, device: int) -> float:
-        x, _, z, _ = self.orientation_xyzw(device)
-        return float(1.0 - 2.0 * (x * x + z * z))
-
-    def acceleration(self, device: int) -> np.ndarray:
-        return self.legs[device][1]
+    def states(self) -> DeviceStates:
+        """As the tracker finds them."""
+        synchroniser = Synchroniser(2)
+        for device, pose in self.poses.items():
+            synchroniser.push_pose(device, self.timestamp_ns, *pose)
+        for device, reading in self.legs.items():
+            synchroniser.push_leg(device, self.timestamp_ns, *reading)
+        return synchroniser.lookup(self.timestamp_ns)
 
 
 def head_only(
@@ -71,8 +64,8 @@ def judged(
     """All reasons found in a stream over a floor at 0, and the hints."""
     judge = Plausibility(0.5, 0.25)
     reasons: set[Reason] = set()
-    for states in stream:
-        reasons.update(judge.of_devices(states, 0.0))  # type: ignore[arg-type]
+    for devices in stream:
+        reasons.update(judge.of_devices(devices.states(), 0.0))
         reasons.update(judge.of_estimate(Pose(joint_confidence=confidence), 0.0))
     return reasons, judge.hints
 
@@ -124,17 +117,17 @@ def test_a_head_where_none_can_be_is_named(
 
 def test_the_floor_is_where_the_options_say() -> None:
     judge = Plausibility(0.5, 0.25)
-    for states in head_only((0.0, -1.4, 0.0), UPRIGHT, 3.0):
-        assert judge.of_devices(states, -3.0) == ()  # type: ignore[arg-type]
+    for devices in head_only((0.0, -1.4, 0.0), UPRIGHT, 3.0):
+        assert judge.of_devices(devices.states(), -3.0) == ()
 
 
 def test_what_lasts_begins_anew_after_a_gap() -> None:
     judge = Plausibility(0.5, 0.25)
-    for states in head_only((0.0, 1.6, 0.0), (1.0, 0.0, 0.0, 0.0), 3.0):
-        last = judge.of_devices(states, 0.0)  # type: ignore[arg-type]
+    for devices in head_only((0.0, 1.6, 0.0), (1.0, 0.0, 0.0, 0.0), 3.0):
+        last = judge.of_devices(devices.states(), 0.0)
     assert last == (Reason.IMPLAUSIBLE_HEAD,)
-    states = replace(states, timestamp_ns=states.timestamp_ns + 2_000_000_000)
-    assert judge.of_devices(states, 0.0) == ()  # type: ignore[arg-type]
+    devices = replace(devices, timestamp_ns=devices.timestamp_ns + 2_000_000_000)
+    assert judge.of_devices(devices.states(), 0.0) == ()
 
 
 @pytest.mark.parametrize("name", ["head", "ctrl_left", "ctrl_right"])
@@ -287,9 +280,9 @@ def test_a_body_that_nobody_has_is_named(joint: int, place: tuple[float, ...]) -
 
     def found(joints: np.ndarray, start_s: float) -> list[tuple[Reason, ...]]:
         reasons = []
-        for states in head_only((0.0, 1.6, 0.0), UPRIGHT, 1.0):
-            at_ns = states.timestamp_ns + round(1e9 * start_s)
-            judge.of_devices(replace(states, timestamp_ns=at_ns), 0.0)  # type: ignore[arg-type]
+        for devices in head_only((0.0, 1.6, 0.0), UPRIGHT, 1.0):
+            at_ns = devices.timestamp_ns + round(1e9 * start_s)
+            judge.of_devices(replace(devices, timestamp_ns=at_ns).states(), 0.0)
             reasons.append(judge.of_estimate(Pose(joints_world=joints), 0.0))
         return reasons
 
@@ -314,7 +307,7 @@ def test_an_implausible_body_is_limited(tiny_bundle: Path) -> None:
 def test_each_kind_of_hint_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     judge = Plausibility(0.5, 0.25)
     for _ in range(2):
-        for states in head_only((0.0, 1600.0, 0.0), UPRIGHT, 0.2):
-            judge.of_devices(states, 0.0)  # type: ignore[arg-type]
+        for devices in head_only((0.0, 1600.0, 0.0), UPRIGHT, 0.2):
+            judge.of_devices(devices.states(), 0.0)
     assert [record.message for record in caplog.records] == list(judge.hints)
     assert len(judge.hints) == 1
