@@ -10,7 +10,7 @@ import enum
 import numpy
 import numpy.typing
 import typing
-__all__: list[str] = ['DEVICES', 'DeviceStates', 'Estimate', 'FEATURE_DIM', 'FrameAssembler', 'ImagePreprocessor', 'ImageRing', 'Ingestion', 'JOINT_NAMES', 'JOINT_PARENTS', 'LegRing', 'LookupKind', 'MAX_ACCELERATION', 'MAX_NORM_ERROR', 'MAX_POSITION_M', 'MAX_SPEED_MPS', 'MAX_STEP_M', 'MAX_TIMESTAMP_NS', 'MAX_VELOCITY_GAP_NS', 'MIN_INTERVAL_NS', 'MIN_SPACING_NS', 'NUM_POSE_DEVICES', 'Plausibility', 'Pose', 'PoseRing', 'PoseSmoother', 'PoseStatus', 'PushStatus', 'REST_OFFSETS_M', 'Reach', 'Reason', 'Skeleton', 'SkeletonSolver', 'Synchroniser', 'VELOCITY_FRAMES', 'bone_lengths', 'cell_statistics', 'continued', 'floor_anchor', 'judged', 'pose_at', 'spatial_aware_deform_attn', 'stands_upright', 'steady_ns', 'with_bone_lengths']
+__all__: list[str] = ['CameraRig', 'DEVICES', 'DeviceStates', 'Estimate', 'FEATURE_DIM', 'FisheyeCamera', 'FrameAssembler', 'ImagePreprocessor', 'ImageRing', 'Ingestion', 'JOINT_NAMES', 'JOINT_PARENTS', 'LegRing', 'LookupKind', 'MAX_ACCELERATION', 'MAX_NORM_ERROR', 'MAX_POSITION_M', 'MAX_SPEED_MPS', 'MAX_STEP_M', 'MAX_TIMESTAMP_NS', 'MAX_VELOCITY_GAP_NS', 'MIN_INTERVAL_NS', 'MIN_SPACING_NS', 'NUM_POSE_DEVICES', 'Plausibility', 'Pose', 'PoseRing', 'PoseSmoother', 'PoseStatus', 'PushStatus', 'REST_OFFSETS_M', 'Reach', 'Reason', 'Skeleton', 'SkeletonSolver', 'Synchroniser', 'VELOCITY_FRAMES', 'bone_lengths', 'cell_statistics', 'continued', 'floor_anchor', 'judged', 'pose_at', 'spatial_aware_deform_attn', 'stands_upright', 'steady_ns', 'with_bone_lengths']
 class LookupKind(enum.IntEnum):
     """
     How a device's state at a time was obtained, ordered by trust.
@@ -339,6 +339,39 @@ class FrameAssembler:
     def window(self) -> int:
         """
         Frames in the window.
+        """
+class FisheyeCamera:
+    """
+    See same_runtime.camera.FisheyeCamera.
+    """
+    def __init__(self, width: typing.SupportsInt | typing.SupportsIndex, height: typing.SupportsInt | typing.SupportsIndex, fx: typing.SupportsFloat | typing.SupportsIndex, fy: typing.SupportsFloat | typing.SupportsIndex, cx: typing.SupportsFloat | typing.SupportsIndex, cy: typing.SupportsFloat | typing.SupportsIndex, k: typing.Annotated[collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], "FixedSize(4)"], T_head_cam: typing.Annotated[numpy.typing.ArrayLike, numpy.float64], max_incidence: typing.SupportsFloat | typing.SupportsIndex) -> None:
+        """
+        Raises ValueError, which names what is off.
+        """
+    def project(self, points_cam: typing.Annotated[numpy.typing.ArrayLike, numpy.float64]) -> tuple[numpy.typing.NDArray[numpy.float64], numpy.typing.NDArray[numpy.bool]]:
+        """
+        Points (..., 3) m to pixels (..., 2) and whether each is seen.
+        """
+    def unproject(self, pixels: typing.Annotated[numpy.typing.ArrayLike, numpy.float64]) -> tuple[numpy.typing.NDArray[numpy.float64], numpy.typing.NDArray[numpy.bool]]:
+        """
+        Pixels (..., 2) to unit rays (..., 3) and whether each is imaged.
+        """
+class CameraRig:
+    """
+    See same_runtime.camera.CameraRig.
+    """
+    def __init__(self, left: FisheyeCamera, right: FisheyeCamera) -> None:
+        """
+        Raises ValueError for two image sizes.
+        """
+    def ray_map(self, width: typing.SupportsInt | typing.SupportsIndex, height: typing.SupportsInt | typing.SupportsIndex, z_depth: bool) -> tuple:
+        """
+        rays (2, 3, height, width), origins (2, 3) m, axes (2, 3), left-camera frame, float32.
+        """
+    @property
+    def T_cam_left_cam_right(self) -> numpy.typing.NDArray[numpy.float64]:
+        """
+        (4, 4): right-camera points into the left-camera frame.
         """
 class Ingestion:
     """

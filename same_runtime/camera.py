@@ -1,4 +1,4 @@
-"""Fisheye cameras of the headset: Kannala-Brandt lens model, rig and ray maps (NumPy, float64)."""
+"""Fisheye cameras of the headset: Kannala-Brandt lens model, rig and ray maps (float64)."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -9,11 +9,9 @@ from numpy.typing import NDArray
 
 from same_engines.errors import InvalidInputError
 from same_engines.json_values import number_array, real_number, shown, whole_number
+from same_runtime import _core
 from same_runtime.conventions import VIEWS
 
-_NEWTON_STEPS = 20
-_LENS_CHECKS = 1024
-_BISECTIONS = 40
 _LARGEST_SIDE = 4096
 _LARGEST = 1e6
 
@@ -58,46 +56,17 @@ class FisheyeCamera:
             object.__setattr__(self, name, real_number(name, getattr(self, name), _LARGEST))
         k = number_array("k (k1..k4)", self.k, (4,))
         object.__setattr__(self, "k", tuple(k.tolist()))
-        if min(self.fx, self.fy) <= 0:
-            raise InvalidInputError(
-                f"camera: expected positive fx and fy, got {self.fx} and {self.fy}"
-            )
-        if not 0 < self.max_incidence <= np.pi:
-            raise InvalidInputError(
-                f"max_incidence: expected radians in (0, pi], got {self.max_incidence}"
-            )
-        turn = self._turning_point()
-        if turn is not None:
-            raise InvalidInputError(
-                f"k: the lens polynomial must increase up to max_incidence, "
-                f"{self.max_incidence:.4f} rad, but turns at {turn:.4f} rad "
-                f"({np.rad2deg(turn):.1f} degrees); give a max_incidence below that if the lens "
-                "images no more, or calibrate with points nearer to the image's edge"
-            )
-        object.__setattr__(self, "T_head_cam", _rigid_transform("T_head_cam", self.T_head_cam))
+        T_head_cam = number_array("T_head_cam", self.T_head_cam, (4, 4))
+        T_head_cam.setflags(write=False)
+        object.__setattr__(self, "T_head_cam", T_head_cam)
+        self.native()
 
-    def _turning_point(self) -> float | None:
-        """The incidence, radians, at which the radius stops increasing; None if that is beyond
-        ``max_incidence``."""
-        theta = np.linspace(0.0, self.max_incidence, _LENS_CHECKS)
-        falling = np.flatnonzero(self._slope(theta) <= 0)
-        if not len(falling):
-            return None
-        low, high = theta[falling[0] - 1], theta[falling[0]]
-        for _ in range(_BISECTIONS):
-            middle = 0.5 * (low + high)
-            low, high = (low, middle) if self._slope(middle) <= 0 else (middle, high)
-        return float(high)
-
-    def _radius(self, theta: NDArray[np.float64]) -> NDArray[np.float64]:
-        k1, k2, k3, k4 = self.k
-        t2 = theta * theta
-        return theta * (1 + t2 * (k1 + t2 * (k2 + t2 * (k3 + t2 * k4))))
-
-    def _slope(self, theta: NDArray[np.float64]) -> NDArray[np.float64]:
-        k1, k2, k3, k4 = self.k
-        t2 = theta * theta
-        return 1 + t2 * (3 * k1 + t2 * (5 * k2 + t2 * (7 * k3 + t2 * 9 * k4)))
+    def native(self) -> _core.FisheyeCamera:
+        """The core's camera, which does the arithmetic."""
+        try:
+            return _core.FisheyeCamera(**vars(self))
+        except ValueError as error:
+            raise InvalidInputError(str(error)) from None
 
     def project(
         self, points_cam: NDArray[np.float64]
@@ -107,22 +76,7 @@ class FisheyeCamera:
         ``points_cam``: (..., 3) metres. Returns pixels (..., 2) and a mask (...) that is true
         where the incidence is within ``max_incidence`` and the pixel inside the image.
         """
-        points = np.asarray(points_cam, dtype=np.float64)
-        x, y, z = points[..., 0], points[..., 1], points[..., 2]
-        rho = np.hypot(x, y)
-        theta = np.arctan2(rho, z)
-        scale = self._radius(theta) / np.where(rho > 0, rho, 1.0)
-        u = self.fx * scale * x + self.cx
-        v = self.fy * scale * y + self.cy
-        valid = (
-            (theta <= self.max_incidence)
-            & (np.abs(points).max(axis=-1) > 0)
-            & (u >= -0.5)
-            & (u <= self.width - 0.5)
-            & (v >= -0.5)
-            & (v <= self.height - 0.5)
-        )
-        return np.stack([u, v], axis=-1), valid
+        return self.native().project(_rows("points_cam", points_cam, 3))
 
     def unproject(
         self, pixels: NDArray[np.float64]
@@ -132,40 +86,17 @@ class FisheyeCamera:
         Returns rays (..., 3) and a mask (...) that is false beyond ``max_incidence``, where
         the ray is that of the lens's edge.
         """
-        pixels = np.asarray(pixels, dtype=np.float64)
-        mx = (pixels[..., 0] - self.cx) / self.fx
-        my = (pixels[..., 1] - self.cy) / self.fy
-        radius = np.hypot(mx, my)
-        edge = self._radius(np.asarray(self.max_incidence))
-        target = np.minimum(radius, edge)
-        # Newton held inside a bracket: the polynomial increases on it, so this always converges.
-        low, high = np.zeros_like(target), np.full_like(target, self.max_incidence)
-        theta = np.minimum(target, self.max_incidence)
-        for _ in range(_NEWTON_STEPS):
-            error = self._radius(theta) - target
-            high = np.where(error > 0, theta, high)
-            low = np.where(error <= 0, theta, low)
-            step = theta - error / self._slope(theta)
-            theta = np.where((step >= low) & (step <= high), step, 0.5 * (low + high))
-        direction = np.where(radius > 0, radius, 1.0)
-        sin = np.sin(theta)
-        rays = np.stack([sin * mx / direction, sin * my / direction, np.cos(theta)], axis=-1)
-        return rays, radius <= edge
+        return self.native().unproject(_rows("pixels", pixels, 2))
 
 
-def _rigid_transform(name: str, value: object) -> NDArray[np.float64]:
-    T = number_array(name, value, (4, 4))
-    if np.abs(T).max() > _LARGEST:
-        raise InvalidInputError(f"{name}: expected values within +-{_LARGEST:g}")
-    rotation = T[:3, :3]
-    if (
-        np.abs(rotation @ rotation.T - np.eye(3)).max() > 1e-5
-        or np.linalg.det(rotation) < 0
-        or np.abs(T[3] - (0, 0, 0, 1)).max() > 1e-9
-    ):
-        raise InvalidInputError(f"{name}: expected a rigid transform (rotation, translation)")
-    T.setflags(write=False)
-    return T
+def _rows(name: str, value: object, size: int) -> NDArray[np.float64]:
+    try:
+        rows = np.asarray(value, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise InvalidInputError(f"{name}: expected numbers, got {shown(value)}") from None
+    if rows.ndim == 0 or rows.shape[-1] != size:
+        raise InvalidInputError(f"{name}: expected shape (..., {size}), got {rows.shape}")
+    return rows
 
 
 @dataclass(frozen=True)
@@ -184,11 +115,14 @@ class CameraRig:
                 raise InvalidInputError(
                     f"rig.{view}: expected a FisheyeCamera, got {type(camera).__name__}"
                 )
-        if (self.left.width, self.left.height) != (self.right.width, self.right.height):
-            raise InvalidInputError(
-                "rig: both cameras must have one image size, got "
-                f"{self.left.width}x{self.left.height} and {self.right.width}x{self.right.height}"
-            )
+        self.native()
+
+    def native(self) -> _core.CameraRig:
+        """The core's rig, which does the arithmetic."""
+        try:
+            return _core.CameraRig(self.left.native(), self.right.native())
+        except ValueError as error:
+            raise InvalidInputError(str(error)) from None
 
     @property
     def cameras(self) -> tuple[FisheyeCamera, FisheyeCamera]:
@@ -217,7 +151,7 @@ class CameraRig:
     @property
     def T_cam_left_cam_right(self) -> NDArray[np.float64]:
         """(4, 4): right-camera points into the left-camera frame."""
-        return np.linalg.inv(self.left.T_head_cam) @ self.right.T_head_cam
+        return self.native().T_cam_left_cam_right
 
     def ray_map(
         self, width: int, height: int, depth_mode: str = "range"
@@ -232,21 +166,6 @@ class CameraRig:
         """
         if depth_mode not in ("range", "z"):
             raise InvalidInputError(f"depth_mode: expected 'range' or 'z', got {depth_mode!r}")
-        rays = np.zeros((2, 3, height, width), np.float32)
-        origins = np.zeros((2, 3), np.float32)
-        axes = np.zeros((2, 3), np.float32)
-        for view, (camera, T) in enumerate(
-            zip(self.cameras, (np.eye(4), self.T_cam_left_cam_right), strict=True)
-        ):
-            u = (np.arange(width) + 0.5) * camera.width / width - 0.5
-            v = (np.arange(height) + 0.5) * camera.height / height - 0.5
-            directions, valid = camera.unproject(np.stack(np.meshgrid(u, v), axis=-1))
-            if depth_mode == "z":
-                z = directions[..., 2]
-                valid = valid & (z > np.cos(np.deg2rad(85.0)))
-                directions = directions / np.where(valid, z, 1.0)[..., None]
-            directions = np.where(valid[..., None], directions, 0.0) @ T[:3, :3].T
-            rays[view] = directions.transpose(2, 0, 1)
-            origins[view] = T[:3, 3]
-            axes[view] = T[:3, 2]
-        return rays, origins, axes
+        width = whole_number("width", width, 1, _LARGEST_SIDE)
+        height = whole_number("height", height, 1, _LARGEST_SIDE)
+        return self.native().ray_map(width, height, depth_mode == "z")

@@ -134,6 +134,7 @@ PYBIND11_MODULE(_core, module) {
   same::bindings::export_constants(module);
   same::bindings::bind_rings(module);
   same::bindings::bind_assembly(module);
+  same::bindings::bind_camera(module);
   same::bindings::bind_ingestion(module);
   same::bindings::bind_kernels(module);
   same::bindings::bind_pose(module);

@@ -1,5 +1,8 @@
 """The Kannala-Brandt camera: round trips, the wide edge, ray maps, bad calibrations."""
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -149,3 +152,29 @@ def test_bad_rig_dictionaries_are_named(small_rig: CameraRig) -> None:
     content["left"]["colour"] = "red"
     with pytest.raises(InvalidInputError, match="colour"):
         CameraRig.from_dict(content)
+
+
+def test_a_coarsely_rounded_rotation_is_inverted_not_transposed(small_rig: CameraRig) -> None:
+    left = replace(small_rig.left, T_head_cam=np.round(small_rig.left.T_head_cam, 5))
+    rig = CameraRig(left, small_rig.right)
+    expected = np.linalg.inv(left.T_head_cam) @ rig.right.T_head_cam
+    np.testing.assert_allclose(rig.T_cam_left_cam_right, expected, atol=1e-14)
+
+
+@pytest.mark.parametrize("size", [(0, 24), (32, 4097), (32, 1.5)])
+def test_other_sizes_of_a_ray_map_are_named(small_rig: CameraRig, size: tuple[int, int]) -> None:
+    with pytest.raises(InvalidInputError, match="width|height"):
+        small_rig.ray_map(*size)
+
+
+@pytest.mark.parametrize("rows", [np.zeros((4, 4)), 1.0, "text", [["a", "b"]]])
+def test_other_shapes_of_points_and_pixels_are_named(rows: Any) -> None:
+    with pytest.raises(InvalidInputError, match="points_cam"):
+        WIDE.project(rows)
+    with pytest.raises(InvalidInputError, match="pixels"):
+        WIDE.unproject(rows)
+
+
+def test_a_rig_has_one_image_size(small_rig: CameraRig) -> None:
+    with pytest.raises(InvalidInputError, match="one image size, got 128x96 and 64x96"):
+        CameraRig(small_rig.left, replace(small_rig.right, width=64))

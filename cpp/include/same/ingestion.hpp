@@ -9,6 +9,7 @@
 #include "same/clock_mapping.hpp"
 #include "same/stream_gate.hpp"
 #include "same/synchroniser.hpp"
+#include "same/views.hpp"
 
 namespace same {
 
@@ -17,7 +18,6 @@ constexpr int kCameraStream = kNumDevices;
 constexpr int kNumStreams = kNumDevices + 1;
 // Each stream has a gate, the cameras one a view: their images may come apart. A whole stereo frame
 // passes the left one.
-constexpr int kNumViews = 2;
 constexpr int kNumGates = kNumDevices + kNumViews;
 
 // Streams on one clock are never this far apart while they both go on.
