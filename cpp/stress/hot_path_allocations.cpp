@@ -11,6 +11,7 @@
 #include "same/image_preprocessor.hpp"
 #include "same/image_ring.hpp"
 #include "same/ingestion.hpp"
+#include "same/stereo_pairing.hpp"
 
 namespace {
 
@@ -40,6 +41,7 @@ int main() {
   ingestion.set_clock(same::kNumPoseDevices, same::ClockMapping::estimated(1'000'000));
   same::FrameAssembler assembler(same::RigidTransform{}, 0.0, 32, true);
   same::ImageRing images(4, kHeight, kWidth);
+  same::StereoPairing pairing(kHeight, kWidth, 0);
   const same::ImagePreprocessor resize(kHeight, kWidth, kHeight / 2, kWidth / 2, 0.5, 0.25);
   const std::vector<uint8_t> pixels(kHeight * kWidth, 100);
   std::vector<float> small(kHeight * kWidth / 4);
@@ -60,7 +62,10 @@ int main() {
     if (i % 50 == 0) ingestion.push_pose(0, now_ns - 5, now_ns, {});  // refused
     int64_t stamp_ns = now_ns;
     ingestion.admit(same::kNumDevices, stamp_ns, now_ns);
-    images.push(stamp_ns, {pixels.data(), kWidth}, {pixels.data(), kWidth});
+    const same::GrayImage image{pixels.data(), kWidth};
+    pairing.add(same::kLeftView, now_ns, stamp_ns, image);
+    if (i % 3 > 0) pairing.add(same::kRightView, now_ns, stamp_ns, image);  // else it goes alone
+    images.push(stamp_ns, image, image);
     const auto slot = images.acquire_newest();
     SAME_CHECK(slot);
     resize(images.image(*slot, 0), kWidth, small.data());
@@ -71,5 +76,6 @@ int main() {
   }
   SAME_CHECK(allocations == before);
   SAME_CHECK(frames >= kFrames - 2);
+  SAME_CHECK(pairing.unpaired() >= kFrames / 3 - 1);
   std::puts("hot_path_allocations: passed");
 }
