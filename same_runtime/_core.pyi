@@ -10,7 +10,7 @@ import enum
 import numpy
 import numpy.typing
 import typing
-__all__: list[str] = ['CameraRig', 'DEVICES', 'DeviceStates', 'Estimate', 'FEATURE_DIM', 'FisheyeCamera', 'FrameAssembler', 'ImagePreprocessor', 'ImageRing', 'Ingestion', 'JOINT_NAMES', 'JOINT_PARENTS', 'LegRing', 'LookupKind', 'MAX_ACCELERATION', 'MAX_NORM_ERROR', 'MAX_POSITION_M', 'MAX_SPEED_MPS', 'MAX_STEP_M', 'MAX_TIMESTAMP_NS', 'MAX_VELOCITY_GAP_NS', 'MIN_INTERVAL_NS', 'MIN_SPACING_NS', 'NUM_POSE_DEVICES', 'Plausibility', 'Pose', 'PoseRing', 'PoseSmoother', 'PoseStatus', 'PushStatus', 'REST_OFFSETS_M', 'Reach', 'Reason', 'Skeleton', 'SkeletonSolver', 'Synchroniser', 'VELOCITY_FRAMES', 'bone_lengths', 'cell_statistics', 'continued', 'floor_anchor', 'judged', 'pose_at', 'spatial_aware_deform_attn', 'stands_upright', 'steady_ns', 'with_bone_lengths']
+__all__: list[str] = ['CameraRig', 'DEVICES', 'DeviceStates', 'Estimate', 'FEATURE_DIM', 'FisheyeCamera', 'FrameAssembler', 'ImagePreprocessor', 'ImageRing', 'Ingestion', 'JOINT_NAMES', 'JOINT_PARENTS', 'LegRing', 'LookupKind', 'MAX_ACCELERATION', 'MAX_NORM_ERROR', 'MAX_POSITION_M', 'MAX_SPEED_MPS', 'MAX_STEP_M', 'MAX_TIMESTAMP_NS', 'MAX_VELOCITY_GAP_NS', 'MIN_INTERVAL_NS', 'MIN_SPACING_NS', 'NUM_POSE_DEVICES', 'Plausibility', 'Pose', 'PoseRing', 'PoseSmoother', 'PoseStatus', 'PushStatus', 'REST_OFFSETS_M', 'Reach', 'Reason', 'Skeleton', 'SkeletonSolver', 'Synchroniser', 'VELOCITY_FRAMES', 'bone_lengths', 'cell_statistics', 'continued', 'floor_anchor', 'judged', 'openxr_body', 'pose_at', 'spatial_aware_deform_attn', 'stands_upright', 'steady_ns', 'with_bone_lengths']
 class LookupKind(enum.IntEnum):
     """
     How a device's state at a time was obtained, ordered by trust.
@@ -735,6 +735,12 @@ def judged(pose: Pose, timestamp_ns: typing.SupportsInt | typing.SupportsIndex, 
     """
     The pose with status and reasons as it is given out for a time before or after its own.
     head_ns: when the head was last seen; None: not known at that time.
+    """
+def openxr_body(pose: Pose, skeleton: Skeleton) -> tuple[numpy.typing.NDArray[numpy.float64], numpy.typing.NDArray[numpy.float64], numpy.typing.NDArray[numpy.uint64], bool, numpy.typing.NDArray[numpy.float64], numpy.typing.NDArray[numpy.float64]]:
+    """
+    XR_BD_body_tracking's 24 joints: positions (24, 3) m and orientations (24, 4) xyzw, world,
+    XrSpaceLocationFlags (24,) uint64, whether all are tracked, velocities (24, 3) m/s, turn
+    rates (24, 3) rad/s.
     """
 def pose_at(timestamp_ns: int, estimate: Estimate, synchroniser: Synchroniser, T_head_cam_left: typing.Annotated[numpy.typing.ArrayLike, numpy.float64], reach: Reach) -> Pose:
     """

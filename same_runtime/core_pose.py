@@ -62,11 +62,12 @@ def to_core(pose: Pose) -> _core.Pose:
         pose.T_world_cam_left,
         pose.device_orientations_world,
         pose.latency_ns,
-        None if pose.skeleton is None else _skeleton_to_core(pose.skeleton),
+        None if pose.skeleton is None else skeleton_to_core(pose.skeleton),
     )
 
 
-def _skeleton_to_core(skeleton: Skeleton) -> _core.Skeleton:
+def skeleton_to_core(skeleton: Skeleton) -> _core.Skeleton:
+    """``skeleton`` for the core."""
     return _core.Skeleton(
         skeleton.joints_world,
         skeleton.rotations_world,

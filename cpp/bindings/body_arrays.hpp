@@ -23,10 +23,10 @@ py::array_t<double> rows_view(const std::array<T, kNumJoints>& rows, const py::h
                                 owner);
 }
 
-template <typename T>
-py::array_t<double> read_only_copy(const std::array<T, kNumJoints>& rows) {
+template <typename T, size_t N>
+py::array_t<double> read_only_copy(const std::array<T, N>& rows) {
   constexpr ssize_t columns = sizeof(T) / sizeof(double);
-  return read_only(py::array_t<double>({static_cast<ssize_t>(kNumJoints), columns},
+  return read_only(py::array_t<double>({static_cast<ssize_t>(N), columns},
                                        reinterpret_cast<const double*>(rows.data())));
 }
 

@@ -6,6 +6,7 @@
 
 #include "bindings.hpp"
 #include "body_arrays.hpp"
+#include "same/openxr_body.hpp"
 
 namespace same::bindings {
 namespace {
@@ -171,6 +172,22 @@ void bind_pose_result(py::module_& module) {
       .def_readonly("skeleton", &Pose::skeleton, "The solved body; None without.");
 }
 
+void bind_openxr_body(py::module_& module) {
+  module.def(
+      "openxr_body",
+      [](const Pose& pose, const Skeleton& skeleton) {
+        const OpenXrBody body = openxr_body(pose, skeleton);
+        return py::make_tuple(read_only_copy(body.positions), read_only_copy(body.orientations),
+                              py::array_t<uint64_t>(kNumOpenXrJoints, body.flags.data()),
+                              body.all_tracked, read_only_copy(body.velocities),
+                              read_only_copy(body.turn_rates));
+      },
+      py::arg("pose"), py::arg("skeleton"),
+      "XR_BD_body_tracking's 24 joints: positions (24, 3) m and orientations (24, 4) xyzw, world,\n"
+      "XrSpaceLocationFlags (24,) uint64, whether all are tracked, velocities (24, 3) m/s, turn\n"
+      "rates (24, 3) rad/s.");
+}
+
 }  // namespace
 
 py::typing::Tuple<Reason, py::ellipsis> to_tuple(const Reasons& reasons) {
@@ -183,6 +200,7 @@ void bind_pose(py::module_& module) {
   bind_enums(module);
   bind_skeleton_result(module);
   bind_pose_result(module);
+  bind_openxr_body(module);
 }
 
 }  // namespace same::bindings
