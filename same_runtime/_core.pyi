@@ -10,7 +10,7 @@ import enum
 import numpy
 import numpy.typing
 import typing
-__all__: list[str] = ['CameraRig', 'DEVICES', 'DeviceStates', 'Estimate', 'FEATURE_DIM', 'FisheyeCamera', 'FrameAssembler', 'ImagePreprocessor', 'ImageRing', 'Ingestion', 'JOINT_NAMES', 'JOINT_PARENTS', 'LegRing', 'LookupKind', 'MAX_ACCELERATION', 'MAX_NORM_ERROR', 'MAX_POSITION_M', 'MAX_SPEED_MPS', 'MAX_STEP_M', 'MAX_TIMESTAMP_NS', 'MAX_VELOCITY_GAP_NS', 'MIN_INTERVAL_NS', 'MIN_SPACING_NS', 'NUM_POSE_DEVICES', 'Plausibility', 'Pose', 'PoseRing', 'PoseSmoother', 'PoseStatus', 'PushStatus', 'REST_OFFSETS_M', 'Reach', 'Reason', 'Skeleton', 'SkeletonSolver', 'Synchroniser', 'VELOCITY_FRAMES', 'bone_lengths', 'cell_statistics', 'continued', 'floor_anchor', 'judged', 'openxr_body', 'pose_at', 'spatial_aware_deform_attn', 'stands_upright', 'steady_ns', 'with_bone_lengths']
+__all__: list[str] = ['Calibration', 'CalibrationState', 'CameraRig', 'DEVICES', 'DeviceStates', 'Estimate', 'FEATURE_DIM', 'FisheyeCamera', 'FrameAssembler', 'HIGHEST_STATURE_M', 'ImagePreprocessor', 'ImageRing', 'Ingestion', 'JOINT_NAMES', 'JOINT_PARENTS', 'LONGEST_BONE_M', 'LOWEST_STATURE_M', 'LegRing', 'LookupKind', 'MAX_ACCELERATION', 'MAX_NORM_ERROR', 'MAX_POSITION_M', 'MAX_SPEED_MPS', 'MAX_STEP_M', 'MAX_TIMESTAMP_NS', 'MAX_VELOCITY_GAP_NS', 'MIN_INTERVAL_NS', 'MIN_SPACING_NS', 'NUM_POSE_DEVICES', 'Plausibility', 'Pose', 'PoseFinisher', 'PoseRing', 'PoseSmoother', 'PoseStatus', 'PushStatus', 'REST_OFFSETS_M', 'Reach', 'Reason', 'SHORTEST_BONE_M', 'Skeleton', 'SkeletonSolver', 'Synchroniser', 'VELOCITY_FRAMES', 'bone_lengths', 'cell_statistics', 'continued', 'floor_anchor', 'judged', 'openxr_body', 'pose_at', 'spatial_aware_deform_attn', 'stands_upright', 'steady_ns', 'with_bone_lengths']
 class LookupKind(enum.IntEnum):
     """
     How a device's state at a time was obtained, ordered by trust.
@@ -512,6 +512,10 @@ class Skeleton:
         """
         As the properties say. Raises ValueError for other shapes.
         """
+    def moved(self, turn_xyzw: typing.Annotated[numpy.typing.ArrayLike, numpy.float64], translation: typing.Annotated[numpy.typing.ArrayLike, numpy.float64]) -> Skeleton:
+        """
+        The same body in another frame: turned by (4,), then moved by (3,) m.
+        """
     @property
     def changed_count(self) -> int:
         """
@@ -694,6 +698,110 @@ class Plausibility:
         """
         Forget what has lasted; the hints stay given.
         """
+class CalibrationState(enum.IntEnum):
+    """
+    What same_runtime.calibration.state.CalibrationState says, in its order.
+    """
+    DEFAULT = 0
+    COLLECTING = 1
+    DONE = 2
+    GIVEN = 3
+    FAILED = 4
+class Calibration:
+    """
+    What same_runtime.Calibration measures with. Any thread may call any method; values are
+    trusted. All lengths are metres.
+    """
+    def __init__(self, ingestion: Ingestion, ground_y: typing.SupportsFloat | typing.SupportsIndex, on_failure: collections.abc.Callable[[str], None]) -> None:
+        """
+        ingestion: where leg sensors are corrected; ground_y: the floor's height in the
+        world; on_failure: called with why a measurement failed.
+        """
+    def floor_from_controller(self, states: DeviceStates) -> float:
+        """
+        Take the lower controller's height as the floor's and return it. Raises ValueError
+        when no controller is tracked and for a height that is no floor's under the head.
+        """
+    def give_bone_lengths(self, lengths: typing.Annotated[numpy.typing.ArrayLike, numpy.float64]) -> None:
+        """
+        Give the bones' lengths (22,) instead of measuring them.
+        """
+    def give_floor(self, ground_y: typing.SupportsFloat | typing.SupportsIndex) -> None:
+        """
+        Give the floor's height in the world.
+        """
+    def give_leg_straps(self, head_height_m: typing.SupportsFloat | typing.SupportsIndex, left: typing.Annotated[numpy.typing.ArrayLike, numpy.float64], right: typing.Annotated[numpy.typing.ArrayLike, numpy.float64]) -> None:
+        """
+        Give what leg_straps tells instead of measuring it.
+        """
+    def give_user_height(self, height_m: typing.SupportsFloat | typing.SupportsIndex) -> None:
+        """
+        Give the stature instead of measuring it.
+        """
+    def recentre(self, states: DeviceStates, keep_place: bool) -> None:
+        """
+        Make the head's heading forward (-z), and unless keep_place its place on the floor the
+        origin. Raises ValueError while the head is not tracked.
+        """
+    def start_legs(self) -> None:
+        """
+        Measure how the leg sensors are strapped on, anew if that is under way.
+        """
+    def update(self, pose: Pose, states: DeviceStates, ground_y: typing.SupportsFloat | typing.SupportsIndex) -> None:
+        """
+        Take one estimate, in the world with its floor at ground_y, into what is measured.
+        """
+    @property
+    def T_user_world(self) -> numpy.typing.NDArray[numpy.float64]:
+        """
+        (4, 4) world to the frame that poses come out in, read-only.
+        """
+    @property
+    def bone_lengths(self) -> numpy.typing.NDArray[numpy.float64] | None:
+        """
+        (22,) from each joint's parent, read-only; None until measured or given.
+        """
+    @property
+    def floor_state(self) -> CalibrationState:
+        """
+        How far ground_y is.
+        """
+    @property
+    def forward_state(self) -> CalibrationState:
+        """
+        How far T_user_world is.
+        """
+    @property
+    def ground_y(self) -> float:
+        """
+        The floor's height in the world, m.
+        """
+    @property
+    def height_state(self) -> CalibrationState:
+        """
+        How far user_height_m is.
+        """
+    @property
+    def leg_straps(self) -> tuple[float, numpy.typing.NDArray[numpy.float64], numpy.typing.NDArray[numpy.float64]] | None:
+        """
+        The head's height in the stand and, for the left and the right sensor, the turn (4,)
+        xyzw from it as worn to one worn right; None until measured or given.
+        """
+    @property
+    def legs_changed(self) -> bool:
+        """
+        Whether a leg sensor sits otherwise than it was measured or given.
+        """
+    @property
+    def legs_state(self) -> CalibrationState:
+        """
+        How far what start_legs measures is.
+        """
+    @property
+    def user_height_m(self) -> float | None:
+        """
+        Stature; None until measured or given.
+        """
 class PoseSmoother:
     """
     What same_runtime.estimation.finishing.PoseSmoother computes with. For one thread at a
@@ -708,6 +816,25 @@ class PoseSmoother:
     def smooth(self, pose: Pose, keep: bool) -> numpy.typing.NDArray[numpy.float64]:
         """
         The joints (22, 3) m, world; without keep they leave no trace.
+        """
+class PoseFinisher:
+    """
+    What same_runtime.estimation.finishing.PoseFinisher computes with. Any thread may call any
+    method.
+    """
+    def __init__(self, calibration: Calibration, smoothing: tuple[typing.SupportsFloat | typing.SupportsIndex, typing.SupportsFloat | typing.SupportsIndex] | None, solve_rotations: bool, plant_feet: bool, hold_bone_lengths: bool) -> None:
+        """
+        smoothing: min_cutoff_hz and cutoff_per_speed of OneEuro; the others as in
+        TrackerOptions.
+        """
+    def finish(self, pose: Pose, keep: bool) -> Pose:
+        """
+        The pose, of the world, as it is given out, in the user's frame; without keep it
+        leaves no trace.
+        """
+    def reset(self) -> None:
+        """
+        Forget what is carried from pose to pose.
         """
 def bone_lengths(joints: typing.Annotated[numpy.typing.ArrayLike, numpy.float64]) -> numpy.typing.NDArray[numpy.float64]:
     """
@@ -775,8 +902,11 @@ def with_bone_lengths(joints: typing.Annotated[numpy.typing.ArrayLike, numpy.flo
     """
 DEVICES: tuple = ('head', 'ctrl_left', 'ctrl_right', 'leg_left', 'leg_right')
 FEATURE_DIM: int = 16
+HIGHEST_STATURE_M: float = 2.5
 JOINT_NAMES: tuple = ('pelvis', 'left_hip', 'right_hip', 'spine1', 'left_knee', 'right_knee', 'spine2', 'left_ankle', 'right_ankle', 'spine3', 'left_foot', 'right_foot', 'neck', 'left_collar', 'right_collar', 'head', 'left_shoulder', 'right_shoulder', 'left_elbow', 'right_elbow', 'left_wrist', 'right_wrist')
 JOINT_PARENTS: tuple = (-1, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17, 18, 19)
+LONGEST_BONE_M: float = 1.0
+LOWEST_STATURE_M: float = 0.8
 MAX_ACCELERATION: float = 10000.0
 MAX_NORM_ERROR: float = 0.01
 MAX_POSITION_M: float = 100000.0
@@ -788,4 +918,5 @@ MIN_INTERVAL_NS: int = 500000
 MIN_SPACING_NS: int = 100000
 NUM_POSE_DEVICES: int = 3
 REST_OFFSETS_M: numpy.ndarray
+SHORTEST_BONE_M: float = 0.01
 VELOCITY_FRAMES: int = 4

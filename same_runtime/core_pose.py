@@ -5,7 +5,7 @@ from typing import Final
 
 from same_runtime import _core
 from same_runtime.pose import Pose, PoseStatus, Reason
-from same_runtime.skeleton.skeleton import Skeleton
+from same_runtime.skeleton.skeleton import skeleton_from_core, skeleton_to_core
 
 _STATUSES: Final = tuple(PoseStatus)
 _REASONS: Final = tuple(Reason)
@@ -35,21 +35,6 @@ def reasons_from_core(reasons: Iterable[_core.Reason]) -> tuple[Reason, ...]:
     return tuple(_REASONS[reason] for reason in reasons)
 
 
-def skeleton_from_core(timestamp_ns: int, skeleton: _core.Skeleton) -> Skeleton:
-    """The core's ``skeleton``, of the pose at ``timestamp_ns``."""
-    return Skeleton(
-        timestamp_ns,
-        skeleton.joints,
-        skeleton.rotations_world,
-        skeleton.rotations_local,
-        skeleton.velocities,
-        skeleton.turn_rates,
-        skeleton.foot_contacts,
-        skeleton.offsets,
-        skeleton.changed_count,
-    )
-
-
 def to_core(pose: Pose) -> _core.Pose:
     """``pose`` for the core."""
     return _core.Pose(
@@ -63,18 +48,4 @@ def to_core(pose: Pose) -> _core.Pose:
         pose.device_orientations_world,
         pose.latency_ns,
         None if pose.skeleton is None else skeleton_to_core(pose.skeleton),
-    )
-
-
-def skeleton_to_core(skeleton: Skeleton) -> _core.Skeleton:
-    """``skeleton`` for the core."""
-    return _core.Skeleton(
-        skeleton.joints_world,
-        skeleton.rotations_world,
-        skeleton.rotations_local,
-        skeleton.velocities_world,
-        skeleton.angular_velocities_world,
-        skeleton.foot_contacts,
-        skeleton.offsets_m,
-        skeleton.changed_count,
     )

@@ -76,8 +76,7 @@ void bind_states(py::module_& module) {
       .def(
           "upwards",
           [](const DeviceStates& states, int device) {
-            const Quaternion& q = states.orientation(any_device(device));
-            return 1.0 - 2.0 * (q.x * q.x + q.z * q.z);
+            return upwards(states.orientation(any_device(device)));
           },
           py::arg("device"), "How far the y axis of device 0..4 points up, -1..1.")
       .def(

@@ -21,6 +21,7 @@ void bind_assembly(py::module_& module);
 void bind_camera(py::module_& module);
 void bind_ingestion(py::module_& module);
 void bind_kernels(py::module_& module);
+void bind_calibration(py::module_& module);
 void bind_finishing(py::module_& module);
 void bind_plausibility(py::module_& module);
 void bind_pose(py::module_& module);

@@ -8,6 +8,7 @@
 #include <tuple>
 
 #include "bindings.hpp"
+#include "live_ingestion.hpp"
 #include "same/steady_clock.hpp"
 
 namespace same::bindings {
@@ -57,18 +58,6 @@ Quaternion read_unit(const py::handle& value) {
                           std::to_string(length));
   return normalised(q);
 }
-
-class LiveIngestion {
- public:
-  explicit LiveIngestion(std::shared_ptr<Synchroniser> synchroniser)
-      : synchroniser_(std::move(synchroniser)), ingestion(*synchroniser_) {}
-
- private:
-  std::shared_ptr<Synchroniser> synchroniser_;
-
- public:
-  Ingestion ingestion;
-};
 
 int checked_stream(int stream, int begin, int end) {
   if (stream < begin || stream >= end)

@@ -141,5 +141,6 @@ PYBIND11_MODULE(_core, module) {
   same::bindings::bind_skeleton(module);
   same::bindings::bind_prediction(module);
   same::bindings::bind_plausibility(module);
+  same::bindings::bind_calibration(module);
   same::bindings::bind_finishing(module);
 }

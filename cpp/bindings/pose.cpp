@@ -7,6 +7,7 @@
 #include "bindings.hpp"
 #include "body_arrays.hpp"
 #include "same/openxr_body.hpp"
+#include "same/user_frame.hpp"
 
 namespace same::bindings {
 namespace {
@@ -107,7 +108,15 @@ void bind_skeleton_result(py::module_& module) {
           "offsets",
           [](py::object self) { return rows_view(self.cast<Skeleton&>().offsets, self); },
           "(22, 3) m, from each joint's parent in the T-pose.")
-      .def_readonly("changed_count", &Skeleton::changed_count, "How often offsets changed.");
+      .def_readonly("changed_count", &Skeleton::changed_count, "How often offsets changed.")
+      .def(
+          "moved",
+          [](Skeleton skeleton, const DoubleArray& turn, const DoubleArray& translation) {
+            move(skeleton, to_quaternion(turn, "turn_xyzw"), to_vec3(translation, "translation"));
+            return skeleton;
+          },
+          py::arg("turn_xyzw"), py::arg("translation"),
+          "The same body in another frame: turned by (4,), then moved by (3,) m.");
 }
 
 Pose make_pose(int64_t timestamp_ns, PoseStatus status, const std::vector<Reason>& reasons,

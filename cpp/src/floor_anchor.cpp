@@ -38,4 +38,9 @@ RigidTransform floor_anchor(const PoseSample& head, double ground_y) {
           {head.position[0], ground_y, head.position[2]}};
 }
 
+double yaw_of(const PoseSample& head) {
+  const Heading heading = heading_of(to_matrix(head.orientation));
+  return std::atan2(-heading.x, -heading.z);
+}
+
 }  // namespace same

@@ -54,14 +54,12 @@ constexpr double kStrongest = 15.0;
 // Controller to head, metres; sessions and clips 1.03.
 constexpr double kReachM = 1.5, kLongOutOfReachS = 0.5;
 // Demo 0.46, twice the thigh of the tallest people; poses in wxyz order 1.26, in millimetres 6.
-constexpr double kLongestBoneM = 1.2;
+constexpr double kLongestPlausibleBoneM = 1.2;
 // Demo: no joint below the floor.
 constexpr double kBelowFloorM = 0.3;
 constexpr double kLongNoBodyS = 0.5;
 // After a longer gap everything that lasts begins anew.
 constexpr double kLongestStepS = 0.5;
-
-double upwards(const Quaternion& q) { return 1.0 - 2.0 * (q.x * q.x + q.z * q.z); }
 
 // Mean confidence of the joints seen best.
 double body_seen(std::array<float, kNumJoints> confidence) {
@@ -156,7 +154,7 @@ Reasons Plausibility::of_estimate(const Pose& pose, double ground_y) {
   const auto lower = [](const Vec3& a, const Vec3& b) { return a[1] < b[1]; };
   const double lowest_m = std::ranges::min(pose.joints_world, lower)[1] - ground_y;
   if (lasted_.no_body.after(lasted_.step_s,
-                            longest_m > kLongestBoneM || lowest_m < -kBelowFloorM)) {
+                            longest_m > kLongestPlausibleBoneM || lowest_m < -kBelowFloorM)) {
     reasons.add(Reason::IMPLAUSIBLE_POSE);
     hint(Hint::POSE, 0,
          "the body has a bone of %.2f m and its lowest joint %.2f m over the floor: are the rig, "

@@ -13,8 +13,6 @@ constexpr double kStraight = 0.93, kUpright = 0.9;
 // directions in the pelvis and in the chest are the user's own, like lengths.
 constexpr std::array<int, 6> kMeasuredDirections{kLeftHip, kRightHip,   kSpine1,
                                                  kNeck,    kLeftCollar, kRightCollar};
-constexpr std::array<int, 8> kLeftJoints{kLeftHip,    kLeftKnee,     kLeftAnkle, kLeftFoot,
-                                         kLeftCollar, kLeftShoulder, kLeftElbow, kLeftWrist};
 
 Joints median(const std::vector<Joints>& samples) {
   Joints medians{};
@@ -44,6 +42,11 @@ bool stands_upright(const Joints& joints) {
          straight(kRightHip, kRightKnee, kRightAnkle);
 }
 
+UserOffsets::UserOffsets() {
+  upright_.reserve(kSamples);
+  any_.reserve(kSamples);
+}
+
 void UserOffsets::give_lengths(const std::array<double, kNumJoints>& lengths) {
   lengths_ = lengths;
   given_ = true;
@@ -67,7 +70,6 @@ void UserOffsets::set(const Joints& bones) {
   std::array<double, kNumJoints> lengths = lengths_;
   if (!given_) {
     for (int joint = 0; joint < kNumJoints; ++joint) lengths[joint] = norm(bones[joint]);
-    // Each right joint follows its left one.
     for (const int left : kLeftJoints)
       lengths[left] = lengths[left + 1] = 0.5 * (lengths[left] + lengths[left + 1]);
   }

@@ -2,22 +2,33 @@
 
 import logging
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from same_engines.errors import InvalidInputError
+from same_engines.field_checks import checked_number
 from same_engines.json_values import shown
-from same_runtime._core import DeviceStates, FrameAssembler, Ingestion
-from same_runtime.calibration.bones import Bones
-from same_runtime.calibration.floor_and_forward import Floor, Forward
-from same_runtime.calibration.height import Height
-from same_runtime.calibration.leg_mounting import LegMounting
-from same_runtime.calibration.profile import UserProfile, now_utc
+from same_runtime import _core
+from same_runtime._core import (
+    HIGHEST_STATURE_M,
+    LOWEST_STATURE_M,
+    DeviceStates,
+    FrameAssembler,
+    Ingestion,
+)
+from same_runtime.calibration.profile import LegStraps, UserProfile, checked_lengths, now_utc
 from same_runtime.calibration.state import CalibrationState
+from same_runtime.conventions import LEG_DEVICES
+from same_runtime.core_pose import to_core
 from same_runtime.pose import Pose
 
 _log = logging.getLogger("same")
+
+_STATES: Final = tuple(CalibrationState)
 
 
 class Calibration:
@@ -27,64 +38,54 @@ class Calibration:
     when the application asks for them.
     """
 
-    def __init__(
-        self,
-        assembler: FrameAssembler,
-        ingestion: Ingestion,
-        hold_bone_lengths: bool = False,
-        rig: str = "",
-    ) -> None:
+    def __init__(self, assembler: FrameAssembler, ingestion: Ingestion, rig: str = "") -> None:
         self._assembler = assembler
-        self._hold_bone_lengths = hold_bone_lengths
         self._rig = rig
-        self._height = Height()
-        self._bones = Bones()
-        self._legs = LegMounting(ingestion)
-        self._floor = Floor(assembler)
-        self._forward = Forward()
+        self.core = _core.Calibration(ingestion, assembler.ground_y, _log_failure)
+        """What the core's pose finisher takes."""
 
     @property
     def height_state(self) -> CalibrationState:
         """State of ``user_height_m``."""
-        return self._height.state
+        return _STATES[self.core.height_state]
 
     @property
     def user_height_m(self) -> float | None:
         """Stature, from the head's height while it is upright, for avatars; None until measured.
         No pose depends on it."""
-        return self._height.user_height_m
+        return self.core.user_height_m
 
     @property
     def bone_lengths_m(self) -> NDArray[np.float64] | None:
         """(22,) from each joint's parent, 0 for the pelvis: the median of the first poses, or
         given. Poses come out with them if ``TrackerOptions.hold_bone_lengths``."""
-        return self._bones.lengths_m
+        return self.core.bone_lengths
 
     @property
     def legs_state(self) -> CalibrationState:
         """State of what ``start_legs`` measures."""
-        return self._legs.state
+        return _STATES[self.core.legs_state]
 
     @property
     def legs_changed(self) -> bool:
         """Whether a leg sensor does not sit any more as it was measured or given, or has drifted
         that far; poses are LIMITED (``Reason.MOUNT_CHANGED``) then. ``start_legs`` mends it."""
-        return self._legs.changed
+        return self.core.legs_changed
 
     @property
     def floor_state(self) -> CalibrationState:
         """State of the floor's height."""
-        return self._floor.state
+        return _STATES[self.core.floor_state]
 
     @property
     def forward_state(self) -> CalibrationState:
         """State of ``T_user_world``."""
-        return self._forward.state
+        return _STATES[self.core.forward_state]
 
     @property
     def T_user_world(self) -> NDArray[np.float64]:
         """(4, 4): poses come out in this frame, the world after recentring (yaw and place)."""
-        return self._forward.T_user_world
+        return self.core.T_user_world
 
     def set_user_height(self, height_m: float) -> None:
         """Deprecated, and gone in the next version: changes no pose, only ``user_height_m``.
@@ -96,33 +97,37 @@ class Calibration:
             DeprecationWarning,
             stacklevel=2,
         )
-        self._height.set(height_m)
+        self._give_height(height_m)
 
     def set_bone_lengths(self, lengths_m: NDArray[np.float64]) -> None:
         """Give the bones' lengths, (22,) from each joint's parent (the pelvis's is not used),
         0.01..1 m, instead of measuring them."""
-        self._bones.set(lengths_m)
+        self.core.give_bone_lengths(checked_lengths("lengths_m", lengths_m))
 
     def set_floor(self, ground_y_m: float) -> None:
         """Give the floor's height in the world; it counts from the next frame on."""
-        self._floor.set(ground_y_m)
+        self.core.give_floor(checked_number("ground_y_m", ground_y_m, -1e3, 1e3, "metres"))
+        self._assembler.ground_y = self.core.ground_y
 
     def floor_from_controller(self, states: DeviceStates) -> float:
         """Take the lower controller's height in ``states`` as the floor's: put one down first.
 
         Returns it. Raises ``InvalidInputError`` when no controller is tracked.
         """
-        return self._floor.from_controller(states)
+        with _refusals():
+            self._assembler.ground_y = ground_y_m = self.core.floor_from_controller(states)
+        return ground_y_m
 
     def start_legs(self) -> None:
         """Measure how the leg sensors are strapped on: the user now stands upright and still for
         two seconds and looks where the feet point."""
-        self._legs.start()
+        self.core.start_legs()
 
     def recentre(self, states: DeviceStates, keep_place: bool = False) -> None:
         """Make the head's heading in ``states`` forward (-z), and unless ``keep_place`` its place
         on the floor the origin. Raises ``InvalidInputError`` while the head is not tracked."""
-        self._forward.recentre(states, keep_place)
+        with _refusals():
+            self.core.recentre(states, keep_place)
 
     def profile(self, user: str = "") -> UserProfile:
         """What is calibrated by now, to be saved for the next session. ``user``: whose it is."""
@@ -133,8 +138,8 @@ class Calibration:
             self._rig,
             self.user_height_m,
             self.bone_lengths_m,
-            self._legs.straps(self._assembler.ground_y),
-            self._assembler.ground_y if floor_known else None,
+            self._leg_straps(),
+            self.core.ground_y if floor_known else None,
         )
 
     def use(self, profile: UserProfile) -> None:
@@ -143,24 +148,42 @@ class Calibration:
         if not isinstance(profile, UserProfile):
             raise InvalidInputError(f"profile: expected a UserProfile, got {shown(profile)}")
         if profile.height_m is not None:
-            self._height.set(profile.height_m)
+            self._give_height(profile.height_m)
         if profile.bone_lengths_m is not None:
-            self._bones.set(profile.bone_lengths_m)
+            self.core.give_bone_lengths(profile.bone_lengths_m)
         if profile.leg_straps is not None:
-            self._legs.give(profile.leg_straps)
+            turns = [profile.leg_straps.mountings_xyzw[device] for device in LEG_DEVICES]
+            self.core.give_leg_straps(profile.leg_straps.head_height_m, *turns)
         if profile.floor_y_m is not None and profile.rig == self._rig:
-            self._floor.set(profile.floor_y_m)
+            self.set_floor(profile.floor_y_m)
         elif profile.floor_y_m is not None:
             _log.warning("the profile is of another headset: its floor is not used")
 
     def update(self, pose: Pose, states: DeviceStates) -> None:
         """Take one estimate, in the world, into what is being measured."""
-        self._height.update(states, self._assembler.ground_y)
-        self._bones.update(pose)
-        self._legs.update(states, self._assembler.ground_y)
+        self.core.update(to_core(pose), states, self._assembler.ground_y)
 
-    def in_user_frame(self, pose: Pose) -> Pose:
-        """``pose`` with the user's bone lengths, if they are held, in the user's frame."""
-        if self._hold_bone_lengths:
-            pose = self._bones.held(pose)
-        return self._forward.in_user_frame(pose)
+    def _give_height(self, height_m: float) -> None:
+        checked = checked_number(
+            "height_m", height_m, LOWEST_STATURE_M, HIGHEST_STATURE_M, "metres"
+        )
+        self.core.give_user_height(checked)
+
+    def _leg_straps(self) -> LegStraps | None:
+        if (straps := self.core.leg_straps) is None:
+            return None
+        head_height_m, *turns = straps
+        return LegStraps(head_height_m, dict(zip(LEG_DEVICES, turns, strict=True)))
+
+
+def _log_failure(text: str) -> None:
+    _log.warning("%s", text)
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """What the core refuses is the caller's mistake."""
+    try:
+        yield
+    except ValueError as error:
+        raise InvalidInputError(str(error)) from None

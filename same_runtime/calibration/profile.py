@@ -15,11 +15,15 @@ from same_engines.atomic_files import replace_file
 from same_engines.errors import InvalidInputError
 from same_engines.field_checks import checked_number
 from same_engines.files.regular_files import read_regular
-from same_engines.json_values import number_array, parse_json, shown
-from same_runtime.calibration.bones import checked_lengths
-from same_runtime.calibration.height import HIGHEST_M, LOWEST_M
+from same_engines.json_values import float_vector, number_array, parse_json, shown
+from same_runtime._core import (
+    HIGHEST_STATURE_M,
+    LONGEST_BONE_M,
+    LOWEST_STATURE_M,
+    SHORTEST_BONE_M,
+)
 from same_runtime.camera import CameraRig
-from same_runtime.conventions import JOINT_NAMES, LEG_DEVICES
+from same_runtime.conventions import JOINT_NAMES, LEG_DEVICES, NUM_JOINTS
 from same_runtime.pose import read_only_copy
 
 _FORMAT, _VERSION = "same-user-profile", 1
@@ -44,7 +48,11 @@ class LegStraps:
 
     def __post_init__(self) -> None:
         height = checked_number(
-            "leg_straps.head_height_m", self.head_height_m, LOWEST_M / 2, HIGHEST_M, "metres"
+            "leg_straps.head_height_m",
+            self.head_height_m,
+            LOWEST_STATURE_M / 2,
+            HIGHEST_STATURE_M,
+            "metres",
         )
         object.__setattr__(self, "head_height_m", height)
         if not isinstance(self.mountings_xyzw, Mapping) or set(self.mountings_xyzw) != {
@@ -96,7 +104,7 @@ class UserProfile:
         checked: dict[str, object] = {}
         if self.height_m is not None:
             checked["height_m"] = checked_number(
-                "height_m", self.height_m, LOWEST_M, HIGHEST_M, "metres"
+                "height_m", self.height_m, LOWEST_STATURE_M, HIGHEST_STATURE_M, "metres"
             )
         if self.bone_lengths_m is not None:
             checked["bone_lengths_m"] = checked_lengths("bone_lengths_m", self.bone_lengths_m)
@@ -149,6 +157,19 @@ class UserProfile:
             return cls(**_read(content))
         except InvalidInputError as error:
             raise InvalidInputError(f"{path}: no user profile: {error}") from None
+
+
+def checked_lengths(name: str, lengths_m: object) -> NDArray[np.float64]:
+    """``lengths_m`` as (22,) read-only, 0 for the pelvis. Raises ``InvalidInputError``."""
+    lengths = float_vector(name, lengths_m, NUM_JOINTS)
+    bones = lengths[1:]
+    if not ((bones >= SHORTEST_BONE_M) & (bones <= LONGEST_BONE_M)).all():
+        raise InvalidInputError(
+            f"{name}: expected ({NUM_JOINTS},) of {SHORTEST_BONE_M:g}..{LONGEST_BONE_M:g} metres, "
+            f"got {shown(lengths_m)}"
+        )
+    lengths[0] = 0.0
+    return read_only_copy(lengths)
 
 
 def rig_name(rig: CameraRig) -> str:

@@ -62,13 +62,11 @@ class Pipeline:
         self._inbox = inbox
         self._max_gap_ns = options.max_gap_ns
         self.clock_watch = ClockWatch(ingestion)
-        assembler = self._estimator.assembler
-        hold_here = options.hold_bone_lengths and not options.solve_rotations
-        self.calibration = Calibration(assembler, ingestion, hold_here, rig_name(rig))
+        self.calibration = Calibration(self._estimator.assembler, ingestion, rig_name(rig))
         if options.profile is not None:
             self.calibration.use(options.profile)
         self.finisher, self.display_finisher = (
-            PoseFinisher(options, self.calibration, lambda: assembler.ground_y) for _ in range(2)
+            PoseFinisher(options, self.calibration) for _ in range(2)
         )
         """Of the estimates, and of what a started tracker gives out."""
         self.newest_frame_ns: int | None = None

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from same_runtime import _core
 from same_runtime.conventions import JOINT_NAMES
-from same_runtime.core_pose import skeleton_to_core, to_core
+from same_runtime.core_pose import to_core
 from same_runtime.pose import Pose
-from same_runtime.skeleton.skeleton import Skeleton
+from same_runtime.skeleton.skeleton import Skeleton, skeleton_to_core
 
 OPENXR_JOINT_NAMES: Final = (*JOINT_NAMES, "left_hand", "right_hand")
 """In the order of ``XrBodyJointBD``."""

@@ -29,9 +29,3 @@ def rotate(q: Array, vectors: Array) -> Array:
     axis = q[..., :3]
     doubled = 2.0 * np.cross(axis, vectors)
     return np.asarray(vectors + q[..., 3:] * doubled + np.cross(axis, doubled))
-
-
-def about(axes: Array, angles: Array) -> Array:
-    """Rotations about unit ``axes`` (..., 3) by ``angles`` (...), radians."""
-    half = 0.5 * np.asarray(angles)[..., None]
-    return np.concatenate((axes * np.sin(half), np.cos(half)), axis=-1)

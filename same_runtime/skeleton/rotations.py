@@ -7,9 +7,8 @@ from same_engines.errors import InvalidInputError
 from same_engines.field_checks import checked_flag, checked_number
 from same_runtime import _core
 from same_runtime.conventions import NUM_JOINTS
-from same_runtime.core_pose import skeleton_from_core
 from same_runtime.pose import Pose, PoseStatus, Reason
-from same_runtime.skeleton.skeleton import Skeleton
+from same_runtime.skeleton.skeleton import Skeleton, skeleton_from_core
 
 
 class SkeletonSolver:

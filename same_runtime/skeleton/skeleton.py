@@ -1,11 +1,11 @@
 """A pose as a skeleton: what avatars, protocols and files take."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from same_runtime.skeleton.quaternions import multiply, rotate
+from same_runtime import _core
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,16 +49,34 @@ class Skeleton:
         self, turn_xyzw: NDArray[np.float64], translation_m: NDArray[np.float64]
     ) -> "Skeleton":
         """The same body in another frame: turned by (4,), then moved by (3,)."""
-        rotations_world = multiply(turn_xyzw, self.rotations_world)
-        rotations_local = self.rotations_local.copy()
-        rotations_local[0] = rotations_world[0]
-        moved = {
-            "joints_world": rotate(turn_xyzw, self.joints_world) + translation_m,
-            "rotations_world": rotations_world,
-            "rotations_local": rotations_local,
-            "velocities_world": rotate(turn_xyzw, self.velocities_world),
-            "angular_velocities_world": rotate(turn_xyzw, self.angular_velocities_world),
-        }
-        for array in moved.values():
-            array.setflags(write=False)
-        return replace(self, **moved)
+        moved = skeleton_to_core(self).moved(turn_xyzw, translation_m)
+        return skeleton_from_core(self.timestamp_ns, moved)
+
+
+def skeleton_from_core(timestamp_ns: int, skeleton: _core.Skeleton) -> Skeleton:
+    """The core's ``skeleton``, of the pose at ``timestamp_ns``."""
+    return Skeleton(
+        timestamp_ns,
+        skeleton.joints,
+        skeleton.rotations_world,
+        skeleton.rotations_local,
+        skeleton.velocities,
+        skeleton.turn_rates,
+        skeleton.foot_contacts,
+        skeleton.offsets,
+        skeleton.changed_count,
+    )
+
+
+def skeleton_to_core(skeleton: Skeleton) -> _core.Skeleton:
+    """``skeleton`` for the core."""
+    return _core.Skeleton(
+        skeleton.joints_world,
+        skeleton.rotations_world,
+        skeleton.rotations_local,
+        skeleton.velocities_world,
+        skeleton.angular_velocities_world,
+        skeleton.foot_contacts,
+        skeleton.offsets_m,
+        skeleton.changed_count,
+    )

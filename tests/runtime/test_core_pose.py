@@ -7,6 +7,7 @@ import pytest
 from posed_bodies import body
 
 from same_runtime import _core
+from same_runtime.calibration.state import CalibrationState
 from same_runtime.core_pose import from_core, to_core
 from same_runtime.pose import Pose, PoseStatus, Reason
 from same_runtime.skeleton.rotations import SkeletonSolver
@@ -58,8 +59,12 @@ def test_what_the_core_gives_out_outlives_it_and_cannot_be_written() -> None:
             array[0] = 1.0
 
 
-def test_the_core_knows_the_same_statuses_and_reasons() -> None:
-    for ours, cores in ((PoseStatus, _core.PoseStatus), (Reason, _core.Reason)):
+def test_the_core_knows_the_same_statuses_reasons_and_states() -> None:
+    for ours, cores in (
+        (PoseStatus, _core.PoseStatus),
+        (Reason, _core.Reason),
+        (CalibrationState, _core.CalibrationState),
+    ):
         assert [member.name for member in ours] == [member.name for member in cores]
         assert [member.value for member in cores] == list(range(len(cores)))
 

@@ -45,6 +45,10 @@ constexpr std::array<const char*, kNumJoints> kJointNames{
 constexpr std::array<int, kNumJoints> kJointParents{-1, 0, 0, 0, 1,  2,  3,  4,  5,  6,  7,
                                                     8,  9, 9, 9, 12, 13, 14, 16, 17, 18, 19};
 
+// Each right joint follows its left one.
+constexpr std::array<int, 8> kLeftJoints{kLeftHip,    kLeftKnee,     kLeftAnkle, kLeftFoot,
+                                         kLeftCollar, kLeftShoulder, kLeftElbow, kLeftWrist};
+
 // Offset of each joint from its parent, metres: the shipped body's mean, limbs straightened. In the
 // T-pose every joint has the world's axes, +x to the body's right, +y up, +z backward: the body
 // faces -z, arms out to the sides with the palms down, legs straight down, feet forward.

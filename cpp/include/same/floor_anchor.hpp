@@ -10,4 +10,7 @@ namespace same {
 // 5 degrees of it the up axis takes over gradually, which keeps the frame from jumping.
 RigidTransform floor_anchor(const PoseSample& head, double ground_y);
 
+// The anchor's turn about y, radians; 0 looks along -z.
+double yaw_of(const PoseSample& head);
+
 }  // namespace same

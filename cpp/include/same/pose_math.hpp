@@ -92,6 +92,9 @@ inline Vec3 rotate(const Quaternion& q, const Vec3& v) {
   return v + q.w * doubled + cross(axis, doubled);
 }
 
+// How far q's y axis points up, -1..1.
+inline double upwards(const Quaternion& q) { return 1.0 - 2.0 * (q.x * q.x + q.z * q.z); }
+
 // About a unit axis, radians.
 inline Quaternion rotation_about(const Vec3& axis, double angle) {
   const double sine = std::sin(0.5 * angle);

@@ -16,6 +16,8 @@ bool stands_upright(const Joints& joints);
 // and right bones are of one length.
 class UserOffsets {
  public:
+  UserOffsets();
+
   // Fixes the lengths; directions at pelvis and chest are still measured.
   void give_lengths(const std::array<double, kNumJoints>& lengths);
   // One pose: its joints, and its bones in the axes of each joint's parent.
@@ -28,7 +30,7 @@ class UserOffsets {
   void set(const Joints& bones);
 
   Joints offsets_{};
-  std::vector<Joints> upright_, any_;
+  std::vector<Joints> upright_, any_;  // as large as they get from the start
   std::array<double, kNumJoints> lengths_{};
   bool given_ = false;
   int good_poses_ = 0;

@@ -1,7 +1,5 @@
 """Calibrations: each measures what it says, tells its state, and refuses what it cannot use."""
 
-import threading
-import time
 from pathlib import Path
 
 import numpy as np
@@ -106,30 +104,18 @@ def test_a_controller_in_the_hand_is_no_floor(body: Body) -> None:
     assert body.calibration.floor_state is CalibrationState.DEFAULT
 
 
-class Restarting:
-    """Devices at one frame; while their time is read, another thread begins the stand anew."""
-
-    def __init__(self, states: DeviceStates, calibration: Calibration) -> None:
-        self._states, self._calibration = states, calibration
-
-    def __getattr__(self, name: str) -> object:
-        if name == "timestamp_ns":
-            thread = threading.Thread(target=self._calibration.start_legs, daemon=True)
-            thread.start()
-            thread.join(0.2)
-        return getattr(self._states, name)
-
-
-def test_a_stand_begun_twice_does_not_disturb_the_first(body: Body) -> None:
+def test_a_stand_begun_anew_is_a_whole_one(body: Body) -> None:
     legs = {LEFT_LEG: yaw(0.0), RIGHT_LEG: yaw(0.0)}
     body.calibration.start_legs()
+    for _ in range(40):
+        body.calibration.update(Pose(), body.frame(legs=legs))
+    body.calibration.start_legs()
+    legs = {LEFT_LEG: yaw(30.0), RIGHT_LEG: yaw(30.0)}  # far from those of the first
+    for _ in range(46):
+        assert body.calibration.legs_state is CalibrationState.COLLECTING
+        body.calibration.update(Pose(), body.frame(legs=legs))
     body.calibration.update(Pose(), body.frame(legs=legs))
-    body.now_ns += 2_000_000_000
-    states = Restarting(body.frame(legs=legs), body.calibration)
-    body.calibration.update(Pose(), states)  # type: ignore[arg-type]
-    deadline = time.monotonic() + 5.0
-    while body.calibration.legs_state is not CalibrationState.COLLECTING:
-        assert time.monotonic() < deadline
+    assert body.calibration.legs_state is CalibrationState.DONE
 
 
 def test_bone_lengths_are_the_median_of_valid_poses_that_stand(body: Body) -> None:

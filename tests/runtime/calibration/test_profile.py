@@ -113,7 +113,10 @@ def test_a_profile_is_the_same_the_next_day(
             off = believed.inv() * Rotation.from_euler("y", OUTWARD[side])
             assert off.magnitude() < 1e-6
         tracker.reset()
-        assert tracker.calibration.profile().leg_straps is again.leg_straps
+        kept = tracker.calibration.profile().leg_straps
+        assert kept is not None and kept.head_height_m == again.leg_straps.head_height_m
+        for device, mounting in again.leg_straps.mountings_xyzw.items():
+            np.testing.assert_array_equal(kept.mountings_xyzw[device], mounting)
 
 
 def test_a_profile_of_nothing_measured_changes_nothing(tmp_path: Path, tiny_bundle: Path) -> None:
