@@ -10,7 +10,7 @@ import enum
 import numpy
 import numpy.typing
 import typing
-__all__: list[str] = ['Calibration', 'CalibrationState', 'CameraRig', 'DEVICES', 'DeviceStates', 'Estimate', 'FEATURE_DIM', 'FisheyeCamera', 'FrameAssembler', 'HIGHEST_STATURE_M', 'ImagePreprocessor', 'ImageRing', 'Ingestion', 'JOINT_NAMES', 'JOINT_PARENTS', 'LONGEST_BONE_M', 'LOWEST_STATURE_M', 'LegRing', 'LookupKind', 'MAX_ACCELERATION', 'MAX_NORM_ERROR', 'MAX_POSITION_M', 'MAX_SPEED_MPS', 'MAX_STEP_M', 'MAX_TIMESTAMP_NS', 'MAX_VELOCITY_GAP_NS', 'MIN_INTERVAL_NS', 'MIN_SPACING_NS', 'NUM_POSE_DEVICES', 'Plausibility', 'Pose', 'PoseFinisher', 'PoseRing', 'PoseSmoother', 'PoseStatus', 'PushStatus', 'REST_OFFSETS_M', 'Reach', 'Reason', 'SHORTEST_BONE_M', 'Skeleton', 'SkeletonSolver', 'Synchroniser', 'VELOCITY_FRAMES', 'bone_lengths', 'cell_statistics', 'continued', 'floor_anchor', 'judged', 'openxr_body', 'pose_at', 'spatial_aware_deform_attn', 'stands_upright', 'steady_ns', 'with_bone_lengths']
+__all__: list[str] = ['Calibration', 'CalibrationState', 'CameraRig', 'DEVICES', 'DeviceStates', 'Estimate', 'FEATURE_DIM', 'FisheyeCamera', 'FrameAssembler', 'FrameInbox', 'FramePush', 'HIGHEST_STATURE_M', 'ImagePreprocessor', 'ImageRing', 'Ingestion', 'JOINT_NAMES', 'JOINT_PARENTS', 'LONGEST_BONE_M', 'LOWEST_STATURE_M', 'LegRing', 'LookupKind', 'MAX_ACCELERATION', 'MAX_NORM_ERROR', 'MAX_POSITION_M', 'MAX_SPEED_MPS', 'MAX_STEP_M', 'MAX_TIMESTAMP_NS', 'MAX_VELOCITY_GAP_NS', 'MIN_INTERVAL_NS', 'MIN_SPACING_NS', 'NUM_POSE_DEVICES', 'Plausibility', 'Pose', 'PoseFinisher', 'PoseRing', 'PoseSmoother', 'PoseStatus', 'PushStatus', 'REST_OFFSETS_M', 'Reach', 'Reason', 'SHORTEST_BONE_M', 'Skeleton', 'SkeletonSolver', 'Synchroniser', 'VELOCITY_FRAMES', 'bone_lengths', 'cell_statistics', 'continued', 'floor_anchor', 'judged', 'openxr_body', 'pose_at', 'spatial_aware_deform_attn', 'stands_upright', 'steady_ns', 'with_bone_lengths']
 class LookupKind(enum.IntEnum):
     """
     How a device's state at a time was obtained, ordered by trust.
@@ -457,6 +457,80 @@ class Ingestion:
     def reference_stream(self) -> int:
         """
         The stream that most others agree with in time; the head's where several are equal.
+        """
+class FramePush:
+    """
+    What became of a frame or image that was put in.
+    """
+    @property
+    def at_gate(self) -> bool:
+        """
+        Whether its own stamp was refused.
+        """
+    @property
+    def first_skew(self) -> bool:
+        """
+        Whether two images are too far apart for a pair for the first time.
+        """
+    @property
+    def new_frames(self) -> int:
+        """
+        Frames that came into the inbox with it.
+        """
+    @property
+    def newest_ns(self) -> int | None:
+        """
+        The newest before it on the tracker's clock, ns; None before the first.
+        """
+    @property
+    def refused_ns(self) -> int:
+        """
+        The stamp that was refused, ns.
+        """
+    @property
+    def status(self) -> PushStatus:
+        """
+        Of its own stamp, or of a frame's made with it.
+        """
+class FrameInbox:
+    """
+    Stereo frames between the camera driver and the tracker: judged by their cameras' gates,
+    paired, the newest wins. Any thread may put images, one takes frames out.
+    """
+    def __init__(self, ingestion: Ingestion, height: typing.SupportsInt | typing.SupportsIndex, width: typing.SupportsInt | typing.SupportsIndex, max_skew_ns: typing.SupportsInt | typing.SupportsIndex) -> None:
+        """
+        Images are height x width; left and right are paired at most max_skew_ns apart.
+        Raises ValueError for empty images or a negative skew.
+        """
+    def clear(self) -> None:
+        """
+        Forget all frames; held views and counters stay.
+        """
+    def counts(self) -> tuple[int, int, int, int, int, int]:
+        """
+        (accepted, dropped, unpaired, late_images, skewed, view_skew_ns) so far.
+        """
+    def newest(self) -> tuple[int, numpy.typing.NDArray[numpy.uint8] | None, numpy.typing.NDArray[numpy.uint8] | None, int, int, bool] | None:
+        """
+        (timestamp_ns, left, right, came_ns, restarts, skewed) of the newest frame, also when
+        it was taken before; None when there is none. The images are read-only views that hold
+        the frame; came_ns: steady_ns() when it came in; restarts: times the frames had begun
+        anew until then; skewed: the missing image is there, but too far away in time.
+        """
+    def put(self, timestamp_ns: int, left: numpy.ndarray | None, right: numpy.ndarray | None, arrival_ns: typing.SupportsInt | typing.SupportsIndex | None = None) -> FramePush:
+        """
+        Copy in a stereo frame: (height, width) uint8 images, None for a missing one.
+        timestamp_ns: on the cameras' clock; arrival_ns: on the tracker's, None for now. Raises
+        ValueError for other values.
+        """
+    def put_image(self, view: typing.SupportsInt | typing.SupportsIndex, timestamp_ns: int, image: numpy.ndarray, arrival_ns: typing.SupportsInt | typing.SupportsIndex | None = None) -> FramePush:
+        """
+        Copy in one view's image; view: 0 is left, 1 is right. Otherwise as put.
+        """
+    @property
+    def restarts(self) -> int:
+        """
+        Times the frames went on from an earlier time.
         """
 class ImagePreprocessor:
     """

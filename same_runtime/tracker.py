@@ -136,7 +136,7 @@ class SamePoseTracker:
         Raises ``InvalidInputError`` or ``TimestampError`` for bad input, in which case nothing
         has changed and the next good call works; ``EngineError`` if the backend fails.
         """
-        started_ns = time.perf_counter_ns()
+        started_ns = steady_ns()
         if not isinstance(imu, ImuFrame):
             raise InvalidInputError(f"imu: expected an ImuFrame, got {type(imu).__name__}")
         self._inbox.check(frame)
@@ -161,7 +161,7 @@ class SamePoseTracker:
     def push_frame(self, frame: StereoFrame, arrival_ns: int | None = None) -> Pose:
         """Estimate the pose at ``frame.timestamp_ns`` from the ingested samples; see ``push``.
         ``arrival_ns``: as in ``ingest.frame``."""
-        started_ns = time.perf_counter_ns()
+        started_ns = steady_ns()
         self._inbox.check(frame)
         if arrival_ns is None:
             arrival_ns = steady_ns()
@@ -226,7 +226,7 @@ class SamePoseTracker:
 
     def _pose_at(self, timestamp_ns: int, keep: bool = True) -> Pose:
         """``keep``: the pose is one of the stream that a started tracker gives out."""
-        started_ns = time.perf_counter_ns()
+        started_ns = steady_ns()
         self._check_open()
         timestamp_ns = check_timestamp_ns("timestamp_ns", timestamp_ns)
         newest = self._pipeline.predicted or self._pipeline.newest
@@ -242,7 +242,7 @@ class SamePoseTracker:
         started = self._worker is not None
         finisher = pipeline.display_finisher if started else pipeline.finisher
         pose = finisher.finish(pose, keep)
-        return replace(pose, latency_ns=time.perf_counter_ns() - started_ns)
+        return replace(pose, latency_ns=steady_ns() - started_ns)
 
     def start(
         self, options: LiveOptions | None = None, clock: Callable[[], int] = time.monotonic_ns

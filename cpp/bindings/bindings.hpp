@@ -19,6 +19,7 @@ namespace py = pybind11;
 void bind_rings(py::module_& module);
 void bind_assembly(py::module_& module);
 void bind_camera(py::module_& module);
+void bind_frame_inbox(py::module_& module);
 void bind_ingestion(py::module_& module);
 void bind_kernels(py::module_& module);
 void bind_calibration(py::module_& module);

@@ -9,7 +9,6 @@
 
 #include "bindings.hpp"
 #include "live_ingestion.hpp"
-#include "same/steady_clock.hpp"
 
 namespace same::bindings {
 namespace {
@@ -73,14 +72,6 @@ int any_gate(int gate) {
   return gate;
 }
 int leg_stream(int stream) { return checked_stream(stream, kNumPoseDevices, kNumDevices); }
-
-int64_t checked_arrival(std::optional<int64_t> arrival_ns) {
-  if (!arrival_ns) return steady_ns();
-  if (*arrival_ns < 0 || *arrival_ns >= kMaxTimestampNs)
-    throw py::value_error("arrival_ns: expected 0 <= nanoseconds < 2**62, got " +
-                          std::to_string(*arrival_ns));
-  return *arrival_ns;
-}
 
 std::tuple<int, int64_t, bool> as_tuple(const Admission& admission) {
   return {static_cast<int>(admission.verdict.status), admission.mapped_ns,

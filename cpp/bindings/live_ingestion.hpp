@@ -2,9 +2,13 @@
 #pragma once
 
 #include <memory>
+#include <optional>
+#include <string>
 #include <utility>
 
+#include "bindings.hpp"
 #include "same/ingestion.hpp"
+#include "same/steady_clock.hpp"
 
 namespace same::bindings {
 
@@ -19,5 +23,14 @@ class LiveIngestion {
  public:
   Ingestion ingestion;
 };
+
+// Now where there is none. Throws ValueError outside [0, 2**62).
+inline int64_t checked_arrival(std::optional<int64_t> arrival_ns) {
+  if (!arrival_ns) return steady_ns();
+  if (*arrival_ns < 0 || *arrival_ns >= kMaxTimestampNs)
+    throw py::value_error("arrival_ns: expected 0 <= nanoseconds < 2**62, got " +
+                          std::to_string(*arrival_ns));
+  return *arrival_ns;
+}
 
 }  // namespace same::bindings

@@ -136,6 +136,7 @@ PYBIND11_MODULE(_core, module) {
   same::bindings::bind_assembly(module);
   same::bindings::bind_camera(module);
   same::bindings::bind_ingestion(module);
+  same::bindings::bind_frame_inbox(module);
   same::bindings::bind_kernels(module);
   same::bindings::bind_pose(module);
   same::bindings::bind_skeleton(module);

@@ -5,8 +5,9 @@
 #include <tuple>
 
 #include "bindings.hpp"
-#include "same/image_ring.hpp"
+#include "gray_images.hpp"
 #include "same/sample_lookup.hpp"
+#include "same/views.hpp"
 
 namespace same::bindings {
 namespace {
@@ -41,36 +42,6 @@ constexpr const char* kLookupDoc =
     "from the last two samples, held when they are farther apart than max_gap_ns, and at most\n"
     "16 times their motion; an acceleration is always held. Before the oldest: MISSING. MISSING\n"
     "comes with zeros and the identity. Raises ValueError for negative arguments.";
-
-// Gives an acquired image slot back at the end of its life.
-struct Lease {
-  std::shared_ptr<ImageRing> ring;
-  size_t slot;
-  ~Lease() { ring->release(slot); }
-};
-
-// Holds an acquired slot for as long as a NumPy view of it lives.
-py::capsule hold(const std::shared_ptr<ImageRing>& ring, size_t slot) {
-  ring->acquire_again(slot);
-  return py::capsule(new Lease{ring, slot}, [](void* lease) { delete static_cast<Lease*>(lease); });
-}
-
-// `image` may be replaced by a copy that has dense rows, which the returned pointer then needs.
-GrayImage to_gray(std::optional<py::array>& image, const char* name, int height, int width) {
-  if (!image) return {};
-  if (!py::isinstance<py::array_t<uint8_t>>(*image))
-    throw py::value_error(std::string(name) + ": expected a uint8 array");
-  check_shape(*image, name, {height, width});
-  if (image->strides(1) != 1) image = py::array_t<uint8_t, py::array::c_style>::ensure(*image);
-  return {static_cast<const uint8_t*>(image->data()), image->strides(0)};
-}
-
-std::optional<py::array_t<uint8_t>> view_of(const std::shared_ptr<ImageRing>& ring, size_t slot,
-                                            int view) {
-  const uint8_t* pixels = ring->image(slot, view);
-  if (!pixels) return std::nullopt;
-  return read_only_view<uint8_t>({ring->height(), ring->width()}, pixels, hold(ring, slot));
-}
 
 }  // namespace
 
@@ -190,13 +161,11 @@ void bind_rings(py::module_& module) {
       .def(
           "newest",
           [](const std::shared_ptr<ImageRing>& ring)
-              -> std::optional<std::tuple<int64_t, std::optional<py::array_t<uint8_t>>,
-                                          std::optional<py::array_t<uint8_t>>>> {
-            const auto slot = ring->acquire_newest();
-            if (!slot) return std::nullopt;
-            const Lease lease{ring, *slot};
-            return std::make_tuple(ring->timestamp_ns(*slot), view_of(ring, *slot, 0),
-                                   view_of(ring, *slot, 1));
+              -> std::optional<std::tuple<int64_t, MaybeImage, MaybeImage>> {
+            const ImageLease lease = ImageLease::newest(ring);
+            if (!lease) return std::nullopt;
+            return std::make_tuple(ring->timestamp_ns(lease.slot()), view_of(lease, kLeftView),
+                                   view_of(lease, kRightView));
           },
           "(timestamp_ns, left, right) of the newest frame without a copy, or None when there is\n"
           "none. The (height, width) uint8 views are read-only and hold the frame and the ring.")

@@ -6,13 +6,15 @@
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include <optional>
+#include <utility>
 #include <vector>
 
 #include "same/cell_statistics.hpp"
 #include "same/deform_attn.hpp"
 #include "same/frame_assembler.hpp"
+#include "same/frame_inbox.hpp"
 #include "same/image_preprocessor.hpp"
-#include "same/image_ring.hpp"
 #include "same/ingestion.hpp"
 #include "same/skeleton_solver.hpp"
 
@@ -21,7 +23,7 @@ namespace {
 using namespace same;
 
 constexpr size_t kWindow = 8;
-constexpr int kMaxSide = 40;
+constexpr int kMaxSide = 40, kImageSide = 4;
 
 // Unlike stress/check.hpp: libFuzzer keeps the bytes of a program that aborts.
 void require(bool holds) {
@@ -77,7 +79,7 @@ class Bytes {
 class Core {
  public:
   void call(Bytes& bytes) {
-    switch (bytes.below(12)) {
+    switch (bytes.below(14)) {
       case 0:
         return clock(bytes);
       case 1:
@@ -96,6 +98,9 @@ class Core {
         return attend(bytes);
       case 8:
         return image(bytes);
+      case 9:
+      case 10:
+        return frame(bytes);
       default:
         return sample(bytes);
     }
@@ -178,8 +183,28 @@ class Core {
     cell_statistics(out.data(), rows, columns, 1 + bytes.below(40), 1 + bytes.below(40), 1.0);
   }
 
+  void frame(Bytes& bytes) {
+    const std::vector<uint8_t> pixels(kImageSide * kImageSide, bytes.take<uint8_t>());
+    const GrayImage image{pixels.data(), kImageSide};
+    const int64_t time_ns = bytes.time(), arrival_ns = bytes.time();
+    const auto put = [&](int kind) {
+      if (kind < kNumViews) return inbox_.put_image(kind, time_ns, image, arrival_ns);
+      return inbox_.put(time_ns, image, {}, arrival_ns);
+    };
+    const FramePush push = put(bytes.below(kNumViews + 1));
+    require(push.status == PushStatus::ACCEPTED || push.new_frames == 0 || !push.at_gate);
+    if (bytes.below(16) == 0) inbox_.clear();
+    auto newest = inbox_.newest();
+    if (!newest) return;
+    for (const GrayImage* shown : {&newest->left, &newest->right})
+      if (shown->pixels) require(shown->pixels[0] == shown->pixels[pixels.size() - 1]);
+    if (bytes.below(4) == 0) held_ = std::move(newest);
+  }
+
   Synchroniser synchroniser_{16, {100'000'000, 50'000'000, true}};
   Ingestion ingestion_{synchroniser_};
+  FrameInbox inbox_{ingestion_, kImageSide, kImageSide, 5'000'000};
+  std::optional<InboxFrame> held_;
   FrameAssembler assembler_{RigidTransform{}, 0.0, kWindow, true};
   SkeletonSolver solver_;
   std::vector<float> features_ = std::vector<float>(kNumDevices * kFeatureDim);

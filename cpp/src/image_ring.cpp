@@ -33,7 +33,8 @@ int64_t ImageRing::claim_any() {
   return kNone;
 }
 
-PushStatus ImageRing::push(int64_t timestamp_ns, const GrayImage& left, const GrayImage& right) {
+PushStatus ImageRing::push(int64_t timestamp_ns, const GrayImage& left, const GrayImage& right,
+                           const FrameNote& note) {
   PushStatus status = gate_.check(timestamp_ns);
   if (status != PushStatus::ACCEPTED) return gate_.count(timestamp_ns, status);
   const int64_t claimed = claim_any();
@@ -56,6 +57,7 @@ PushStatus ImageRing::push(int64_t timestamp_ns, const GrayImage& left, const Gr
                   views[view]->pixels + row * views[view]->row_stride, static_cast<size_t>(width_));
   }
   slots_[slot].timestamp_ns = timestamp_ns;
+  slots_[slot].note = note;
   slots_[slot].read.store(false, std::memory_order_relaxed);
   slots_[slot].pins.store(0, std::memory_order_release);
   newest_.store(claimed, std::memory_order_release);

@@ -8,10 +8,9 @@
 
 #include "check.hpp"
 #include "same/frame_assembler.hpp"
+#include "same/frame_inbox.hpp"
 #include "same/image_preprocessor.hpp"
-#include "same/image_ring.hpp"
 #include "same/ingestion.hpp"
-#include "same/stereo_pairing.hpp"
 
 namespace {
 
@@ -40,8 +39,8 @@ int main() {
   same::Ingestion ingestion(synchroniser);
   ingestion.set_clock(same::kNumPoseDevices, same::ClockMapping::estimated(1'000'000));
   same::FrameAssembler assembler(same::RigidTransform{}, 0.0, 32, true);
-  same::ImageRing images(4, kHeight, kWidth);
-  same::StereoPairing pairing(kHeight, kWidth, 0);
+  uint64_t wakes = 0;
+  same::FrameInbox inbox(ingestion, kHeight, kWidth, 0, [&] { ++wakes; });
   const same::ImagePreprocessor resize(kHeight, kWidth, kHeight / 2, kWidth / 2, 0.5, 0.25);
   const std::vector<uint8_t> pixels(kHeight * kWidth, 100);
   std::vector<float> small(kHeight * kWidth / 4);
@@ -60,22 +59,21 @@ int main() {
     for (int device = same::kNumPoseDevices; device < same::kNumDevices; ++device)
       ingestion.push_leg(device, now_ns, now_ns + 3'000'000, {{0.0, x, 0.0}, turn});
     if (i % 50 == 0) ingestion.push_pose(0, now_ns - 5, now_ns, {});  // refused
-    int64_t stamp_ns = now_ns;
-    ingestion.admit(same::kNumDevices, stamp_ns, now_ns);
     const same::GrayImage image{pixels.data(), kWidth};
-    pairing.add(same::kLeftView, now_ns, stamp_ns, image);
-    if (i % 3 > 0) pairing.add(same::kRightView, now_ns, stamp_ns, image);  // else it goes alone
-    images.push(stamp_ns, image, image);
-    const auto slot = images.acquire_newest();
-    SAME_CHECK(slot);
-    resize(images.image(*slot, 0), kWidth, small.data());
-    images.release(*slot);
+    if (i % 5 == 0) {
+      inbox.put(now_ns, image, image, now_ns);
+    } else {
+      inbox.put_image(same::kLeftView, now_ns, image, now_ns);
+      if (i % 3 > 0) inbox.put_image(same::kRightView, now_ns, image, now_ns);  // else left alone
+    }
+    if (const auto frame = inbox.newest())
+      resize(frame->left.pixels, frame->left.row_stride, small.data());
     const int64_t at_ns = now_ns - kPeriodNs / 2;
     frames += assembler.assemble(at_ns, synchroniser.look_up(at_ns),
                                  {features.data(), T.data(), offsets.data(), valid.data()});
   }
   SAME_CHECK(allocations == before);
   SAME_CHECK(frames >= kFrames - 2);
-  SAME_CHECK(pairing.unpaired() >= kFrames / 3 - 1);
+  SAME_CHECK(inbox.counts().unpaired >= kFrames / 5 && wakes >= 4 * kFrames / 5);
   std::puts("hot_path_allocations: passed");
 }

@@ -1,6 +1,5 @@
 """From one frame to one estimate: the network's inputs, its run, its carried state, the pose."""
 
-import time
 from dataclasses import replace
 from typing import Final
 
@@ -16,6 +15,7 @@ from same_runtime._core import (
     FrameAssembler,
     ImagePreprocessor,
     LookupKind,
+    steady_ns,
 )
 from same_runtime.camera import CameraRig
 from same_runtime.estimation.plausibility import Plausibility
@@ -212,7 +212,7 @@ class Estimator:
             joint_confidence=self._joint_confidence,
             T_world_cam_left=T_world_cam_left,
             device_orientations_world=states.orientations_xyzw,
-            latency_ns=time.perf_counter_ns() - started_ns,
+            latency_ns=steady_ns() - started_ns,
         )
         recent_s = self._time_offset_s[-rows:].astype(np.float64)
         return Estimate(pose, states, recent_s, recent_world)

@@ -7,7 +7,7 @@ from typing import Final
 
 from same_engines import Engine
 from same_engines.bundle.config import BundleConfig
-from same_runtime._core import Ingestion, PushStatus, Synchroniser
+from same_runtime._core import Ingestion, PushStatus, Synchroniser, steady_ns
 from same_runtime.calibration.calibration import Calibration
 from same_runtime.calibration.profile import rig_name
 from same_runtime.camera import CameraRig
@@ -181,7 +181,7 @@ class Pipeline:
 
     def estimate_without_images(self) -> None:
         """Estimate the pose of the newest head sample."""
-        started_ns = time.perf_counter_ns()
+        started_ns = steady_ns()
         head_restarts = self._ingestion.restarts(0)
         head_ns = self._synchroniser.newest_ns(0)
         if head_ns is not None and self._may_follow(head_ns, self._frame_restarts, head_restarts):
@@ -201,7 +201,7 @@ class Pipeline:
 
     def predict_without_images(self) -> None:
         """Run the network on the newest device samples, without a trace in its state."""
-        started_ns = time.perf_counter_ns()
+        started_ns = steady_ns()
         base, head_ns = self.newest, self._synchroniser.newest_ns(0)
         if base is None or head_ns is None or head_ns <= base.pose.timestamp_ns:
             return
@@ -252,7 +252,7 @@ class Pipeline:
             joints_world=last.joints_world,
             joints_cam_left=last.joints_cam_left,
             T_world_cam_left=last.T_world_cam_left,
-            latency_ns=time.perf_counter_ns() - started_ns,
+            latency_ns=steady_ns() - started_ns,
         )
         self.newest_pose = self.finisher.finish(pose)
         return self.newest_pose

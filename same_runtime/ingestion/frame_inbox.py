@@ -1,28 +1,24 @@
 """Camera images on their way in: judged, paired and kept until the tracker takes the newest."""
 
 import logging
-import threading
-import time
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from same_engines.errors import InvalidInputError
 from same_engines.field_checks import checked_choice
-from same_runtime._core import ImageRing, Ingestion, PushStatus
+from same_runtime import _core
 from same_runtime.camera import CameraRig
 from same_runtime.conventions import VIEWS
-from same_runtime.ingestion.clock_sync import CAMERAS, STREAMS
-from same_runtime.ingestion.stereo_pairing import Gray, StereoPairing
 from same_runtime.ingestion.timestamps import stamp_error
 from same_runtime.samples import StereoFrame, check_timestamp_ns
 
 _log = logging.getLogger("same")
 
-_SLOTS = 4
-_CAMERA_STREAM = STREAMS.index(CAMERAS)
-_GATES = {view: _CAMERA_STREAM + index for index, view in enumerate(VIEWS)}
+Gray = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -50,7 +46,7 @@ class InboxFrame(NamedTuple):
     left: Gray | None
     right: Gray | None
     came_ns: int
-    """``time.perf_counter_ns`` when it came in."""
+    """``steady_ns`` when it came in."""
     restarts: int
     """Times the frames had begun anew from an earlier time when it came in."""
     skewed: bool
@@ -61,27 +57,21 @@ class FrameInbox:
     """Stereo frames between the camera driver and the tracker: bounded, the newest wins.
 
     Every stamp is judged by its camera's gate before anything else. Images that come one by one
-    are then paired when at most ``max_skew_ns`` apart. ``wake`` is called after each new frame.
-    Any thread may call.
+    are then paired when at most ``max_skew_ns`` apart. ``wake`` is called after new frames, in
+    the thread that brings them. Any thread may put images, one takes frames out.
     """
 
     def __init__(
-        self, ingestion: Ingestion, rig: CameraRig, max_skew_ns: int, wake: Callable[[], None]
+        self, ingestion: _core.Ingestion, rig: CameraRig, max_skew_ns: int, wake: Callable[[], None]
     ) -> None:
-        self._ingestion = ingestion
         self._shape = (rig.left.height, rig.left.width)
-        self._ring = ImageRing(_SLOTS, *self._shape)
-        self._pairing = StereoPairing(self._shape, max_skew_ns)
+        self._inbox = _core.FrameInbox(ingestion, *self._shape, max_skew_ns)
         self._wake = wake
-        self._lock = threading.Lock()
-        self._newest_ns: int | None = None
-        self._notes: deque[InboxFrame] = deque(maxlen=2 * _SLOTS)
-        self._skew_named = False
-        self._images = 0
-        self._last_image = dict.fromkeys(VIEWS, 0)
-        self._last_restart = dict.fromkeys(VIEWS, 0)
-        self.restarts = 0
+
+    @property
+    def restarts(self) -> int:
         """Times the frames went on from an earlier time: the cameras' clock began anew."""
+        return self._inbox.restarts
 
     def check(self, frame: StereoFrame) -> None:
         """Raise ``InvalidInputError`` unless ``frame`` is one of the rig's frames."""
@@ -98,9 +88,10 @@ class FrameInbox:
     def put(self, frame: StereoFrame, arrival_ns: int | None) -> None:
         """Take a stereo frame; its images are copied."""
         self.check(frame)
-        with self._lock:
-            mapped_ns = self._admit("frame", "left", frame.timestamp_ns, arrival_ns)
-            self._push(mapped_ns, frame.left, frame.right)
+        arrival_ns = _checked_arrival(arrival_ns)
+        self._tell(
+            "frame", self._inbox.put(frame.timestamp_ns, frame.left, frame.right, arrival_ns)
+        )
 
     def put_image(self, view: str, timestamp_ns: int, image: Gray, arrival_ns: int | None) -> None:
         """Take one view's image; it is copied."""
@@ -109,87 +100,38 @@ class FrameInbox:
             raise InvalidInputError("image: expected a (height, width) uint8 array, got None")
         frame = StereoFrame(timestamp_ns, **{"left": None, "right": None, view: image})
         self.check(frame)
-        timestamp_ns = check_timestamp_ns(f"{view} image", timestamp_ns)
-        with self._lock:
-            mapped_ns = self._admit(f"{view} image", view, timestamp_ns, arrival_ns)
-            for ready in self._pairing.add(view, timestamp_ns, mapped_ns, image):
-                self._name_skew()
-                self._push(ready.timestamp_ns, ready.left, ready.right, ready.skewed)
+        arrival_ns = _checked_arrival(arrival_ns)
+        push = self._inbox.put_image(VIEWS.index(view), frame.timestamp_ns, image, arrival_ns)
+        self._tell(f"{view} image", push)
 
     def newest(self) -> InboxFrame | None:
         """The newest frame; its images stay whole while they are held."""
-        while (found := self._ring.newest()) is not None:
-            timestamp_ns, left, right = found
-            for note in reversed(tuple(self._notes)):
-                if note.timestamp_ns == timestamp_ns:
-                    return note._replace(left=left, right=right)
-        return None
+        found = self._inbox.newest()
+        return None if found is None else InboxFrame(*found)
 
     def counts(self) -> FrameCounts:
         """Counters since the tracker opened."""
-        pairing = self._pairing
-        return FrameCounts(
-            self._ring.accepted,
-            self._ring.dropped,
-            pairing.unpaired,
-            pairing.late_images,
-            pairing.skewed,
-            pairing.view_skew_ns,
-        )
+        return FrameCounts(*self._inbox.counts())
 
     def clear(self) -> None:
         """Forget all frames; the counters stay."""
-        with self._lock:
-            self._begin_anew()
+        self._inbox.clear()
 
-    def _begin_anew(self) -> None:
-        self._ring.clear()
-        self._pairing.clear()
-        self._newest_ns = None
-
-    def _admit(self, name: str, view: str, timestamp_ns: int, arrival_ns: int | None) -> int:
-        """The stamp on the tracker's clock, or raise with nothing changed but the counters."""
-        if arrival_ns is not None:
-            arrival_ns = check_timestamp_ns("arrival_ns", arrival_ns)
-        newest_ns = self._ingestion.newest_ns(_CAMERA_STREAM)
-        code, mapped_ns, restarted = self._ingestion.admit(_GATES[view], timestamp_ns, arrival_ns)
-        if code:
-            raise stamp_error(name, PushStatus(code), newest_ns, timestamp_ns)
-        self._images += 1
-        if restarted:
-            self._restart(view, mapped_ns)
-        self._last_image[view] = self._images
-        return mapped_ns
-
-    def _restart(self, view: str, mapped_ns: int) -> None:
-        """One camera's stamps go on from another time: so do the frames, unless they do already
-        because the other camera has begun anew since this one's last image."""
-        self._pairing.clear(view)
-        self._last_restart[view] = self._images
-        other = VIEWS[1 - VIEWS.index(view)]
-        follows = self._last_restart[other] > self._last_image[view]
-        if not follows and self._newest_ns is not None and mapped_ns <= self._newest_ns:
-            self._begin_anew()
-            self.restarts += 1
-
-    def _name_skew(self) -> None:
-        if self._pairing.skewed and not self._skew_named:
-            self._skew_named = True
+    def _tell(self, name: str, push: _core.FramePush) -> None:
+        """Name the first skew, wake the tracker for new frames, raise where a stamp was refused."""
+        if push.first_skew:
             _log.warning(
                 "cameras: the right image is stamped %+.3g ms after the left one, too far apart "
                 "for a stereo pair; each goes on alone. Synchronise the cameras, correct their "
                 "stamps, or allow it by TrackerOptions.max_view_skew_ns",
-                1e-6 * self._pairing.view_skew_ns,
+                1e-6 * self.counts().view_skew_ns,
             )
+        if push.new_frames:
+            self._wake()
+        if push.status is not _core.PushStatus.ACCEPTED:
+            refused = name if push.at_gate else "frame"
+            raise stamp_error(refused, push.status, push.newest_ns, push.refused_ns)
 
-    def _push(
-        self, timestamp_ns: int, left: Gray | None, right: Gray | None, skewed: bool = False
-    ) -> None:
-        came_ns = time.perf_counter_ns()
-        note = InboxFrame(timestamp_ns, None, None, came_ns, self.restarts, skewed)
-        self._notes.append(note)
-        status = self._ring.push(timestamp_ns, left, right)
-        if status is not PushStatus.ACCEPTED:
-            raise stamp_error("frame", status, self._newest_ns, timestamp_ns)
-        self._newest_ns = timestamp_ns
-        self._wake()
+
+def _checked_arrival(arrival_ns: int | None) -> int | None:
+    return None if arrival_ns is None else check_timestamp_ns("arrival_ns", arrival_ns)

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <utility>
 
 #include "same/timestamp_gate.hpp"
 
@@ -16,6 +17,13 @@ namespace same {
 struct GrayImage {
   const uint8_t* pixels = nullptr;  // null: this camera gave no image
   std::ptrdiff_t row_stride = 0;    // bytes
+};
+
+// What is known of a frame beside its time.
+struct FrameNote {
+  int64_t came_ns = 0;    // steady_ns() when it came in
+  uint64_t restarts = 0;  // of the frames' time line until then
+  bool skewed = false;    // a missing image is there, but too far away in time
 };
 
 // One producer and one consumer thread, no locks. A slot belongs to nobody (pins == 0), to the
@@ -28,7 +36,8 @@ class ImageRing {
   ImageRing(size_t capacity, int height, int width);
 
   // Producer only: copies the frame in. FULL when the consumer holds every slot.
-  PushStatus push(int64_t timestamp_ns, const GrayImage& left, const GrayImage& right);
+  PushStatus push(int64_t timestamp_ns, const GrayImage& left, const GrayImage& right,
+                  const FrameNote& note = {});
 
   // Consumer only: holds the newest frame's slot until release(); nullopt when empty or when the
   // producer is just replacing the only frame there is. Never waits for the producer.
@@ -43,6 +52,7 @@ class ImageRing {
 
   // Of a held slot; the image is null where the camera gave none.
   int64_t timestamp_ns(size_t slot) const { return slots_[slot].timestamp_ns; }
+  const FrameNote& note(size_t slot) const { return slots_[slot].note; }
   const uint8_t* image(size_t slot, int view) const {
     return slots_[slot].present[view] ? pixels(slot, view) : nullptr;
   }
@@ -63,6 +73,7 @@ class ImageRing {
     std::atomic<int> pins{0};
     std::atomic<bool> read{false};
     int64_t timestamp_ns = 0;
+    FrameNote note;
     std::array<bool, 2> present{};
   };
 
@@ -82,6 +93,43 @@ class ImageRing {
   TimestampGate gate_;
   std::atomic<int64_t> newest_{kNone};
   std::atomic<uint64_t> dropped_{0};
+};
+
+// Holds a slot for as long as it lives, and the ring with it.
+class ImageLease {
+ public:
+  ImageLease() = default;
+  // Consumer only. Empty where acquire_newest() finds none.
+  static ImageLease newest(const std::shared_ptr<ImageRing>& ring) {
+    const auto slot = ring->acquire_newest();
+    return slot ? ImageLease(ring, *slot) : ImageLease();
+  }
+  ~ImageLease() {
+    if (ring_) ring_->release(slot_);
+  }
+  ImageLease(ImageLease&& other) noexcept
+      : ring_(std::exchange(other.ring_, nullptr)), slot_(other.slot_) {}
+  ImageLease& operator=(ImageLease&& other) noexcept {
+    std::swap(ring_, other.ring_);
+    std::swap(slot_, other.slot_);
+    return *this;
+  }
+
+  // Of one that is not empty: a second hold on the same slot.
+  ImageLease again() const {
+    ring_->acquire_again(slot_);
+    return {ring_, slot_};
+  }
+  explicit operator bool() const { return ring_ != nullptr; }
+  const ImageRing& ring() const { return *ring_; }
+  size_t slot() const { return slot_; }
+
+ private:
+  // Of a slot that is held already.
+  ImageLease(std::shared_ptr<ImageRing> ring, size_t slot) : ring_(std::move(ring)), slot_(slot) {}
+
+  std::shared_ptr<ImageRing> ring_;
+  size_t slot_ = 0;
 };
 
 }  // namespace same

@@ -1,5 +1,6 @@
 """Images that come apart are paired, frames that nobody took are dropped and counted."""
 
+import gc
 import time
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 from same_bench.measuring.made_up_stream import START_NS
 from same_engines.errors import InvalidInputError, TimestampError
 from same_runtime import StereoFrame
-from same_runtime._core import Ingestion, Synchroniser
+from same_runtime._core import Ingestion, Synchroniser, steady_ns
 from same_runtime.camera import CameraRig
 from same_runtime.ingestion.frame_inbox import FrameInbox
 
@@ -184,3 +185,51 @@ def test_latency_counts_from_the_frame_that_is_estimated(
         pose = tracker.step()
         assert pose is not None and pose.timestamp_ns == START_NS
         assert pose.latency_ns >= 100 * MS
+
+
+def test_held_images_stay_whole_when_newer_ones_come_and_the_inbox_is_gone(
+    small_rig: CameraRig,
+) -> None:
+    inbox = Inbox(small_rig)
+    before_ns = steady_ns()
+    inbox.image("left", 0, 7)
+    inbox.image("right", 0, 9)
+    held = inbox.inbox.newest()
+    assert held is not None and held.left is not None and held.right is not None
+    assert before_ns <= held.came_ns <= steady_ns()
+    for i in range(1, 12):
+        inbox.image("left", 33 * i, 1)
+        inbox.image("right", 33 * i, 2)
+    assert inbox.newest() == (33 * 11, 1, 2)
+    del inbox
+    gc.collect()
+    assert (held.left == 7).all() and (held.right == 9).all()
+    assert not held.left.flags.writeable
+
+
+def test_frames_are_refused_without_a_wake_while_every_slot_is_held(inbox: Inbox) -> None:
+    image = np.zeros(inbox.shape, np.uint8)
+    held = []
+    for i in range(4):
+        inbox.inbox.put(StereoFrame(START_NS + i * 33 * MS, image, image), None)
+        held.append(inbox.inbox.newest())
+    with pytest.raises(TimestampError, match=r"frame: .* refused: FULL"):
+        inbox.inbox.put(StereoFrame(START_NS + 200 * MS, image, image), None)
+    assert inbox.wakes == 4
+    held.clear()
+    inbox.inbox.put(StereoFrame(START_NS + 233 * MS, image, image), None)
+    assert inbox.newest() == (233, 0, 0)
+
+
+def test_two_skewed_cameras_are_named_once(inbox: Inbox, caplog: pytest.LogCaptureFixture) -> None:
+    for i in range(6):
+        inbox.image("left", 33 * i, 1)
+        inbox.image("right", 33 * i + 9, 2)
+    assert [record.getMessage() for record in caplog.records] == [
+        "cameras: the right image is stamped +9 ms after the left one, too far apart for a stereo "
+        "pair; each goes on alone. Synchronise the cameras, correct their stamps, or allow it by "
+        "TrackerOptions.max_view_skew_ns"
+    ]
+    assert inbox.inbox.counts().skewed > 1
+    newest = inbox.inbox.newest()
+    assert newest is not None and newest.skewed
