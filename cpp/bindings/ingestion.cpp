@@ -226,7 +226,7 @@ void bind_ingestion(py::module_& module) {
       .def(
           "leg_correction",
           [](const LiveIngestion& self, int device) {
-            const LegCorrection& correction = self.ingestion.leg_correction(leg_stream(device));
+            const LegCorrection correction = self.ingestion.leg_correction(leg_stream(device));
             return std::make_pair(correction.yaw, to_numpy(correction.mounting));
           },
           py::arg("device"), "(yaw_rad, mounting_xyzw (4,)) of device 3..4.")

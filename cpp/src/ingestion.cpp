@@ -120,7 +120,7 @@ PushStatus Ingestion::push_leg(int device, int64_t timestamp_ns, int64_t arrival
                                const LegSample& sample, bool trusted) {
   const Admission admission = admit(device, timestamp_ns, arrival_ns, trusted);
   if (!admission.accepted()) return admission.verdict.status;
-  const auto& [correction, turn] = corrections_[device - kNumPoseDevices];
+  const auto [correction, turn] = corrections_[device - kNumPoseDevices].load();
   return synchroniser_.push_leg(device, admission.mapped_ns,
                                 {to_matrix(turn) * sample.acceleration,
                                  normalised(turn * sample.orientation * correction.mounting)});

@@ -115,7 +115,7 @@ void LegMounting::apply() {
         mean_rotation(stand_.legs[leg].outer_products, stand_.legs[leg].first);
     const Quaternion expected = rotation_about({0, 1, 0}, heading + kOutwardRad[leg]);
     // What was believed already has the former correction in it.
-    const LegCorrection& former = ingestion_.leg_correction(device);
+    const LegCorrection former = ingestion_.leg_correction(device);
     measured.mountings[leg] = normalised(former.mounting * (conjugate(believed) * expected));
     ingestion_.set_leg_correction(device, {former.yaw, measured.mountings[leg]});
   }

@@ -1,5 +1,5 @@
-// One thread estimates, others calibrate, read and finish poses: what they see is whole, and a
-// stand is measured in spite of them.
+// One thread estimates, others calibrate, read and finish poses, and leg sensors go on sending:
+// what they see is whole, and a stand is measured in spite of them.
 #include <array>
 #include <atomic>
 #include <cmath>
@@ -12,6 +12,8 @@
 #include "same/pose_finisher.hpp"
 
 namespace {
+
+using same::operator+;
 
 constexpr int64_t kFrameNs = 11'111'111;
 constexpr int kFrames = 4'000;
@@ -89,6 +91,15 @@ int main() {
       calibration.legs_changed();
       const double y = calibration.ground_y();
       SAME_CHECK(y >= 0.0 && y <= 0.01);
+      std::this_thread::yield();
+    }
+  });
+  others.emplace_back([&] {  // a leg sensor
+    for (int64_t i = 1; !done; ++i) {
+      ingestion.push_leg(same::kNumPoseDevices, i * kFrameNs, i * kFrameNs, {});
+      const auto states = synchroniser.look_up(i * kFrameNs);
+      const same::Quaternion& leg = states.orientation(same::kNumPoseDevices);
+      SAME_CHECK(std::abs(dot(leg, leg) - 1.0) < 1e-9);
       std::this_thread::yield();
     }
   });

@@ -1,5 +1,6 @@
-// From a device's sample to the network's inputs nothing asks for memory: every allocation of this
-// program is counted, and there must be none between opening and closing.
+// From a device's sample to the network's inputs, and from its outputs to a pose, nothing asks for
+// memory: every allocation of this program is counted, and there must be none between opening and
+// closing.
 #include <atomic>
 #include <cstdint>
 #include <cstdlib>
@@ -11,6 +12,9 @@
 #include "same/frame_inbox.hpp"
 #include "same/image_preprocessor.hpp"
 #include "same/ingestion.hpp"
+#include "same/plausibility.hpp"
+#include "same/pose_finisher.hpp"
+#include "same/prediction.hpp"
 
 namespace {
 
@@ -46,6 +50,11 @@ int main() {
   std::vector<float> small(kHeight * kWidth / 4);
   std::vector<float> features(same::kNumDevices * same::kFeatureDim), T(32 * 16), offsets(32),
       valid(32);
+  same::Calibration calibration(ingestion, 0.0);
+  calibration.start_legs();
+  same::PoseFinisher finisher({same::OneEuro{}, true, true, false}, calibration);
+  same::Plausibility plausibility(0.5, 0.25);
+  int64_t implausible = 0;
   SAME_CHECK(allocations > 0);  // or else nothing is counted here
 
   const uint64_t before = allocations;
@@ -69,11 +78,34 @@ int main() {
     if (const auto frame = inbox.newest())
       resize(frame->left.pixels, frame->left.row_stride, small.data());
     const int64_t at_ns = now_ns - kPeriodNs / 2;
-    frames += assembler.assemble(at_ns, synchroniser.look_up(at_ns),
+    const same::DeviceStates states = synchroniser.look_up(at_ns);
+    frames += assembler.assemble(at_ns, states,
                                  {features.data(), T.data(), offsets.data(), valid.data()});
+    if (!states.has(same::kHead)) continue;
+    // What comes after the network.
+    implausible += plausibility.of_view(small.data(), kHeight / 2, kWidth / 2).has_value();
+    plausibility.of_devices(states, calibration.ground_y());
+    same::Estimate estimate;
+    estimate.pose.timestamp_ns = at_ns;
+    estimate.pose.status = same::PoseStatus::VALID;
+    for (int joint = 1; joint < same::kNumJoints; ++joint)
+      for (size_t axis = 0; axis < 3; ++axis)
+        estimate.pose.joints_world[joint][axis] =
+            estimate.pose.joints_world[same::parent_of(joint)][axis] +
+            same::kRestOffsets[joint][axis];
+    estimate.states = states;
+    estimate.velocities = same::velocities_of({{-0.01, 0.0}, {}, 2});
+    plausibility.of_estimate(estimate.pose, calibration.ground_y());
+    finisher.finish(estimate.pose);
+    calibration.update(estimate.pose, states, calibration.ground_y());
+    finisher.finish(same::pose_at(now_ns, estimate, synchroniser, same::RigidTransform{}, {}),
+                    false);
   }
   SAME_CHECK(allocations == before);
   SAME_CHECK(frames >= kFrames - 2);
   SAME_CHECK(inbox.counts().unpaired >= kFrames / 5 && wakes >= 4 * kFrames / 5);
+  SAME_CHECK(implausible > kFrames / 2);  // flat images
+  SAME_CHECK(calibration.bone_lengths().has_value());
+  SAME_CHECK(calibration.legs_state() == same::CalibrationState::DONE);
   std::puts("hot_path_allocations: passed");
 }

@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "same/clock_mapping.hpp"
+#include "same/shared_value.hpp"
 #include "same/stream_gate.hpp"
 #include "same/synchroniser.hpp"
 #include "same/views.hpp"
@@ -39,8 +40,9 @@ struct Admission {
   bool accepted() const { return verdict.status == PushStatus::ACCEPTED; }
 };
 
-// One producer thread a stream, no locks, no allocation. set_* come from one other thread and
-// never while a producer of that stream is inside a push.
+// One producer thread a stream, no locks, no allocation. set_clock comes from one other thread and
+// never while a producer of that stream is inside a push; set_leg_correction may come meanwhile,
+// from one thread at a time.
 class Ingestion {
  public:
   explicit Ingestion(Synchroniser& synchroniser);
@@ -60,10 +62,11 @@ class Ingestion {
   void set_clock(int stream, const ClockMapping& clock) { clocks_[stream] = clock; }
   const ClockMapping& clock(int stream) const { return clocks_[stream]; }
   void set_leg_correction(int device, const LegCorrection& correction) {
-    corrections_[device - kNumPoseDevices] = {correction, rotation_exp({0.0, correction.yaw, 0.0})};
+    corrections_[device - kNumPoseDevices].store(
+        {correction, rotation_exp({0.0, correction.yaw, 0.0})});
   }
-  const LegCorrection& leg_correction(int device) const {
-    return corrections_[device - kNumPoseDevices].given;
+  LegCorrection leg_correction(int device) const {
+    return corrections_[device - kNumPoseDevices].load().given;
   }
 
   const StreamGate& gate(int gate) const { return gates_[gate]; }
@@ -96,7 +99,7 @@ class Ingestion {
   Synchroniser& synchroniser_;
   std::array<StreamGate, kNumGates> gates_;
   std::array<ClockMapping, kNumStreams> clocks_;
-  std::array<LegTurn, kNumLegDevices> corrections_;
+  std::array<SharedValue<LegTurn>, kNumLegDevices> corrections_;
   std::array<std::atomic<uint64_t>, kNumStreams> invalid_{};
   std::array<std::atomic<int64_t>, kNumStreams> newest_ns_{};
   // [a][b]: b's newest time when a's newest sample came.
