@@ -1,8 +1,9 @@
-"""The oldest versions that pyproject.toml declares still work."""
+"""The oldest versions that pyproject.toml declares still work, and the constraints leave them."""
 
 import re
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,28 @@ def run(*command: str | Path, cwd: Path) -> str:
     made = subprocess.run(list(map(str, command)), capture_output=True, text=True, cwd=cwd)
     assert made.returncode == 0, f"{command}\n{made.stdout}\n{made.stderr}"
     return made.stdout
+
+
+def test_no_constraint_asks_for_what_the_oldest_python_cannot_have() -> None:
+    """Else nothing that is installed with them, `make demo` first, installs there."""
+    specifiers = pytest.importorskip("packaging.specifiers", reason="needs pip install .[dev]")
+    (oldest,) = re.findall(
+        r'^requires-python = ">=(3\.\d+)"', (ROOT / "pyproject.toml").read_text(), re.MULTILINE
+    )
+    checked = 0
+    for line in (ROOT / "constraints.txt").read_text().splitlines():
+        pin, _, marker = line.partition("; ")
+        name, _, version = pin.partition("==")
+        try:
+            installed = metadata.metadata(name)
+        except metadata.PackageNotFoundError:
+            continue
+        if line.startswith("#") or installed["Version"] != version:
+            continue
+        checked += 1
+        needs = installed["Requires-Python"] or ""
+        assert oldest in specifiers.SpecifierSet(needs) or "python_version >=" in marker, line
+    assert checked > 10
 
 
 @pytest.mark.slow
