@@ -17,6 +17,7 @@ import pytest
 from recordings import write_made_up
 
 import same_runtime
+from same_engines.errors import WITH_PYTORCH
 from same_runtime import DevicePose, ImuFrame, SamePoseTracker, StereoFrame, TrackerOptions
 from same_runtime.calibration.profile import UserProfile
 from same_runtime.camera import CameraRig
@@ -30,7 +31,7 @@ PAGES = [
 ]
 RUN_ELSEWHERE = {"README.md": "test_readme.py", "docs/own_data.md": "test_own_data.py"}
 """Pages whose Python runs in a test of their own."""
-OTHER_PROGRAMS = {"make", "pip", "python3", "torchrun", "openssl", ".venv/bin/python"}
+OTHER_PROGRAMS = {"cp", "make", "pip", "python3", "torchrun", "openssl", ".venv/bin/python"}
 
 
 def blocks(page: Path) -> Iterator[tuple[str, str]]:
@@ -100,10 +101,19 @@ def test_every_command_line_is_one(
         extras = re.findall(r"^(\w+) = \[", (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
         assert all(extra in extras for group in named for extra in group.split(","))
         assert "same-runtime[" not in line, "is on no index"
+        assert WITH_PYTORCH.isdisjoint(",".join(named).split(",")) or words[2] == "--constraint"
     if words[0] == "torchrun":
         at = words.index("-m")
         assert words[at + 1] == "same_model.cli.train"
         check_command(["same-train", *words[at + 2 :]], monkeypatch)
+
+
+def test_every_install_line_in_prose_names_a_pytorch_where_it_brings_one() -> None:
+    for page in PAGES:
+        for line in re.findall(r"`(pip install [^`]*)`", page.read_text()):
+            for extras in re.findall(r"\.\[([\w,]+)\]", line):
+                brings = not WITH_PYTORCH.isdisjoint(extras.split(","))
+                assert not brings or "--constraint constraints.txt" in line, f"{page}: {line}"
 
 
 def python_pages() -> list[Path]:

@@ -13,6 +13,8 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 PACKAGE: Final = "same-runtime"
+WITH_PYTORCH: Final = frozenset({"export", "train", "cluster", "dev"})
+"""Extras that bring PyTorch, of which pip's own choice may be gigabytes of CUDA."""
 
 
 class SameError(Exception):
@@ -55,14 +57,18 @@ def install_hint(extra: str) -> str:
     """A ``pip install`` line for ``extra`` that works as written.
 
     It names the folder or file that the package was installed from (PEP 610), since an index may
-    not have it; the package's name where it came from an index.
+    not have it; the package's name where it came from an index. ``extra`` may be several with
+    commas between; those that bring PyTorch come with the folder's constraints, which name one.
     """
     url, is_editable = _origin()
     parts = urlsplit(url)
     if parts.scheme == "file":
-        path = url2pathname(parts.path)
-        if Path(path).exists():
-            return f"pip install {'-e ' if is_editable else ''}'{path}[{extra}]'"
+        path = Path(url2pathname(parts.path))
+        if path.exists():
+            constraints = path / "constraints.txt"
+            named = not WITH_PYTORCH.isdisjoint(extra.split(",")) and constraints.is_file()
+            options = f"--constraint '{constraints}' " if named else ""
+            return f"pip install {options}{'-e ' if is_editable else ''}'{path}[{extra}]'"
     elif url:
         return f"pip install '{PACKAGE}[{extra}] @ {url}'"
     return f"pip install '{PACKAGE}[{extra}]'"
