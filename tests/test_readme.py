@@ -1,5 +1,6 @@
 """The README is true: its example runs, its commands exist, its links lead somewhere."""
 
+import json
 import re
 import shutil
 from collections.abc import Callable, Iterator
@@ -83,6 +84,13 @@ def test_the_demo_tracks_well_and_draws(tmp_path: Path) -> None:
     assert error_mm[32:].mean() < 100.0, "far worse than the model card says"
     for name in ("poses.csv", "poses.mcap", "preview.png", "preview.webp"):
         assert (tmp_path / name).stat().st_size > 1000
+
+
+def test_the_accuracy_is_the_one_that_was_measured() -> None:
+    metrics = json.loads((ROOT / "benchmarks/results/model/metrics.json").read_text())
+    measured = [round(part["metrics"]["mpjpe"]) for part in metrics["protocols"].values()]
+    (said,) = re.findall(r"is (\d+) to (\d+) mm off on average", README)
+    assert [int(said[0]), int(said[1])] == sorted(measured)
 
 
 def test_the_shipped_bundle_is_whole() -> None:
