@@ -2,11 +2,12 @@
 
 import functools
 import inspect
+import io
 import os
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass, make_dataclass
 from importlib import import_module
 from importlib.metadata import version
@@ -14,8 +15,9 @@ from typing import Annotated, Any, Final, NamedTuple, ParamSpec, TypeVar
 
 import tyro
 
-from same_engines.errors import PACKAGE, SameError, install_hint
+from same_engines.errors import PACKAGE, InvalidInputError, SameError, install_hint
 from same_runtime.cli import console
+from same_runtime.cli.parse_errors import one_line
 
 EXIT_CONDITION_MET: Final = 1
 EXIT_USER_ERROR: Final = 2
@@ -168,13 +170,20 @@ def _parse(
             ("common", Annotated[CommonOptions, tyro.conf.arg(name="")]),
         ],
     )
-    parsed: Any = tyro.cli(
-        both,
-        prog=name,
-        args=arguments,
-        description=inspect.cleandoc(options_type.__doc__ or ""),
-        config=_CONFIG,
-    )
+    said = io.StringIO()
+    try:
+        with redirect_stderr(said):
+            parsed: Any = tyro.cli(
+                both,
+                prog=name,
+                args=arguments,
+                description=inspect.cleandoc(options_type.__doc__ or ""),
+                config=_CONFIG,
+            )
+    except SystemExit as stop:
+        if not stop.code:  # --help
+            raise
+        raise InvalidInputError(one_line(said.getvalue(), name)) from None
     return parsed.options, parsed.common
 
 

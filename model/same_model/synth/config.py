@@ -40,7 +40,7 @@ class SynthConfig:
     rig_spread: float = 1.0
     """How far rigs vary around the nominal one; 0: not at all."""
     render: Flag = True
-    """False: black images, far faster to make; the inertial stage needs no others."""
+    """Render images; black ones are far faster to make, and the inertial stage needs no others."""
     depth: bool = False
     """Also write depth maps."""
 

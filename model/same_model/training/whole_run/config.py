@@ -90,6 +90,7 @@ class WholeRunConfig:
     """Render, train every stage in order, export and evaluate: from motion clips to a bundle.
 
     $ same-train all --motion clips --out runs/mine
+
     Stopped at any time, the same command goes on. Under torchrun the stages train on many
     processes, which need one file system; the first of them does the rest.
     On a machine without a package registry: same-train pack --help
