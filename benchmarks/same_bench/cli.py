@@ -28,6 +28,7 @@ _SUMMARIES: Final = {
     "faults": ("FaultsCommand", "error as images, samples and cameras get worse or lost"),
     "fuzz": ("FuzzCommand", "hostile files by the thousand: typed errors, or it fell"),
     "soak": ("SoakCommand", "hours of running: do memory, files or threads grow?"),
+    "footprint": ("FootprintCommand", "storage, memory, threads, arithmetic of each preset"),
     "npu": ("NpuCommand", "a bundle quantised for a headset's NPU, and tracked on it"),
     "gpu": ("GpuCommand", "everything claimed of the GPU path, checked and measured"),
 }

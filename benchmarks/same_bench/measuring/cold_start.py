@@ -21,7 +21,8 @@ def cold_start(
     bundle: Path, recording: Path, backend: str, precision: str, threads: int | None
 ) -> dict[str, Any]:
     """Milliseconds of import, load (the whole bundle read and verified), engine build, warm-up and
-    first pose, and MiB of resident memory, of a fresh process that tracks ``FRAMES`` frames.
+    first pose, MiB of resident memory and number of threads, of a fresh process that tracks
+    ``FRAMES`` frames; ``live_threads``: once it was started, to run in the background.
 
     The operating system's file cache stays as it is. Raises ``EngineError`` if it fails.
     """
@@ -40,13 +41,18 @@ def cold_start(
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def _status_mib(field: str) -> float | None:
+def _status(field: str) -> int | None:
     try:
         lines = Path("/proc/self/status").read_text().splitlines()
     except OSError:
         return None
     found = [line.split()[1] for line in lines if line.startswith(field + ":")]
-    return int(found[0]) / 1024 if found else None
+    return int(found[0]) if found else None
+
+
+def _status_mib(field: str) -> float | None:
+    kib = _status(field)
+    return None if kib is None else kib / 1024
 
 
 def _measure(bundle: str, recording: str, backend: str, precision: str, threads: str) -> None:
@@ -80,7 +86,11 @@ def _measure(bundle: str, recording: str, backend: str, precision: str, threads:
         "rss_mib": _status_mib("VmRSS"),
         "peak_rss_mib": _status_mib("VmHWM"),
         "torch_imported": "torch" in sys.modules,
+        "threads": _status("Threads"),
     }
+    with tracker:
+        tracker.start()
+        found["live_threads"] = _status("Threads")
     print(json.dumps(found))
 
 

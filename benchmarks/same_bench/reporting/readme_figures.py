@@ -8,12 +8,12 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from same_bench.reporting.marked_block import check_marked, replace_marked
 from same_bench.reporting.pages import headline, latency_picture, markdown_table
 from same_bench.reporting.report import read_report, write_whole
 from same_bench.reporting.tables import describe, peer_table, percentile_text
-from same_engines.errors import InvalidInputError
 
-_BEGIN, _END = "<!-- same-bench -->", "<!-- /same-bench -->"
+_MARK = "same-bench"
 
 
 @dataclass(frozen=True)
@@ -31,11 +31,7 @@ def run(command: FiguresCommand) -> None:
     report = read_report(command.report)
     first = report.runs[0]
     picture = command.report.with_name("latency.svg")
-    text = command.readme.read_text(encoding="utf-8")
-    before, begin, rest = text.partition(_BEGIN)
-    _, end, after = rest.partition(_END)
-    if not begin or not end:
-        raise InvalidInputError(f"{command.readme}: expected the lines {_BEGIN} and {_END}")
+    check_marked(command.readme, _MARK)
     write_whole(picture, latency_picture(first))
     link = Path(os.path.relpath(picture, command.readme.resolve().parent)).as_posix()
     names = list(first.summary.percentiles)
@@ -55,6 +51,5 @@ def run(command: FiguresCommand) -> None:
         lines += ["", *markdown_table(peers)]
     if report.noise_reasons:
         lines += ["", f"Not a quiet machine: {'; '.join(report.noise_reasons)}."]
-    block = "\n".join([_BEGIN, *lines, _END])
-    write_whole(command.readme, before + block + after)
+    replace_marked(command.readme, _MARK, lines)
     print(f"wrote {picture} and the table in {command.readme}")

@@ -22,8 +22,8 @@ from same_engines.qnn.library import (
     load_qnn,
     open_context,
 )
+from same_export.macs import multiply_accumulates
 from same_export.qnn.compare_trackers import compare_trackers
-from same_export.qnn.macs import multiply_accumulates
 from same_export.qnn.quantise import MARGIN, quantise
 from same_export.qnn.report import OutputError, QnnReport, StageReport
 from same_export.qnn.rewrites import prepare, widen
