@@ -28,13 +28,18 @@ _SUMMARIES: Final = {
     "faults": ("FaultsCommand", "error as images, samples and cameras get worse or lost"),
     "fuzz": ("FuzzCommand", "hostile files by the thousand: typed errors, or it fell"),
     "soak": ("SoakCommand", "hours of running: do memory, files or threads grow?"),
-    "footprint": ("FootprintCommand", "storage, memory, threads, arithmetic of each preset"),
     "npu": ("NpuCommand", "a bundle quantised for a headset's NPU, and tracked on it"),
     "gpu": ("GpuCommand", "everything claimed of the GPU path, checked and measured"),
 }
 _FIGURES: Final = "same_bench.reporting.readme_figures"
+_FOOTPRINT: Final = "same_bench.footprint.command"
 _COMMANDS: Final = {
     **{name: _command(name, *row) for name, row in _SUMMARIES.items()},
+    "footprint": Subcommand(
+        f"{_FOOTPRINT}:FootprintCommand",
+        f"{_FOOTPRINT}:run",
+        "storage, memory, threads, arithmetic of each preset",
+    ),
     "figures": Subcommand(
         f"{_FIGURES}:FiguresCommand",
         f"{_FIGURES}:run",

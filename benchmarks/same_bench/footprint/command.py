@@ -62,7 +62,7 @@ def run(command: FootprintCommand) -> None:
 
 def _measure(preset: str, folder: Path, threads: int) -> dict[str, Any]:
     try:
-        from same_bench.measuring.footprint import footprint_of
+        from same_bench.footprint.count import footprint_of
         from same_export.write_bundle import write_bundle
         from same_model.config import PRESETS
         from same_model.data.rig import emhi_like_rig

@@ -1,0 +1,1 @@
+"""What a preset takes of a device: `same-bench footprint`."""
