@@ -15,6 +15,10 @@ from same_engines.errors import InvalidInputError
 
 _NUMERIC_KINDS: Final = "fiu"
 _EXACT: Final = 1 << 53
+_WORD: Final = 1 << 63
+_MOST_DEPTH: Final = 64
+_LONGEST_NAME: Final = 120
+_MOST_VALUES: Final = 100_000
 
 
 def parse_json(text: str | bytes) -> Any:
@@ -24,6 +28,64 @@ def parse_json(text: str | bytes) -> Any:
         return json.loads(text)
     except RecursionError:
         raise ValueError("nested too deep") from None
+
+
+def parse_strict_json(raw: bytes) -> Any:
+    """Parse JSON that means the same to every reader, the native one among them: UTF-8 without a
+    byte order mark, no name twice in an object, no NaN, infinity or lone surrogates, integers of
+    64 bits, bounded depth and number of values.
+
+    Raises ``ValueError``, which is an ``InvalidInputError`` where it names the value.
+    """
+    try:
+        content = json.loads(
+            raw.decode("utf-8"), object_pairs_hook=_names_once, parse_constant=_no_constant
+        )
+    except RecursionError:
+        raise ValueError("nested too deep") from None
+    _check_values(content)
+    return content
+
+
+def _names_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    content = dict(pairs)
+    if len(content) != len(pairs):
+        raise ValueError("a name twice in an object")
+    return content
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")
+
+
+def _check_values(content: object) -> None:
+    held: list[tuple[str, object, int]] = [("", content, 0)]
+    count = 1
+    while held:
+        where, value, depth = held.pop()
+        if isinstance(value, str):
+            _check_text(where, value)
+        elif isinstance(value, int) and not -_WORD <= value < _WORD:
+            raise InvalidInputError(f"{where}: an integer beyond 64 bits")
+        elif isinstance(value, float) and not math.isfinite(value):
+            raise InvalidInputError(f"{where}: a number beyond any float")
+        elif isinstance(value, dict | list):
+            count += len(value)
+            if depth == _MOST_DEPTH or count > _MOST_VALUES:
+                what = "nested too deep" if depth == _MOST_DEPTH else "more values than any has"
+                raise InvalidInputError(f"{where}: {what}")
+            items = value.items() if isinstance(value, dict) else enumerate(value)
+            for name, item in items:
+                _check_text(where, str(name))
+                plain = name if str(name).isidentifier() or isinstance(name, int) else "?"
+                held.append((f"{where}.{plain}"[:_LONGEST_NAME].lstrip("."), item, depth + 1))
+
+
+def _check_text(where: str, text: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise InvalidInputError(f"{where}: a text that is not Unicode") from None
 
 
 def whole_number(name: str, value: object, low: int, high: int) -> int:

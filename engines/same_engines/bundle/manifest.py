@@ -11,7 +11,7 @@ import numpy as np
 
 from same_engines.bundle.config import BundleConfig
 from same_engines.errors import BundleError, InvalidInputError
-from same_engines.json_values import parse_json, whole_number
+from same_engines.json_values import parse_strict_json, whole_number
 
 FORMAT_VERSION: Final = 1
 MANIFEST_NAME: Final = "manifest.json"
@@ -39,6 +39,14 @@ _DTYPES: Final = ("float32", "float16")
 _MAX_TENSOR_ELEMENTS: Final = 1 << 26
 _MAX_DIMENSIONS: Final = 8
 _MOST_STEPS: Final = 1 << 40
+_KINDS: Final = {
+    "preset": str,
+    "joint_names": list,
+    "rig": dict,
+    "checkpoint_sha256": str,
+    "tools": dict,
+    "parity": dict,
+}
 
 
 def graphs_of(precision: str) -> str:
@@ -141,23 +149,21 @@ def parse_manifest(raw: bytes, where: str) -> Manifest:
     """Check and read ``manifest.json``; ``where`` names it. Raises ``BundleError`` when it is
     damaged, of another format version, or has unknown, missing or wrong fields."""
     try:
-        content = parse_json(raw)
+        content = parse_strict_json(raw)
+    except InvalidInputError as error:
+        raise BundleError(f"{where}: {error}") from None
     except ValueError as error:
         raise BundleError(f"{where}: not valid JSON ({error})") from None
     if not isinstance(content, dict):
         raise BundleError(f"{where}: expected a JSON object, got {type(content).__name__}")
     version = content.get("format_version")
-    if version != FORMAT_VERSION:
+    if version != FORMAT_VERSION or isinstance(version, bool):
         raise BundleError(
             f"{where}: expected format_version {FORMAT_VERSION}, got {version!r}; export the "
             "bundle again or use the SDK version that wrote it"
         )
     said = content.pop("manifest_sha256", None)
-    try:
-        actual = canonical_sha256(content)
-    except (ValueError, RecursionError) as error:
-        raise BundleError(f"{where}: {error}") from None
-    if said != actual:
+    if said != canonical_sha256(content):
         raise BundleError(f"{where}: manifest_sha256 does not match: the manifest was changed")
     try:
         return _manifest_from(content, where)
@@ -180,6 +186,13 @@ def _exact_fields(content: Any, cls: Any, where: str) -> dict[str, Any]:
 
 def _manifest_from(content: dict[str, Any], where: str) -> Manifest:
     content = dict(_exact_fields(content, Manifest, where))
+    for name, kind in _KINDS.items():
+        if not isinstance(content[name], kind):
+            raise BundleError(
+                f"{where}: {name}: expected {kind.__name__}, got {type(content[name]).__name__}"
+            )
+    if not all(isinstance(version, str) for version in content["tools"].values()):
+        raise BundleError(f"{where}: tools: expected text for each")
     graphs = {}
     for precision, stages in content["graphs"].items():
         if precision not in PRECISIONS or set(stages) != set(STAGES):
@@ -202,7 +215,7 @@ def _manifest_from(content: dict[str, Any], where: str) -> Manifest:
                 f"{where}: target {target}: expected each of {STAGES} on one of {PROCESSORS}, "
                 f"got {plan}"
             )
-    if content.get("trained_steps"):
+    if content.get("trained_steps", {}) != {}:
         content["trained_steps"] = checked_trained_steps(where, content["trained_steps"])
     return Manifest(**content)
 

@@ -44,7 +44,10 @@ def fingerprint(function: Fields) -> str:
         written = [numbers[name] for name in node.get("output", ())]
         attributes = sorted(map(_attribute, node.get("attribute", ())), key=str)
         nodes.append([node.get("domain", ""), node.get("op_type"), read, written, attributes])
-    opsets = [[opset.get("domain", ""), opset.get("version")] for opset in function["opset_import"]]
+    opsets = [
+        [opset.get("domain", ""), opset.get("version")]
+        for opset in function.get("opset_import", ())
+    ]
     outputs = [numbers.get(name, -2) for name in function.get("output", ())]
     whole = [function.get("attribute"), len(function.get("input", ())), outputs, opsets, nodes]
     return hashlib.sha256(json.dumps(whole).encode()).hexdigest()
@@ -54,6 +57,8 @@ def _attribute(attribute: Fields) -> list[Any]:
     kind = attribute.get("type", 0)
     value = attribute.get(VALUE_FIELDS.get(kind, ""), attribute.get("ref_attr_name"))
     if isinstance(value, dict):  # a tensor, with or without a name
+        if "external_data" in value:
+            raise ValueError("a tensor in a function keeps its data in another file")
         value = {
             name: content.hex() if isinstance(content, memoryview) else content
             for name, content in sorted(value.items())

@@ -123,7 +123,9 @@ class _Graph:
         self._nodes: list[Fields] = graph.get("node", [])
         constants = graph.get("initializer", [])
         declared = graph.get("value_info", [])
-        if len(self._nodes) > MOST_NODES or len(constants) + len(declared) > MOST_TENSORS:
+        ends = [*graph.get("input", []), *graph.get("output", [])]
+        tensors = len(constants) + len(declared) + len(ends)
+        if len(self._nodes) > MOST_NODES or tensors > MOST_TENSORS:
             raise ValueError(f"it has more than {MOST_NODES} nodes or {MOST_TENSORS} tensors")
         self.inputs = declared_types(graph.get("input", []))
         self.outputs = declared_types(graph.get("output", []))
@@ -160,13 +162,12 @@ class _Graph:
                 if name and name not in made:
                     raise ValueError(f"tensor {name!r} is read before it is written")
             for name in written:
-                if name in made or (name and name not in self._types):
+                if name in made or name not in self._types:
                     raise ValueError(f"tensor {name!r} is written twice or has no declared shape")
                 made.add(name)
-            made.discard("")
             self._check_node(node, read, written, has_function)
             products += self._products(node, read, written)
-            written_numbers += sum(self._types[name].elements for name in written if name)
+            written_numbers += sum(self._types[name].elements for name in written)
         missing = self.outputs.keys() - made
         if missing:
             raise ValueError(f"outputs {sorted(missing)} are never written")
@@ -226,7 +227,7 @@ class _Graph:
     def _products(self, node: Fields, read: Sequence[str], written: Sequence[str]) -> int:
         """About how many products ``node`` costs."""
         operator = node.get("op_type")
-        elements = sum(self._types[name].elements for name in written if name)
+        elements = sum(self._types[name].elements for name in written)
         shapes = [self._types[name].shape for name in read if name]
         if operator == "Conv" and len(shapes) > 1:
             return elements * _size(shapes[1][1:])
@@ -249,7 +250,7 @@ class _Graph:
             if fixed.issuperset(filter(None, read)):
                 fixed.update(written)
                 kept.update(written)
-            live += sum(self._types[name].bytes for name in written if name)
+            live += sum(self._types[name].bytes for name in written)
             most = max(most, live)
             for name in {*read, *written}:
                 if name and name not in kept and last_read.get(name, index) <= index:

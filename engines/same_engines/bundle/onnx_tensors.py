@@ -96,7 +96,14 @@ def _values(tensor: Fields, found: TensorType) -> NDArray[Any]:
     typed = {FLOAT: "float_data", INT64: "int64_data"}.get(found.kind, "int32_data")
     if data != [typed] or found.elements > _MOST_TYPED:
         raise ValueError(f"tensor {tensor.get('name')!r} does not hold its data as raw bytes")
-    return np.array(tensor[typed], _DTYPES[found.kind])
+    # Half precision is held as its bits.
+    dtype = np.dtype("<u2") if found.kind == FLOAT16 else _DTYPES[found.kind]
+    numbers = tensor[typed]
+    if dtype.kind != "f":
+        low, high = np.iinfo(dtype).min, np.iinfo(dtype).max
+        if not all(low <= number <= high for number in numbers):
+            raise ValueError(f"tensor {tensor.get('name')!r} holds numbers out of its type's range")
+    return np.array(numbers, dtype).view(_DTYPES[found.kind])
 
 
 def _checked(name: str, kind: int, shape: tuple[int, ...]) -> TensorType:

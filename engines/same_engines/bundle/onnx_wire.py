@@ -2,7 +2,7 @@
 
 The libraries that run a graph have parsers of their own, more lenient than this one: they take
 numbers in over-long spellings, fields in any order and twice, unknown fields, text that is not
-UTF-8. Here all of that is refused, so that what is passed means the same to every reader. It needs
+ASCII. Here all of that is refused, so that what is passed means the same to every reader. It needs
 neither the ``onnx`` package nor native code. Field numbers: onnx.proto3.
 """
 
@@ -167,12 +167,11 @@ def _packed(content: bytes, name: str, at: int, end: int) -> list[Any]:
 
 @lru_cache(maxsize=4096)  # a tensor's name comes back with each node that reads it
 def _text(raw: bytes) -> str:
-    try:
-        text = raw.decode()
-    except UnicodeDecodeError:
-        raise MalformedError("a text that is not UTF-8") from None
-    if len(text) > _LONGEST_TEXT or not text.isprintable():
-        raise MalformedError(f"a text of other than up to {_LONGEST_TEXT} printable characters")
+    text = raw.decode("ascii", "replace")
+    if len(text) > _LONGEST_TEXT or not (text.isascii() and text.isprintable()):
+        raise MalformedError(
+            f"a text of other than up to {_LONGEST_TEXT} printable ASCII characters"
+        )
     return text
 
 

@@ -90,6 +90,14 @@ def spoilt(array: np.ndarray, value: float) -> np.ndarray:
     return array
 
 
+def typed(model: Model, kind: int, number: int) -> None:
+    """A constant whose number is not written as raw bytes."""
+    tensor = model.graph.initializer.add()
+    tensor.name, tensor.data_type = "typed", kind
+    tensor.dims.append(1)
+    tensor.int32_data.append(number)
+
+
 def add_large(model: Model) -> None:
     shape = numpy_helper.from_array(np.array([2, 10_000, 48, 64]), "shape")
     model.graph.initializer.append(shape)
@@ -217,6 +225,21 @@ REFUSED: dict[str, tuple[str, Callable[[Model], object]]] = {
         "no bundle needs",
         lambda m: setattr(m.graph.initializer[0], "data_type", TensorProto.STRING),
     ),
+    "a name beyond ASCII": ("ASCII", lambda m: setattr(m.graph, "name", "gr\u00e4ph")),
+    "an output without a name": (
+        "no declared shape",
+        lambda m: m.graph.node.append(helper.make_node("Relu", ["images"], [""])),
+    ),
+    "half precision that is no number": (
+        "not finite",
+        lambda m: typed(m, TensorProto.FLOAT16, 0x7C00),
+    ),
+    "half precision of more bits": ("range", lambda m: typed(m, TensorProto.FLOAT16, 1 << 16)),
+    "bytes beyond a byte": ("range", lambda m: typed(m, TensorProto.UINT8, 300)),
+    "an input ten thousand times": (
+        "16384 tensors",
+        lambda m: m.graph.input.extend([m.graph.input[0]] * (1 << 14)),
+    ),
     "too large": ("takes more than a graph may .budget.memory_bytes", add_large),
     "too slow": ("products", add_products),
 }
@@ -229,6 +252,17 @@ def test_what_no_exporter_writes_is_refused(name: str) -> None:
     change(model)
     with pytest.raises(BundleError, match=match):
         check(model.SerializeToString())
+
+
+def test_integers_beyond_32_bits_are_refused() -> None:
+    """Protobuf writes no such numbers, and reads another one."""
+    model = stage_model("visual")
+    typed(model, TensorProto.INT32, (1 << 31) - 1)
+    content = model.SerializeToString()
+    written, beyond = b"\x2a\x05" + varint((1 << 31) - 1), b"\x2a\x05" + varint((1 << 32) - 1)
+    assert content.count(written) == 1
+    with pytest.raises(BundleError, match="range"):
+        check(content.replace(written, beyond))
 
 
 def add_constants(model: Model) -> None:
@@ -289,6 +323,12 @@ def add_call(model: Model) -> None:
         lambda m: setattr(m.functions[0], "name", "Other"),
         lambda m: m.functions[0].output.reverse(),
         lambda m: m.functions[0].opset_import.append(helper.make_opsetid("other", 1)),
+        lambda m: m.functions[0].ClearField("opset_import"),
+        lambda m: (
+            m.functions[0]
+            .node[0]
+            .attribute.append(helper.make_attribute("value", external_tensor()))
+        ),
     ],
 )
 def test_only_the_projects_own_function_is_known(change: Callable[[Model], object]) -> None:

@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -121,6 +122,10 @@ def budget(content: dict[str, Any]) -> dict[str, Any]:
     return budget
 
 
+def nested(depth: int) -> Any:
+    return [nested(depth - 1)] if depth else 0
+
+
 @pytest.mark.parametrize(
     ("name", "change"),
     [
@@ -140,6 +145,17 @@ def budget(content: dict[str, Any]) -> dict[str, Any]:
         ("missing.*|unknown fields", lambda c: budget(c).update(extra=1)),
         ("memory_bytes together", lambda c: budget(c).update(memory_bytes=192 << 20)),
         ("larger than", lambda c: budget(c).update(file_bytes=100)),
+        ("format_version 1, got True", lambda c: c.update(format_version=True)),
+        ("preset: expected str", lambda c: c.update(preset=7)),
+        ("rig: expected dict", lambda c: c.update(rig=[1])),
+        ("tools: expected text", lambda c: c["tools"].update(python=3)),
+        ("parity: expected dict", lambda c: c.update(parity=0)),
+        ("checkpoint_sha256: expected str", lambda c: c.update(checkpoint_sha256=None)),
+        ("joint_names: expected list", lambda c: c.update(joint_names=dict.fromkeys("ab"))),
+        ("trained_steps", lambda c: c.update(trained_steps=0)),
+        ("parity.x: an integer beyond 64 bits", lambda c: c.update(parity={"x": 1 << 63})),
+        ("nested too deep", lambda c: c["rig"].update(x=nested(64))),
+        ("more values", lambda c: c["rig"].update(x=[0] * 100_000)),
     ],
 )
 def test_bad_manifests_are_refused_with_the_reason(
@@ -148,6 +164,37 @@ def test_bad_manifests_are_refused_with_the_reason(
     rewrite_manifest(bundle_copy, change)
     with pytest.raises(BundleError, match=name):
         Bundle.open(bundle_copy).verify()
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes"),
+    [
+        ('"preset": "tiny"', '"preset": "other", "preset": "tiny"'),
+        ('"parity": {', '"parity": {"x": "\\ud800", '),
+        ('"parity": {', '"parity": {"x": NaN, '),
+    ],
+)
+def test_what_other_readers_take_for_something_else_is_refused(
+    bundle_copy: Path, was: str, becomes: str
+) -> None:
+    """The hash fits what Python's reader makes of it, were it not as strict."""
+    path = bundle_copy / MANIFEST_NAME
+    text = path.read_text().replace(was, becomes, 1)
+    content = json.loads(text)
+    old = content.pop("manifest_sha256")
+    with suppress(ValueError):
+        text = text.replace(old, canonical_sha256(content))
+    path.write_text(text)
+    with pytest.raises(BundleError, match="manifest.json: .*(twice|text|NaN)"):
+        Bundle.open(bundle_copy)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32-le"])
+def test_another_encoding_is_refused(bundle_copy: Path, encoding: str) -> None:
+    path = bundle_copy / MANIFEST_NAME
+    path.write_bytes(path.read_text().encode(encoding))
+    with pytest.raises(BundleError, match="not valid JSON"):
+        Bundle.open(bundle_copy)
 
 
 def test_links_are_refused(bundle_copy: Path, tmp_path: Path) -> None:
