@@ -10,7 +10,7 @@ import enum
 import numpy
 import numpy.typing
 import typing
-__all__: list[str] = ['Calibration', 'CalibrationState', 'CameraRig', 'DEVICES', 'DeviceStates', 'Estimate', 'FEATURE_DIM', 'FisheyeCamera', 'FrameAssembler', 'FrameInbox', 'FramePush', 'HIGHEST_STATURE_M', 'ImagePreprocessor', 'ImageRing', 'Ingestion', 'JOINT_NAMES', 'JOINT_PARENTS', 'LONGEST_BONE_M', 'LOWEST_STATURE_M', 'LegRing', 'LookupKind', 'MAX_ACCELERATION', 'MAX_NORM_ERROR', 'MAX_POSITION_M', 'MAX_SPEED_MPS', 'MAX_STEP_M', 'MAX_TIMESTAMP_NS', 'MAX_VELOCITY_GAP_NS', 'MIN_INTERVAL_NS', 'MIN_SPACING_NS', 'NUM_POSE_DEVICES', 'Plausibility', 'Pose', 'PoseFinisher', 'PoseRing', 'PoseSmoother', 'PoseStatus', 'PushStatus', 'REST_OFFSETS_M', 'Reach', 'Reason', 'SHORTEST_BONE_M', 'Skeleton', 'SkeletonSolver', 'Synchroniser', 'VELOCITY_FRAMES', 'bone_lengths', 'cell_statistics', 'continued', 'floor_anchor', 'judged', 'openxr_body', 'pose_at', 'spatial_aware_deform_attn', 'stands_upright', 'steady_ns', 'with_bone_lengths']
+__all__: list[str] = ['Calibration', 'CalibrationState', 'CameraRig', 'DEVICES', 'DeviceStates', 'Estimate', 'FEATURE_DIM', 'FisheyeCamera', 'FrameAssembler', 'FrameInbox', 'FramePush', 'HIGHEST_STATURE_M', 'ImagePreprocessor', 'ImageRing', 'Ingestion', 'JOINT_NAMES', 'JOINT_PARENTS', 'LONGEST_BONE_M', 'LOWEST_STATURE_M', 'LegRing', 'LookupKind', 'MAX_ACCELERATION', 'MAX_NORM_ERROR', 'MAX_POSITION_M', 'MAX_SPEED_MPS', 'MAX_STEP_M', 'MAX_TIMESTAMP_NS', 'MAX_VELOCITY_GAP_NS', 'MIN_INTERVAL_NS', 'MIN_SPACING_NS', 'NUM_POSE_DEVICES', 'NativeBundle', 'NativeEngine', 'Plausibility', 'Pose', 'PoseFinisher', 'PoseRing', 'PoseSmoother', 'PoseStatus', 'PushStatus', 'REST_OFFSETS_M', 'Reach', 'Reason', 'SHORTEST_BONE_M', 'Skeleton', 'SkeletonSolver', 'Synchroniser', 'VELOCITY_FRAMES', 'bone_lengths', 'cell_statistics', 'continued', 'floor_anchor', 'judged', 'openxr_body', 'pose_at', 'sha256_hex', 'spatial_aware_deform_attn', 'stands_upright', 'steady_ns', 'with_bone_lengths']
 class LookupKind(enum.IntEnum):
     """
     How a device's state at a time was obtained, ordered by trust.
@@ -689,6 +689,55 @@ class Pose:
         """
         Time of the pose, nanoseconds.
         """
+class NativeBundle:
+    """
+    A bundle as apps without Python open it; judges as same_engines.Bundle and
+    the tracker's check of its tensors do. Raises BundleError.
+    """
+    def __init__(self, path: str) -> None:
+        ...
+    def graph_bytes(self, precision: str, stage: str) -> bytes:
+        """
+        A graph file's bytes, once its hash and content are checked.
+        """
+    def verify(self) -> None:
+        """
+        Check every graph file.
+        """
+    @property
+    def rig_json(self) -> str:
+        """
+        The default camera rig, as JSON.
+        """
+class NativeEngine:
+    """
+    The stages of a bundle on ONNX Runtime, as apps without Python run them: see
+    same_engines.Engine. Raises BundleError and EngineError.
+    """
+    def __init__(self, bundle: NativeBundle, library: str, precision: str, threads: typing.SupportsInt | typing.SupportsIndex, provider: str = 'cpu') -> None:
+        """
+        library: the path of ONNX Runtime's shared library.
+        """
+    def host_input(self, name: str) -> numpy.typing.NDArray[numpy.float32]:
+        """
+        The memory of an input that no stage computes; write into it.
+        """
+    def host_output(self, name: str) -> numpy.typing.NDArray[numpy.float32]:
+        """
+        A stage's output, valid until that stage runs again.
+        """
+    def peek(self, stage: str) -> None:
+        """
+        Run one stage, but leave the carried state as it was.
+        """
+    def reset_state(self) -> None:
+        """
+        Zero all carried state.
+        """
+    def run_frame(self, with_images: bool = True) -> None:
+        """
+        Run one frame's stages in order.
+        """
 class SkeletonSolver:
     """
     What same_runtime.skeleton.SkeletonSolver computes with. For one thread at a time.
@@ -947,6 +996,10 @@ def pose_at(timestamp_ns: int, estimate: Estimate, synchroniser: Synchroniser, T
     """
     The pose at a time, carried on from the estimate and tied to the newest samples of the
     head and controllers; its status says when either is too old.
+    """
+def sha256_hex(content: bytes) -> str:
+    """
+    SHA-256 as the native reader of bundles computes it, lower-case hex.
     """
 def spatial_aware_deform_attn(features: typing.Annotated[numpy.typing.ArrayLike, numpy.float32], rays: typing.Annotated[numpy.typing.ArrayLike, numpy.float32], origins: typing.Annotated[numpy.typing.ArrayLike, numpy.float32], locations: typing.Annotated[numpy.typing.ArrayLike, numpy.float32], weights: typing.Annotated[numpy.typing.ArrayLike, numpy.float32], depth: typing.Annotated[numpy.typing.ArrayLike, numpy.float32], w1: typing.Annotated[numpy.typing.ArrayLike, numpy.float32], b1: typing.Annotated[numpy.typing.ArrayLike, numpy.float32], delta: typing.SupportsFloat | typing.SupportsIndex, pe_sum: bool = False) -> tuple[numpy.typing.NDArray[numpy.float32], numpy.typing.NDArray[numpy.float32]]:
     """

@@ -27,6 +27,7 @@ void bind_finishing(py::module_& module);
 void bind_plausibility(py::module_& module);
 void bind_pose(py::module_& module);
 void bind_prediction(py::module_& module);
+void bind_native(py::module_& module);
 void bind_skeleton(py::module_& module);
 
 // Arguments that are read: anything NumPy converts.

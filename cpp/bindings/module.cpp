@@ -139,6 +139,7 @@ PYBIND11_MODULE(_core, module) {
   same::bindings::bind_frame_inbox(module);
   same::bindings::bind_kernels(module);
   same::bindings::bind_pose(module);
+  same::bindings::bind_native(module);
   same::bindings::bind_skeleton(module);
   same::bindings::bind_prediction(module);
   same::bindings::bind_plausibility(module);

@@ -38,6 +38,7 @@ def test_the_sdist_holds_the_sources_and_no_data_of_tests_or_results(distributio
         "export",
         "model",
         "same_runtime",
+        "third_party",
         "CHANGELOG.md",
         "constraints.txt",
         "docs",
