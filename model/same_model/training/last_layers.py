@@ -1,7 +1,7 @@
 """The last linear layers of a stage, solved for the training data instead of stepped towards it.
 
-Steps of Adam leave such layers with noise that the training data hardly feel and other data do: on
-held-out motion the inertial stage was 71 mm off before and 63 mm after, wrists 26 and 21 mm.
+Steps of Adam leave such layers with noise: on held-out motion the inertial stage's wrists were
+26 mm off before and 22 mm after, all joints 72.9 and 72.8 mm.
 """
 
 from collections.abc import Callable, Iterator
