@@ -19,6 +19,7 @@ MIRRORED_JOINTS = tuple(
 """The joint that each joint becomes in a mirror."""
 
 _VALID = 15
+_LEGS = slice(NUM_DEVICES - len(LEG_DEVICES), NUM_DEVICES)
 _VELOCITIES = (slice(6, 9), slice(12, 15))
 
 
@@ -81,8 +82,8 @@ def drop_devices(
     """Lose devices of (B, T, N, 16) for random spans, as the core would show it.
 
     Each device but the head is lost with ``chance`` somewhere in the T frames; in one of six of
-    these cases for all of them. The token is zero meanwhile, its velocities also on the first
-    frame after.
+    these cases for all of them. In half of the batch the legs, which share a receiver, are lost
+    together. The token is zero meanwhile, its velocities also on the first frame after.
     """
     batch, frames = features.shape[:2]
     lost = rng.random((batch, NUM_DEVICES)) < chance
@@ -91,6 +92,9 @@ def drop_devices(
     start = (rng.random(lost.shape) * (frames + 30)).astype(np.int64) - 30
     throughout = rng.random(lost.shape) < 1 / 6
     start, length = np.where(throughout, 0, start), np.where(throughout, frames, length)
+    together = rng.random(batch) < 1 / 2
+    for span in (lost, start, length):
+        span[together, _LEGS] = span[together, _LEGS.start, None]
     time = np.arange(frames)[None, :, None]
     gone = lost[:, None] & (time >= start[:, None]) & (time < (start + length)[:, None])
     back = lost[:, None] & (time == (start + length)[:, None])

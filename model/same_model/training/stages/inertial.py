@@ -17,7 +17,7 @@ from same_model.training.stages.stage import Batch, Stage, StageSetup
 
 _SEQUENCES_AT_ONCE = 16
 _DROPOUT_FRAMES = 150
-_SOLVED_VERSIONS = 2
+_SOLVED_VERSIONS = 4
 _MM = 1000.0
 
 
