@@ -14,7 +14,11 @@ from tiny_sequence import write_sequence
 from same_engines.errors import DataError
 from same_model.data.sequence import open_sequence
 from same_model.training.data.dataset import load_frames, load_images, normalised
-from same_model.training.data.visual_cache import VisualCache, cached_visual
+from same_model.training.data.visual_cache import (
+    VisualCache,
+    cached_visual,
+    read_rows,
+)
 
 SCRIPT = Path(__file__).resolve().parents[2] / "support" / "make_visual_cache.py"
 
@@ -47,6 +51,26 @@ def test_the_cache_holds_what_the_network_says(folder, tmp_path):
     np.testing.assert_allclose(cache.features, out.features.float(), atol=0.05)
     np.testing.assert_allclose(cache.joints_2d, out.joints_2d.float(), atol=0.05)
     np.testing.assert_allclose(cache.visibility, out.visibility.float(), atol=0.01)
+
+
+def test_scattered_frames_are_those_of_the_map(folder, tmp_path):
+    features = made(folder, tmp_path / "cache").features
+    rows = np.array([17, 3, 3, 0, 19])
+    assert isinstance(features, np.memmap)
+    np.testing.assert_array_equal(read_rows(features, rows), np.array(features)[rows])
+    part = features[5:]  # whose offset NumPy does not keep
+    np.testing.assert_array_equal(read_rows(part, rows[1:4]), np.array(features)[[8, 8, 5]])
+    in_memory = np.array(features)
+    np.testing.assert_array_equal(read_rows(in_memory, rows), in_memory[rows])
+
+
+def test_a_cache_that_got_shorter_is_an_error_and_no_frame(folder, tmp_path):
+    features = made(folder, tmp_path / "cache").features
+    path = next(tmp_path.glob("cache/*/features.npy"))
+    with path.open("r+b") as file:
+        file.truncate(path.stat().st_size - 1)
+    with pytest.raises(DataError, match=r"features\.npy: ends before"):
+        read_rows(features, np.array([19]))
 
 
 def test_images_rendered_again_are_not_served_from_the_old_cache(folder, tmp_path):

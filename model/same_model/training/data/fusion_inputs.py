@@ -12,7 +12,7 @@ from same_model.network.fusion import FusionOutput, FusionStage
 from same_model.same_network import SameModel
 from same_model.training.data.augment import jitter_rays
 from same_model.training.data.dataset import Frames
-from same_model.training.data.visual_cache import VisualCache
+from same_model.training.data.visual_cache import VisualCache, read_rows
 from same_model.training.stages.inertial import InertialCache
 from same_model.training.stages.stage import Batch
 
@@ -50,13 +50,8 @@ class BackboneCache:
             calibration_deg,
             rng,
         )
-        # Sorted reads of a memory map are far faster than scattered ones.
-        order = np.argsort(rows, kind="stable")
-        features = np.empty((len(rows), *self.visual.features.shape[1:]), np.float16)
-        for i in order:
-            features[i] = self.visual.features[rows[i]]
         return {
-            "features": torch.from_numpy(features).float(),
+            "features": torch.from_numpy(read_rows(self.visual.features, rows)).float(),
             "joints_2d": torch.from_numpy(self.visual.joints_2d[rows]),
             "visibility": torch.from_numpy(self.visual.visibility[rows]),
             "view_valid": torch.from_numpy(view_valid),

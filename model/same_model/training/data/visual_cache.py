@@ -6,8 +6,9 @@ import logging
 import os
 from collections.abc import Callable
 from contextlib import ExitStack
+from mmap import mmap
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -39,6 +40,26 @@ class VisualCache(NamedTuple):
     """(F, V, J, 2) feature pixels."""
     visibility: NDArray[np.float32]
     """(F, V, J)."""
+
+
+def read_rows(array: NDArray[Any], rows: NDArray[np.int64]) -> NDArray[Any]:
+    """``array[rows]``. Scattered rows of a memory map are read from its file: touching the map
+    would also read, of a large file, ten times as much around them."""
+    if not (isinstance(array, np.memmap) and isinstance(array.base, mmap) and array.filename):
+        return array[rows]
+    out = np.empty((len(rows), *array.shape[1:]), array.dtype)
+    size = out[:1].nbytes
+    places = [array.offset + int(row) * size for row in rows]
+    with open(array.filename, "rb", buffering=0) as file:
+        if hasattr(os, "posix_fadvise"):
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_RANDOM)
+            for place in places:
+                os.posix_fadvise(file.fileno(), place, size, os.POSIX_FADV_WILLNEED)
+        for row, place in zip(out, places, strict=True):
+            file.seek(place)
+            if file.readinto(row) != size:
+                raise DataError(f"{array.filename}: ends before its last frame; delete its folder")
+    return out
 
 
 def cache_key(model: SameModel, frames: Frames, sequences: list[SequenceReader]) -> str:
@@ -98,6 +119,10 @@ def cached_visual(
         arrays = [load_array(folder / f"{name}.npy") for name in _NAMES]
     except DataError as error:
         raise DataError(f"{error}; delete {folder}, it is made again") from None
+    features = arrays[0]
+    if isinstance(features, np.memmap):  # by its path, which ``read_rows`` reads
+        path = folder / f"{_NAMES[0]}.npy"
+        arrays[0] = np.memmap(path, features.dtype, "r", features.offset, features.shape)
     return VisualCache(*arrays)
 
 
