@@ -82,6 +82,9 @@ class AugmentConfig:
     """Spread of an extra rotation of each camera in the ray map, degrees."""
     view_dropout: float = 0.15
     """Chance that a window loses one view for a span; as often it loses both."""
+    image_error: float = 1.0
+    """Stage 2: scale of the visual stage's errors on training images, which it knows better than
+    others; its error on held-out images over that on its own."""
     device_dropout: float = 0.3
     """Chance that a device is lost for a span of a stretch of some seconds."""
     true_windows: float = 0.2

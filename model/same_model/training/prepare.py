@@ -15,7 +15,7 @@ from same_model.same_network import SameModel
 from same_model.training.config import TrainConfig
 from same_model.training.data.dataset import Frames, load_frames, load_images, split_performers
 from same_model.training.data.fusion_inputs import BackboneCache
-from same_model.training.data.visual_cache import cached_visual
+from same_model.training.data.visual_cache import cached_visual, with_errors_scaled
 from same_model.training.stages.concat import ConcatTraining
 from same_model.training.stages.end_to_end import EndToEndTraining
 from same_model.training.stages.fusion import FusionTraining
@@ -128,6 +128,7 @@ def _backbone_cache(
     sequences: list[SequenceReader],
     frames: Frames,
     versions: int,
+    image_error: float,
     label: str,
 ) -> BackboneCache:
     visual = cached_visual(
@@ -141,6 +142,7 @@ def _backbone_cache(
     rng = np.random.default_rng([config.seed, 2])
     features = augmented_features(frames, versions, config.augment, rng)
     inertial = run_inertial(model.inertial.eval(), frames, features)
+    visual = with_errors_scaled(visual, frames, image_error)
     return BackboneCache(frames, visual, inertial)
 
 
@@ -164,9 +166,10 @@ def backbone_caches(config: TrainConfig, model: SameModel) -> BackboneCaches:
         load_frames(validation, model.config, False, "validation data") if validation else None
     )
     model.freeze_backbones()
+    versions, error = config.versions, config.augment.image_error
     return BackboneCaches(
-        _backbone_cache(config, model, train, frames, config.versions, "training data"),
-        _backbone_cache(config, model, validation, held_out, 1, "validation data")
+        _backbone_cache(config, model, train, frames, versions, error, "training data"),
+        _backbone_cache(config, model, validation, held_out, 1, 1.0, "validation data")
         if held_out
         else None,
     )

@@ -18,6 +18,7 @@ from same_model.training.data.visual_cache import (
     VisualCache,
     cached_visual,
     read_rows,
+    with_errors_scaled,
 )
 
 SCRIPT = Path(__file__).resolve().parents[2] / "support" / "make_visual_cache.py"
@@ -71,6 +72,23 @@ def test_a_cache_that_got_shorter_is_an_error_and_no_frame(folder, tmp_path):
         file.truncate(path.stat().st_size - 1)
     with pytest.raises(DataError, match=r"features\.npy: ends before"):
         read_rows(features, np.array([19]))
+
+
+def test_errors_are_scaled_where_there_is_a_truth_and_stay_in_the_image(folder, tmp_path):
+    cache = made(folder, tmp_path / "cache")
+    frames = load_frames([open_sequence(folder)], TINY, False, "")
+    inside = frames.visible > 0
+    assert 0 < inside.mean() < 1
+    scaled = with_errors_scaled(cache, frames, 1.5).joints_2d
+    np.testing.assert_array_equal(scaled[~inside], cache.joints_2d[~inside])
+    before, after = cache.joints_2d - frames.joints_2d, scaled - frames.joints_2d
+    size = np.array([TINY.feature_width, TINY.feature_height])
+    kept = inside & ((scaled > 0) & (scaled < size - 1)).all(axis=-1)
+    assert kept.sum() > 20
+    np.testing.assert_allclose(after[kept], 1.5 * before[kept], atol=1e-4)
+    assert (scaled[inside] >= 0).all() and (scaled[inside] <= size - 1).all()
+    unscaled = with_errors_scaled(cache, frames, 1.0).joints_2d
+    np.testing.assert_allclose(unscaled, cache.joints_2d, atol=1e-5)
 
 
 def test_images_rendered_again_are_not_served_from_the_old_cache(folder, tmp_path):

@@ -62,6 +62,19 @@ def read_rows(array: NDArray[Any], rows: NDArray[np.int64]) -> NDArray[Any]:
     return out
 
 
+def with_errors_scaled(visual: VisualCache, frames: Frames, scale: float) -> VisualCache:
+    """``visual`` with the joints that are in the image ``scale`` times as far from the truth.
+
+    The visual stage is surer of images that it was trained on than of others; what is trained on
+    its outputs for these would trust it too far on others.
+    """
+    found = np.array(visual.joints_2d)
+    limit = np.array(visual.features.shape[:-3:-1], np.float32) - 1.0
+    scaled = frames.joints_2d + np.float32(scale) * (found - frames.joints_2d)
+    inside = frames.visible[..., None] > 0
+    return visual._replace(joints_2d=np.where(inside, scaled.clip(0.0, limit), found))
+
+
 def cache_key(model: SameModel, frames: Frames, sequences: list[SequenceReader]) -> str:
     """Changes when anything does from which the outputs are computed.
 
