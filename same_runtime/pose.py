@@ -84,6 +84,16 @@ def read_only_copy(array: NDArray[Scalar]) -> NDArray[Scalar]:
     return copy
 
 
+def in_frame(
+    T_world_frame: NDArray[np.float64], joints_world: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """``joints_world`` (n, 3), metres, in another frame: summed in the core's order, so that both
+    come to the same bits."""
+    x, y, z = (joints_world - T_world_frame[:3, 3]).T[..., None]
+    rows = T_world_frame[:3, :3]
+    return np.asarray(x * rows[0] + y * rows[1] + z * rows[2])
+
+
 @with_field_docs
 @dataclass(frozen=True, eq=False, repr=False)
 class Pose:
@@ -140,8 +150,7 @@ class Pose:
 
     def with_joints(self, joints_world: NDArray[np.float64]) -> "Pose":
         """The pose with other joints, (22, 3) metres, world; without a skeleton."""
-        T = self.T_world_cam_left
-        joints_cam_left = (joints_world - T[:3, 3]) @ T[:3, :3]
+        joints_cam_left = in_frame(self.T_world_cam_left, joints_world)
         return replace(
             self, joints_world=joints_world, joints_cam_left=joints_cam_left, skeleton=None
         )

@@ -6,7 +6,27 @@
 namespace same {
 
 Ingestion::Ingestion(Synchroniser& synchroniser) : synchroniser_(synchroniser) {
-  for (int stream = 0; stream < kNumStreams; ++stream) reopen(stream);
+  for (int stream = 0; stream < kNumStreams; ++stream) reopen_inside(stream);
+}
+
+void Ingestion::set_clock(int stream, const ClockMapping& clock) {
+  const std::lock_guard lock(inside_);
+  clocks_[stream] = clock;
+}
+
+ClockMapping Ingestion::clock(int stream) const {
+  const std::lock_guard lock(inside_);
+  return clocks_[stream];
+}
+
+void Ingestion::set_leg_correction(int device, const LegCorrection& correction) {
+  const std::lock_guard lock(inside_);
+  corrections_[device - kNumPoseDevices] = {correction, rotation_exp({0.0, correction.yaw, 0.0})};
+}
+
+LegCorrection Ingestion::leg_correction(int device) const {
+  const std::lock_guard lock(inside_);
+  return corrections_[device - kNumPoseDevices].given;
 }
 
 bool Ingestion::witnessed(int stream, int64_t mapped_ns) const {
@@ -38,11 +58,18 @@ Admission Ingestion::weigh(int gate, int64_t timestamp_ns, int64_t arrival_ns, b
 
 Admission Ingestion::consider(int gate, int64_t timestamp_ns, int64_t arrival_ns,
                               bool trusted) const {
+  const std::lock_guard lock(inside_);
   ClockMapping clock = clocks_[stream_of(gate)];
   return weigh(gate, timestamp_ns, arrival_ns, trusted, clock);
 }
 
 Admission Ingestion::admit(int gate, int64_t timestamp_ns, int64_t arrival_ns, bool trusted) {
+  const std::lock_guard lock(inside_);
+  return admit_inside(gate, timestamp_ns, arrival_ns, trusted);
+}
+
+Admission Ingestion::admit_inside(int gate, int64_t timestamp_ns, int64_t arrival_ns,
+                                  bool trusted) {
   const int stream = stream_of(gate);
   const uint64_t breaks = clocks_[stream].breaks();
   const int64_t device_step_ns = timestamp_ns - gates_[gate].newest_ns();
@@ -111,22 +138,35 @@ std::array<bool, kNumStreams> Ingestion::off_clock(std::optional<int64_t> now_ns
 
 PushStatus Ingestion::push_pose(int device, int64_t timestamp_ns, int64_t arrival_ns,
                                 const PoseSample& sample, bool trusted) {
-  const Admission admission = admit(device, timestamp_ns, arrival_ns, trusted);
+  const std::lock_guard lock(inside_);
+  const Admission admission = admit_inside(device, timestamp_ns, arrival_ns, trusted);
   return admission.accepted() ? synchroniser_.push_pose(device, admission.mapped_ns, sample)
                               : admission.verdict.status;
 }
 
 PushStatus Ingestion::push_leg(int device, int64_t timestamp_ns, int64_t arrival_ns,
                                const LegSample& sample, bool trusted) {
-  const Admission admission = admit(device, timestamp_ns, arrival_ns, trusted);
+  const std::lock_guard lock(inside_);
+  const Admission admission = admit_inside(device, timestamp_ns, arrival_ns, trusted);
   if (!admission.accepted()) return admission.verdict.status;
-  const auto [correction, turn] = corrections_[device - kNumPoseDevices].load();
+  const auto [correction, turn] = corrections_[device - kNumPoseDevices];
   return synchroniser_.push_leg(device, admission.mapped_ns,
                                 {to_matrix(turn) * sample.acceleration,
                                  normalised(turn * sample.orientation * correction.mounting)});
 }
 
 void Ingestion::reopen(int stream) {
+  const std::lock_guard lock(inside_);
+  reopen_inside(stream);
+}
+
+void Ingestion::clear_devices() {
+  const std::lock_guard lock(inside_);
+  synchroniser_.clear();
+  for (int device = 0; device < kNumDevices; ++device) reopen_inside(device);
+}
+
+void Ingestion::reopen_inside(int stream) {
   gates_[stream].reopen();
   if (stream == kCameraStream)
     for (int view = 1; view < kNumViews; ++view) gates_[stream + view].reopen();

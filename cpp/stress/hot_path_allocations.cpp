@@ -1,13 +1,11 @@
 // From a device's sample to the network's inputs, and from its outputs to a pose, nothing asks for
 // memory: every allocation of this program is counted, and there must be none between opening and
 // closing.
-#include <atomic>
 #include <cstdint>
-#include <cstdlib>
-#include <new>
 #include <vector>
 
 #include "check.hpp"
+#include "count_allocations.hpp"
 #include "same/frame_assembler.hpp"
 #include "same/frame_inbox.hpp"
 #include "same/image_preprocessor.hpp"
@@ -15,26 +13,6 @@
 #include "same/plausibility.hpp"
 #include "same/pose_finisher.hpp"
 #include "same/prediction.hpp"
-
-namespace {
-
-std::atomic<uint64_t> allocations{0};
-
-void* counted(size_t size) {
-  allocations.fetch_add(1, std::memory_order_relaxed);
-  if (void* memory = std::malloc(size)) return memory;
-  throw std::bad_alloc();
-}
-
-}  // namespace
-
-// Inlined, GCC takes the pair for a mismatch of new and free.
-[[gnu::noinline]] void* operator new(size_t size) { return counted(size); }
-[[gnu::noinline]] void* operator new[](size_t size) { return counted(size); }
-[[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
-[[gnu::noinline]] void operator delete[](void* memory) noexcept { std::free(memory); }
-[[gnu::noinline]] void operator delete(void* memory, size_t) noexcept { std::free(memory); }
-[[gnu::noinline]] void operator delete[](void* memory, size_t) noexcept { std::free(memory); }
 
 int main() {
   constexpr int kHeight = 48, kWidth = 64, kFrames = 2'000;

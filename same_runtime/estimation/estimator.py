@@ -21,7 +21,7 @@ from same_runtime.camera import CameraRig
 from same_runtime.estimation.plausibility import Plausibility
 from same_runtime.estimation.prediction import Estimate
 from same_runtime.observer import Observer
-from same_runtime.pose import Pose, Reason, gravest_first, status_of
+from same_runtime.pose import Pose, Reason, gravest_first, in_frame, status_of
 
 Image = NDArray[np.uint8] | None
 
@@ -208,7 +208,7 @@ class Estimator:
             status=status_of(reasons),
             reasons=reasons,
             joints_world=joints_world,
-            joints_cam_left=(joints_world - T_world_cam_left[:3, 3]) @ T_world_cam_left[:3, :3],
+            joints_cam_left=in_frame(T_world_cam_left, joints_world),
             joint_confidence=self._joint_confidence,
             T_world_cam_left=T_world_cam_left,
             device_orientations_world=states.orientations_xyzw,

@@ -1,11 +1,16 @@
 """The C++ library as apps without Python meet it: installed, found, linked, on this CPU and ARM."""
 
+import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
+import onnxruntime
 import pytest
+
+from same_runtime.demo import demo_bundle, demo_recording
 
 ROOT = Path(__file__).resolve().parents[2]
 TOOLCHAIN = ROOT / "cmake" / "aarch64-linux-gnu.cmake"
@@ -36,12 +41,47 @@ def _example(folder: Path, *options: str) -> Path:
     found = (f"-Dsame_DIR={prefix}/lib/cmake/same", "-DCMAKE_CXX_FLAGS=-Wall -Werror")
     _run(*configure, "-S", ROOT / "examples" / "native", "-B", folder / "app", *found)
     _run("cmake", "--build", folder / "app")
-    return folder / "app" / "network_inputs"
+    return folder / "app"
 
 
 @pytest.fixture(scope="module")
-def printed(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return _run(_example(tmp_path_factory.mktemp("native")))
+def app(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return _example(tmp_path_factory.mktemp("native"))
+
+
+@pytest.fixture(scope="module")
+def printed(app: Path) -> str:
+    return _run(app / "network_inputs")
+
+
+@pytest.fixture(scope="module")
+def raw_demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    raw = tmp_path_factory.mktemp("raw") / "demo.raw"
+    _run(sys.executable, ROOT / "examples" / "native" / "write_raw.py", demo_recording(), raw)
+    return raw
+
+
+def test_the_c_and_the_cpp_program_print_the_same_poses(app: Path, raw_demo: Path) -> None:
+    library = next(Path(onnxruntime.__file__).parent.glob("capi/libonnxruntime.so*"))
+    in_c, in_cpp = (
+        _run(app / program, demo_bundle(), raw_demo, library)
+        for program in ("replay", "replay_cpp")
+    )
+    assert in_c == in_cpp and len(in_c.splitlines()) > 6000
+
+
+@pytest.mark.skipif(shutil.which("pkg-config") is None, reason="needs pkg-config")
+def test_pkg_config_finds_the_library(app: Path, tmp_path: Path) -> None:
+    found = {"PKG_CONFIG_PATH": str(app.parent / "prefix" / "lib" / "pkgconfig")}
+    flags = subprocess.run(
+        ["pkg-config", "--cflags", "--libs", "same"],
+        env={**os.environ, **found},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split()
+    source = ROOT / "examples" / "native" / "replay.c"
+    _run("cc", "-std=c99", source, *flags, "-o", tmp_path / "replay")
 
 
 def test_an_app_finds_the_installed_library_and_gets_what_the_network_takes(printed: str) -> None:
@@ -56,7 +96,7 @@ def test_another_compiler_has_no_warning_and_comes_to_the_same(
 ) -> None:
     if shutil.which("clang++") is None:
         pytest.skip("needs clang++")
-    assert _run(_example(tmp_path, "-DCMAKE_CXX_COMPILER=clang++")) == printed
+    assert _run(_example(tmp_path, "-DCMAKE_CXX_COMPILER=clang++") / "network_inputs") == printed
 
 
 def test_the_installed_library_asks_its_users_for_cpp20_and_no_flags(tmp_path: Path) -> None:
@@ -71,6 +111,6 @@ def test_the_installed_library_asks_its_users_for_cpp20_and_no_flags(tmp_path: P
     reason="needs g++-aarch64-linux-gnu and qemu-user-static",
 )
 def test_on_64_bit_arm_it_prints_the_same(printed: str, tmp_path: Path) -> None:
-    app = _example(tmp_path, f"-DCMAKE_TOOLCHAIN_FILE={TOOLCHAIN}")
+    app = _example(tmp_path, f"-DCMAKE_TOOLCHAIN_FILE={TOOLCHAIN}") / "network_inputs"
     assert "ARM aarch64" in _run("file", app) if shutil.which("file") else True
     assert _run("qemu-aarch64-static", "-L", "/usr/aarch64-linux-gnu", app) == printed

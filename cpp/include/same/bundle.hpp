@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "same/camera.hpp"
 #include "same/engine.hpp"
 
 namespace same {
@@ -79,6 +80,8 @@ class Bundle {
 
   const std::string& path() const { return path_; }
   const Manifest& manifest() const { return manifest_; }
+  // The default camera rig. Throws BundleError for a bad one.
+  CameraRig rig() const;
   // Throws BundleError where the bundle has no graphs of `precision` ("fp32", "fp16", "int8").
   const StageGraphs& graphs(const std::string& precision) const;
   // A graph file's bytes, once its size, hash and content are checked: engines load these and never

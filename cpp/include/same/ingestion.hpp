@@ -4,10 +4,10 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <mutex>
 #include <optional>
 
 #include "same/clock_mapping.hpp"
-#include "same/shared_value.hpp"
 #include "same/stream_gate.hpp"
 #include "same/synchroniser.hpp"
 #include "same/views.hpp"
@@ -40,9 +40,8 @@ struct Admission {
   bool accepted() const { return verdict.status == PushStatus::ACCEPTED; }
 };
 
-// One producer thread a stream, no locks, no allocation. set_clock comes from one other thread and
-// never while a producer of that stream is inside a push; set_leg_correction may come meanwhile,
-// from one thread at a time.
+// Any thread may call any method; one at a time is inside, for a fraction of a microsecond. What
+// only reads counters does not wait. No allocation.
 class Ingestion {
  public:
   explicit Ingestion(Synchroniser& synchroniser);
@@ -59,15 +58,10 @@ class Ingestion {
                      bool trusted = false) const;
   void count_invalid(int stream) { invalid_[stream].fetch_add(1, std::memory_order_relaxed); }
 
-  void set_clock(int stream, const ClockMapping& clock) { clocks_[stream] = clock; }
-  const ClockMapping& clock(int stream) const { return clocks_[stream]; }
-  void set_leg_correction(int device, const LegCorrection& correction) {
-    corrections_[device - kNumPoseDevices].store(
-        {correction, rotation_exp({0.0, correction.yaw, 0.0})});
-  }
-  LegCorrection leg_correction(int device) const {
-    return corrections_[device - kNumPoseDevices].load().given;
-  }
+  void set_clock(int stream, const ClockMapping& clock);
+  ClockMapping clock(int stream) const;
+  void set_leg_correction(int device, const LegCorrection& correction);
+  LegCorrection leg_correction(int device) const;
 
   const StreamGate& gate(int gate) const { return gates_[gate]; }
   uint64_t invalid(int stream) const { return invalid_[stream].load(std::memory_order_relaxed); }
@@ -83,6 +77,8 @@ class Ingestion {
 
   // The stream begins anew; counters and the clock's kind stay.
   void reopen(int stream);
+  // All devices' samples are forgotten and their streams begin anew.
+  void clear_devices();
 
  private:
   struct LegTurn {
@@ -90,16 +86,19 @@ class Ingestion {
     Quaternion turn;  // about the vertical by given.yaw
   };
 
+  Admission admit_inside(int gate, int64_t timestamp_ns, int64_t arrival_ns, bool trusted);
+  void reopen_inside(int stream);
   bool witnessed(int stream, int64_t mapped_ns) const;
   bool apart(int a, int b) const;
   void note_newest(int stream, int64_t mapped_ns);
   Admission weigh(int gate, int64_t timestamp_ns, int64_t arrival_ns, bool trusted,
                   ClockMapping& clock) const;
 
+  mutable std::mutex inside_;
   Synchroniser& synchroniser_;
   std::array<StreamGate, kNumGates> gates_;
   std::array<ClockMapping, kNumStreams> clocks_;
-  std::array<SharedValue<LegTurn>, kNumLegDevices> corrections_;
+  std::array<LegTurn, kNumLegDevices> corrections_;
   std::array<std::atomic<uint64_t>, kNumStreams> invalid_{};
   std::array<std::atomic<int64_t>, kNumStreams> newest_ns_{};
   // [a][b]: b's newest time when a's newest sample came.

@@ -38,6 +38,25 @@ enum class Reason : int {
   IMPLAUSIBLE_POSE,
 };
 constexpr size_t kNumReasons = 19;
+constexpr std::array<const char*, kNumReasons> kReasonNames{"HEAD_LOST",
+                                                            "RELOCALISED",
+                                                            "OVERLOADED",
+                                                            "WARMING_UP",
+                                                            "NO_IMAGES",
+                                                            "CAMERA_LOST",
+                                                            "CONTROLLER_LOST",
+                                                            "LEG_TRACKER_LOST",
+                                                            "STALE",
+                                                            "OTHER_CLOCK",
+                                                            "VIEW_SKEW",
+                                                            "CAMERAS_COVERED",
+                                                            "CAMERAS_SATURATED",
+                                                            "NOT_WORN",
+                                                            "IMPLAUSIBLE_HEAD",
+                                                            "IMPLAUSIBLE_CONTROLLER",
+                                                            "IMPLAUSIBLE_LEG",
+                                                            "MOUNT_CHANGED",
+                                                            "IMPLAUSIBLE_POSE"};
 
 constexpr bool makes_invalid(Reason reason) {
   return reason == Reason::HEAD_LOST || reason == Reason::NOT_WORN ||

@@ -124,8 +124,8 @@ std::string json_attributes(const Message& node) {
   });
   return json_list(attributes, [](const Message* attribute) {
     const int64_t kind = attribute->integer(attribute::TYPE).value_or(0);
-    return "[" + json_text_or_null(*attribute, attribute::NAME) + ", " + json_number(kind) + ", " +
-           json_value(*attribute, kind) + "]";
+    return std::string("[") + json_text_or_null(*attribute, attribute::NAME) + ", " +
+           json_number(kind) + ", " + json_value(*attribute, kind) + "]";
   });
 }
 
@@ -142,7 +142,7 @@ std::string json_node(const Message& node, Numbers& numbers) {
     const auto next = static_cast<int>(numbers.size());
     numbers[name.bytes] = next;
   }
-  return "[" + python_json_text(node.text(node::DOMAIN_NAME)) + ", " +
+  return std::string("[") + python_json_text(node.text(node::DOMAIN_NAME)) + ", " +
          json_text_or_null(node, node::OP_TYPE) + ", " + read + ", " +
          json_names(node.all(node::OUTPUT), numbers) + ", " + json_attributes(node) + "]";
 }
@@ -157,7 +157,7 @@ std::string fingerprint(const Message& function) {
   });
   const std::string opsets =
       json_list(function.all(function::OPSET_IMPORT), [](const Field& field) {
-        return "[" + python_json_text(field.message.text(opset::DOMAIN_NAME)) + ", " +
+        return std::string("[") + python_json_text(field.message.text(opset::DOMAIN_NAME)) + ", " +
                json_int_or_null(field.message, opset::VERSION) + "]";
       });
   const auto given = function.all(function::ATTRIBUTE);

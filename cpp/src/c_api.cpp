@@ -1,0 +1,451 @@
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <memory>
+#include <mutex>
+#include <new>
+#include <shared_mutex>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include "c_api_convert.hpp"
+#include "same/bundle.hpp"
+#include "same/stamp_errors.hpp"
+
+namespace same::c_api {
+namespace {
+
+thread_local std::string last_error;
+
+struct HandleError : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+// An open tracker: calls hold `use` shared, closing holds it alone.
+struct Opened {
+  std::shared_mutex use;
+  std::unique_ptr<Tracker> tracker;
+};
+
+// Numbers of trackers: the place in a table and how often the place was given out, so that a
+// number that was closed is never another tracker's.
+class Registry {
+ public:
+  same_tracker add(std::shared_ptr<Opened> opened) {
+    const std::lock_guard lock(mutex_);
+    size_t place = 0;
+    while (place < places_.size() && places_[place].opened) ++place;
+    if (place > kMostPlaces) throw std::bad_alloc();
+    if (place == places_.size()) places_.emplace_back();
+    places_[place].opened = std::move(opened);
+    return number(place);
+  }
+
+  std::shared_ptr<Opened> find(same_tracker tracker) const {
+    const std::shared_lock lock(mutex_);
+    const size_t place = (tracker & kMostPlaces) - 1;
+    if (place >= places_.size() || !places_[place].opened || number(place) != tracker)
+      throw HandleError("tracker: no open tracker has the number " + std::to_string(tracker));
+    return places_[place].opened;
+  }
+
+  std::shared_ptr<Opened> remove(same_tracker tracker) {
+    find(tracker);
+    const std::lock_guard lock(mutex_);
+    Place& place = places_[(tracker & kMostPlaces) - 1];
+    if (!place.opened || number((tracker & kMostPlaces) - 1) != tracker)
+      throw HandleError("tracker: it is being closed already");
+    ++place.uses;
+    return std::exchange(place.opened, nullptr);
+  }
+
+ private:
+  static constexpr same_tracker kMostPlaces = 0xffff;
+
+  struct Place {
+    uint64_t uses = 1;
+    std::shared_ptr<Opened> opened;
+  };
+
+  same_tracker number(size_t place) const { return places_[place].uses << 16 | (place + 1); }
+
+  mutable std::shared_mutex mutex_;
+  std::vector<Place> places_;
+};
+
+Registry& registry() {
+  static Registry* const registry = new Registry;  // outlives every thread of the app
+  return *registry;
+}
+
+same_result fail(same_result result, const char* what) {
+  try {
+    last_error = what;
+  } catch (...) {
+    last_error.clear();
+  }
+  return result;
+}
+
+// Runs `call`, which gives a result; every exception becomes one and a text.
+template <typename Call>
+same_result guarded(Call call) noexcept {
+  try {
+    return call();
+  } catch (const HandleError& error) {
+    return fail(SAME_ERROR_HANDLE, error.what());
+  } catch (const TimestampError& error) {
+    return fail(SAME_ERROR_TIMESTAMP, error.what());
+  } catch (const StateError& error) {
+    return fail(SAME_ERROR_STATE, error.what());
+  } catch (const BundleError& error) {
+    return fail(SAME_ERROR_BUNDLE, error.what());
+  } catch (const EngineError& error) {
+    return fail(SAME_ERROR_ENGINE, error.what());
+  } catch (const std::invalid_argument& error) {
+    return fail(SAME_ERROR_INVALID, error.what());
+  } catch (const std::bad_alloc&) {
+    return fail(SAME_ERROR_MEMORY, "out of memory");
+  } catch (const std::system_error& error) {
+    return fail(SAME_ERROR_MEMORY, error.what());
+  } catch (const std::exception& error) {
+    return fail(SAME_ERROR_INTERNAL, error.what());
+  } catch (...) {
+    return fail(SAME_ERROR_INTERNAL, "something that is no exception was thrown");
+  }
+}
+
+// Runs `call` on an open tracker, which stays open meanwhile.
+template <typename Call>
+same_result with_tracker(same_tracker number, Call call) noexcept {
+  return guarded([&] {
+    const std::shared_ptr<Opened> opened = registry().find(number);
+    const std::shared_lock lock(opened->use);
+    if (!opened->tracker) throw HandleError("tracker: it is being closed");
+    return call(*opened->tracker);
+  });
+}
+
+template <typename T>
+T& checked(const char* name, T* pointer) {
+  if (!pointer) throw std::invalid_argument(std::string(name) + ": expected a pointer, got NULL");
+  return *pointer;
+}
+
+std::optional<int64_t> arrival(int64_t arrival_ns) {
+  return arrival_ns == SAME_ARRIVED_NOW ? std::nullopt : std::optional(arrival_ns);
+}
+
+// The struct that a pose goes into, checked before any work is done.
+same_pose& checked_pose(same_pose* pose) {
+  read("pose", pose, sizeof(same_pose));
+  return *pose;
+}
+
+template <typename Struct>
+same_result initialise(const char* name, Struct* given, size_t size, const Struct& defaults) {
+  return guarded([&] {
+    checked(name, given);
+    if (size != sizeof(Struct))
+      throw std::invalid_argument(std::string(name) + ": expected " +
+                                  std::to_string(sizeof(Struct)) + " bytes, got " +
+                                  std::to_string(size));
+    *given = defaults;
+    given->size = static_cast<uint32_t>(size);
+    return SAME_OK;
+  });
+}
+
+std::unique_ptr<Tracker> open_tracker(const char* path, const same_rig* rig,
+                                      const same_options& given) {
+  const TrackerOptions options = to_options(given);
+  validate(options);
+  const OnnxRuntimeOptions backend = to_engine_options(given);
+  const Bundle bundle = Bundle::open(path);
+  const BundleConfig& config = bundle.manifest().config;
+  const CameraRig cameras = rig ? to_rig(read("rig", rig, sizeof(same_rig))) : bundle.rig();
+  cameras.validate();
+  return std::make_unique<Tracker>(
+      open_onnxruntime_engine(bundle, backend), cameras,
+      NetworkInputs{config.image_mean, config.image_std,
+                    config.depth_along_axis ? DepthMode::Z : DepthMode::RANGE},
+      options);
+}
+
+}  // namespace
+}  // namespace same::c_api
+
+using namespace same;
+using namespace same::c_api;
+
+extern "C" {
+
+uint32_t same_abi_version(void) { return SAME_ABI_VERSION; }
+const char* same_version(void) { return SAME_VERSION; }
+const char* same_last_error(void) { return last_error.c_str(); }
+
+const char* same_joint_name(int32_t joint) {
+  return joint >= 0 && joint < kNumJoints ? kJointNames[static_cast<size_t>(joint)] : nullptr;
+}
+
+const char* same_reason_name(int32_t reason) {
+  return reason >= 0 && static_cast<size_t>(reason) < kNumReasons
+             ? kReasonNames[static_cast<size_t>(reason)]
+             : nullptr;
+}
+
+same_result same_options_init(same_options* options, size_t size) {
+  return initialise("options", options, size, default_options());
+}
+same_result same_live_options_init(same_live_options* options, size_t size) {
+  return initialise("live_options", options, size, default_live_options());
+}
+same_result same_rig_init(same_rig* rig, size_t size) { return initialise("rig", rig, size, {}); }
+same_result same_frame_init(same_frame* frame, size_t size) {
+  return initialise("frame", frame, size, {});
+}
+same_result same_readings_init(same_readings* readings, size_t size) {
+  return initialise("readings", readings, size, {});
+}
+same_result same_pose_init(same_pose* pose, size_t size) {
+  return initialise("pose", pose, size, {});
+}
+same_result same_stats_init(same_stats* stats, size_t size) {
+  return initialise("stats", stats, size, {});
+}
+
+same_result same_open(const char* bundle, const same_rig* rig, const same_options* options,
+                      same_tracker* tracker) {
+  return guarded([&] {
+    checked("tracker", tracker) = 0;
+    checked("bundle", bundle);
+    const same_options full =
+        options ? read("options", options, sizeof(same_options)) : default_options();
+    auto opened = std::make_shared<Opened>();
+    opened->tracker = open_tracker(bundle, rig, full);
+    *tracker = registry().add(std::move(opened));
+    return SAME_OK;
+  });
+}
+
+same_result same_close(same_tracker tracker) {
+  return guarded([&] {
+    if (const auto opened = registry().find(tracker)) {
+      const std::shared_lock lock(opened->use);
+      if (opened->tracker && opened->tracker->is_inside())
+        throw StateError("a tracker cannot be closed from its own callback");
+    }
+    const std::shared_ptr<Opened> opened = registry().remove(tracker);
+    opened->tracker->stop();
+    const std::lock_guard alone(opened->use);
+    opened->tracker.reset();
+    return SAME_OK;
+  });
+}
+
+same_result same_get_rig(same_tracker tracker, same_rig* rig) {
+  return with_tracker(tracker, [&](Tracker& opened) {
+    read("rig", rig, sizeof(same_rig));
+    write(from_rig(opened.rig()), rig);
+    return SAME_OK;
+  });
+}
+
+same_result same_set_clock_given(same_tracker tracker, int32_t stream, int64_t offset_ns,
+                                 double drift_ppm) {
+  return with_tracker(tracker, [&](Tracker& opened) {
+    opened.set_clock_given(stream, offset_ns, drift_ppm);
+    return SAME_OK;
+  });
+}
+
+same_result same_set_clock_estimated(same_tracker tracker, int32_t stream, int64_t min_latency_ns) {
+  return with_tracker(tracker, [&](Tracker& opened) {
+    opened.set_clock_estimated(stream, min_latency_ns);
+    return SAME_OK;
+  });
+}
+
+same_result same_put_pose(same_tracker tracker, int32_t device, int64_t timestamp_ns,
+                          const double position[3], const double orientation_xyzw[4],
+                          int64_t arrival_ns) {
+  return with_tracker(tracker, [&](Tracker& opened) {
+    checked("position", position);
+    checked("orientation_xyzw", orientation_xyzw);
+    opened.push_pose(
+        device, timestamp_ns,
+        {{position[0], position[1], position[2]},
+         {orientation_xyzw[0], orientation_xyzw[1], orientation_xyzw[2], orientation_xyzw[3]}},
+        arrival(arrival_ns));
+    return SAME_OK;
+  });
+}
+
+same_result same_put_leg(same_tracker tracker, int32_t device, int64_t timestamp_ns,
+                         const double orientation_xyzw[4], const double acceleration[3],
+                         int64_t arrival_ns) {
+  return with_tracker(tracker, [&](Tracker& opened) {
+    checked("orientation_xyzw", orientation_xyzw);
+    checked("acceleration", acceleration);
+    opened.push_leg(
+        device, timestamp_ns,
+        {{acceleration[0], acceleration[1], acceleration[2]},
+         {orientation_xyzw[0], orientation_xyzw[1], orientation_xyzw[2], orientation_xyzw[3]}},
+        arrival(arrival_ns));
+    return SAME_OK;
+  });
+}
+
+same_result same_put_frame(same_tracker tracker, const same_frame* frame, int64_t arrival_ns) {
+  return with_tracker(tracker, [&](Tracker& opened) {
+    opened.put_frame(to_frame(read("frame", frame, sizeof(same_frame))), arrival(arrival_ns));
+    return SAME_OK;
+  });
+}
+
+same_result same_put_image(same_tracker tracker, int32_t view, int64_t timestamp_ns,
+                           const uint8_t* pixels, int64_t row_stride, int64_t arrival_ns) {
+  return with_tracker(tracker, [&](Tracker& opened) {
+    opened.put_image(view, timestamp_ns, {pixels, static_cast<std::ptrdiff_t>(row_stride)},
+                     arrival(arrival_ns));
+    return SAME_OK;
+  });
+}
+
+same_result same_push(same_tracker tracker, const same_frame* frame, const same_readings* readings,
+                      same_pose* pose) {
+  return with_tracker(tracker, [&](Tracker& opened) {
+    same_pose& out = checked_pose(pose);
+    const StereoFrame stereo = to_frame(read("frame", frame, sizeof(same_frame)));
+    const Readings imu = to_readings(read("readings", readings, sizeof(same_readings)));
+    write(from_pose(opened.push(stereo, imu)), &out);
+    return SAME_OK;
+  });
+}
+
+same_result same_push_frame(same_tracker tracker, const same_frame* frame, int64_t arrival_ns,
+                            same_pose* pose) {
+  return with_tracker(tracker, [&](Tracker& opened) {
+    same_pose& out = checked_pose(pose);
+    const StereoFrame stereo = to_frame(read("frame", frame, sizeof(same_frame)));
+    write(from_pose(opened.push_frame(stereo, arrival(arrival_ns))), &out);
+    return SAME_OK;
+  });
+}
+
+same_result same_step(same_tracker tracker, same_pose* pose) {
+  return with_tracker(tracker, [&](Tracker& opened) {
+    same_pose& out = checked_pose(pose);
+    const std::optional<Pose> found = opened.step();
+    if (!found) return SAME_NO_POSE;
+    write(from_pose(*found), &out);
+    return SAME_OK;
+  });
+}
+
+same_result same_at_time(same_tracker tracker, int64_t timestamp_ns, same_pose* pose) {
+  return with_tracker(tracker, [&](Tracker& opened) {
+    same_pose& out = checked_pose(pose);
+    write(from_pose(opened.at_time(timestamp_ns)), &out);
+    return SAME_OK;
+  });
+}
+
+same_result same_latest(same_tracker tracker, same_pose* pose) {
+  return with_tracker(tracker, [&](Tracker& opened) {
+    same_pose& out = checked_pose(pose);
+    write(from_pose(opened.latest()), &out);
+    return SAME_OK;
+  });
+}
+
+same_result same_start(same_tracker tracker, const same_live_options* options) {
+  return with_tracker(tracker, [&](Tracker& opened) {
+    const same_live_options full =
+        options ? read("live_options", options, sizeof(same_live_options)) : default_live_options();
+    std::function<int64_t()> clock;
+    if (full.clock)
+      clock = [function = full.clock, user = full.clock_user] { return function(user); };
+    opened.start(to_live_options(full), std::move(clock));
+    return SAME_OK;
+  });
+}
+
+same_result same_stop(same_tracker tracker) {
+  return with_tracker(tracker, [](Tracker& opened) {
+    opened.stop();
+    return SAME_OK;
+  });
+}
+
+same_result same_on_pose(same_tracker tracker, same_pose_callback callback, void* user) {
+  return with_tracker(tracker, [&](Tracker& opened) {
+    if (callback)
+      opened.on_pose([callback, user](const Pose& pose) {
+        const same_pose given = from_pose(pose);
+        callback(&given, user);
+      });
+    else
+      opened.on_pose({});
+    return SAME_OK;
+  });
+}
+
+same_result same_recentre(same_tracker tracker, int32_t keep_place) {
+  return with_tracker(tracker, [&](Tracker& opened) {
+    if (keep_place != 0 && keep_place != 1)
+      throw std::invalid_argument("keep_place: expected 0 or 1, got " + std::to_string(keep_place));
+    opened.recentre(keep_place == 1);
+    return SAME_OK;
+  });
+}
+
+same_result same_set_floor(same_tracker tracker, double ground_y) {
+  return with_tracker(tracker, [&](Tracker& opened) {
+    opened.set_floor(ground_y);
+    return SAME_OK;
+  });
+}
+
+same_result same_floor_from_controller(same_tracker tracker, double* ground_y) {
+  return with_tracker(tracker, [&](Tracker& opened) {
+    const double found = opened.floor_from_controller();
+    if (ground_y) *ground_y = found;
+    return SAME_OK;
+  });
+}
+
+same_result same_start_legs(same_tracker tracker) {
+  return with_tracker(tracker, [](Tracker& opened) {
+    opened.start_legs();
+    return SAME_OK;
+  });
+}
+
+same_result same_set_bone_lengths(same_tracker tracker, const double lengths[SAME_JOINTS]) {
+  return with_tracker(tracker, [&](Tracker& opened) {
+    checked("lengths", lengths);
+    std::array<double, kNumJoints> metres;
+    std::copy_n(lengths, kNumJoints, metres.begin());
+    opened.set_bone_lengths(metres);
+    return SAME_OK;
+  });
+}
+
+same_result same_reset(same_tracker tracker) {
+  return with_tracker(tracker, [](Tracker& opened) {
+    opened.reset();
+    return SAME_OK;
+  });
+}
+
+same_result same_get_stats(same_tracker tracker, same_stats* stats) {
+  return with_tracker(tracker, [&](Tracker& opened) {
+    read("stats", stats, sizeof(same_stats));
+    write(from_stats(opened.stats()), stats);
+    return SAME_OK;
+  });
+}
+
+}  // extern "C"

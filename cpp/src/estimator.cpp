@@ -1,0 +1,171 @@
+#include "same/estimator.hpp"
+
+#include <algorithm>
+#include <stdexcept>
+#include <string>
+#include <utility>
+
+#include "same/steady_clock.hpp"
+
+namespace same {
+namespace {
+
+constexpr std::array kBlindStages{Stage::INERTIAL, Stage::FUSION, Stage::TEMPORAL};
+
+size_t from_end(const Tensor& tensor, size_t back) {
+  return tensor.shape.at(tensor.shape.size() - back);
+}
+
+ImagePreprocessor preprocessor(const FisheyeCamera& camera, const Tensor& images,
+                               const NetworkInputs& inputs) {
+  const int height = static_cast<int>(from_end(images, 2));
+  const int width = static_cast<int>(from_end(images, 1));
+  if (camera.width < width || camera.height < height)
+    throw std::invalid_argument("rig: its " + std::to_string(camera.width) + "x" +
+                                std::to_string(camera.height) + " images are smaller than the " +
+                                std::to_string(width) + "x" + std::to_string(height) +
+                                " the network takes; use a bundle of a smaller preset");
+  return {camera.height, camera.width, height, width, inputs.image_mean, inputs.image_std};
+}
+
+void write_rays(Engine& engine, const CameraRig& rig, DepthMode depth_mode) {
+  const Tensor rays = engine.host_input("rays");
+  const RayMap map = rig.ray_map(static_cast<int>(from_end(rays, 1)),
+                                 static_cast<int>(from_end(rays, 2)), depth_mode);
+  std::copy(map.rays.begin(), map.rays.end(), rays.data);
+  std::copy(map.origins.begin(), map.origins.end(), engine.host_input("origins").data);
+  if (depth_mode == DepthMode::Z)
+    std::copy(map.axes.begin(), map.axes.end(), engine.host_input("axes").data);
+}
+
+}  // namespace
+
+Estimator::Estimator(Engine& engine, const CameraRig& rig, const NetworkInputs& inputs,
+                     double ground_y, Plausibility::OnHint on_hint)
+    : engine_(engine),
+      images_(engine.host_input("images")),
+      view_valid_(engine.host_input("view_valid")),
+      imu_features_(engine.host_input("imu_features")),
+      T_anchor_cam_(engine.host_input("T_anchor_cam")),
+      time_offset_s_(engine.host_input("time_offset_s")),
+      window_valid_(engine.host_input("window_valid")),
+      joints_anchor_(engine.host_output("joints_anchor")),
+      joint_confidence_(engine.host_output("joint_confidence")),
+      preprocess_(preprocessor(rig.cameras[0], images_, inputs)),
+      assembler_(rig.cameras[0].T_head_cam, ground_y, time_offset_s_.size(), true),
+      assembler_ahead_(assembler_),
+      plausibility_(inputs.image_mean, inputs.image_std, std::move(on_hint)) {
+  write_rays(engine, rig, inputs.depth_mode);
+}
+
+std::optional<Estimate> Estimator::estimate(const DeviceStates& states, const StereoImages& images,
+                                            Reasons reasons, int64_t started_ns) {
+  if (!states.has(kHead)) return {};
+  if (assembler_.frames() > 0 && too_late(states)) forget();
+  const uint64_t relocalisations = assembler_.relocalisations();
+  if (!assemble(assembler_, states)) return {};
+  newest_ns_ = states.timestamp_ns;
+
+  reasons.add(plausibility_.of_devices(states, assembler_.ground_y()));
+  reasons.add(run_network(images));
+  if (assembler_.relocalisations() != relocalisations) reasons.add(Reason::RELOCALISED);
+  if (assembler_.frames() < assembler_.window()) reasons.add(Reason::WARMING_UP);
+  const auto missing = std::count_if(images.begin(), images.end(),
+                                     [](const GrayImage& image) { return !image.pixels; });
+  if (missing > 0) reasons.add(missing == 2 ? Reason::NO_IMAGES : Reason::CAMERA_LOST);
+  if (!states.has(1) || !states.has(2)) reasons.add(Reason::CONTROLLER_LOST);
+  if (!states.has(3) || !states.has(4)) reasons.add(Reason::LEG_TRACKER_LOST);
+  reasons.gravest_first();
+
+  Estimate estimate = read_out(assembler_, states, reasons, started_ns);
+  const Reasons found = plausibility_.of_estimate(estimate.pose, assembler_.ground_y());
+  if (found.size() > 0) {
+    estimate.pose.reasons.add(found);
+    estimate.pose.reasons.gravest_first();
+    estimate.pose.status = estimate.pose.reasons.status();
+  }
+  return estimate;
+}
+
+std::optional<Estimate> Estimator::predict_without_images(const Estimate& base,
+                                                          const DeviceStates& states,
+                                                          int64_t started_ns) {
+  if (too_late(states)) return {};
+  assembler_ahead_ = assembler_;
+  if (!assemble(assembler_ahead_, states)) return {};
+  std::fill_n(view_valid_.data, view_valid_.size(), 0.0f);
+  for (const Stage stage : kBlindStages) engine_.peek(stage);
+  Estimate ahead = read_out(assembler_ahead_, states, base.pose.reasons, started_ns);
+  ahead.pose.joint_confidence = base.pose.joint_confidence;
+  return ahead;
+}
+
+void Estimator::forget() {
+  engine_.reset_state();
+  assembler_.reset();
+  plausibility_.reset();
+}
+
+bool Estimator::assemble(FrameAssembler& assembler, const DeviceStates& states) {
+  return assembler.assemble(
+      states.timestamp_ns, states,
+      {imu_features_.data, T_anchor_cam_.data, time_offset_s_.data, window_valid_.data});
+}
+
+// Runs it; says why views count as missing that are there but show nothing.
+Reasons Estimator::run_network(const StereoImages& images) {
+  Reasons blind;
+  const int height = preprocess_.out_height(), width = preprocess_.out_width();
+  const size_t pixels = static_cast<size_t>(height) * static_cast<size_t>(width);
+  bool any = false;
+  for (size_t view = 0; view < images.size(); ++view) {
+    float* input = images_.data + view * pixels;
+    bool usable = images[view].pixels != nullptr;
+    if (usable) {
+      preprocess_(images[view].pixels, images[view].row_stride, input);
+      if (const auto reason = plausibility_.of_view(input, height, width)) {
+        usable = false;
+        blind.add(*reason);
+      }
+    }
+    if (!usable) std::fill_n(input, pixels, 0.0f);
+    view_valid_.data[view] = usable ? 1.0f : 0.0f;
+    any = any || usable;
+  }
+  engine_.run_frame(any);
+  return blind;
+}
+
+Estimate Estimator::read_out(const FrameAssembler& assembler, const DeviceStates& states,
+                             const Reasons& reasons, int64_t started_ns) {
+  Estimate estimate;
+  const auto valid = static_cast<size_t>(std::count_if(window_valid_.data,
+                                                       window_valid_.data + window_valid_.size(),
+                                                       [](float there) { return there != 0.0f; }));
+  const size_t rows = std::min<size_t>(static_cast<size_t>(kVelocityFrames), valid);
+  const size_t given = joints_anchor_.shape.at(0), window = time_offset_s_.size();
+  RecentJoints recent;
+  recent.count = static_cast<int>(rows);
+  for (size_t row = 0; row < rows; ++row) {
+    const float* joints = joints_anchor_.data + (given - rows + row) * kNumJoints * 3;
+    for (size_t j = 0; j < kNumJoints; ++j, joints += 3)
+      recent.world[row][j] = assembler.T_world_anchor() * Vec3{joints[0], joints[1], joints[2]};
+    recent.seconds[row] = time_offset_s_.data[window - rows + row];
+  }
+  estimate.velocities = velocities_of(recent);
+  estimate.states = states;
+
+  Pose& pose = estimate.pose;
+  pose.timestamp_ns = states.timestamp_ns;
+  pose.reasons = reasons;
+  pose.status = reasons.status();
+  pose.T_world_cam_left = assembler.T_world_cam_left();
+  pose.set_joints(recent.world[rows - 1]);
+  std::copy_n(joint_confidence_.data, kNumJoints, pose.joint_confidence.begin());
+  for (int device = 0; device < kNumDevices; ++device)
+    if (states.has(device)) pose.device_orientations[device] = states.orientation(device);
+  pose.latency_ns = steady_ns() - started_ns;
+  return estimate;
+}
+
+}  // namespace same

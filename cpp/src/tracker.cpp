@@ -1,0 +1,458 @@
+#include "same/tracker.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <string>
+#include <thread>
+#include <utility>
+
+#include "same/prediction.hpp"
+#include "same/stamp_errors.hpp"
+#include "same/steady_clock.hpp"
+
+namespace same {
+namespace {
+
+constexpr int64_t kOneSecondNs = 1'000'000'000;
+constexpr int64_t kOneHourNs = 3600 * kOneSecondNs;
+constexpr double kMaxDriftPpm = 10'000.0;  // a hundred times what crystals are off by
+constexpr int64_t kMaxLatencyNs = 10 * kOneSecondNs;
+constexpr double kMaxGroundM = 1e3;
+constexpr auto kSamplePoll = std::chrono::microseconds(500);
+
+const TrackerOptions& validated(const TrackerOptions& options) {
+  validate(options);
+  return options;
+}
+
+const CameraRig& validated(const CameraRig& rig) {
+  rig.validate();
+  return rig;
+}
+
+std::unique_ptr<Engine> checked(std::unique_ptr<Engine> engine) {
+  if (!engine) throw std::invalid_argument("engine: expected one, got none");
+  return engine;
+}
+
+int checked_index(const char* name, int index, int begin, int end) {
+  if (index < begin || index >= end)
+    throw std::invalid_argument(std::string(name) + ": expected " + std::to_string(begin) + ".." +
+                                std::to_string(end - 1) + ", got " + std::to_string(index));
+  return index;
+}
+
+Vec3 checked_vector(const char* name, const Vec3& vector, double limit) {
+  for (const double x : vector)
+    if (!(std::abs(x) <= limit))
+      throw std::invalid_argument(std::string(name) + ": expected finite values within +-" +
+                                  std::to_string(limit) + ", got " + std::to_string(x));
+  return vector;
+}
+
+Quaternion checked_unit(const char* name, const Quaternion& q) {
+  const double length = std::sqrt(dot(q, q));
+  if (!(std::abs(length - 1.0) <= kMaxNormError))
+    throw std::invalid_argument(std::string(name) +
+                                ": expected a unit quaternion (xyzw), got norm " +
+                                std::to_string(length));
+  return normalised(q);
+}
+
+PoseSample checked(const PoseSample& sample) {
+  return {checked_vector("position", sample.position, kMaxPositionM),
+          checked_unit("orientation_xyzw", sample.orientation)};
+}
+
+LegSample checked(const LegSample& sample) {
+  return {checked_vector("acceleration", sample.acceleration, kMaxAcceleration),
+          checked_unit("orientation_xyzw", sample.orientation)};
+}
+
+Readings checked(Readings readings) {
+  check_timestamp("imu.timestamp_ns", readings.timestamp_ns);
+  for (auto& pose : readings.poses)
+    if (pose) pose = checked(*pose);
+  for (auto& leg : readings.legs)
+    if (leg) leg = checked(*leg);
+  return readings;
+}
+
+int64_t checked_arrival(std::optional<int64_t> arrival_ns) {
+  if (!arrival_ns) return steady_ns();
+  check_timestamp("arrival_ns", *arrival_ns);
+  return *arrival_ns;
+}
+
+std::optional<int64_t> known(int64_t time_ns) {
+  return time_ns == Ingestion::kNever ? std::nullopt : std::optional(time_ns);
+}
+
+}  // namespace
+
+Tracker::Tracker(std::unique_ptr<Engine> engine, const CameraRig& rig, const NetworkInputs& inputs,
+                 const TrackerOptions& options)
+    : rig_(validated(rig)),
+      options_(validated(options)),
+      reach_{options.max_extrapolation_ns, options.max_prediction_ns, options.stale_after_ns},
+      engine_(checked(std::move(engine))),
+      synchroniser_(options.ring_capacity,
+                    LookupLimits{options.max_gap_ns, options.max_extrapolation_ns, false}),
+      ingestion_(synchroniser_),
+      inbox_(ingestion_, rig.cameras[0].height, rig.cameras[0].width, options.max_view_skew_ns,
+             [this] { frame_arrived_.set(); }),
+      pipeline_(*engine_, rig, inputs, options_, ingestion_, synchroniser_, inbox_) {}
+
+Tracker::~Tracker() { stop(); }
+
+void Tracker::push_pose(int device, int64_t timestamp_ns, const PoseSample& sample,
+                        std::optional<int64_t> arrival_ns) {
+  checked_index("device", device, 0, kNumPoseDevices);
+  check_timestamp("timestamp_ns", timestamp_ns);
+  const PoseSample good = checked(sample);
+  const PushStatus status =
+      ingestion_.push_pose(device, timestamp_ns, checked_arrival(arrival_ns), good);
+  if (status != PushStatus::ACCEPTED)
+    throw stamp_error(kDeviceNames[static_cast<size_t>(device)], status,
+                      known(ingestion_.newest_ns(device)), timestamp_ns);
+}
+
+void Tracker::push_leg(int device, int64_t timestamp_ns, const LegSample& sample,
+                       std::optional<int64_t> arrival_ns) {
+  checked_index("device", device, kNumPoseDevices, kNumDevices);
+  check_timestamp("timestamp_ns", timestamp_ns);
+  const LegSample good = checked(sample);
+  const PushStatus status =
+      ingestion_.push_leg(device, timestamp_ns, checked_arrival(arrival_ns), good);
+  if (status != PushStatus::ACCEPTED)
+    throw stamp_error(kDeviceNames[static_cast<size_t>(device)], status,
+                      known(ingestion_.newest_ns(device)), timestamp_ns);
+}
+
+void Tracker::put_frame(const StereoFrame& frame, std::optional<int64_t> arrival_ns) {
+  check_frame(frame);
+  judge("frame", inbox_.put(frame.timestamp_ns, frame.images[0], frame.images[1],
+                            checked_arrival(arrival_ns)));
+}
+
+void Tracker::put_image(int view, int64_t timestamp_ns, const GrayImage& image,
+                        std::optional<int64_t> arrival_ns) {
+  if (view < 0 || view >= kNumViews)
+    throw std::invalid_argument("view: expected 0 (left) or 1 (right), got " +
+                                std::to_string(view));
+  check_timestamp("image", timestamp_ns);
+  if (!image.pixels) throw std::invalid_argument("image: expected pixels, got none");
+  check_image(image);
+  judge(view == 0 ? "left image" : "right image",
+        inbox_.put_image(view, timestamp_ns, image, checked_arrival(arrival_ns)));
+}
+
+void Tracker::set_clock_given(int stream, int64_t offset_ns, double drift_ppm) {
+  checked_index("stream", stream, 0, kNumStreams);
+  if (std::abs(offset_ns) > kMaxTimestampNs / 2 || !(std::abs(drift_ppm) <= kMaxDriftPpm))
+    throw std::invalid_argument(
+        "clock: expected offset_ns within +-2**61 and drift_ppm within "
+        "+-10000, got " +
+        std::to_string(offset_ns) + " and " + std::to_string(drift_ppm));
+  ingestion_.set_clock(stream, ClockMapping::given(offset_ns, drift_ppm));
+}
+
+void Tracker::set_clock_estimated(int stream, int64_t min_latency_ns) {
+  checked_index("stream", stream, 0, kNumStreams);
+  if (min_latency_ns < 0 || min_latency_ns > kMaxLatencyNs)
+    throw std::invalid_argument("min_latency_ns: expected 0..10 s, got " +
+                                std::to_string(min_latency_ns) + " ns");
+  ingestion_.set_clock(stream, ClockMapping::estimated(min_latency_ns));
+}
+
+Pose Tracker::push(const StereoFrame& frame, const Readings& readings) {
+  const int64_t started_ns = steady_ns();
+  check_frame(frame);
+  const Readings good = checked(readings);
+  const std::lock_guard lock(running_);
+  check_not_started();
+  return pipeline_.push(frame.timestamp_ns, frame.images, good, steady_ns(), started_ns);
+}
+
+Pose Tracker::push_frame(const StereoFrame& frame, std::optional<int64_t> arrival_ns) {
+  const int64_t started_ns = steady_ns();
+  check_frame(frame);
+  const int64_t arrived_ns = checked_arrival(arrival_ns);
+  const std::lock_guard lock(running_);
+  check_not_started();
+  return pipeline_.push_frame(frame.timestamp_ns, frame.images, arrived_ns, started_ns);
+}
+
+std::optional<Pose> Tracker::step() {
+  check_not_started();
+  if (!estimate_newest(0, nullptr)) return {};
+  return latest();
+}
+
+Pose Tracker::at_time(int64_t timestamp_ns) { return pose_at(timestamp_ns, false); }
+
+Pose Tracker::latest() const {
+  Pose pose;
+  if (started()) {
+    shown_.read(pose);
+    return pose;
+  }
+  Snapshot snapshot;
+  if (pipeline_.snapshot().read(snapshot) && snapshot.pose) pose = *snapshot.pose;
+  return pose;
+}
+
+void Tracker::start(const LiveOptions& options, std::function<int64_t()> clock) {
+  validate(options);
+  const std::lock_guard lock(live_mutex_);
+  check_not_started();
+  if (worker_ && worker_->is_inside())
+    throw StateError("the tracker cannot be started from its own callback");
+  worker_.reset();  // joins one that was stopped from its own callback
+  clock_ = clock ? std::move(clock) : steady_ns;
+  shown_.clear();
+  LiveTasks tasks{[this, wait_ns = options.max_wait_ns](const std::atomic<bool>& stopping) {
+                    return estimate_newest(wait_ns, &stopping);
+                  },
+                  [this] {
+                    const std::lock_guard running(running_);
+                    pipeline_.estimate_without_images();
+                  },
+                  [this] {
+                    const std::lock_guard running(running_);
+                    pipeline_.predict_without_images();
+                  },
+                  [this](int64_t timestamp_ns) { return pose_at(timestamp_ns, true); },
+                  [this](int64_t now_ns) { return held_pose(now_ns); },
+                  [this](const Pose& pose) { publish(pose); },
+                  clock_,
+                  options_.log};
+  started_.store(true);
+  try {
+    worker_ = std::make_shared<LiveWorker>(std::move(tasks), options, frame_arrived_, figures_);
+  } catch (...) {
+    started_.store(false);
+    throw;
+  }
+}
+
+void Tracker::stop() {
+  std::shared_ptr<LiveWorker> worker;
+  {
+    const std::lock_guard lock(live_mutex_);
+    started_.store(false);
+    worker = worker_;
+  }
+  if (worker) worker->stop();
+}
+
+bool Tracker::is_inside() const {
+  const std::lock_guard lock(live_mutex_);
+  return worker_ && worker_->is_inside();
+}
+
+void Tracker::on_pose(std::function<void(const Pose&)> callback) {
+  const std::lock_guard lock(callback_mutex_);
+  callback_ = callback
+                  ? std::make_shared<const std::function<void(const Pose&)>>(std::move(callback))
+                  : nullptr;
+}
+
+void Tracker::recentre(bool keep_place) {
+  const std::lock_guard lock(running_);
+  pipeline_.calibration().recentre(recent_states("recentre", {kHead}), keep_place);
+}
+
+void Tracker::set_floor(double ground_y) {
+  if (!(std::abs(ground_y) <= kMaxGroundM))
+    throw std::invalid_argument("ground_y: expected metres within +-1000, got " +
+                                std::to_string(ground_y));
+  pipeline_.calibration().give_floor(ground_y);
+}
+
+double Tracker::floor_from_controller() {
+  const std::lock_guard lock(running_);
+  return pipeline_.calibration().floor_from_controller(recent_states("floor", {1, 2}));
+}
+
+void Tracker::start_legs() { pipeline_.calibration().start_legs(); }
+
+void Tracker::set_bone_lengths(const BoneLengths& lengths) {
+  BoneLengths checked = lengths;
+  checked[0] = 0.0;
+  for (size_t joint = 1; joint < checked.size(); ++joint)
+    if (!(checked[joint] >= kShortestBoneM && checked[joint] <= kLongestBoneM))
+      throw std::invalid_argument("lengths: expected 0.01..1 m, got " +
+                                  std::to_string(checked[joint]) + " of " + kJointNames[joint]);
+  pipeline_.calibration().give_bone_lengths(checked);
+}
+
+void Tracker::reset() {
+  const std::lock_guard lock(running_);
+  pipeline_.restart();
+}
+
+TrackerStats Tracker::stats() const {
+  TrackerStats stats;
+  const auto off = ingestion_.off_clock();
+  for (int stream = 0; stream < kNumStreams; ++stream) {
+    const StreamGate& gate = ingestion_.gate(stream);
+    StreamStats& found = stats.streams[static_cast<size_t>(stream)];
+    found.newest_ns = ingestion_.newest_ns(stream);
+    found.accepted = gate.count(PushStatus::ACCEPTED);
+    found.restarts = gate.restarts();
+    for (size_t status = 1; status < kNumPushStatuses; ++status)
+      found.refused += gate.count(static_cast<PushStatus>(status));
+    found.rate_hz = gate.interval_ns() > 0 ? 1e9 / gate.interval_ns() : 0.0;
+    found.off_clock = off[static_cast<size_t>(stream)];
+  }
+  stats.frames = inbox_.counts();
+  stats.estimates = pipeline_.estimates().figures();
+  stats.output = figures_.output.figures();
+  stats.deadlines_missed = figures_.deadlines_missed.load();
+  stats.frames_too_late = pipeline_.frames_too_late();
+  stats.relocalisations = pipeline_.relocalisations();
+  stats.engine_failures = pipeline_.engine_failures();
+  stats.worker_errors = figures_.errors.load();
+  return stats;
+}
+
+void Tracker::check_frame(const StereoFrame& frame) const {
+  check_timestamp("frame.timestamp_ns", frame.timestamp_ns);
+  for (const GrayImage& image : frame.images) check_image(image);
+}
+
+void Tracker::check_image(const GrayImage& image) const {
+  const int width = rig_.cameras[0].width;
+  if (image.pixels && std::abs(image.row_stride) < width)
+    throw std::invalid_argument("image: expected rows of " + std::to_string(width) +
+                                " bytes or more, got a stride of " +
+                                std::to_string(image.row_stride));
+}
+
+// Throws for a stamp that was refused, and warns of cameras that are not synchronised.
+void Tracker::judge(const char* name, const FramePush& push) const {
+  if (push.first_skew && options_.log)
+    options_.log(
+        "cameras: left and right images are stamped too far apart for stereo pairs; each goes on "
+        "alone. Synchronise the cameras, correct their stamps, or allow it by max_view_skew_ns");
+  if (push.status != PushStatus::ACCEPTED)
+    throw stamp_error(push.at_gate ? name : "frame", push.status, known(push.newest_ns),
+                      push.refused_ns);
+}
+
+void Tracker::check_not_started() const {
+  if (started()) throw StateError("the tracker is started: put frames in, or stop it first");
+}
+
+Pose Tracker::pose_at(int64_t timestamp_ns, bool keep) {
+  const int64_t started_ns = steady_ns();
+  check_timestamp("timestamp_ns", timestamp_ns);
+  Snapshot snapshot;
+  pipeline_.snapshot().read(snapshot);
+  const auto& newest = snapshot.predicted ? snapshot.predicted : snapshot.newest;
+  if (!newest) {
+    Pose pose;  // without a head, as it is for every frame so far
+    pose.timestamp_ns = timestamp_ns;
+    if (snapshot.pose)
+      pose.reasons = snapshot.pose->reasons;
+    else
+      pose.reasons.add(Reason::WARMING_UP);
+    return pose;
+  }
+  check_same_clock("timestamp_ns", timestamp_ns, "newest estimate", newest->pose.timestamp_ns,
+                   kOneHourNs);
+  const Pose pose =
+      same::pose_at(timestamp_ns, *newest, synchroniser_, rig_.cameras[0].T_head_cam, reach_);
+  PoseFinisher& finisher = started() ? pipeline_.display_finisher() : pipeline_.finisher();
+  Pose finished = finisher.finish(pose, keep);
+  finished.latency_ns = steady_ns() - started_ns;
+  return finished;
+}
+
+Pose Tracker::held_pose(int64_t now_ns) const {
+  Snapshot snapshot;
+  pipeline_.snapshot().read(snapshot);
+  Pose pose;
+  if (!snapshot.pose) {
+    pose.reasons.add(Reason::WARMING_UP);
+    return pose;
+  }
+  pose = *snapshot.pose;
+  const Judgement judgement = judged(pose, now_ns, synchroniser_.newest_ns(kHead), reach_);
+  pose.status = judgement.status;
+  pose.reasons = judgement.reasons;
+  return pose;
+}
+
+bool Tracker::estimate_newest(int64_t max_wait_ns, const std::atomic<bool>* stopping) {
+  std::unique_lock taking(taking_);
+  const std::optional<InboxFrame> frame = inbox_.newest();
+  taking.unlock();
+  if (!frame || frame->timestamp_ns == pipeline_.newest_frame_ns()) return false;
+  await_samples(frame->timestamp_ns, max_wait_ns, stopping);
+  const std::lock_guard lock(running_);
+  return pipeline_.estimate_frame(*frame);
+}
+
+// Waits until every device that is sending has sent a sample as new as the frame.
+void Tracker::await_samples(int64_t timestamp_ns, int64_t max_wait_ns,
+                            const std::atomic<bool>* stopping) {
+  const int64_t give_up_ns = steady_ns() + max_wait_ns;
+  while (steady_ns() < give_up_ns && !(stopping && stopping->load())) {
+    bool all = true;
+    for (int device = 0; device < kNumDevices; ++device) {
+      const auto newest_ns = synchroniser_.newest_ns(device);
+      if (newest_ns && *newest_ns < timestamp_ns && timestamp_ns - *newest_ns < options_.max_gap_ns)
+        all = false;
+    }
+    if (all) return;
+    std::this_thread::sleep_for(kSamplePoll);
+  }
+}
+
+void Tracker::publish(const Pose& pose) {
+  shown_.publish(pose);
+  const std::lock_guard lock(callback_mutex_);
+  const auto callback = callback_;
+  if (started() && callback) (*callback)(pose);
+}
+
+// By the clock while started, else by the newest sample and by how long ago the newest frame was
+// tracked.
+int64_t Tracker::now_ns() {
+  if (started()) {
+    std::unique_lock lock(live_mutex_);
+    const auto clock = clock_;
+    lock.unlock();
+    return clock();
+  }
+  const auto off = ingestion_.off_clock();
+  int64_t newest_ns = 0;
+  for (int stream = 0; stream < kNumStreams; ++stream)
+    if (!off[static_cast<size_t>(stream)])
+      newest_ns = std::max(newest_ns, ingestion_.newest_ns(stream));
+  Snapshot snapshot;
+  pipeline_.snapshot().read(snapshot);
+  return snapshot.tracked_ns > 0 ? newest_ns + steady_ns() - snapshot.tracked_ns : newest_ns;
+}
+
+DeviceStates Tracker::recent_states(const char* asked, std::initializer_list<int> devices) {
+  std::optional<int64_t> newest_ns;
+  std::string names;
+  for (const int device : devices) {
+    const auto time_ns = synchroniser_.newest_ns(device);
+    if (time_ns && (!newest_ns || *time_ns > *newest_ns)) newest_ns = time_ns;
+    names += (names.empty() ? "" : " or ") + std::string(kDeviceNames[static_cast<size_t>(device)]);
+  }
+  if (!newest_ns)
+    throw std::invalid_argument(std::string(asked) + ": " + names + " is not tracked");
+  const int64_t age_ns = now_ns() - *newest_ns;
+  if (age_ns > kOneSecondNs)
+    throw std::invalid_argument(std::string(asked) + ": " + names + " is not tracked; last seen " +
+                                std::to_string(age_ns / 1'000'000) + " ms ago");
+  return synchroniser_.look_up(*newest_ns);
+}
+
+}  // namespace same

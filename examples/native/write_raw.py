@@ -1,0 +1,57 @@
+"""Write a recording as the raw file that the native examples read.
+
+python write_raw.py RECORDING.mcap OUT.raw
+"""
+
+import struct
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from same_runtime.conventions import DEVICES, VIEWS
+from same_runtime.recording import Recording
+from same_runtime.recording.mcap_format import RawLegReading, RawPose
+from same_runtime.samples import StereoFrame
+
+_FRAME = 5
+
+
+def write_raw(recording: Path, out: Path) -> None:
+    """Samples in the order in which they arrived; see raw_recording.h."""
+    opened = Recording(recording)
+    if opened.rig is None:
+        raise SystemExit(f"{recording}: it has no cameras")
+    with out.open("wb") as file:
+        file.write(b"SAMERAW1")
+        for camera in opened.rig.cameras:
+            file.write(struct.pack("<ii", camera.width, camera.height))
+            lens = [camera.fx, camera.fy, camera.cx, camera.cy, *camera.k]
+            numbers = [*lens, *camera.T_head_cam.ravel(), camera.max_incidence]
+            file.write(np.array(numbers, "<f8").tobytes())
+        for sample in opened.samples():
+            value = sample.value
+            kind, there, images = _FRAME, 0, []
+            numbers = np.zeros(10)
+            if isinstance(value, StereoFrame):
+                images = [getattr(value, view) for view in VIEWS]
+                there = sum((image is not None) << view for view, image in enumerate(images))
+            elif isinstance(value, RawPose):
+                kind = DEVICES.index(sample.stream)
+                numbers[:7] = [*value.position, *value.orientation_xyzw]
+            elif isinstance(value, RawLegReading):
+                kind = DEVICES.index(sample.stream)
+                numbers[3:] = [*value.orientation_xyzw, *value.acceleration]
+            else:
+                continue  # the truth
+            file.write(struct.pack("<IIqq", kind, there, sample.timestamp_ns, sample.arrival_ns))
+            file.write(numbers.astype("<f8").tobytes())
+            for image in images:
+                if image is not None:
+                    file.write(np.ascontiguousarray(image).tobytes())
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        raise SystemExit(__doc__)
+    write_raw(Path(sys.argv[1]), Path(sys.argv[2]))
