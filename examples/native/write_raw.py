@@ -17,8 +17,10 @@ from same_runtime.samples import StereoFrame
 _FRAME = 5
 
 
-def write_raw(recording: Path, out: Path) -> None:
-    """Samples in the order in which they arrived; see raw_recording.h."""
+def write_raw(recording: Path, out: Path, frames: int | None = None) -> None:
+    """Samples in the order in which they arrived, up to and with so many frames; see
+    raw_recording.h."""
+    written = 0
     opened = Recording(recording)
     if opened.rig is None:
         raise SystemExit(f"{recording}: it has no cameras")
@@ -49,9 +51,12 @@ def write_raw(recording: Path, out: Path) -> None:
             for image in images:
                 if image is not None:
                     file.write(np.ascontiguousarray(image).tobytes())
+            written += kind == _FRAME
+            if written == frames:
+                return
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 3:
+    if len(sys.argv) not in (3, 4):
         raise SystemExit(__doc__)
-    write_raw(Path(sys.argv[1]), Path(sys.argv[2]))
+    write_raw(Path(sys.argv[1]), Path(sys.argv[2]), *map(int, sys.argv[3:]))

@@ -5,11 +5,14 @@ import re
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
+import numpy as np
 import onnxruntime
 import pytest
 
+from same_runtime.conventions import JOINT_NAMES
 from same_runtime.demo import demo_bundle, demo_recording
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -101,16 +104,53 @@ def test_another_compiler_has_no_warning_and_comes_to_the_same(
 
 def test_the_installed_library_asks_its_users_for_cpp20_and_no_flags(tmp_path: Path) -> None:
     _run("cmake", "-G", "Ninja", "-S", ROOT, "-B", tmp_path, "-DSAME_PYTHON=OFF")
-    exported = next(tmp_path.rglob("CMakeFiles/Export/**/same-config.cmake")).read_text()
+    exported = next(tmp_path.rglob("CMakeFiles/Export/**/same_targets.cmake")).read_text()
     assert "cxx_std_20" in exported
     assert not re.search(r"INTERFACE_COMPILE_OPTIONS|same_flags|-O3|-Wall", exported)
 
 
-@pytest.mark.skipif(
-    any(shutil.which(t) is None for t in ("aarch64-linux-gnu-g++", "qemu-aarch64-static")),
-    reason="needs g++-aarch64-linux-gnu and qemu-user-static",
-)
-def test_on_64_bit_arm_it_prints_the_same(printed: str, tmp_path: Path) -> None:
-    app = _example(tmp_path, f"-DCMAKE_TOOLCHAIN_FILE={TOOLCHAIN}") / "network_inputs"
-    assert "ARM aarch64" in _run("file", app) if shutil.which("file") else True
-    assert _run("qemu-aarch64-static", "-L", "/usr/aarch64-linux-gnu", app) == printed
+@pytest.fixture(scope="module")
+def arm_app(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    if any(shutil.which(t) is None for t in ("aarch64-linux-gnu-g++", "qemu-aarch64-static")):
+        pytest.skip("needs g++-aarch64-linux-gnu and qemu-user-static")
+    return _example(tmp_path_factory.mktemp("arm"), f"-DCMAKE_TOOLCHAIN_FILE={TOOLCHAIN}")
+
+
+def _run_on_arm(*command: object) -> str:
+    return _run("qemu-aarch64-static", "-L", "/usr/aarch64-linux-gnu", *command)
+
+
+def test_on_64_bit_arm_it_prints_the_same(printed: str, arm_app: Path) -> None:
+    program = arm_app / "network_inputs"
+    assert "ARM aarch64" in _run("file", program) if shutil.which("file") else True
+    assert _run_on_arm(program) == printed
+
+
+def test_on_64_bit_arm_the_c_program_tracks_the_recording(
+    app: Path, arm_app: Path, tmp_path: Path
+) -> None:
+    version = "onnxruntime==1.24.1"  # newer ones crash QEMU 7.2 when they are loaded
+    platform = ("--platform", "manylinux_2_28_aarch64", "--only-binary=:all:", "--no-deps")
+    fetched = subprocess.run(
+        [sys.executable, "-m", "pip", "download", "-q", *platform, "-d", tmp_path, version],
+        capture_output=True,
+        text=True,
+    )
+    if fetched.returncode:
+        pytest.skip(f"no {version} for ARM: {fetched.stderr.splitlines()[-1]}")
+    with zipfile.ZipFile(next(tmp_path.glob("*.whl"))) as wheel:
+        name = next(n for n in wheel.namelist() if "capi/libonnxruntime.so" in n)
+        library = wheel.extract(name, tmp_path)
+    here = next(Path(onnxruntime.__file__).parent.glob("capi/libonnxruntime.so*"))
+    raw = tmp_path / "demo.raw"
+    _run(sys.executable, ROOT / "examples/native/write_raw.py", demo_recording(), raw, 24)
+    expected = _joints(_run(app / "replay", demo_bundle(), raw, here))
+    found = _joints(_run_on_arm(arm_app / "replay", demo_bundle(), raw, library))
+    # Other kernels round differently; they must not track differently.
+    assert found.shape == expected.shape and len(found) == 24 * len(JOINT_NAMES)
+    assert np.linalg.norm(found - expected, axis=-1).max() < 1e-3
+
+
+def _joints(printed: str) -> np.ndarray:
+    lines = [line.split() for line in printed.splitlines() if line.startswith("  ")]
+    return np.array([[float.fromhex(x) for x in numbers] for _, *numbers in lines])
