@@ -36,7 +36,7 @@ class Registry {
     const std::lock_guard lock(mutex_);
     size_t place = 0;
     while (place < places_.size() && places_[place].opened) ++place;
-    if (place > kMostPlaces) throw std::bad_alloc();
+    if (place >= kMostPlaces) throw std::bad_alloc();
     if (place == places_.size()) places_.emplace_back();
     places_[place].opened = std::move(opened);
     return number(place);

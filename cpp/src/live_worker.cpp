@@ -54,13 +54,11 @@ void LiveWorker::request_stop() {
 
 void LiveWorker::stop() {
   request_stop();
-  if (is_inside()) return;
+  if (inside == this) return;
   const std::lock_guard lock(joining_);
   for (std::thread* thread : {&network_, &display_})
     if (thread->joinable()) thread->join();
 }
-
-bool LiveWorker::is_inside() const { return inside == this; }
 
 void LiveWorker::run_network() {
   inside = this;

@@ -18,8 +18,21 @@ constexpr int64_t kOneSecondNs = 1'000'000'000;
 constexpr int64_t kOneHourNs = 3600 * kOneSecondNs;
 constexpr double kMaxDriftPpm = 10'000.0;  // a hundred times what crystals are off by
 constexpr int64_t kMaxLatencyNs = 10 * kOneSecondNs;
+constexpr int kWarmUpRuns = 3;  // so that the first frame is not the slow one
 constexpr double kMaxGroundM = 1e3;
 constexpr auto kSamplePoll = std::chrono::microseconds(500);
+
+// The tracker whose callback or clock this thread is in.
+thread_local const Tracker* calling = nullptr;
+
+class Calling {
+ public:
+  explicit Calling(const Tracker* tracker) : before_(std::exchange(calling, tracker)) {}
+  ~Calling() { calling = before_; }
+
+ private:
+  const Tracker* const before_;
+};
 
 const TrackerOptions& validated(const TrackerOptions& options) {
   validate(options);
@@ -102,15 +115,31 @@ Tracker::Tracker(std::unique_ptr<Engine> engine, const CameraRig& rig, const Net
       ingestion_(synchroniser_),
       inbox_(ingestion_, rig.cameras[0].height, rig.cameras[0].width, options.max_view_skew_ns,
              [this] { frame_arrived_.set(); }),
-      pipeline_(*engine_, rig, inputs, options_, ingestion_, synchroniser_, inbox_) {}
+      pipeline_(*engine_, rig, inputs, options_, ingestion_, synchroniser_, inbox_) {
+  for (int run = 0; run < kWarmUpRuns; ++run) engine_->run_frame(true);
+  engine_->reset_state();
+}
 
 Tracker::~Tracker() { stop(); }
+
+// What `check` gives; a sample that it throws for counts as refused.
+template <typename Check>
+auto Tracker::counted_if_bad(int stream, Check check) {
+  try {
+    return check();
+  } catch (...) {
+    ingestion_.count_invalid(stream);
+    throw;
+  }
+}
 
 void Tracker::push_pose(int device, int64_t timestamp_ns, const PoseSample& sample,
                         std::optional<int64_t> arrival_ns) {
   checked_index("device", device, 0, kNumPoseDevices);
-  check_timestamp("timestamp_ns", timestamp_ns);
-  const PoseSample good = checked(sample);
+  const PoseSample good = counted_if_bad(device, [&] {
+    check_timestamp("timestamp_ns", timestamp_ns);
+    return checked(sample);
+  });
   const PushStatus status =
       ingestion_.push_pose(device, timestamp_ns, checked_arrival(arrival_ns), good);
   if (status != PushStatus::ACCEPTED)
@@ -121,8 +150,10 @@ void Tracker::push_pose(int device, int64_t timestamp_ns, const PoseSample& samp
 void Tracker::push_leg(int device, int64_t timestamp_ns, const LegSample& sample,
                        std::optional<int64_t> arrival_ns) {
   checked_index("device", device, kNumPoseDevices, kNumDevices);
-  check_timestamp("timestamp_ns", timestamp_ns);
-  const LegSample good = checked(sample);
+  const LegSample good = counted_if_bad(device, [&] {
+    check_timestamp("timestamp_ns", timestamp_ns);
+    return checked(sample);
+  });
   const PushStatus status =
       ingestion_.push_leg(device, timestamp_ns, checked_arrival(arrival_ns), good);
   if (status != PushStatus::ACCEPTED)
@@ -150,7 +181,8 @@ void Tracker::put_image(int view, int64_t timestamp_ns, const GrayImage& image,
 
 void Tracker::set_clock_given(int stream, int64_t offset_ns, double drift_ppm) {
   checked_index("stream", stream, 0, kNumStreams);
-  if (std::abs(offset_ns) > kMaxTimestampNs / 2 || !(std::abs(drift_ppm) <= kMaxDriftPpm))
+  if (offset_ns < -kMaxTimestampNs / 2 || offset_ns > kMaxTimestampNs / 2 ||
+      !(std::abs(drift_ppm) <= kMaxDriftPpm))
     throw std::invalid_argument(
         "clock: expected offset_ns within +-2**61 and drift_ppm within "
         "+-10000, got " +
@@ -205,12 +237,21 @@ Pose Tracker::latest() const {
 
 void Tracker::start(const LiveOptions& options, std::function<int64_t()> clock) {
   validate(options);
-  const std::lock_guard lock(live_mutex_);
+  if (is_inside()) throw StateError("the tracker cannot be started from its own callback");
+  std::unique_lock lock(live_mutex_);
   check_not_started();
-  if (worker_ && worker_->is_inside())
-    throw StateError("the tracker cannot be started from its own callback");
-  worker_.reset();  // joins one that was stopped from its own callback
-  clock_ = clock ? std::move(clock) : steady_ns;
+  const std::shared_ptr<LiveWorker> former = std::move(worker_);
+  lock.unlock();
+  if (former) former->stop();  // joins one that was stopped from its own callback
+  lock.lock();
+  check_not_started();
+  clock_ = [this, clock = std::move(clock)] {
+    if (!clock) return steady_ns();
+    const Calling here(this);
+    const int64_t now_ns = clock();
+    check_timestamp("clock()", now_ns);
+    return now_ns;
+  };
   shown_.clear();
   LiveTasks tasks{[this, wait_ns = options.max_wait_ns](const std::atomic<bool>& stopping) {
                     return estimate_newest(wait_ns, &stopping);
@@ -247,10 +288,7 @@ void Tracker::stop() {
   if (worker) worker->stop();
 }
 
-bool Tracker::is_inside() const {
-  const std::lock_guard lock(live_mutex_);
-  return worker_ && worker_->is_inside();
-}
+bool Tracker::is_inside() const { return calling == this; }
 
 void Tracker::on_pose(std::function<void(const Pose&)> callback) {
   const std::lock_guard lock(callback_mutex_);
@@ -291,21 +329,28 @@ void Tracker::set_bone_lengths(const BoneLengths& lengths) {
 void Tracker::reset() {
   const std::lock_guard lock(running_);
   pipeline_.restart();
+  shown_.clear();
 }
 
 TrackerStats Tracker::stats() const {
   TrackerStats stats;
   const auto off = ingestion_.off_clock();
   for (int stream = 0; stream < kNumStreams; ++stream) {
-    const StreamGate& gate = ingestion_.gate(stream);
     StreamStats& found = stats.streams[static_cast<size_t>(stream)];
     found.newest_ns = ingestion_.newest_ns(stream);
-    found.accepted = gate.count(PushStatus::ACCEPTED);
-    found.restarts = gate.restarts();
-    for (size_t status = 1; status < kNumPushStatuses; ++status)
-      found.refused += gate.count(static_cast<PushStatus>(status));
-    found.rate_hz = gate.interval_ns() > 0 ? 1e9 / gate.interval_ns() : 0.0;
+    found.refused = ingestion_.invalid(stream);
     found.off_clock = off[static_cast<size_t>(stream)];
+    // The cameras' gates count together: what was refused at either, what was accepted at one.
+    const int gates = stream == kCameraStream ? kNumViews : 1;
+    for (int gate = stream; gate < stream + gates; ++gate) {
+      const StreamGate& counts = ingestion_.gate(gate);
+      found.accepted = std::max(found.accepted, counts.count(PushStatus::ACCEPTED));
+      found.restarts = std::max(found.restarts, counts.restarts());
+      for (size_t status = 1; status < kNumPushStatuses; ++status)
+        found.refused += counts.count(static_cast<PushStatus>(status));
+      if (counts.interval_ns() > 0)
+        found.rate_hz = std::max(found.rate_hz, 1e9 / counts.interval_ns());
+    }
   }
   stats.frames = inbox_.counts();
   stats.estimates = pipeline_.estimates().figures();
@@ -416,6 +461,7 @@ void Tracker::publish(const Pose& pose) {
   shown_.publish(pose);
   const std::lock_guard lock(callback_mutex_);
   const auto callback = callback_;
+  const Calling here(this);
   if (started() && callback) (*callback)(pose);
 }
 

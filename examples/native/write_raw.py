@@ -1,6 +1,6 @@
 """Write a recording as the raw file that the native examples read.
 
-python write_raw.py RECORDING.mcap OUT.raw
+python write_raw.py RECORDING.mcap OUT.raw [FRAMES]
 """
 
 import struct

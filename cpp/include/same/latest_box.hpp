@@ -38,7 +38,7 @@ class LatestBox {
     }
   }
 
-  // Writer only.
+  // Any thread. A value that is just being published may still come after it.
   void clear() { newest_.store(kNone, std::memory_order_release); }
 
  private:

@@ -60,8 +60,6 @@ class LiveWorker {
   void request_stop();
   // Ends both threads; waits for a running estimate. From one of them it only asks.
   void stop();
-  // Whether this thread is one of the two.
-  bool is_inside() const;
 
  private:
   void run_network();

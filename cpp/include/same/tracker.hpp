@@ -91,7 +91,7 @@ class Tracker {
   void start(const LiveOptions& options = {}, std::function<int64_t()> clock = {});
   // After the running estimate. Safe to call at any time; from the callback it does not wait.
   void stop();
-  // Whether this thread is one of the two that start() began: it cannot wait for itself.
+  // Whether this thread is in the callback or the clock of this tracker: it cannot wait for itself.
   bool is_inside() const;
   bool started() const { return started_.load(); }
   // Receives each pose that the worker gives out, in its thread: it must be quick. Replaces the
@@ -124,6 +124,8 @@ class Tracker {
   Pose held_pose(int64_t now_ns) const;
   bool estimate_newest(int64_t max_wait_ns, const std::atomic<bool>* stopping);
   void await_samples(int64_t timestamp_ns, int64_t max_wait_ns, const std::atomic<bool>* stopping);
+  template <typename Check>
+  auto counted_if_bad(int stream, Check check);
   void publish(const Pose& pose);
   int64_t now_ns();
   DeviceStates recent_states(const char* asked, std::initializer_list<int> devices);

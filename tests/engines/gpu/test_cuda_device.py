@@ -48,7 +48,7 @@ def test_a_new_thread_with_the_number_of_an_ended_one_gets_the_device(
         numbers.append(threading.get_ident())
 
     threads = []
-    for _ in range(3):
+    for _ in range(50):
         threads.append(threading.Thread(target=work))
         threads[-1].start()
         threads[-1].join()
