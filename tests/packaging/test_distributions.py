@@ -14,8 +14,9 @@ import pytest
 pytestmark = pytest.mark.slow
 
 PACKAGES = ("same_engines", "same_runtime", "same_model", "same_export", "same_bench")
-DATA = {"same_runtime/demo_data", "same_model/synth"}
-"""Folders of the wheel that may hold more than code: the demo, the body and the splits."""
+DATA = {"same_runtime/demo_data", "same_runtime/native", "same_model/synth"}
+"""Folders of the wheel that may hold more than code: the demo, the C library with its header,
+the body and the splits."""
 CODE = {".py", ".pyi", ".typed", ".css", ".js", ".html", ".LICENSE", ".so", ".pyd", ".cuh", ".hpp"}
 
 
