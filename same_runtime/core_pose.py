@@ -35,8 +35,10 @@ def reasons_from_core(reasons: Iterable[_core.Reason]) -> tuple[Reason, ...]:
     return tuple(_REASONS[reason] for reason in reasons)
 
 
-def to_core(pose: Pose) -> _core.Pose:
-    """``pose`` for the core."""
+def to_core(pose: Pose | _core.Pose) -> _core.Pose:
+    """``pose`` for the core, which may be one of its own already."""
+    if isinstance(pose, _core.Pose):
+        return pose
     return _core.Pose(
         pose.timestamp_ns,
         _CORE_STATUSES[pose.status],

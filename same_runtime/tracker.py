@@ -237,12 +237,11 @@ class SamePoseTracker:
         newest_ns = newest.pose.timestamp_ns
         check_same_clock("timestamp_ns", timestamp_ns, "newest estimate", newest_ns, _ONE_HOUR_NS)
         T_head_cam = self.rig.left.T_head_cam
-        pose = pose_at(timestamp_ns, newest, self._synchroniser, T_head_cam, self._reach)
+        ahead = pose_at(timestamp_ns, newest, self._synchroniser, T_head_cam, self._reach)
         pipeline = self._pipeline
         started = self._worker is not None
         finisher = pipeline.display_finisher if started else pipeline.finisher
-        pose = finisher.finish(pose, keep)
-        return replace(pose, latency_ns=steady_ns() - started_ns)
+        return replace(finisher.finish(ahead, keep), latency_ns=steady_ns() - started_ns)
 
     def start(
         self, options: LiveOptions | None = None, clock: Callable[[], int] = time.monotonic_ns

@@ -44,18 +44,12 @@ class Registry {
 
   std::shared_ptr<Opened> find(same_tracker tracker) const {
     const std::shared_lock lock(mutex_);
-    const size_t place = (tracker & kMostPlaces) - 1;
-    if (place >= places_.size() || !places_[place].opened || number(place) != tracker)
-      throw HandleError("tracker: no open tracker has the number " + std::to_string(tracker));
-    return places_[place].opened;
+    return places_[place_of(tracker)].opened;
   }
 
   std::shared_ptr<Opened> remove(same_tracker tracker) {
-    find(tracker);
     const std::lock_guard lock(mutex_);
-    Place& place = places_[(tracker & kMostPlaces) - 1];
-    if (!place.opened || number((tracker & kMostPlaces) - 1) != tracker)
-      throw HandleError("tracker: it is being closed already");
+    Place& place = places_[place_of(tracker)];
     ++place.uses;
     return std::exchange(place.opened, nullptr);
   }
@@ -67,6 +61,13 @@ class Registry {
     uint64_t uses = 1;
     std::shared_ptr<Opened> opened;
   };
+
+  size_t place_of(same_tracker tracker) const {
+    const size_t place = (tracker & kMostPlaces) - 1;
+    if (place >= places_.size() || !places_[place].opened || number(place) != tracker)
+      throw HandleError("tracker: no open tracker has the number " + std::to_string(tracker));
+    return place;
+  }
 
   same_tracker number(size_t place) const { return places_[place].uses << 16 | (place + 1); }
 
@@ -163,14 +164,10 @@ std::unique_ptr<Tracker> open_tracker(const char* path, const same_rig* rig,
   validate(options);
   const OnnxRuntimeOptions backend = to_engine_options(given);
   const Bundle bundle = Bundle::open(path);
-  const BundleConfig& config = bundle.manifest().config;
   const CameraRig cameras = rig ? to_rig(read("rig", rig, sizeof(same_rig))) : bundle.rig();
   cameras.validate();
-  return std::make_unique<Tracker>(
-      open_onnxruntime_engine(bundle, backend), cameras,
-      NetworkInputs{config.image_mean, config.image_std,
-                    config.depth_along_axis ? DepthMode::Z : DepthMode::RANGE},
-      options);
+  return std::make_unique<Tracker>(open_onnxruntime_engine(bundle, backend), cameras,
+                                   bundle.network_inputs(), options);
 }
 
 }  // namespace
@@ -231,7 +228,8 @@ same_result same_open(const char* bundle, const same_rig* rig, const same_option
 
 same_result same_close(same_tracker tracker) {
   return guarded([&] {
-    if (const auto opened = registry().find(tracker)) {
+    {
+      const auto opened = registry().find(tracker);
       const std::shared_lock lock(opened->use);
       if (opened->tracker && opened->tracker->is_inside())
         throw StateError("a tracker cannot be closed from its own callback");

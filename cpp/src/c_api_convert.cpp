@@ -6,7 +6,7 @@
 namespace same::c_api {
 namespace {
 
-constexpr int kMostThreads = 256, kThreadsThatPay = 4;
+constexpr int kThreadsThatPay = 4;
 
 RigidTransform to_transform(const double* rows) {
   RigidTransform T;

@@ -162,8 +162,7 @@ Estimate Estimator::read_out(const FrameAssembler& assembler, const DeviceStates
   pose.T_world_cam_left = assembler.T_world_cam_left();
   pose.set_joints(recent.world[rows - 1]);
   std::copy_n(joint_confidence_.data, kNumJoints, pose.joint_confidence.begin());
-  for (int device = 0; device < kNumDevices; ++device)
-    if (states.has(device)) pose.device_orientations[device] = states.orientation(device);
+  pose.set_devices(states);
   pose.latency_ns = steady_ns() - started_ns;
   return estimate;
 }

@@ -8,12 +8,6 @@
 #include "same/steady_clock.hpp"
 
 namespace same {
-namespace {
-
-thread_local const LiveWorker* inside = nullptr;
-
-}  // namespace
-
 void Signal::set() {
   {
     const std::lock_guard lock(mutex_);
@@ -54,14 +48,12 @@ void LiveWorker::request_stop() {
 
 void LiveWorker::stop() {
   request_stop();
-  if (inside == this) return;
   const std::lock_guard lock(joining_);
   for (std::thread* thread : {&network_, &display_})
     if (thread->joinable()) thread->join();
 }
 
 void LiveWorker::run_network() {
-  inside = this;
   const auto idle_ns = static_cast<int64_t>(std::llround(1e9 / options_.display_rate_hz));
   const auto lost_period_ns = static_cast<int64_t>(std::llround(1e9 / options_.lost_rate_hz));
   int64_t last_frame_ns = steady_ns(), last_blind_ns = 0;
@@ -89,7 +81,6 @@ void LiveWorker::run_network() {
 }
 
 void LiveWorker::run_display() {
-  inside = this;
   const auto period_ns = static_cast<int64_t>(std::llround(1e9 / options_.display_rate_hz));
   int64_t due_ns = steady_ns();
   for (;;) {

@@ -18,11 +18,7 @@ constexpr std::array<const char*, kNumDevices> kReadingNames{
     "imu.timestamp_ns (leg_left)", "imu.timestamp_ns (leg_right)"};
 
 const char* stream_name(int stream) {
-  return stream == kCameraStream ? "cameras" : kDeviceNames[static_cast<size_t>(stream)];
-}
-
-std::optional<int64_t> known(int64_t time_ns) {
-  return time_ns == Ingestion::kNever ? std::nullopt : std::optional(time_ns);
+  return stream == kCameraStream ? "cameras" : kDeviceNames[stream];
 }
 
 FinisherOptions finishing(const TrackerOptions& options) {
@@ -127,7 +123,7 @@ Pipeline::Judged Pipeline::judge_frame(int64_t timestamp_ns, int64_t arrival_ns)
     const int64_t newest_ns = ingestion_.newest_ns(kCameraStream);
     // Counted, so that a clock that began anew is believed in the end.
     const Admission counted = ingestion_.admit(kCameraStream, timestamp_ns, arrival_ns, true);
-    throw stamp_error("frame", counted.verdict.status, known(newest_ns), timestamp_ns);
+    throw stamp_error("frame", counted.verdict.status, newest_ns, timestamp_ns);
   }
   const int64_t newest_ns = newest_frame_ns();
   if (newest_ns != kNever && frame.mapped_ns <= newest_ns && !frame.verdict.restarted)
@@ -146,24 +142,19 @@ void Pipeline::check_readings(const Readings& readings, int64_t arrival_ns, cons
   std::optional<TimestampError> first;
   std::array<bool, kNumDevices> refused{};
   for (int device = 0; device < kNumDevices; ++device) {
-    const bool there =
-        device < kNumPoseDevices
-            ? readings.poses[static_cast<size_t>(device)].has_value()
-            : readings.legs[static_cast<size_t>(device - kNumPoseDevices)].has_value();
-    if (!there) continue;
+    if (!readings.has(device)) continue;
     const Admission reading = ingestion_.consider(device, readings.timestamp_ns, arrival_ns, true);
-    check_same_clock(kReadingNames[static_cast<size_t>(device)], reading.mapped_ns, "frame",
-                     frame.mapped_ns, kOneSecondNs);
-    refused[static_cast<size_t>(device)] =
-        !reading.accepted() &&
-        (!frame.restarted || reading.verdict.status == PushStatus::OUT_OF_RANGE);
+    check_same_clock(kReadingNames[device], reading.mapped_ns, "frame", frame.mapped_ns,
+                     kOneSecondNs);
+    refused[device] = !reading.accepted() &&
+                      (!frame.restarted || reading.verdict.status == PushStatus::OUT_OF_RANGE);
   }
   for (int device = 0; device < kNumDevices; ++device) {
-    if (!refused[static_cast<size_t>(device)]) continue;
+    if (!refused[device]) continue;
     const int64_t newest_ns = ingestion_.newest_ns(device);
     const Admission counted = ingestion_.admit(device, readings.timestamp_ns, arrival_ns, true);
     if (!first)
-      first = stamp_error(stream_name(device), counted.verdict.status, known(newest_ns),
+      first = stamp_error(stream_name(device), counted.verdict.status, newest_ns,
                           readings.timestamp_ns);
   }
   if (first) throw *first;
@@ -173,13 +164,13 @@ void Pipeline::store_readings(const Readings& readings, int64_t arrival_ns) {
   for (int device = 0; device < kNumDevices; ++device) {
     PushStatus status = PushStatus::ACCEPTED;
     if (device < kNumPoseDevices) {
-      if (const auto& pose = readings.poses[static_cast<size_t>(device)])
+      if (const auto& pose = readings.poses[device])
         status = ingestion_.push_pose(device, readings.timestamp_ns, arrival_ns, *pose, true);
-    } else if (const auto& leg = readings.legs[static_cast<size_t>(device - kNumPoseDevices)]) {
+    } else if (const auto& leg = readings.legs[device - kNumPoseDevices]) {
       status = ingestion_.push_leg(device, readings.timestamp_ns, arrival_ns, *leg, true);
     }
     if (status != PushStatus::ACCEPTED)
-      throw stamp_error(stream_name(device), status, known(ingestion_.newest_ns(device)),
+      throw stamp_error(stream_name(device), status, ingestion_.newest_ns(device),
                         readings.timestamp_ns);
   }
 }

@@ -143,8 +143,7 @@ Pose pose_at(int64_t timestamp_ns, const Estimate& estimate, const Synchroniser&
   pose.reasons = judgement.reasons;
   pose.set_joints(joints);
   pose.joint_confidence = estimate.pose.joint_confidence;
-  for (int device = 0; device < kNumDevices; ++device)
-    if (states.has(device)) pose.device_orientations[device] = states.orientation(device);
+  pose.set_devices(states);
   return pose;
 }
 

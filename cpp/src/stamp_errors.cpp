@@ -13,10 +13,10 @@ std::string ns(int64_t value) { return std::to_string(value) + " ns"; }
 
 }  // namespace
 
-TimestampError stamp_error(const std::string& name, PushStatus status,
-                           std::optional<int64_t> newest_ns, int64_t timestamp_ns) {
+TimestampError stamp_error(const std::string& name, PushStatus status, int64_t newest_ns,
+                           int64_t timestamp_ns) {
   const std::string stamp = ns(timestamp_ns);
-  const std::string newest = newest_ns ? ns(*newest_ns) : std::string("none");
+  const std::string newest = newest_ns < 0 ? std::string("none") : ns(newest_ns);
   std::string why;
   switch (status) {
     case PushStatus::DUPLICATE:

@@ -98,10 +98,6 @@ int64_t checked_arrival(std::optional<int64_t> arrival_ns) {
   return *arrival_ns;
 }
 
-std::optional<int64_t> known(int64_t time_ns) {
-  return time_ns == Ingestion::kNever ? std::nullopt : std::optional(time_ns);
-}
-
 }  // namespace
 
 Tracker::Tracker(std::unique_ptr<Engine> engine, const CameraRig& rig, const NetworkInputs& inputs,
@@ -143,8 +139,7 @@ void Tracker::push_pose(int device, int64_t timestamp_ns, const PoseSample& samp
   const PushStatus status =
       ingestion_.push_pose(device, timestamp_ns, checked_arrival(arrival_ns), good);
   if (status != PushStatus::ACCEPTED)
-    throw stamp_error(kDeviceNames[static_cast<size_t>(device)], status,
-                      known(ingestion_.newest_ns(device)), timestamp_ns);
+    throw stamp_error(kDeviceNames[device], status, ingestion_.newest_ns(device), timestamp_ns);
 }
 
 void Tracker::push_leg(int device, int64_t timestamp_ns, const LegSample& sample,
@@ -157,8 +152,7 @@ void Tracker::push_leg(int device, int64_t timestamp_ns, const LegSample& sample
   const PushStatus status =
       ingestion_.push_leg(device, timestamp_ns, checked_arrival(arrival_ns), good);
   if (status != PushStatus::ACCEPTED)
-    throw stamp_error(kDeviceNames[static_cast<size_t>(device)], status,
-                      known(ingestion_.newest_ns(device)), timestamp_ns);
+    throw stamp_error(kDeviceNames[device], status, ingestion_.newest_ns(device), timestamp_ns);
 }
 
 void Tracker::put_frame(const StereoFrame& frame, std::optional<int64_t> arrival_ns) {
@@ -285,7 +279,11 @@ void Tracker::stop() {
     started_.store(false);
     worker = worker_;
   }
-  if (worker) worker->stop();
+  if (!worker) return;
+  if (is_inside())
+    worker->request_stop();
+  else
+    worker->stop();
 }
 
 bool Tracker::is_inside() const { return calling == this; }
@@ -336,10 +334,10 @@ TrackerStats Tracker::stats() const {
   TrackerStats stats;
   const auto off = ingestion_.off_clock();
   for (int stream = 0; stream < kNumStreams; ++stream) {
-    StreamStats& found = stats.streams[static_cast<size_t>(stream)];
+    StreamStats& found = stats.streams[stream];
     found.newest_ns = ingestion_.newest_ns(stream);
     found.refused = ingestion_.invalid(stream);
-    found.off_clock = off[static_cast<size_t>(stream)];
+    found.off_clock = off[stream];
     // The cameras' gates count together: what was refused at either, what was accepted at one.
     const int gates = stream == kCameraStream ? kNumViews : 1;
     for (int gate = stream; gate < stream + gates; ++gate) {
@@ -383,8 +381,7 @@ void Tracker::judge(const char* name, const FramePush& push) const {
         "cameras: left and right images are stamped too far apart for stereo pairs; each goes on "
         "alone. Synchronise the cameras, correct their stamps, or allow it by max_view_skew_ns");
   if (push.status != PushStatus::ACCEPTED)
-    throw stamp_error(push.at_gate ? name : "frame", push.status, known(push.newest_ns),
-                      push.refused_ns);
+    throw stamp_error(push.at_gate ? name : "frame", push.status, push.newest_ns, push.refused_ns);
 }
 
 void Tracker::check_not_started() const {
@@ -477,8 +474,7 @@ int64_t Tracker::now_ns() {
   const auto off = ingestion_.off_clock();
   int64_t newest_ns = 0;
   for (int stream = 0; stream < kNumStreams; ++stream)
-    if (!off[static_cast<size_t>(stream)])
-      newest_ns = std::max(newest_ns, ingestion_.newest_ns(stream));
+    if (!off[stream]) newest_ns = std::max(newest_ns, ingestion_.newest_ns(stream));
   Snapshot snapshot;
   pipeline_.snapshot().read(snapshot);
   return snapshot.tracked_ns > 0 ? newest_ns + steady_ns() - snapshot.tracked_ns : newest_ns;
@@ -490,7 +486,7 @@ DeviceStates Tracker::recent_states(const char* asked, std::initializer_list<int
   for (const int device : devices) {
     const auto time_ns = synchroniser_.newest_ns(device);
     if (time_ns && (!newest_ns || *time_ns > *newest_ns)) newest_ns = time_ns;
-    names += (names.empty() ? "" : " or ") + std::string(kDeviceNames[static_cast<size_t>(device)]);
+    names += (names.empty() ? "" : " or ") + std::string(kDeviceNames[device]);
   }
   if (!newest_ns)
     throw std::invalid_argument(std::string(asked) + ": " + names + " is not tracked");

@@ -7,6 +7,7 @@
 #include "check.hpp"
 #include "count_allocations.hpp"
 #include "same/tracker.hpp"
+#include "small_rig.hpp"
 #include "stand_in_engine.hpp"
 
 namespace {
@@ -14,24 +15,13 @@ namespace {
 constexpr int kHeight = 48, kWidth = 64;
 constexpr int64_t kPeriodNs = 11'111'111;
 
-same::FisheyeCamera camera() {
-  same::FisheyeCamera camera;
-  camera.width = kWidth;
-  camera.height = kHeight;
-  camera.fx = camera.fy = 20.0;
-  camera.cx = 31.5;
-  camera.cy = 23.5;
-  camera.max_incidence_rad = 1.4;
-  return camera;
-}
-
 }  // namespace
 
 int main() {
   same::TrackerOptions options;
   options.plant_feet = options.solve_rotations = true;
   options.smoothing = same::OneEuro{};
-  same::Tracker tracker(std::make_unique<same::StandInEngine>(), {{camera(), camera()}},
+  same::Tracker tracker(std::make_unique<same::StandInEngine>(), small_rig(),
                         {0.4, 0.2, same::DepthMode::RANGE}, options);
   std::vector<uint8_t> pixels(kHeight * kWidth);
   for (size_t p = 0; p < pixels.size(); ++p) pixels[p] = static_cast<uint8_t>(p * 7 + p / 64 * 31);

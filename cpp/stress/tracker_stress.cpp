@@ -11,23 +11,13 @@
 #include "same/stamp_errors.hpp"
 #include "same/steady_clock.hpp"
 #include "same/tracker.hpp"
+#include "small_rig.hpp"
 #include "stand_in_engine.hpp"
 
 namespace {
 
 constexpr int kHeight = 48, kWidth = 64;
 constexpr int64_t kMs = 1'000'000;
-
-same::CameraRig rig() {
-  same::FisheyeCamera camera;
-  camera.width = kWidth;
-  camera.height = kHeight;
-  camera.fx = camera.fy = 20.0;
-  camera.cx = 31.5;
-  camera.cy = 23.5;
-  camera.max_incidence_rad = 1.4;
-  return {{camera, camera}};
-}
 
 void check_whole(const same::Pose& pose) {
   for (const same::Vec3& joint : pose.joints_world)
@@ -99,7 +89,7 @@ int main() {
   options.smoothing = same::OneEuro{};
   std::atomic<int> logged{0};
   options.log = [&](const char*) { ++logged; };
-  same::Tracker tracker(std::move(owned), rig(), {0.4, 0.2, same::DepthMode::RANGE}, options);
+  same::Tracker tracker(std::move(owned), small_rig(), {0.4, 0.2, same::DepthMode::RANGE}, options);
   std::atomic<int> given_out{0};
   tracker.on_pose([&](const same::Pose& pose) {
     check_whole(pose);

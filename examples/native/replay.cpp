@@ -120,11 +120,8 @@ int main(int argc, char** argv) try {
   same::OnnxRuntimeOptions options;
   options.threads = 1;
   if (argc > 3) options.library = argv[3];
-  const same::BundleConfig& config = bundle.manifest().config;
-  const same::NetworkInputs inputs{
-      config.image_mean, config.image_std,
-      config.depth_along_axis ? same::DepthMode::Z : same::DepthMode::RANGE};
-  same::Tracker tracker(same::open_onnxruntime_engine(bundle, options), rig, inputs, {});
+  same::Tracker tracker(same::open_onnxruntime_engine(bundle, options), rig,
+                        bundle.network_inputs(), {});
   replay(tracker, file, rig.cameras[0].width, rig.cameras[0].height);
   return 0;
 } catch (const std::exception& error) {

@@ -159,7 +159,7 @@ class Calibration:
         elif profile.floor_y_m is not None:
             _log.warning("the profile is of another headset: its floor is not used")
 
-    def update(self, pose: Pose, states: DeviceStates) -> None:
+    def update(self, pose: Pose | _core.Pose, states: DeviceStates) -> None:
         """Take one estimate, in the world, into what is being measured."""
         self.core.update(to_core(pose), states, self._assembler.ground_y)
 

@@ -113,7 +113,7 @@ class Estimator:
         relocalised = self.assembler.relocalisations != relocalisations
         reasons += self._reasons(images, states.how, relocalised)
         estimate = self._read_out(self.assembler, states, gravest_first(reasons), started_ns)
-        found = self.plausibility.of_estimate(estimate.pose, self.assembler.ground_y)
+        found = self.plausibility.of_estimate(estimate.core_pose, self.assembler.ground_y)
         if not found:
             return estimate
         reasons = gravest_first((*estimate.pose.reasons, *found))

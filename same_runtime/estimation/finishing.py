@@ -41,7 +41,7 @@ class PoseFinisher:
         """Forget what is carried from pose to pose."""
         self._core.reset()
 
-    def finish(self, pose: Pose, keep: bool = True) -> Pose:
+    def finish(self, pose: Pose | _core.Pose, keep: bool = True) -> Pose:
         """``pose``, of the world, as it is given out, in the user's frame. ``keep``: else it is
         beside the stream and leaves no trace in it."""
         return from_core(self._core.finish(to_core(pose), keep))

@@ -164,10 +164,10 @@ class Pipeline:
             return self._headless_pose(timestamp_ns, started_ns, reasons)
         self._dropped = dropped
         self.newest, pose = estimate, estimate.pose
-        self.newest_pose = self.finisher.finish(pose)
+        self.newest_pose = self.finisher.finish(estimate.core_pose)
         self.estimates.add(timestamp_ns, pose.latency_ns)
         self._observer.estimated(timestamp_ns, pose.latency_ns)
-        self.calibration.update(pose, states)
+        self.calibration.update(estimate.core_pose, states)
         return self.newest_pose
 
     def estimate_frame(self, frame: InboxFrame) -> bool:

@@ -47,6 +47,6 @@ class Plausibility:
         """Why the devices at one frame, a tracked head among them, cannot be worn ones."""
         return reasons_from_core(self._core.of_devices(states, ground_y_m))
 
-    def of_estimate(self, pose: Pose, ground_y_m: float) -> tuple[Reason, ...]:
+    def of_estimate(self, pose: Pose | _core.Pose, ground_y_m: float) -> tuple[Reason, ...]:
         """Why ``pose``, made of the devices judged last and of images, is nobody or no body."""
         return reasons_from_core(self._core.of_estimate(to_core(pose), ground_y_m))

@@ -28,10 +28,15 @@ class Estimate:
     given out one by one."""
 
     @cached_property
+    def core_pose(self) -> _core.Pose:
+        """``pose`` for the core: several of its parts take it in one frame."""
+        return to_core(self.pose)
+
+    @cached_property
     def core(self) -> _core.Estimate:
         """The same for the core, made when first asked for: most estimates are replaced before
         anybody looks ahead."""
-        return _core.Estimate(to_core(self.pose), self.states, self.recent_s, self.recent_world)
+        return _core.Estimate(self.core_pose, self.states, self.recent_s, self.recent_world)
 
     @property
     def velocity(self) -> NDArray[np.float64]:
@@ -45,12 +50,10 @@ def pose_at(
     synchroniser: Synchroniser,
     T_head_cam_left: NDArray[np.float64],
     reach: Reach,
-) -> Pose:
+) -> _core.Pose:
     """The pose at ``timestamp_ns``, carried on from ``estimate`` and tied to the newest samples
     of the head and controllers; its status says when either is too old."""
-    return from_core(
-        _core.pose_at(timestamp_ns, estimate.core, synchroniser, T_head_cam_left, reach)
-    )
+    return _core.pose_at(timestamp_ns, estimate.core, synchroniser, T_head_cam_left, reach)
 
 
 def judged(pose: Pose, timestamp_ns: int, head_ns: int | None, reach: Reach) -> Pose:

@@ -12,6 +12,7 @@
 
 #include "same/camera.hpp"
 #include "same/engine.hpp"
+#include "same/network_inputs.hpp"
 
 namespace same {
 
@@ -57,9 +58,9 @@ using StageGraphs = std::array<GraphSpec, kNumStages>;
 struct BundleConfig {
   int input_width = 0, input_height = 0;  // of one eye, pixels
   double image_mean = 0, image_std = 1;   // (pixel / 255 - mean) / std
-  bool depth_along_axis = false;          // depth_mode "z"; else "range", along unit rays
-  bool reads_upright = false;             // pose_frame "upright": fusion reads imu_features too
-  int window = 0;                         // frames
+  DepthMode depth_mode = DepthMode::RANGE;
+  bool reads_upright = false;  // pose_frame "upright": fusion reads imu_features too
+  int window = 0;              // frames
   int feature_dim = 0;
   int inertial_blocks = 0;
 };
@@ -80,6 +81,10 @@ class Bundle {
 
   const std::string& path() const { return path_; }
   const Manifest& manifest() const { return manifest_; }
+  NetworkInputs network_inputs() const {
+    const BundleConfig& config = manifest_.config;
+    return {config.image_mean, config.image_std, config.depth_mode};
+  }
   // The default camera rig. Throws BundleError for a bad one.
   CameraRig rig() const;
   // Throws BundleError where the bundle has no graphs of `precision` ("fp32", "fp16", "int8").

@@ -10,6 +10,7 @@
 #include "same/frame_assembler.hpp"
 #include "same/image_preprocessor.hpp"
 #include "same/image_ring.hpp"
+#include "same/network_inputs.hpp"
 #include "same/plausibility.hpp"
 #include "same/prediction.hpp"
 
@@ -18,12 +19,6 @@ namespace same {
 // Longest time between two frames that the carried state bridges: the time that a window of the
 // training's spans. Beyond it every row that the window holds is older than any training saw.
 constexpr int64_t kMaxFrameGapNs = 1'000'000'000;
-
-// What the estimator needs to know of a network beside its tensors.
-struct NetworkInputs {
-  double image_mean = 0.0, image_std = 1.0;  // in shares of white
-  DepthMode depth_mode = DepthMode::RANGE;
-};
 
 using StereoImages = std::array<GrayImage, 2>;  // left, right; null pixels where there is none
 

@@ -58,7 +58,7 @@ class LiveWorker {
 
   // Lets both threads end after what they are at.
   void request_stop();
-  // Ends both threads; waits for a running estimate. From one of them it only asks.
+  // Ends both threads; waits for a running estimate. Not from one of them.
   void stop();
 
  private:

@@ -12,6 +12,8 @@
 
 namespace same {
 
+constexpr int kMostThreads = 64;
+
 struct OnnxRuntimeOptions {
   // Path (UTF-8) of libonnxruntime.so.*, libonnxruntime.dylib or onnxruntime.dll.
   std::string library;

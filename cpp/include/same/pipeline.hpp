@@ -22,6 +22,11 @@ struct Readings {
   int64_t timestamp_ns = 0;
   std::array<std::optional<PoseSample>, kNumPoseDevices> poses;
   std::array<std::optional<LegSample>, kNumLegDevices> legs;
+
+  bool has(int device) const {
+    return device < kNumPoseDevices ? poses[device].has_value()
+                                    : legs[device - kNumPoseDevices].has_value();
+  }
 };
 
 // What readers look at; published whole after every frame.

@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "same/skeleton_solver.hpp"
+#include "same/synchroniser.hpp"
 
 namespace same {
 
@@ -115,6 +116,10 @@ struct Pose {
   int64_t latency_ns = 0;
   std::optional<Skeleton> skeleton;
 
+  void set_devices(const DeviceStates& states) {
+    for (int device = 0; device < kNumDevices; ++device)
+      if (states.has(device)) device_orientations[device] = states.orientation(device);
+  }
   // Puts other joints in, and the same in the left camera's frame; drops the skeleton.
   void set_joints(const Joints& joints) {
     joints_world = joints;

@@ -14,9 +14,9 @@ struct TimestampError : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-// For a sample that was refused with `status`.
-TimestampError stamp_error(const std::string& name, PushStatus status,
-                           std::optional<int64_t> newest_ns, int64_t timestamp_ns);
+// For a sample that was refused with `status`. `newest_ns`: negative before the first.
+TimestampError stamp_error(const std::string& name, PushStatus status, int64_t newest_ns,
+                           int64_t timestamp_ns);
 
 // Throws TimestampError unless 0 <= timestamp_ns < kMaxTimestampNs.
 void check_timestamp(const char* name, int64_t timestamp_ns);

@@ -93,7 +93,8 @@ BundleConfig read_config(const JsonValue& content, const std::string& at) {
   config.image_mean = real_number(field("image_mean"), kLargestImageNumber, where + ".image_mean");
   config.image_std = real_number(field("image_std"), kLargestImageNumber, where + ".image_std");
   if (config.image_std <= 0) refuse(where, "image_std: expected more than 0");
-  config.depth_along_axis = is_second(field("depth_mode"), "range", "z", where + ".depth_mode");
+  if (is_second(field("depth_mode"), "range", "z", where + ".depth_mode"))
+    config.depth_mode = DepthMode::Z;
   // Bundles from before there was a choice do not say it.
   if (const JsonValue* frame = content.find("pose_frame"))
     config.reads_upright = is_second(*frame, "camera", "upright", where + ".pose_frame");

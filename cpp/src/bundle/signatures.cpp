@@ -41,7 +41,7 @@ std::array<StageSignature, kNumStages> stage_signatures(const BundleConfig& conf
                       {"origins", {kNumViews, 3}}};
   stages[2].inputs.insert(visual.begin(), visual.end());
   stages[2].inputs.insert(inertial.begin(), inertial.end());
-  if (config.depth_along_axis) stages[2].inputs.insert({"axes", {kNumViews, 3}});
+  if (config.depth_mode == DepthMode::Z) stages[2].inputs.insert({"axes", {kNumViews, 3}});
   if (config.reads_upright) stages[2].inputs.insert({"imu_features", imu_features});
   stages[2].outputs = {{"joints_local", joints}, {"joint_confidence", {kNumJoints}}};
   stages[3] = {{{"joints_local", joints},

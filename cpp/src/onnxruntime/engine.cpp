@@ -8,7 +8,6 @@
 namespace same {
 namespace {
 
-constexpr int kMostThreads = 64;
 const std::string kStateSuffix = "_next";
 
 // Zeroed memory, aligned as vector units like it.
