@@ -1,138 +1,15 @@
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <memory>
 #include <mutex>
-#include <new>
-#include <shared_mutex>
-#include <system_error>
-#include <utility>
-#include <vector>
+#include <optional>
 
+#include "c_api_call.hpp"
 #include "c_api_convert.hpp"
 #include "same/bundle.hpp"
-#include "same/stamp_errors.hpp"
 
 namespace same::c_api {
 namespace {
-
-thread_local std::string last_error;
-
-struct HandleError : std::runtime_error {
-  using std::runtime_error::runtime_error;
-};
-
-// An open tracker: calls hold `use` shared, closing holds it alone.
-struct Opened {
-  std::shared_mutex use;
-  std::unique_ptr<Tracker> tracker;
-};
-
-// Numbers of trackers: the place in a table and how often the place was given out, so that a
-// number that was closed is never another tracker's.
-class Registry {
- public:
-  same_tracker add(std::shared_ptr<Opened> opened) {
-    const std::lock_guard lock(mutex_);
-    size_t place = 0;
-    while (place < places_.size() && places_[place].opened) ++place;
-    if (place >= kMostPlaces) throw std::bad_alloc();
-    if (place == places_.size()) places_.emplace_back();
-    places_[place].opened = std::move(opened);
-    return number(place);
-  }
-
-  std::shared_ptr<Opened> find(same_tracker tracker) const {
-    const std::shared_lock lock(mutex_);
-    return places_[place_of(tracker)].opened;
-  }
-
-  std::shared_ptr<Opened> remove(same_tracker tracker) {
-    const std::lock_guard lock(mutex_);
-    Place& place = places_[place_of(tracker)];
-    ++place.uses;
-    return std::exchange(place.opened, nullptr);
-  }
-
- private:
-  static constexpr same_tracker kMostPlaces = 0xffff;
-
-  struct Place {
-    uint64_t uses = 1;
-    std::shared_ptr<Opened> opened;
-  };
-
-  size_t place_of(same_tracker tracker) const {
-    const size_t place = (tracker & kMostPlaces) - 1;
-    if (place >= places_.size() || !places_[place].opened || number(place) != tracker)
-      throw HandleError("tracker: no open tracker has the number " + std::to_string(tracker));
-    return place;
-  }
-
-  same_tracker number(size_t place) const { return places_[place].uses << 16 | (place + 1); }
-
-  mutable std::shared_mutex mutex_;
-  std::vector<Place> places_;
-};
-
-Registry& registry() {
-  static Registry* const registry = new Registry;  // outlives every thread of the app
-  return *registry;
-}
-
-same_result fail(same_result result, const char* what) {
-  try {
-    last_error = what;
-  } catch (...) {
-    last_error.clear();
-  }
-  return result;
-}
-
-// Runs `call`, which gives a result; every exception becomes one and a text.
-template <typename Call>
-same_result guarded(Call call) noexcept {
-  try {
-    return call();
-  } catch (const HandleError& error) {
-    return fail(SAME_ERROR_HANDLE, error.what());
-  } catch (const TimestampError& error) {
-    return fail(SAME_ERROR_TIMESTAMP, error.what());
-  } catch (const StateError& error) {
-    return fail(SAME_ERROR_STATE, error.what());
-  } catch (const BundleError& error) {
-    return fail(SAME_ERROR_BUNDLE, error.what());
-  } catch (const EngineError& error) {
-    return fail(SAME_ERROR_ENGINE, error.what());
-  } catch (const std::invalid_argument& error) {
-    return fail(SAME_ERROR_INVALID, error.what());
-  } catch (const std::bad_alloc&) {
-    return fail(SAME_ERROR_MEMORY, "out of memory");
-  } catch (const std::system_error& error) {
-    return fail(SAME_ERROR_MEMORY, error.what());
-  } catch (const std::exception& error) {
-    return fail(SAME_ERROR_INTERNAL, error.what());
-  } catch (...) {
-    return fail(SAME_ERROR_INTERNAL, "something that is no exception was thrown");
-  }
-}
-
-// Runs `call` on an open tracker, which stays open meanwhile.
-template <typename Call>
-same_result with_tracker(same_tracker number, Call call) noexcept {
-  return guarded([&] {
-    const std::shared_ptr<Opened> opened = registry().find(number);
-    const std::shared_lock lock(opened->use);
-    if (!opened->tracker) throw HandleError("tracker: it is being closed");
-    return call(*opened->tracker);
-  });
-}
-
-template <typename T>
-T& checked(const char* name, T* pointer) {
-  if (!pointer) throw std::invalid_argument(std::string(name) + ": expected a pointer, got NULL");
-  return *pointer;
-}
 
 std::optional<int64_t> arrival(int64_t arrival_ns) {
   return arrival_ns == SAME_ARRIVED_NOW ? std::nullopt : std::optional(arrival_ns);
@@ -142,20 +19,6 @@ std::optional<int64_t> arrival(int64_t arrival_ns) {
 same_pose& checked_pose(same_pose* pose) {
   read("pose", pose, sizeof(same_pose));
   return *pose;
-}
-
-template <typename Struct>
-same_result initialise(const char* name, Struct* given, size_t size, const Struct& defaults) {
-  return guarded([&] {
-    checked(name, given);
-    if (size != sizeof(Struct))
-      throw std::invalid_argument(std::string(name) + ": expected " +
-                                  std::to_string(sizeof(Struct)) + " bytes, got " +
-                                  std::to_string(size));
-    *given = defaults;
-    given->size = static_cast<uint32_t>(size);
-    return SAME_OK;
-  });
 }
 
 std::unique_ptr<Tracker> open_tracker(const char* path, const same_rig* rig,
@@ -180,7 +43,7 @@ extern "C" {
 
 uint32_t same_abi_version(void) { return SAME_ABI_VERSION; }
 const char* same_version(void) { return SAME_VERSION; }
-const char* same_last_error(void) { return last_error.c_str(); }
+const char* same_last_error(void) { return last_error_text(); }
 
 const char* same_joint_name(int32_t joint) {
   return joint >= 0 && joint < kNumJoints ? kJointNames[static_cast<size_t>(joint)] : nullptr;
@@ -211,6 +74,9 @@ same_result same_pose_init(same_pose* pose, size_t size) {
 same_result same_stats_init(same_stats* stats, size_t size) {
   return initialise("stats", stats, size, {});
 }
+same_result same_calibration_init(same_calibration* calibration, size_t size) {
+  return initialise("calibration", calibration, size, {});
+}
 
 same_result same_open(const char* bundle, const same_rig* rig, const same_options* options,
                       same_tracker* tracker) {
@@ -221,7 +87,7 @@ same_result same_open(const char* bundle, const same_rig* rig, const same_option
         options ? read("options", options, sizeof(same_options)) : default_options();
     auto opened = std::make_shared<Opened>();
     opened->tracker = open_tracker(bundle, rig, full);
-    *tracker = registry().add(std::move(opened));
+    *tracker = give_number(std::move(opened));
     return SAME_OK;
   });
 }
@@ -229,12 +95,12 @@ same_result same_open(const char* bundle, const same_rig* rig, const same_option
 same_result same_close(same_tracker tracker) {
   return guarded([&] {
     {
-      const auto opened = registry().find(tracker);
+      const auto opened = find_opened(tracker);
       const std::shared_lock lock(opened->use);
       if (opened->tracker && opened->tracker->is_inside())
         throw StateError("a tracker cannot be closed from its own callback");
     }
-    const std::shared_ptr<Opened> opened = registry().remove(tracker);
+    const std::shared_ptr<Opened> opened = take_opened(tracker);
     opened->tracker->stop();
     const std::lock_guard alone(opened->use);
     opened->tracker.reset();
@@ -386,47 +252,6 @@ same_result same_on_pose(same_tracker tracker, same_pose_callback callback, void
       });
     else
       opened.on_pose({});
-    return SAME_OK;
-  });
-}
-
-same_result same_recentre(same_tracker tracker, int32_t keep_place) {
-  return with_tracker(tracker, [&](Tracker& opened) {
-    if (keep_place != 0 && keep_place != 1)
-      throw std::invalid_argument("keep_place: expected 0 or 1, got " + std::to_string(keep_place));
-    opened.recentre(keep_place == 1);
-    return SAME_OK;
-  });
-}
-
-same_result same_set_floor(same_tracker tracker, double ground_y) {
-  return with_tracker(tracker, [&](Tracker& opened) {
-    opened.set_floor(ground_y);
-    return SAME_OK;
-  });
-}
-
-same_result same_floor_from_controller(same_tracker tracker, double* ground_y) {
-  return with_tracker(tracker, [&](Tracker& opened) {
-    const double found = opened.floor_from_controller();
-    if (ground_y) *ground_y = found;
-    return SAME_OK;
-  });
-}
-
-same_result same_start_legs(same_tracker tracker) {
-  return with_tracker(tracker, [](Tracker& opened) {
-    opened.start_legs();
-    return SAME_OK;
-  });
-}
-
-same_result same_set_bone_lengths(same_tracker tracker, const double lengths[SAME_JOINTS]) {
-  return with_tracker(tracker, [&](Tracker& opened) {
-    checked("lengths", lengths);
-    std::array<double, kNumJoints> metres;
-    std::copy_n(lengths, kNumJoints, metres.begin());
-    opened.set_bone_lengths(metres);
     return SAME_OK;
   });
 }

@@ -229,6 +229,31 @@ same_stats from_stats(const TrackerStats& stats) {
   return out;
 }
 
+same_calibration from_calibration(const Calibration& calibration) {
+  same_calibration out{};
+  out.size = sizeof out;
+  // The states first, so that what is DONE has its values.
+  out.height_state = static_cast<int32_t>(calibration.height_state());
+  out.legs_state = static_cast<int32_t>(calibration.legs_state());
+  out.floor_state = static_cast<int32_t>(calibration.floor_state());
+  out.forward_state = static_cast<int32_t>(calibration.forward_state());
+  out.legs_changed = calibration.legs_changed() ? 1 : 0;
+  out.user_height = calibration.user_height_m().value_or(0.0);
+  out.ground_y = calibration.ground_y();
+  if (const auto lengths = calibration.bone_lengths()) {
+    out.has_bone_lengths = 1;
+    std::copy(lengths->begin(), lengths->end(), out.bone_lengths);
+  }
+  if (const auto straps = calibration.leg_straps()) {
+    out.has_leg_straps = 1;
+    out.head_height = straps->head_height_m;
+    for (size_t leg = 0; leg < straps->mountings.size(); ++leg)
+      std::copy_n(&straps->mountings[leg].x, 4, out.leg_mountings[leg]);
+  }
+  from_transform(calibration.T_user_world(), out.T_user_world);
+  return out;
+}
+
 same_options default_options() {
   const TrackerOptions defaults;
   same_options out{};

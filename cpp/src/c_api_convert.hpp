@@ -42,6 +42,7 @@ StereoFrame to_frame(const same_frame& frame);
 Readings to_readings(const same_readings& readings);
 same_pose from_pose(const Pose& pose);
 same_stats from_stats(const TrackerStats& stats);
+same_calibration from_calibration(const Calibration& calibration);
 
 // The defaults that same_..._init() gives.
 same_options default_options();

@@ -4,7 +4,6 @@
 #include <cmath>
 
 #include "same/floor_anchor.hpp"
-#include "same/height.hpp"
 #include "same/quantile.hpp"
 
 namespace same {
@@ -12,7 +11,6 @@ namespace {
 
 constexpr int64_t kStandNs = 1'500'000'000;
 constexpr double kStillRad = 8.0 * std::numbers::pi / 180.0;
-constexpr double kLowestHeadM = kLowestStatureM / 2, kHighestHeadM = kHighestStatureM;
 // Each makes what is off the mean at least 100 times less: the samples are within 16 degrees.
 constexpr int kMeanSteps = 12;
 

@@ -324,6 +324,16 @@ void Tracker::set_bone_lengths(const BoneLengths& lengths) {
   pipeline_.calibration().give_bone_lengths(checked);
 }
 
+void Tracker::set_leg_straps(const LegStraps& straps) {
+  const double height_m = straps.head_height_m;
+  if (!(height_m >= kLowestHeadM && height_m <= kHighestHeadM))
+    throw std::invalid_argument("head_height: expected 0.4..2.5 m, got " +
+                                std::to_string(height_m));
+  LegStraps good = straps;
+  for (Quaternion& mounting : good.mountings) mounting = checked_unit("mountings", mounting);
+  pipeline_.calibration().give_leg_straps(good);
+}
+
 void Tracker::reset() {
   const std::lock_guard lock(running_);
   pipeline_.restart();

@@ -6,107 +6,26 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 
 import c_api
 import numpy as np
-import onnxruntime
 import pytest
 from c_api import doubles, last_error, library, made
 from live_stream import live_events
+from native_tracker import ONNXRUNTIME, NativeTracker, as_frame, assert_calibration, calibration_of
 
 from same_runtime import OneEuro, Pose, PoseStatus, Reason, SamePoseTracker, TrackerOptions
-from same_runtime.camera import CameraRig
-from same_runtime.conventions import DEVICES, JOINT_NAMES
+from same_runtime.conventions import JOINT_NAMES
 from same_runtime.demo import demo_bundle, demo_recording
 from same_runtime.native import include_path, library_path
 from same_runtime.recording import Recording
-from same_runtime.recording.mcap_format import RawLegReading, RawPose, RecordedSample
 from same_runtime.recording.replay import Replay
 from same_runtime.samples import StereoFrame
 
-ONNXRUNTIME = next(Path(onnxruntime.__file__).parent.glob("capi/libonnxruntime.so*"))
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "native"
 ONE = (0.0, 0.0, 0.0, 1.0)
-
-
-class NativeTracker:
-    """A tracker of the C ABI, with checked results."""
-
-    def __init__(self, bundle: Path, rig: CameraRig | None = None, **options: object) -> None:
-        self.options = made(
-            "options", threads=1, onnxruntime_path=str(ONNXRUNTIME).encode(), **options
-        )
-        self.number = c.c_uint64()
-        assert (
-            library().same_open(
-                str(bundle).encode(), as_rig(rig) if rig else None, self.options, self.number
-            )
-            == c_api.OK
-        ), last_error()
-
-    def call(self, name: str, *arguments: object) -> int:
-        return getattr(library(), f"same_{name}")(self.number, *arguments)
-
-    def pose(self, name: str, *arguments: object) -> c_api.PoseStruct:
-        pose = made("pose")
-        assert self.call(name, *arguments, pose) == c_api.OK, last_error()
-        return pose
-
-    def put(self, sample: RecordedSample) -> int:
-        value = sample.value
-        device = DEVICES.index(sample.stream)
-        if isinstance(value, RawPose):
-            arguments = doubles(*value.position), doubles(*value.orientation_xyzw)
-            return self.call("put_pose", device, sample.timestamp_ns, *arguments, sample.arrival_ns)
-        assert isinstance(value, RawLegReading)
-        arguments = doubles(*value.orientation_xyzw), doubles(*value.acceleration)
-        return self.call("put_leg", device, sample.timestamp_ns, *arguments, sample.arrival_ns)
-
-
-@pytest.fixture
-def native() -> Callable[..., NativeTracker]:
-    opened: list[NativeTracker] = []
-
-    def open_native(bundle: Path, rig: CameraRig | None = None, **options: object) -> NativeTracker:
-        opened.append(NativeTracker(bundle, rig, **options))
-        return opened[-1]
-
-    yield open_native
-    for tracker in opened:
-        tracker.call("close")
-
-
-@pytest.fixture
-def tiny(native: Callable[..., NativeTracker], tiny_bundle: Path) -> NativeTracker:
-    return native(tiny_bundle)
-
-
-def as_rig(rig: CameraRig) -> c.Structure:
-    made_rig = made("rig")
-    for view in ("left", "right"):
-        camera, to = getattr(rig, view), getattr(made_rig, view)
-        for name in ("width", "height", "fx", "fy", "cx", "cy", "max_incidence"):
-            setattr(to, name, getattr(camera, name))
-        to.k[:] = camera.k
-        to.T_head_cam[:] = camera.T_head_cam.ravel().tolist()
-    return made_rig
-
-
-def as_frame(frame: StereoFrame) -> c.Structure:
-    """Keeps pointers into the frame's images, which must live on."""
-    images = {view: getattr(frame, view) for view in ("left", "right")}
-    return made(
-        "frame",
-        timestamp_ns=frame.timestamp_ns,
-        **{view: image.ctypes.data for view, image in images.items() if image is not None},
-        **{
-            f"{view}_row_stride": image.strides[0]
-            for view, image in images.items()
-            if image is not None
-        },
-    )
 
 
 def assert_equal(found: c_api.PoseStruct, expected: Pose) -> None:
@@ -179,6 +98,7 @@ def test_every_pose_of_a_recording_equals_pythons(
             ahead_ns = pose.timestamp_ns + 20_000_000
             assert_equal(tracker.pose("at_time", ahead_ns), reference.at_time(ahead_ns))
             replayed += 1
+        assert_calibration(calibration_of(tracker), reference.calibration)
     assert replayed == 90
 
 
@@ -413,13 +333,16 @@ def test_calls_from_many_threads_while_it_closes_end_in_codes(
 
     def hammer(found: set[int], seed: int) -> None:
         ready.wait()
-        for i in range(3000):
+        for i in count():
             arguments = doubles(0, 1.6, 0), doubles(*ONE)
             found.add(
                 tracker.call("put_pose", seed % 3, i * 10_000_000 + seed, *arguments, c_api.NOW)
             )
             found.add(tracker.call("latest", made("pose")))
             found.add(tracker.call("at_time", i * 10_000_000, made("pose")))
+            found.add(tracker.call("get_calibration", made("calibration")))
+            if c_api.HANDLE in found:
+                return
 
     threads = [threading.Thread(target=hammer, args=(codes[i], i)) for i in range(6)]
     for thread in threads:
@@ -430,7 +353,7 @@ def test_calls_from_many_threads_while_it_closes_end_in_codes(
     for thread in threads:
         thread.join()
     assert set().union(*codes) <= {c_api.OK, c_api.TIMESTAMP, c_api.HANDLE}
-    assert c_api.HANDLE in set().union(*codes)
+    assert all(c_api.HANDLE in found for found in codes)
 
 
 def test_the_callback_may_stop_but_not_close_or_start(tiny: NativeTracker) -> None:

@@ -152,6 +152,20 @@ class Stats(c.Structure):
     ]
 
 
+class CalibrationStruct(c.Structure):
+    _fields_ = [
+        ("size", c.c_uint32),
+        *((f"{name}_state", c.c_int32) for name in ("height", "legs", "floor", "forward")),
+        *((name, c.c_int32) for name in ("has_bone_lengths", "has_leg_straps", "legs_changed")),
+        ("user_height", c.c_double),
+        ("ground_y", c.c_double),
+        ("bone_lengths", _array(c.c_double, JOINTS)),
+        ("head_height", c.c_double),
+        ("leg_mountings", _array(c.c_double, 2, 4)),
+        ("T_user_world", _array(c.c_double, 16)),
+    ]
+
+
 PoseCallback = c.CFUNCTYPE(None, c.POINTER(PoseStruct), c.c_void_p)
 _Doubles, _Tracker, _I32, _I64 = c.POINTER(c.c_double), c.c_uint64, c.c_int32, c.c_int64
 _STRUCTS = {
@@ -162,6 +176,7 @@ _STRUCTS = {
     "readings": Readings,
     "pose": PoseStruct,
     "stats": Stats,
+    "calibration": CalibrationStruct,
 }
 _ARGUMENTS = {
     "same_open": (c.c_char_p, c.POINTER(Rig), c.POINTER(Options), c.POINTER(_Tracker)),
@@ -186,6 +201,8 @@ _ARGUMENTS = {
     "same_floor_from_controller": (_Tracker, _Doubles),
     "same_start_legs": (_Tracker,),
     "same_set_bone_lengths": (_Tracker, _Doubles),
+    "same_set_leg_straps": (_Tracker, c.c_double, _Doubles, _Doubles),
+    "same_get_calibration": (_Tracker, c.POINTER(CalibrationStruct)),
     "same_reset": (_Tracker,),
     "same_get_stats": (_Tracker, c.POINTER(Stats)),
 }

@@ -7,10 +7,14 @@
 #include <optional>
 
 #include "same/calibration_state.hpp"
+#include "same/height.hpp"
 #include "same/ingestion.hpp"
 #include "same/mount_watch.hpp"
 
 namespace same {
+
+// Heights that a head can have in a stand, metres over the floor.
+constexpr double kLowestHeadM = kLowestStatureM / 2, kHighestHeadM = kHighestStatureM;
 
 struct LegStraps {
   double head_height_m = 0.0;  // the head's over the floor as the user stood for it

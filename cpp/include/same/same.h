@@ -44,7 +44,8 @@
 extern "C" {
 #endif
 
-/* Goes up when a program must be built anew; structs that only grow do not raise it. */
+/* Goes up when a program must be built anew; new functions, and structs that only grow, do not
+   raise it. */
 #define SAME_ABI_VERSION 1
 
 #define SAME_JOINTS 22
@@ -194,6 +195,34 @@ typedef struct same_stats {
   uint64_t relocalisations, engine_failures, worker_errors;
 } same_stats;
 
+/* As same_runtime.CalibrationState. */
+typedef enum same_calibration_state {
+  SAME_CALIBRATION_DEFAULT = 0,    /* nothing given or measured */
+  SAME_CALIBRATION_COLLECTING = 1, /* measuring */
+  SAME_CALIBRATION_DONE = 2,       /* measured */
+  SAME_CALIBRATION_GIVEN = 3,      /* given by the application */
+  SAME_CALIBRATION_FAILED = 4      /* the measurement did not work; start it again */
+} same_calibration_state;
+
+/* What is known of the user. Where a state is DONE or GIVEN, its values are those, or newer ones.
+ */
+typedef struct same_calibration {
+  uint32_t size;
+  int32_t height_state; /* same_calibration_state, as the three below */
+  int32_t legs_state;
+  int32_t floor_state;
+  int32_t forward_state;
+  int32_t has_bone_lengths; /* 0 or 1, as the two below */
+  int32_t has_leg_straps;
+  int32_t legs_changed;             /* a leg sensor sits otherwise than it was measured or given */
+  double user_height;               /* stature, metres; 0 until it is known */
+  double ground_y;                  /* height of the floor in the world, metres */
+  double bone_lengths[SAME_JOINTS]; /* metres from each joint's parent; the pelvis's is 0 */
+  double head_height;         /* over the floor, as the user stood for the leg straps, metres */
+  double leg_mountings[2][4]; /* left and right: from the sensor as worn to one worn right */
+  double T_user_world[16];    /* poses come out in this frame */
+} same_calibration;
+
 /* --- This library ------------------------------------------------------------------------- */
 
 /* The SAME_ABI_VERSION that the library was built with: compare it with the header's. */
@@ -214,6 +243,7 @@ SAME_API same_result same_frame_init(same_frame* frame, size_t size);
 SAME_API same_result same_readings_init(same_readings* readings, size_t size);
 SAME_API same_result same_pose_init(same_pose* pose, size_t size);
 SAME_API same_result same_stats_init(same_stats* stats, size_t size);
+SAME_API same_result same_calibration_init(same_calibration* calibration, size_t size);
 
 /* --- Opening and closing ------------------------------------------------------------------- */
 
@@ -287,6 +317,13 @@ SAME_API same_result same_floor_from_controller(same_tracker tracker, double* gr
 SAME_API same_result same_start_legs(same_tracker tracker);
 /* Metres from each joint's parent, 0.01..1; the pelvis's is not used. */
 SAME_API same_result same_set_bone_lengths(same_tracker tracker, const double lengths[SAME_JOINTS]);
+/* How the sensors were strapped on, as same_get_calibration() told it after same_start_legs(), when
+   they still are: `head_height` 0.4..2.5 metres, mountings as unit quaternions. */
+SAME_API same_result same_set_leg_straps(same_tracker tracker, double head_height,
+                                         const double left_mounting_xyzw[4],
+                                         const double right_mounting_xyzw[4]);
+/* What to keep for the user's next session, and how far each calibration is. */
+SAME_API same_result same_get_calibration(same_tracker tracker, same_calibration* calibration);
 
 /* Forgets all samples and carried state, as after opening; counters stay. */
 SAME_API same_result same_reset(same_tracker tracker);

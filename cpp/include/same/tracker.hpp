@@ -107,6 +107,8 @@ class Tracker {
   // The user stands upright and still for two seconds from now on.
   void start_legs();
   void set_bone_lengths(const BoneLengths& lengths);
+  // As start_legs() measured them before.
+  void set_leg_straps(const LegStraps& straps);
   // What is known of the user by now.
   const Calibration& calibration() const { return pipeline_.calibration(); }
 

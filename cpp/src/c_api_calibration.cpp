@@ -1,0 +1,76 @@
+#include <algorithm>
+#include <array>
+#include <string>
+#include <utility>
+
+#include "c_api_call.hpp"
+#include "c_api_convert.hpp"
+
+using namespace same;
+using namespace same::c_api;
+
+extern "C" {
+
+same_result same_recentre(same_tracker tracker, int32_t keep_place) {
+  return with_tracker(tracker, [&](Tracker& opened) {
+    if (keep_place != 0 && keep_place != 1)
+      throw std::invalid_argument("keep_place: expected 0 or 1, got " + std::to_string(keep_place));
+    opened.recentre(keep_place == 1);
+    return SAME_OK;
+  });
+}
+
+same_result same_set_floor(same_tracker tracker, double ground_y) {
+  return with_tracker(tracker, [&](Tracker& opened) {
+    opened.set_floor(ground_y);
+    return SAME_OK;
+  });
+}
+
+same_result same_floor_from_controller(same_tracker tracker, double* ground_y) {
+  return with_tracker(tracker, [&](Tracker& opened) {
+    const double found = opened.floor_from_controller();
+    if (ground_y) *ground_y = found;
+    return SAME_OK;
+  });
+}
+
+same_result same_start_legs(same_tracker tracker) {
+  return with_tracker(tracker, [](Tracker& opened) {
+    opened.start_legs();
+    return SAME_OK;
+  });
+}
+
+same_result same_set_bone_lengths(same_tracker tracker, const double lengths[SAME_JOINTS]) {
+  return with_tracker(tracker, [&](Tracker& opened) {
+    checked("lengths", lengths);
+    std::array<double, kNumJoints> metres;
+    std::copy_n(lengths, kNumJoints, metres.begin());
+    opened.set_bone_lengths(metres);
+    return SAME_OK;
+  });
+}
+
+same_result same_set_leg_straps(same_tracker tracker, double head_height,
+                                const double left_mounting_xyzw[4],
+                                const double right_mounting_xyzw[4]) {
+  return with_tracker(tracker, [&](Tracker& opened) {
+    const double* const left = &checked("left_mounting_xyzw", left_mounting_xyzw);
+    const double* const right = &checked("right_mounting_xyzw", right_mounting_xyzw);
+    opened.set_leg_straps({head_height,
+                           {Quaternion{left[0], left[1], left[2], left[3]},
+                            {right[0], right[1], right[2], right[3]}}});
+    return SAME_OK;
+  });
+}
+
+same_result same_get_calibration(same_tracker tracker, same_calibration* calibration) {
+  return with_tracker(tracker, [&](Tracker& opened) {
+    read("calibration", calibration, sizeof(same_calibration));
+    write(from_calibration(std::as_const(opened).calibration()), calibration);
+    return SAME_OK;
+  });
+}
+
+}  // extern "C"

@@ -1,0 +1,76 @@
+// What every function of the C interface runs in: an open tracker by its number, errors as codes.
+#pragma once
+
+#include <memory>
+#include <shared_mutex>
+#include <stdexcept>
+#include <string>
+
+#include "same/same.h"
+#include "same/tracker.hpp"
+
+namespace same::c_api {
+
+struct HandleError : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+// An open tracker: calls hold `use` shared, closing holds it alone.
+struct Opened {
+  std::shared_mutex use;
+  std::unique_ptr<Tracker> tracker;
+};
+
+// The tracker's number; it is never another tracker's, even once it is closed.
+same_tracker give_number(std::shared_ptr<Opened> opened);
+// Throw HandleError for a number that no open tracker has.
+std::shared_ptr<Opened> find_opened(same_tracker number);
+std::shared_ptr<Opened> take_opened(same_tracker number);
+
+// What the last error in this thread was about.
+const char* last_error_text() noexcept;
+// The code and the text of the exception that is being handled.
+same_result failure() noexcept;
+
+// Runs `call`, which gives a result; every exception becomes one and a text.
+template <typename Call>
+same_result guarded(Call call) noexcept {
+  try {
+    return call();
+  } catch (...) {
+    return failure();
+  }
+}
+
+// Runs `call` on an open tracker, which stays open meanwhile.
+template <typename Call>
+same_result with_tracker(same_tracker number, Call call) noexcept {
+  return guarded([&] {
+    const std::shared_ptr<Opened> opened = find_opened(number);
+    const std::shared_lock lock(opened->use);
+    if (!opened->tracker) throw HandleError("tracker: it is being closed");
+    return call(*opened->tracker);
+  });
+}
+
+template <typename T>
+T& checked(const char* name, T* pointer) {
+  if (!pointer) throw std::invalid_argument(std::string(name) + ": expected a pointer, got NULL");
+  return *pointer;
+}
+
+template <typename Struct>
+same_result initialise(const char* name, Struct* given, size_t size, const Struct& defaults) {
+  return guarded([&] {
+    checked(name, given);
+    if (size != sizeof(Struct))
+      throw std::invalid_argument(std::string(name) + ": expected " +
+                                  std::to_string(sizeof(Struct)) + " bytes, got " +
+                                  std::to_string(size));
+    *given = defaults;
+    given->size = static_cast<uint32_t>(size);
+    return SAME_OK;
+  });
+}
+
+}  // namespace same::c_api
