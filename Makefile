@@ -28,12 +28,15 @@ lint: $(VENV)/.dev-installed
 stubs: $(VENV)/.dev-installed
 	$(RUN)/python cpp/generate_stub.py
 
-# The core's stress programs under ThreadSanitizer, then AddressSanitizer and UBSan.
+# The core's stress programs under ThreadSanitizer, then AddressSanitizer and UBSan; among them the
+# whole tracker on recordings with every fault of the table.
+FAULTS := build/faults
 sanitize: $(VENV)/.dev-installed
+	$(RUN)/python tests/support/write_fault_recordings.py $(FAULTS)
 	for sanitizer in tsan asan; do \
 	  PATH="$(CURDIR)/$(RUN):$$PATH"; \
-	  cmake --preset $$sanitizer && cmake --build --preset $$sanitizer && \
-	  ctest --preset $$sanitizer || exit 1; \
+	  cmake --preset $$sanitizer -DSAME_FAULT_RECORDINGS="$(CURDIR)/$(FAULTS)" && \
+	  cmake --build --preset $$sanitizer && ctest --preset $$sanitizer || exit 1; \
 	done
 
 # The core's edge under libFuzzer for a minute; needs Clang. What it falls over lies in build/fuzz.

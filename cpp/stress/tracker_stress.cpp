@@ -7,7 +7,7 @@
 #include <thread>
 #include <vector>
 
-#include "check.hpp"
+#include "check_whole.hpp"
 #include "same/stamp_errors.hpp"
 #include "same/steady_clock.hpp"
 #include "same/tracker.hpp"
@@ -18,15 +18,6 @@ namespace {
 
 constexpr int kHeight = 48, kWidth = 64;
 constexpr int64_t kMs = 1'000'000;
-
-void check_whole(const same::Pose& pose) {
-  for (const same::Vec3& joint : pose.joints_world)
-    for (const double x : joint) SAME_CHECK(std::isfinite(x));
-  const bool valid = pose.status == same::PoseStatus::VALID;
-  SAME_CHECK(valid == (pose.reasons.size() == 0 && pose.timestamp_ns > 0));
-  if (pose.skeleton)
-    for (const double x : pose.skeleton->solved.joints[0]) SAME_CHECK(std::isfinite(x));
-}
 
 // Runs `call`, which may refuse what it is given.
 template <typename Call>

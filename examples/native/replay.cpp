@@ -5,24 +5,16 @@
 #include <algorithm>
 #include <cinttypes>
 #include <cstdio>
-#include <cstring>
 #include <exception>
-#include <fstream>
 #include <stdexcept>
-#include <vector>
 
-#include "raw_recording.h"
+#include "raw_reader.hpp"
 #include "same/bundle.hpp"
 #include "same/onnxruntime_engine.hpp"
 #include "same/stamp_errors.hpp"
 #include "same/tracker.hpp"
 
 namespace {
-
-template <typename T>
-bool read(std::ifstream& file, T& value) {
-  return bool(file.read(reinterpret_cast<char*>(&value), sizeof value));
-}
 
 same::FisheyeCamera camera(const raw_camera& raw) {
   same::FisheyeCamera camera;
@@ -72,25 +64,19 @@ void put(same::Tracker& tracker, const raw_sample& raw) {
                      raw.arrival_ns);
 }
 
-void replay(same::Tracker& tracker, std::ifstream& file, int width, int height) {
-  const auto size = static_cast<size_t>(width) * static_cast<size_t>(height);
-  std::vector<uint8_t> pixels(2 * size);
+void replay(same::Tracker& tracker, const RawRecording& recording) {
   int refused = 0;
-  for (raw_sample raw; read(file, raw);) {
-    same::StereoFrame frame{raw.timestamp_ns, {}};
-    if (raw.kind > RAW_FRAME) throw std::runtime_error("expected what write_raw.py writes");
-    for (size_t view = 0; raw.kind == RAW_FRAME && view < 2; ++view) {
-      if (!(raw.images >> view & 1)) continue;
-      uint8_t* const image = pixels.data() + view * size;
-      if (!file.read(reinterpret_cast<char*>(image), static_cast<std::streamsize>(size)))
-        throw std::runtime_error("the recording ends in an image");
-      frame.images[view] = {image, width};
-    }
+  for (const RawEvent& event : recording.events) {
+    const raw_sample& raw = event.sample;
     try {
       if (raw.kind != RAW_FRAME) {
         put(tracker, raw);
         continue;
       }
+      const int width = recording.cameras[0].width;
+      same::StereoFrame frame{raw.timestamp_ns, {}};
+      for (size_t view = 0; view < 2; ++view)
+        if (event.images[view]) frame.images[view] = {event.images[view], width};
       tracker.put_frame(frame, raw.arrival_ns);
       if (const auto pose = tracker.step()) print_pose(*pose);
     } catch (const same::TimestampError&) {
@@ -109,20 +95,15 @@ int main(int argc, char** argv) try {
     std::fprintf(stderr, "usage: replay_cpp BUNDLE RECORDING.raw [LIBONNXRUNTIME]\n");
     return 2;
   }
-  std::ifstream file(argv[2], std::ios::binary);
-  char magic[8];
-  raw_camera cameras[2];
-  if (!read(file, magic) || std::memcmp(magic, RAW_MAGIC, sizeof magic) != 0 ||
-      !read(file, cameras))
-    throw std::runtime_error("expected what write_raw.py writes");
+  const RawRecording recording = read_raw(argv[2]);
   const auto bundle = same::Bundle::open(argv[1]);
-  const same::CameraRig rig{{camera(cameras[0]), camera(cameras[1])}};
+  const same::CameraRig rig{{camera(recording.cameras[0]), camera(recording.cameras[1])}};
   same::OnnxRuntimeOptions options;
   options.threads = 1;
   if (argc > 3) options.library = argv[3];
   same::Tracker tracker(same::open_onnxruntime_engine(bundle, options), rig,
                         bundle.network_inputs(), {});
-  replay(tracker, file, rig.cameras[0].width, rig.cameras[0].height);
+  replay(tracker, recording);
   return 0;
 } catch (const std::exception& error) {
   std::fprintf(stderr, "replay_cpp: %s\n", error.what());

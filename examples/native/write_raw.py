@@ -5,33 +5,34 @@ python write_raw.py RECORDING.mcap OUT.raw [FRAMES]
 
 import struct
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 
+from same_runtime.camera import CameraRig
 from same_runtime.conventions import DEVICES, VIEWS
 from same_runtime.recording import Recording
-from same_runtime.recording.mcap_format import RawLegReading, RawPose
+from same_runtime.recording.mcap_format import RawLegReading, RawPose, RecordedSample
 from same_runtime.samples import StereoFrame
 
 _FRAME = 5
 
 
-def write_raw(recording: Path, out: Path, frames: int | None = None) -> None:
+def write_raw(
+    samples: Iterable[RecordedSample], rig: CameraRig, out: Path, frames: int | None = None
+) -> None:
     """Samples in the order in which they arrived, up to and with so many frames; see
     raw_recording.h."""
     written = 0
-    opened = Recording(recording)
-    if opened.rig is None:
-        raise SystemExit(f"{recording}: it has no cameras")
     with out.open("wb") as file:
         file.write(b"SAMERAW1")
-        for camera in opened.rig.cameras:
+        for camera in rig.cameras:
             file.write(struct.pack("<ii", camera.width, camera.height))
             lens = [camera.fx, camera.fy, camera.cx, camera.cy, *camera.k]
             numbers = [*lens, *camera.T_head_cam.ravel(), camera.max_incidence]
             file.write(np.array(numbers, "<f8").tobytes())
-        for sample in opened.samples():
+        for sample in samples:
             value = sample.value
             kind, there, images = _FRAME, 0, []
             numbers = np.zeros(10)
@@ -56,7 +57,14 @@ def write_raw(recording: Path, out: Path, frames: int | None = None) -> None:
                 return
 
 
-if __name__ == "__main__":
+def main() -> None:
     if len(sys.argv) not in (3, 4):
         raise SystemExit(__doc__)
-    write_raw(Path(sys.argv[1]), Path(sys.argv[2]), *map(int, sys.argv[3:]))
+    recording = Recording(Path(sys.argv[1]))
+    if recording.rig is None:
+        raise SystemExit(f"{recording.path}: it has no cameras")
+    write_raw(recording.samples(), recording.rig, Path(sys.argv[2]), *map(int, sys.argv[3:]))
+
+
+if __name__ == "__main__":
+    main()
