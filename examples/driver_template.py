@@ -22,7 +22,7 @@ from same_engines.errors import InvalidInputError
 from same_runtime import CameraRig, Pose, Recording, SamePoseTracker, StereoFrame, TrackerOptions
 from same_runtime.cli.command import run_command
 from same_runtime.demo import demo_bundle, demo_recording
-from same_runtime.live.worker import LiveOptions
+from same_runtime.live.options import LiveOptions
 
 _log = logging.getLogger("same")
 

@@ -17,7 +17,7 @@ from same_runtime import Pose, SamePoseTracker
 from same_runtime.cli.command import run_command
 from same_runtime.demo import demo_bundle
 from same_runtime.ingestion.inputs import Ingest
-from same_runtime.live.worker import LiveOptions
+from same_runtime.live.options import LiveOptions
 
 _HANDS = {"left": "/user/hand/left", "right": "/user/hand/right"}
 _PROFILE = "/interaction_profiles/khr/simple_controller"

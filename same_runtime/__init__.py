@@ -22,7 +22,7 @@ from same_runtime.calibration.profile import UserProfile
 from same_runtime.camera import CameraRig, FisheyeCamera
 from same_runtime.conventions import JOINT_NAMES
 from same_runtime.ingestion.clock_sync import EstimatedClock, GivenClock
-from same_runtime.live.worker import LiveOptions
+from same_runtime.live.options import LiveOptions
 from same_runtime.observer import Observer
 from same_runtime.options import TrackerOptions
 from same_runtime.pose import Pose, PoseStatus, Reason

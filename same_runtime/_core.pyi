@@ -10,7 +10,7 @@ import enum
 import numpy
 import numpy.typing
 import typing
-__all__: list[str] = ['Calibration', 'CalibrationState', 'CameraRig', 'DEVICES', 'DeviceStates', 'Estimate', 'FEATURE_DIM', 'FisheyeCamera', 'FrameAssembler', 'FrameInbox', 'FramePush', 'HIGHEST_STATURE_M', 'ImagePreprocessor', 'ImageRing', 'Ingestion', 'JOINT_NAMES', 'JOINT_PARENTS', 'LONGEST_BONE_M', 'LOWEST_STATURE_M', 'LegRing', 'LookupKind', 'MAX_ACCELERATION', 'MAX_NORM_ERROR', 'MAX_POSITION_M', 'MAX_SPEED_MPS', 'MAX_STEP_M', 'MAX_TIMESTAMP_NS', 'MAX_VELOCITY_GAP_NS', 'MIN_INTERVAL_NS', 'MIN_SPACING_NS', 'NUM_POSE_DEVICES', 'NativeBundle', 'NativeEngine', 'Plausibility', 'Pose', 'PoseFinisher', 'PoseRing', 'PoseSmoother', 'PoseStatus', 'PushStatus', 'REST_OFFSETS_M', 'Reach', 'Reason', 'SHORTEST_BONE_M', 'Skeleton', 'SkeletonSolver', 'Synchroniser', 'VELOCITY_FRAMES', 'bone_lengths', 'cell_statistics', 'continued', 'floor_anchor', 'judged', 'openxr_body', 'pose_at', 'sha256_hex', 'spatial_aware_deform_attn', 'stands_upright', 'steady_ns', 'with_bone_lengths']
+__all__: list[str] = ['Calibration', 'CalibrationState', 'CameraRig', 'DEVICES', 'DeviceStates', 'Estimate', 'FEATURE_DIM', 'FisheyeCamera', 'FrameAssembler', 'FrameInbox', 'FramePush', 'HIGHEST_STATURE_M', 'ImagePreprocessor', 'ImageRing', 'Ingestion', 'JOINT_NAMES', 'JOINT_PARENTS', 'LONGEST_BONE_M', 'LOWEST_STATURE_M', 'LegRing', 'LookupKind', 'MAX_ACCELERATION', 'MAX_FRAME_GAP_NS', 'MAX_NORM_ERROR', 'MAX_POSITION_M', 'MAX_SPEED_MPS', 'MAX_STEP_M', 'MAX_TIMESTAMP_NS', 'MAX_VELOCITY_GAP_NS', 'MIN_INTERVAL_NS', 'MIN_SPACING_NS', 'NUM_POSE_DEVICES', 'NativeBundle', 'NativeEngine', 'PARTS', 'Plausibility', 'Pose', 'PoseRing', 'PoseSmoother', 'PoseStatus', 'PushStatus', 'REST_OFFSETS_M', 'Reason', 'SHORTEST_BONE_M', 'Skeleton', 'SkeletonSolver', 'Synchroniser', 'Tracker', 'VELOCITY_FRAMES', 'bone_lengths', 'cell_statistics', 'continued', 'floor_anchor', 'openxr_body', 'sha256_hex', 'spatial_aware_deform_attn', 'stands_upright', 'steady_ns', 'with_bone_lengths']
 class LookupKind(enum.IntEnum):
     """
     How a device's state at a time was obtained, ordered by trust.
@@ -774,12 +774,6 @@ class SkeletonSolver:
     @plant_feet.setter
     def plant_feet(self, arg0: bool) -> None:
         ...
-class Reach:
-    """
-    How far poses are carried on, nanoseconds; see TrackerOptions.
-    """
-    def __init__(self, max_extrapolation_ns: typing.SupportsInt | typing.SupportsIndex, max_prediction_ns: typing.SupportsInt | typing.SupportsIndex, stale_after_ns: typing.SupportsInt | typing.SupportsIndex) -> None:
-        ...
 class Estimate:
     """
     One network estimate and what its continuation needs.
@@ -789,6 +783,11 @@ class Estimate:
         states: the devices at the pose's time; recent_s (n,) seconds from it, at most 0, and
         recent_world (n, 22, 3) m: the joints of the last rows of the network's window,
         oldest first; the last VELOCITY_FRAMES count.
+        """
+    @property
+    def pose(self) -> Pose:
+        """
+        In the world, before it is finished.
         """
     @property
     def velocities(self) -> numpy.typing.NDArray[numpy.float64]:
@@ -940,24 +939,113 @@ class PoseSmoother:
         """
         The joints (22, 3) m, world; without keep they leave no trace.
         """
-class PoseFinisher:
+class Tracker:
     """
-    What same_runtime.estimation.finishing.PoseFinisher computes with. Any thread may call any
-    method.
+    What SamePoseTracker is a façade of: see there. Any thread may call any method. Raises
+    InvalidInputError, TimestampError, EngineError and SameError.
     """
-    def __init__(self, calibration: Calibration, smoothing: tuple[typing.SupportsFloat | typing.SupportsIndex, typing.SupportsFloat | typing.SupportsIndex] | None, solve_rotations: bool, plant_feet: bool, hold_bone_lengths: bool) -> None:
+    def __init__(self, engine: typing.Any, rig: CameraRig, image_mean: typing.SupportsFloat | typing.SupportsIndex, image_std: typing.SupportsFloat | typing.SupportsIndex, z_depth: bool, options: typing.Any, log: typing.Any, hint: typing.Any, estimated: typing.Any, given_out: typing.Any) -> None:
         """
-        smoothing: min_cutoff_hz and cutoff_per_speed of OneEuro; the others as in
-        TrackerOptions.
+        engine: a same_engines.Engine or a NativeEngine; it is kept, not closed. options: a
+        TrackerOptions. log, hint: called with one-line warnings, and with likely mistakes behind
+        implausible input. estimated, given_out: as Observer's; the parts' times come third.
         """
-    def finish(self, pose: Pose, keep: bool) -> Pose:
+    def at_time(self, timestamp_ns: typing.SupportsInt | typing.SupportsIndex) -> Pose:
         """
-        The pose, of the world, as it is given out, in the user's frame; without keep it
-        leaves no trace.
+        See SamePoseTracker.at_time.
+        """
+    def clock_now_ns(self) -> int | None:
+        """
+        Now on the tracker's clock; None when not started.
+        """
+    def close(self) -> None:
+        """
+        Stop; the engine is not used any more.
+        """
+    def estimate_without_images(self) -> None:
+        """
+        Run the network at the newest head sample, as while the cameras are lost.
+        """
+    def figures(self) -> dict:
+        """
+        What TrackerStats counts; estimates and output as the fields of RunningFigures.
+        """
+    def floor_from_controller(self) -> float:
+        """
+        See SamePoseTracker.floor_from_controller.
+        """
+    def latest(self) -> Pose:
+        """
+        See SamePoseTracker.latest.
+        """
+    def newest_estimate(self, predicted: bool = False) -> Estimate | None:
+        """
+        Of a frame, or what the network made of newer device samples; None where there is none.
+        """
+    def off_clock(self, now_ns: typing.SupportsInt | typing.SupportsIndex | None) -> tuple[bool, bool, bool, bool, bool, bool]:
+        """
+        For each stream whether it is on another clock; the first time each is logged.
+        """
+    def on_pose(self, callback: typing.Any) -> None:
+        """
+        The one function that is called with each Pose given out; None: nobody.
+        """
+    def predict_without_images(self) -> None:
+        """
+        Run the network on the newest device samples, without a trace in its state.
+        """
+    def push(self, frame: typing.Any, imu: typing.Any) -> Pose:
+        """
+        See SamePoseTracker.push; both are checked.
+        """
+    def push_frame(self, frame: typing.Any, arrival_ns: typing.SupportsInt | typing.SupportsIndex | None) -> Pose:
+        """
+        See SamePoseTracker.push_frame.
+        """
+    def recentre(self, keep_place: bool) -> None:
+        """
+        See SamePoseTracker.recentre.
         """
     def reset(self) -> None:
         """
-        Forget what is carried from pose to pose.
+        See SamePoseTracker.reset.
+        """
+    def start(self, options: typing.Any, clock: typing.Any) -> None:
+        """
+        See SamePoseTracker.start. clock: None for steady_ns; it may return None: not known.
+        """
+    def step(self) -> Pose | None:
+        """
+        See SamePoseTracker.step.
+        """
+    def stop(self) -> None:
+        """
+        See SamePoseTracker.stop.
+        """
+    @property
+    def calibration(self) -> Calibration:
+        """
+        What is known of the user.
+        """
+    @property
+    def inbox(self) -> FrameInbox:
+        """
+        Where images go in.
+        """
+    @property
+    def ingestion(self) -> Ingestion:
+        """
+        Where samples go in.
+        """
+    @property
+    def started(self) -> bool:
+        """
+        Whether its threads run.
+        """
+    @property
+    def synchroniser(self) -> Synchroniser:
+        """
+        The devices' samples.
         """
 def bone_lengths(joints: typing.Annotated[numpy.typing.ArrayLike, numpy.float64]) -> numpy.typing.NDArray[numpy.float64]:
     """
@@ -981,21 +1069,11 @@ def floor_anchor(position: typing.Annotated[numpy.typing.ArrayLike, numpy.float6
     axis; from 15 to 5 degrees of the vertical the up axis takes over gradually.
     position (3,) m, orientation_xyzw (4,) head to world. Raises ValueError for bad values.
     """
-def judged(pose: Pose, timestamp_ns: typing.SupportsInt | typing.SupportsIndex, head_ns: typing.SupportsInt | typing.SupportsIndex | None, reach: Reach) -> Pose:
-    """
-    The pose with status and reasons as it is given out for a time before or after its own.
-    head_ns: when the head was last seen; None: not known at that time.
-    """
 def openxr_body(pose: Pose, skeleton: Skeleton) -> tuple[numpy.typing.NDArray[numpy.float64], numpy.typing.NDArray[numpy.float64], numpy.typing.NDArray[numpy.uint64], bool, numpy.typing.NDArray[numpy.float64], numpy.typing.NDArray[numpy.float64]]:
     """
     XR_BD_body_tracking's 24 joints: positions (24, 3) m and orientations (24, 4) xyzw, world,
     XrSpaceLocationFlags (24,) uint64, whether all are tracked, velocities (24, 3) m/s, turn
     rates (24, 3) rad/s.
-    """
-def pose_at(timestamp_ns: int, estimate: Estimate, synchroniser: Synchroniser, T_head_cam_left: typing.Annotated[numpy.typing.ArrayLike, numpy.float64], reach: Reach) -> Pose:
-    """
-    The pose at a time, carried on from the estimate and tied to the newest samples of the
-    head and controllers; its status says when either is too old.
     """
 def sha256_hex(content: bytes) -> str:
     """
@@ -1035,6 +1113,7 @@ JOINT_PARENTS: tuple = (-1, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14
 LONGEST_BONE_M: float = 1.0
 LOWEST_STATURE_M: float = 0.8
 MAX_ACCELERATION: float = 10000.0
+MAX_FRAME_GAP_NS: int = 1000000000
 MAX_NORM_ERROR: float = 0.01
 MAX_POSITION_M: float = 100000.0
 MAX_SPEED_MPS: float = 12.0
@@ -1044,6 +1123,7 @@ MAX_VELOCITY_GAP_NS: int = 500000000
 MIN_INTERVAL_NS: int = 500000
 MIN_SPACING_NS: int = 100000
 NUM_POSE_DEVICES: int = 3
+PARTS: tuple = ('synchronise', 'features', 'preprocess', 'output')
 REST_OFFSETS_M: numpy.ndarray
 SHORTEST_BONE_M: float = 0.01
 VELOCITY_FRAMES: int = 4

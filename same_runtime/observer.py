@@ -1,14 +1,10 @@
-"""Watching a tracker's parts at work, for benchmarks and profilers."""
+"""Watching a tracker at work, for benchmarks and profilers."""
 
-from collections.abc import Callable
-from typing import Final, ParamSpec, TypeVar
+from collections.abc import Mapping
 
-_P = ParamSpec("_P")
-_R = TypeVar("_R")
+from same_runtime._core import PARTS
 
-PARTS: Final = ("synchronise", "features", "preprocess", "output")
-"""What a frame's estimate consists of beside the network: samples brought to the frame's time, the
-network's inputs from them, its images, and joints from its output."""
+__all__ = ["PARTS", "Observer"]
 
 
 class Observer:
@@ -18,10 +14,11 @@ class Observer:
     network itself is watched by an ``EngineWrapper``.
     """
 
-    def part(self, name: str, function: Callable[_P, _R]) -> Callable[_P, _R]:
-        """Called when the tracker opens, for each function that does the work of a part, one of
-        ``PARTS``. Returns what the tracker calls in its place, which must do the same."""
-        return function
+    def parts_done(self, part_ns: Mapping[str, int]) -> None:
+        """Before ``estimated``: what the frame's parts beside the network took, nanoseconds by the
+        names of ``PARTS``: ``synchronise``, samples brought to the frame's time; ``features``, the
+        network's inputs from them; ``preprocess``, its images; ``output``, joints from what it
+        gives."""
 
     def estimated(self, timestamp_ns: int, latency_ns: int) -> None:
         """A frame of ``timestamp_ns`` has become a pose, ``latency_ns`` after it arrived."""

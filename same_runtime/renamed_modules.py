@@ -20,7 +20,8 @@ RENAMED: Final = MappingProxyType(
         "same_runtime.pose_files": "same_runtime.recording.pose_files",
         "same_runtime.preview": "same_runtime.cli.draw_pose",
         "same_runtime.replay": "same_runtime.recording.replay",
-        "same_runtime.worker": "same_runtime.live.worker",
+        "same_runtime.live.worker": "same_runtime.live.options",
+        "same_runtime.worker": "same_runtime.live.options",
     }
 )
 """Former name -> name, of the modules that applications had reason to import."""

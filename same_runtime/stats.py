@@ -1,18 +1,16 @@
 """What ``tracker.stats()`` reports: health, counters, rates and latencies."""
 
-from collections.abc import Container
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
 import numpy as np
 from numpy.typing import NDArray
 
-from same_runtime._core import Ingestion
+from same_runtime._core import Ingestion, Tracker
 from same_runtime.ingestion.clock_sync import STREAMS
 from same_runtime.ingestion.frame_inbox import FrameCounts
 from same_runtime.pose import Pose, PoseStatus, Reason
-
-_KEPT = 512
 
 
 class Health(Enum):
@@ -68,33 +66,6 @@ class RunningFigures:
     latency_max_ms: float
 
 
-class RollingFigures:
-    """Collects ``RunningFigures`` in fixed memory; one writer, any reader."""
-
-    def __init__(self) -> None:
-        self._times_ns = np.zeros(_KEPT, np.int64)
-        self._latencies_ns = np.zeros(_KEPT, np.int64)
-        self._count = 0
-
-    def add(self, time_ns: int, latency_ns: int) -> None:
-        """Note one event at ``time_ns`` that took ``latency_ns``."""
-        slot = self._count % _KEPT
-        self._times_ns[slot], self._latencies_ns[slot] = time_ns, latency_ns
-        self._count += 1
-
-    def figures(self) -> RunningFigures:
-        """The figures so far."""
-        count = self._count
-        held = min(count, _KEPT)
-        if held == 0:
-            return RunningFigures(0, 0.0, 0.0, 0.0, 0.0)
-        times, latencies = self._times_ns[:held], 1e-6 * self._latencies_ns[:held]
-        span_s = 1e-9 * float(times.max() - times.min())
-        median, p99 = np.percentile(latencies, (50, 99))
-        rate_hz = (held - 1) / span_s if span_s > 0 else 0.0
-        return RunningFigures(count, rate_hz, float(median), float(p99), float(latencies.max()))
-
-
 @dataclass(frozen=True)
 class TrackerStats:
     """One consistent look at a tracker."""
@@ -127,24 +98,48 @@ class TrackerStats:
     """The likely mistake behind each kind of implausible input since the tracker opened."""
 
 
-def stream_stats(
-    ingestion: Ingestion, lost_after_ns: int, off_clock: Container[str], now_ns: int | None
-) -> dict[str, StreamStats]:
-    """The state of every stream of ``clock_sync.STREAMS``.
+def tracker_stats(
+    core: Tracker,
+    newest: Pose,
+    frames: FrameCounts,
+    lost_after_ns: int,
+    callback_errors: int,
+    hints: Sequence[str],
+) -> TrackerStats:
+    """What ``core`` counts so far. ``newest``: its newest pose. ``lost_after_ns``: age of a
+    stream's newest sample from which it counts as lost."""
+    now_ns = core.clock_now_ns()
+    figures = core.figures()
+    estimates, output = (RunningFigures(*figures.pop(name)) for name in ("estimates", "output"))
+    return TrackerStats(
+        status=newest.status,
+        reasons=newest.reasons,
+        joint_confidence=newest.joint_confidence,
+        streams=_stream_stats(core.ingestion, lost_after_ns, core.off_clock(now_ns), now_ns),
+        frames=frames,
+        estimates=estimates,
+        output=output,
+        callback_errors=callback_errors,
+        hints=tuple(hints),
+        **figures,
+    )
 
-    ``off_clock``: names of those on another clock. ``now_ns``: now on the tracker's clock; None
-    takes the time of the newest sample.
-    """
-    newest = {name: ingestion.newest_ns(index) for index, name in enumerate(STREAMS)}
-    on_clock = [t for name, t in newest.items() if t is not None and name not in off_clock]
+
+def _stream_stats(
+    ingestion: Ingestion, lost_after_ns: int, off_clock: Sequence[bool], now_ns: int | None
+) -> dict[str, StreamStats]:
+    newest = [ingestion.newest_ns(index) for index in range(len(STREAMS))]
     if now_ns is None:
+        on_clock = [
+            t for t, off in zip(newest, off_clock, strict=True) if t is not None and not off
+        ]
         now_ns = max(on_clock, default=0)
     found = {}
-    for index, (name, newest_ns) in enumerate(newest.items()):
-        age_ns = None
+    for index, name in enumerate(STREAMS):
+        newest_ns, age_ns = newest[index], None
         if newest_ns is None:
             health = Health.NEVER
-        elif name in off_clock:
+        elif off_clock[index]:
             health = Health.OTHER_CLOCK
         else:
             age_ns = max(0, now_ns - newest_ns)
@@ -155,9 +150,3 @@ def stream_stats(
         rate_hz = 1e9 / interval_ns if interval_ns > 0 else 0.0
         found[name] = StreamStats(health, age_ns, rate_hz, *counts, offset_ns, drift_ppm)
     return found
-
-
-def newest_status(pose: Pose | None) -> tuple[PoseStatus, tuple[Reason, ...], NDArray[np.float32]]:
-    """Status, reasons and confidence of a pose; INVALID before the first."""
-    pose = pose or Pose()
-    return pose.status, pose.reasons, pose.joint_confidence

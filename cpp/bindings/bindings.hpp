@@ -29,6 +29,7 @@ void bind_pose(py::module_& module);
 void bind_prediction(py::module_& module);
 void bind_native(py::module_& module);
 void bind_skeleton(py::module_& module);
+void bind_tracker(py::module_& module);
 
 // Arguments that are read: anything NumPy converts.
 using DoubleArray = py::array_t<double, py::array::c_style | py::array::forcecast>;
@@ -48,6 +49,9 @@ void check_shape(const py::array& array, const char* name, std::initializer_list
 // The memory of an array that is written in place. Throws ValueError unless it is a writeable,
 // C-contiguous float32 array of that shape.
 float* writable_float32(py::array& array, const char* name, std::initializer_list<ssize_t> shape);
+
+// Sets the Python error `name` of same_engines.errors with the text of `error`.
+void set_error(const char* name, const std::exception& error);
 
 py::array_t<double> to_numpy(const Vec3& v);
 py::array_t<double> to_numpy(const Quaternion& q);

@@ -9,54 +9,10 @@
 
 #include "bindings.hpp"
 #include "live_ingestion.hpp"
+#include "readings.hpp"
 
 namespace same::bindings {
 namespace {
-
-// Reads what drivers pass, float64 arrays and tuples of floats, without building an array.
-template <size_t N>
-std::array<double, N> read_vector(const py::handle& value, const char* name) {
-  std::array<double, N> out;
-  if (PyTuple_CheckExact(value.ptr()) && PyTuple_GET_SIZE(value.ptr()) == N) {
-    for (size_t i = 0; i < N; ++i) {
-      out[i] = PyFloat_AsDouble(PyTuple_GET_ITEM(value.ptr(), static_cast<Py_ssize_t>(i)));
-      if (out[i] == -1.0 && PyErr_Occurred()) {
-        PyErr_Clear();
-        throw py::value_error(std::string(name) + ": expected numbers");
-      }
-    }
-  } else {
-    const auto array = DoubleArray::ensure(value);
-    if (!array) {
-      PyErr_Clear();
-      throw py::value_error(std::string(name) + ": expected " + std::to_string(N) + " numbers");
-    }
-    check_shape(array, name, {static_cast<ssize_t>(N)});
-    std::copy_n(array.data(), N, out.begin());
-  }
-  for (const double x : out)
-    if (!std::isfinite(x)) throw py::value_error(std::string(name) + ": expected finite values");
-  return out;
-}
-
-Vec3 read_bounded(const py::handle& value, const char* name, double limit) {
-  const Vec3 v = read_vector<3>(value, name);
-  for (const double x : v)
-    if (std::abs(x) > limit)
-      throw py::value_error(std::string(name) + ": expected values within +-" +
-                            std::to_string(static_cast<int>(limit)));
-  return v;
-}
-
-Quaternion read_unit(const py::handle& value) {
-  const auto v = read_vector<4>(value, "orientation_xyzw");
-  const Quaternion q{v[0], v[1], v[2], v[3]};
-  const double length = std::sqrt(dot(q, q));
-  if (!(std::abs(length - 1.0) <= kMaxNormError))
-    throw py::value_error("orientation_xyzw: expected a unit quaternion (xyzw), got norm " +
-                          std::to_string(length));
-  return normalised(q);
-}
 
 int checked_stream(int stream, int begin, int end) {
   if (stream < begin || stream >= end)
@@ -119,7 +75,10 @@ void bind_ingestion(py::module_& module) {
       "the cameras. Pushes return a PushStatus as an int, 0 being ACCEPTED; bad values raise\n"
       "ValueError and are counted as invalid. A stamp that is refused never blocks its stream:\n"
       "stamps that go on from it (2 ahead by over 5 s, 8 behind) take the stream over.")
-      .def(py::init<std::shared_ptr<Synchroniser>>(), py::arg("synchroniser"))
+      .def(py::init([](std::shared_ptr<Synchroniser> synchroniser) {
+             return LiveIngestion::over(std::move(synchroniser));
+           }),
+           py::arg("synchroniser"))
       .def(
           "push_pose",
           [](LiveIngestion& self, int device, int64_t timestamp_ns, const py::object& position,

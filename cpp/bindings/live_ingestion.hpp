@@ -1,4 +1,4 @@
-// What Python calls Ingestion: the core's, and the rings it fills kept alive.
+// What Python calls Ingestion: a tracker's, or one of its own, kept alive with the rings it fills.
 #pragma once
 
 #include <memory>
@@ -14,14 +14,24 @@ namespace same::bindings {
 
 class LiveIngestion {
  public:
-  explicit LiveIngestion(std::shared_ptr<Synchroniser> synchroniser)
-      : synchroniser_(std::move(synchroniser)), ingestion(*synchroniser_) {}
+  explicit LiveIngestion(std::shared_ptr<Ingestion> shared)
+      : shared_(std::move(shared)), ingestion(*shared_) {}
+
+  static LiveIngestion over(std::shared_ptr<Synchroniser> synchroniser) {
+    struct Owned {
+      std::shared_ptr<Synchroniser> synchroniser;
+      Ingestion ingestion;
+    };
+    Synchroniser& filled = *synchroniser;
+    const std::shared_ptr<Owned> owned(new Owned{std::move(synchroniser), Ingestion(filled)});
+    return LiveIngestion(std::shared_ptr<Ingestion>(owned, &owned->ingestion));
+  }
 
  private:
-  std::shared_ptr<Synchroniser> synchroniser_;
+  std::shared_ptr<Ingestion> shared_;
 
  public:
-  Ingestion ingestion;
+  Ingestion& ingestion;
 };
 
 // Now where there is none. Throws ValueError outside [0, 2**62).

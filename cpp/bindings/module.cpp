@@ -104,6 +104,11 @@ float* writable_float32(py::array& array, const char* name, std::initializer_lis
   return static_cast<float*>(array.mutable_data());
 }
 
+void set_error(const char* name, const std::exception& error) {
+  const py::object kind = py::module_::import("same_engines.errors").attr(name);
+  PyErr_SetString(kind.ptr(), error.what());
+}
+
 py::array_t<double> to_numpy(const Vec3& v) { return py::array_t<double>(3, v.data()); }
 
 py::array_t<double> to_numpy(const Quaternion& q) {
@@ -145,4 +150,5 @@ PYBIND11_MODULE(_core, module) {
   same::bindings::bind_plausibility(module);
   same::bindings::bind_calibration(module);
   same::bindings::bind_finishing(module);
+  same::bindings::bind_tracker(module);
 }

@@ -7,11 +7,6 @@
 namespace same::bindings {
 namespace {
 
-void raise_as(const char* name, const std::exception& error) {
-  const py::object kind = py::module_::import("same_engines.errors").attr(name);
-  PyErr_SetString(kind.ptr(), error.what());
-}
-
 Stage to_stage(const std::string& name) {
   for (int stage = 0; stage < kNumStages; ++stage)
     if (name == kStageNames[stage]) return static_cast<Stage>(stage);
@@ -70,9 +65,9 @@ void bind_native(py::module_& module) {
     try {
       if (thrown) std::rethrow_exception(thrown);
     } catch (const BundleError& error) {
-      raise_as("BundleError", error);
+      set_error("BundleError", error);
     } catch (const EngineError& error) {
-      raise_as("EngineError", error);
+      set_error("EngineError", error);
     }
   });
   module.def(

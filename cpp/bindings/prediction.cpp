@@ -21,10 +21,6 @@ RecentJoints to_recent(const DoubleArray& recent_s, const DoubleArray& recent_wo
 
 void bind_types(py::module_& module) {
   module.attr("VELOCITY_FRAMES") = kVelocityFrames;
-  py::class_<Reach>(module, "Reach",
-                    "How far poses are carried on, nanoseconds; see TrackerOptions.")
-      .def(py::init<int64_t, int64_t, int64_t>(), py::arg("max_extrapolation_ns"),
-           py::arg("max_prediction_ns"), py::arg("stale_after_ns"));
   py::class_<Estimate>(module, "Estimate", "One network estimate and what its continuation needs.")
       .def(py::init([](const Pose& pose, const DeviceStates& states, const DoubleArray& recent_s,
                        const DoubleArray& recent_world) {
@@ -34,6 +30,7 @@ void bind_types(py::module_& module) {
            "states: the devices at the pose's time; recent_s (n,) seconds from it, at most 0, and\n"
            "recent_world (n, 22, 3) m: the joints of the last rows of the network's window,\n"
            "oldest first; the last VELOCITY_FRAMES count.")
+      .def_readonly("pose", &Estimate::pose, "In the world, before it is finished.")
       .def_property_readonly(
           "velocities",
           [](py::object self) { return rows_view(self.cast<Estimate&>().velocities, self); },
@@ -44,30 +41,6 @@ void bind_types(py::module_& module) {
 
 void bind_prediction(py::module_& module) {
   bind_types(module);
-  module.def(
-      "pose_at",
-      [](int64_t timestamp_ns, const Estimate& estimate, const Synchroniser& synchroniser,
-         const DoubleArray& T_head_cam_left, const Reach& reach) {
-        return pose_at(checked_timestamp(timestamp_ns), estimate, synchroniser,
-                       to_rigid_transform(T_head_cam_left, "T_head_cam_left"), reach);
-      },
-      py::arg("timestamp_ns").noconvert(), py::arg("estimate"), py::arg("synchroniser"),
-      py::arg("T_head_cam_left"), py::arg("reach"),
-      "The pose at a time, carried on from the estimate and tied to the newest samples of the\n"
-      "head and controllers; its status says when either is too old.");
-  module.def(
-      "judged",
-      [](const Pose& pose, int64_t timestamp_ns, std::optional<int64_t> head_ns,
-         const Reach& reach) {
-        Pose given = pose;
-        const Judgement judgement = judged(pose, timestamp_ns, head_ns, reach);
-        given.status = judgement.status;
-        given.reasons = judgement.reasons;
-        return given;
-      },
-      py::arg("pose"), py::arg("timestamp_ns"), py::arg("head_ns").none(true), py::arg("reach"),
-      "The pose with status and reasons as it is given out for a time before or after its own.\n"
-      "head_ns: when the head was last seen; None: not known at that time.");
   module.def(
       "continued",
       [](const Estimate& estimate, const DeviceStates& states, double horizon_s,

@@ -41,7 +41,7 @@ void write_rays(Engine& engine, const CameraRig& rig, DepthMode depth_mode) {
 }  // namespace
 
 Estimator::Estimator(Engine& engine, const CameraRig& rig, const NetworkInputs& inputs,
-                     double ground_y, Plausibility::OnHint on_hint)
+                     double ground_y, Plausibility::OnHint on_hint, PartTimes& times)
     : engine_(engine),
       images_(engine.host_input("images")),
       view_valid_(engine.host_input("view_valid")),
@@ -54,7 +54,8 @@ Estimator::Estimator(Engine& engine, const CameraRig& rig, const NetworkInputs& 
       preprocess_(preprocessor(rig.cameras[0], images_, inputs)),
       assembler_(rig.cameras[0].T_head_cam, ground_y, time_offset_s_.size(), true),
       assembler_ahead_(assembler_),
-      plausibility_(inputs.image_mean, inputs.image_std, std::move(on_hint)) {
+      plausibility_(inputs.image_mean, inputs.image_std, std::move(on_hint)),
+      times_(times) {
   write_rays(engine, rig, inputs.depth_mode);
 }
 
@@ -107,6 +108,7 @@ void Estimator::forget() {
 }
 
 bool Estimator::assemble(FrameAssembler& assembler, const DeviceStates& states) {
+  const PartTimer timer(times_, Part::FEATURES);
   return assembler.assemble(
       states.timestamp_ns, states,
       {imu_features_.data, T_anchor_cam_.data, time_offset_s_.data, window_valid_.data});
@@ -122,6 +124,7 @@ Reasons Estimator::run_network(const StereoImages& images) {
     float* input = images_.data + view * pixels;
     bool usable = images[view].pixels != nullptr;
     if (usable) {
+      const PartTimer timer(times_, Part::PREPROCESS);
       preprocess_(images[view].pixels, images[view].row_stride, input);
       if (const auto reason = plausibility_.of_view(input, height, width)) {
         usable = false;
@@ -138,6 +141,7 @@ Reasons Estimator::run_network(const StereoImages& images) {
 
 Estimate Estimator::read_out(const FrameAssembler& assembler, const DeviceStates& states,
                              const Reasons& reasons, int64_t started_ns) {
+  const PartTimer timer(times_, Part::OUTPUT);
   Estimate estimate;
   const auto valid = static_cast<size_t>(std::count_if(window_valid_.data,
                                                        window_valid_.data + window_valid_.size(),

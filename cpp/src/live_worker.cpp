@@ -5,9 +5,24 @@
 #include <string>
 #include <utility>
 
+#ifdef __linux__
+#include <pthread.h>
+#endif
+
 #include "same/steady_clock.hpp"
 
 namespace same {
+namespace {
+
+// As it is shown by debuggers and top; 15 characters at most.
+void name_this_thread([[maybe_unused]] const char* name) {
+#ifdef __linux__
+  pthread_setname_np(pthread_self(), name);
+#endif
+}
+
+}  // namespace
+
 void Signal::set() {
   {
     const std::lock_guard lock(mutex_);
@@ -54,6 +69,7 @@ void LiveWorker::stop() {
 }
 
 void LiveWorker::run_network() {
+  name_this_thread("same-network");
   const auto idle_ns = static_cast<int64_t>(std::llround(1e9 / options_.display_rate_hz));
   const auto lost_period_ns = static_cast<int64_t>(std::llround(1e9 / options_.lost_rate_hz));
   int64_t last_frame_ns = steady_ns(), last_blind_ns = 0;
@@ -81,6 +97,7 @@ void LiveWorker::run_network() {
 }
 
 void LiveWorker::run_display() {
+  name_this_thread("same-display");
   const auto period_ns = static_cast<int64_t>(std::llround(1e9 / options_.display_rate_hz));
   int64_t due_ns = steady_ns();
   for (;;) {
@@ -98,6 +115,7 @@ void LiveWorker::run_display() {
     }
     try {
       give_out(due_ns, period_ns);
+    } catch (const NoTime&) {
     } catch (const std::exception& error) {
       count(error.what());
     } catch (...) {
@@ -113,11 +131,13 @@ void LiveWorker::give_out(int64_t due_ns, int64_t period_ns) {
                         : tasks_.pose_at(now_ns + options_.lead_ns);
   const int64_t ready_ns = steady_ns();
   figures_.output.add(ready_ns, ready_ns - due_ns);
+  if (tasks_.given_out) tasks_.given_out(ready_ns, ready_ns - due_ns);
   if (ready_ns - due_ns > period_ns) figures_.deadlines_missed.fetch_add(1);
   tasks_.publish(pose);
 }
 
 void LiveWorker::count(const char* what) {
+  if (stopping_.load()) return;  // the tracker is being closed
   if (figures_.errors.fetch_add(1) == 0 && tasks_.log)
     tasks_.log(
         ("the live tracker goes on after: " + std::string(what) + "; further errors are counted")

@@ -1,7 +1,6 @@
 #include "same/pipeline.hpp"
 
 #include <algorithm>
-#include <cstdio>
 #include <string>
 
 #include "same/stamp_errors.hpp"
@@ -33,10 +32,13 @@ Pipeline::Pipeline(Engine& engine, const CameraRig& rig, const NetworkInputs& in
                    FrameInbox& inbox)
     : max_gap_ns_(options.max_gap_ns),
       log_(options.log),
+      observer_(options.observer),
       ingestion_(ingestion),
       synchroniser_(synchroniser),
       inbox_(inbox),
-      estimator_(engine, rig, inputs, options.ground_y, options.log),
+      estimator_(engine, rig, inputs, options.ground_y, options.hint ? options.hint : options.log,
+                 times_),
+      clock_watch_(ingestion, options.log),
       calibration_(ingestion, options.ground_y, options.log),
       finisher_(finishing(options), calibration_),
       display_finisher_(finishing(options), calibration_) {}
@@ -81,8 +83,8 @@ void Pipeline::predict_without_images() {
   const int64_t started_ns = steady_ns();
   const auto head_ns = synchroniser_.newest_ns(kHead);
   if (!current_.newest || !head_ns || *head_ns <= current_.newest->pose.timestamp_ns) return;
-  current_.predicted = estimator_.predict_without_images(
-      *current_.newest, synchroniser_.look_up(*head_ns), started_ns);
+  current_.predicted =
+      estimator_.predict_without_images(*current_.newest, look_up(*head_ns), started_ns);
   publish();
 }
 
@@ -93,31 +95,10 @@ void Pipeline::restart() {
   forget();
 }
 
-bool Pipeline::any_off_clock() {
-  const auto off = ingestion_.off_clock();
-  bool any = false;
-  for (int stream = 0; stream < kNumStreams; ++stream) {
-    const auto index = static_cast<size_t>(stream);
-    if (!off[index]) continue;
-    any = true;
-    if (off_clock_named_[index]) continue;
-    off_clock_named_[index] = true;
-    const int reference = ingestion_.reference_stream();
-    char text[256];
-    std::snprintf(
-        text, sizeof text,
-        "%s: its timestamps are on another clock, %+.6g s from %s; stamp it by the same "
-        "clock, or give its clock",
-        stream_name(stream),
-        1e-9 * static_cast<double>(ingestion_.newest_ns(stream) - ingestion_.newest_ns(reference)),
-        stream_name(reference));
-    if (log_) log_(text);
-  }
-  return any;
-}
-
 // A frame's time on the tracker's clock, and whether its time line begins anew with it.
 Pipeline::Judged Pipeline::judge_frame(int64_t timestamp_ns, int64_t arrival_ns) {
+  times_ = {};
+  const PartTimer timer(times_, Part::SYNCHRONISE);
   const Admission frame = ingestion_.consider(kCameraStream, timestamp_ns, arrival_ns, true);
   if (!frame.accepted()) {
     const int64_t newest_ns = ingestion_.newest_ns(kCameraStream);
@@ -133,12 +114,14 @@ Pipeline::Judged Pipeline::judge_frame(int64_t timestamp_ns, int64_t arrival_ns)
 
 // Takes a frame that was judged. Carried state is forgotten where time begins anew.
 int64_t Pipeline::admit_frame(int64_t timestamp_ns, int64_t arrival_ns) {
+  const PartTimer timer(times_, Part::SYNCHRONISE);
   const Admission frame = ingestion_.admit(kCameraStream, timestamp_ns, arrival_ns, true);
   if (frame.verdict.restarted) forget();
   return frame.mapped_ns;
 }
 
 void Pipeline::check_readings(const Readings& readings, int64_t arrival_ns, const Judged& frame) {
+  const PartTimer timer(times_, Part::SYNCHRONISE);
   std::optional<TimestampError> first;
   std::array<bool, kNumDevices> refused{};
   for (int device = 0; device < kNumDevices; ++device) {
@@ -161,6 +144,7 @@ void Pipeline::check_readings(const Readings& readings, int64_t arrival_ns, cons
 }
 
 void Pipeline::store_readings(const Readings& readings, int64_t arrival_ns) {
+  const PartTimer timer(times_, Part::SYNCHRONISE);
   for (int device = 0; device < kNumDevices; ++device) {
     PushStatus status = PushStatus::ACCEPTED;
     if (device < kNumPoseDevices) {
@@ -175,16 +159,22 @@ void Pipeline::store_readings(const Readings& readings, int64_t arrival_ns) {
   }
 }
 
+DeviceStates Pipeline::look_up(int64_t timestamp_ns) {
+  const PartTimer timer(times_, Part::SYNCHRONISE);
+  return synchroniser_.look_up(timestamp_ns);
+}
+
 Pose Pipeline::estimate(int64_t timestamp_ns, const StereoImages& images, int64_t started_ns,
                         bool skewed) {
-  const DeviceStates states = synchroniser_.look_up(timestamp_ns);
+  const DeviceStates states = look_up(timestamp_ns);
   newest_frame_ns_.store(timestamp_ns, std::memory_order_relaxed);
   current_.tracked_ns = steady_ns();
   current_.predicted.reset();
   const uint64_t dropped = inbox_.counts().dropped;
   Reasons reasons;
   if (dropped != dropped_) reasons.add(Reason::OVERLOADED);
-  if (any_off_clock()) reasons.add(Reason::OTHER_CLOCK);
+  const auto off = clock_watch_.off_clock();
+  if (std::find(off.begin(), off.end(), true) != off.end()) reasons.add(Reason::OTHER_CLOCK);
   if (skewed) reasons.add(Reason::VIEW_SKEW);
   if (calibration_.legs_changed()) reasons.add(Reason::MOUNT_CHANGED);
 
@@ -207,6 +197,7 @@ Pose Pipeline::estimate(int64_t timestamp_ns, const StereoImages& images, int64_
   current_.newest = found;
   current_.pose = finisher_.finish(found->pose);
   estimates_.add(timestamp_ns, found->pose.latency_ns);
+  if (observer_.estimated) observer_.estimated(timestamp_ns, found->pose.latency_ns, times_);
   calibration_.update(found->pose, states, estimator_.assembler().ground_y());
   publish();
   return *current_.pose;
@@ -232,6 +223,7 @@ Pose Pipeline::headless_pose(int64_t timestamp_ns, const Reasons& reasons, int64
 // Whether an estimate at `timestamp_ns` may be next: it is later than the last one, or the clock
 // that it is from began anew since.
 bool Pipeline::may_follow(int64_t timestamp_ns, uint64_t frame_restarts, uint64_t head_restarts) {
+  times_ = {};
   const int64_t newest_ns = newest_frame_ns();
   if (newest_ns != kNever && timestamp_ns <= newest_ns) {
     if (frame_restarts == frame_restarts_ && head_restarts == head_restarts_) return false;

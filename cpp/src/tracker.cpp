@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <cstdio>
 #include <string>
 #include <thread>
 #include <utility>
@@ -18,7 +19,6 @@ constexpr int64_t kOneSecondNs = 1'000'000'000;
 constexpr int64_t kOneHourNs = 3600 * kOneSecondNs;
 constexpr double kMaxDriftPpm = 10'000.0;  // a hundred times what crystals are off by
 constexpr int64_t kMaxLatencyNs = 10 * kOneSecondNs;
-constexpr int kWarmUpRuns = 3;  // so that the first frame is not the slow one
 constexpr double kMaxGroundM = 1e3;
 constexpr auto kSamplePoll = std::chrono::microseconds(500);
 
@@ -92,6 +92,13 @@ Readings checked(Readings readings) {
   return readings;
 }
 
+// In seconds.
+std::string tenths(int64_t time_ns) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.1f", 1e-9 * static_cast<double>(time_ns));
+  return text;
+}
+
 int64_t checked_arrival(std::optional<int64_t> arrival_ns) {
   if (!arrival_ns) return steady_ns();
   check_timestamp("arrival_ns", *arrival_ns);
@@ -112,8 +119,7 @@ Tracker::Tracker(std::unique_ptr<Engine> engine, const CameraRig& rig, const Net
       inbox_(ingestion_, rig.cameras[0].height, rig.cameras[0].width, options.max_view_skew_ns,
              [this] { frame_arrived_.set(); }),
       pipeline_(*engine_, rig, inputs, options_, ingestion_, synchroniser_, inbox_) {
-  for (int run = 0; run < kWarmUpRuns; ++run) engine_->run_frame(true);
-  engine_->reset_state();
+  engine_->warm_up();
 }
 
 Tracker::~Tracker() { stop(); }
@@ -196,7 +202,7 @@ Pose Tracker::push(const StereoFrame& frame, const Readings& readings) {
   const int64_t started_ns = steady_ns();
   check_frame(frame);
   const Readings good = checked(readings);
-  const std::lock_guard lock(running_);
+  const auto lock = running();
   check_not_started();
   return pipeline_.push(frame.timestamp_ns, frame.images, good, steady_ns(), started_ns);
 }
@@ -205,15 +211,26 @@ Pose Tracker::push_frame(const StereoFrame& frame, std::optional<int64_t> arriva
   const int64_t started_ns = steady_ns();
   check_frame(frame);
   const int64_t arrived_ns = checked_arrival(arrival_ns);
-  const std::lock_guard lock(running_);
+  const auto lock = running();
   check_not_started();
   return pipeline_.push_frame(frame.timestamp_ns, frame.images, arrived_ns, started_ns);
 }
 
 std::optional<Pose> Tracker::step() {
+  check_open();
   check_not_started();
   if (!estimate_newest(0, nullptr)) return {};
   return latest();
+}
+
+void Tracker::estimate_without_images() {
+  const auto lock = running();
+  pipeline_.estimate_without_images();
+}
+
+void Tracker::predict_without_images() {
+  const auto lock = running();
+  pipeline_.predict_without_images();
 }
 
 Pose Tracker::at_time(int64_t timestamp_ns) { return pose_at(timestamp_ns, false); }
@@ -233,11 +250,13 @@ void Tracker::start(const LiveOptions& options, std::function<int64_t()> clock) 
   validate(options);
   if (is_inside()) throw StateError("the tracker cannot be started from its own callback");
   std::unique_lock lock(live_mutex_);
+  check_open();
   check_not_started();
   const std::shared_ptr<LiveWorker> former = std::move(worker_);
   lock.unlock();
   if (former) former->stop();  // joins one that was stopped from its own callback
   lock.lock();
+  check_open();
   check_not_started();
   clock_ = [this, clock = std::move(clock)] {
     if (!clock) return steady_ns();
@@ -250,18 +269,13 @@ void Tracker::start(const LiveOptions& options, std::function<int64_t()> clock) 
   LiveTasks tasks{[this, wait_ns = options.max_wait_ns](const std::atomic<bool>& stopping) {
                     return estimate_newest(wait_ns, &stopping);
                   },
-                  [this] {
-                    const std::lock_guard running(running_);
-                    pipeline_.estimate_without_images();
-                  },
-                  [this] {
-                    const std::lock_guard running(running_);
-                    pipeline_.predict_without_images();
-                  },
+                  [this] { estimate_without_images(); },
+                  [this] { predict_without_images(); },
                   [this](int64_t timestamp_ns) { return pose_at(timestamp_ns, true); },
                   [this](int64_t now_ns) { return held_pose(now_ns); },
                   [this](const Pose& pose) { publish(pose); },
                   clock_,
+                  options_.observer.given_out,
                   options_.log};
   started_.store(true);
   try {
@@ -296,7 +310,7 @@ void Tracker::on_pose(std::function<void(const Pose&)> callback) {
 }
 
 void Tracker::recentre(bool keep_place) {
-  const std::lock_guard lock(running_);
+  const auto lock = running();
   pipeline_.calibration().recentre(recent_states("recentre", {kHead}), keep_place);
 }
 
@@ -308,7 +322,7 @@ void Tracker::set_floor(double ground_y) {
 }
 
 double Tracker::floor_from_controller() {
-  const std::lock_guard lock(running_);
+  const auto lock = running();
   return pipeline_.calibration().floor_from_controller(recent_states("floor", {1, 2}));
 }
 
@@ -335,9 +349,18 @@ void Tracker::set_leg_straps(const LegStraps& straps) {
 }
 
 void Tracker::reset() {
-  const std::lock_guard lock(running_);
+  const auto lock = running();
   pipeline_.restart();
   shown_.clear();
+}
+
+void Tracker::close() {
+  {
+    const std::lock_guard lock(live_mutex_);
+    closed_.store(true);
+  }
+  stop();
+  const std::lock_guard lock(running_);
 }
 
 TrackerStats Tracker::stats() const {
@@ -394,12 +417,24 @@ void Tracker::judge(const char* name, const FramePush& push) const {
     throw stamp_error(push.at_gate ? name : "frame", push.status, push.newest_ns, push.refused_ns);
 }
 
+// Held while the network runs, or what it carries on is changed. Throws StateError when closed.
+std::unique_lock<std::mutex> Tracker::running() {
+  std::unique_lock lock(running_);
+  check_open();
+  return lock;
+}
+
+void Tracker::check_open() const {
+  if (closed_.load()) throw StateError("the tracker is closed; open a new one");
+}
+
 void Tracker::check_not_started() const {
   if (started()) throw StateError("the tracker is started: put frames in, or stop it first");
 }
 
 Pose Tracker::pose_at(int64_t timestamp_ns, bool keep) {
   const int64_t started_ns = steady_ns();
+  check_open();
   check_timestamp("timestamp_ns", timestamp_ns);
   Snapshot snapshot;
   pipeline_.snapshot().read(snapshot);
@@ -444,7 +479,7 @@ bool Tracker::estimate_newest(int64_t max_wait_ns, const std::atomic<bool>* stop
   taking.unlock();
   if (!frame || frame->timestamp_ns == pipeline_.newest_frame_ns()) return false;
   await_samples(frame->timestamp_ns, max_wait_ns, stopping);
-  const std::lock_guard lock(running_);
+  const auto lock = running();
   return pipeline_.estimate_frame(*frame);
 }
 
@@ -472,19 +507,23 @@ void Tracker::publish(const Pose& pose) {
   if (started() && callback) (*callback)(pose);
 }
 
+std::optional<int64_t> Tracker::clock_now_ns() const {
+  if (!started()) return {};
+  std::unique_lock lock(live_mutex_);
+  const auto clock = clock_;
+  lock.unlock();
+  try {
+    return clock();
+  } catch (const NoTime&) {
+    return {};
+  }
+}
+
 // By the clock while started, else by the newest sample and by how long ago the newest frame was
 // tracked.
 int64_t Tracker::now_ns() {
-  if (started()) {
-    std::unique_lock lock(live_mutex_);
-    const auto clock = clock_;
-    lock.unlock();
-    return clock();
-  }
-  const auto off = ingestion_.off_clock();
-  int64_t newest_ns = 0;
-  for (int stream = 0; stream < kNumStreams; ++stream)
-    if (!off[stream]) newest_ns = std::max(newest_ns, ingestion_.newest_ns(stream));
+  if (const auto now_ns = clock_now_ns()) return *now_ns;
+  const int64_t newest_ns = pipeline_.clock_watch().newest_ns();
   Snapshot snapshot;
   pipeline_.snapshot().read(snapshot);
   return snapshot.tracked_ns > 0 ? newest_ns + steady_ns() - snapshot.tracked_ns : newest_ns;
@@ -503,7 +542,7 @@ DeviceStates Tracker::recent_states(const char* asked, std::initializer_list<int
   const int64_t age_ns = now_ns() - *newest_ns;
   if (age_ns > kOneSecondNs)
     throw std::invalid_argument(std::string(asked) + ": " + names + " is not tracked; last seen " +
-                                std::to_string(age_ns / 1'000'000) + " ms ago");
+                                tenths(age_ns) + " s ago");
   return synchroniser_.look_up(*newest_ns);
 }
 

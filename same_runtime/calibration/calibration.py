@@ -2,8 +2,6 @@
 
 import logging
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Final
 
 import numpy as np
@@ -16,15 +14,10 @@ from same_runtime import _core
 from same_runtime._core import (
     HIGHEST_STATURE_M,
     LOWEST_STATURE_M,
-    DeviceStates,
-    FrameAssembler,
-    Ingestion,
 )
 from same_runtime.calibration.profile import LegStraps, UserProfile, checked_lengths, now_utc
 from same_runtime.calibration.state import CalibrationState
 from same_runtime.conventions import LEG_DEVICES
-from same_runtime.core_pose import to_core
-from same_runtime.pose import Pose
 
 _log = logging.getLogger("same")
 
@@ -38,11 +31,9 @@ class Calibration:
     when the application asks for them.
     """
 
-    def __init__(self, assembler: FrameAssembler, ingestion: Ingestion, rig: str = "") -> None:
-        self._assembler = assembler
+    def __init__(self, core: _core.Calibration, rig: str = "") -> None:
         self._rig = rig
-        self.core = _core.Calibration(ingestion, assembler.ground_y, _log_failure)
-        """What the core's pose finisher takes."""
+        self.core = core
 
     @property
     def height_state(self) -> CalibrationState:
@@ -107,27 +98,11 @@ class Calibration:
     def set_floor(self, ground_y_m: float) -> None:
         """Give the floor's height in the world; it counts from the next frame on."""
         self.core.give_floor(checked_number("ground_y_m", ground_y_m, -1e3, 1e3, "metres"))
-        self._assembler.ground_y = self.core.ground_y
-
-    def floor_from_controller(self, states: DeviceStates) -> float:
-        """Take the lower controller's height in ``states`` as the floor's: put one down first.
-
-        Returns it. Raises ``InvalidInputError`` when no controller is tracked.
-        """
-        with _refusals():
-            self._assembler.ground_y = ground_y_m = self.core.floor_from_controller(states)
-        return ground_y_m
 
     def start_legs(self) -> None:
         """Measure how the leg sensors are strapped on: the user now stands upright and still for
         two seconds and looks where the feet point."""
         self.core.start_legs()
-
-    def recentre(self, states: DeviceStates, keep_place: bool = False) -> None:
-        """Make the head's heading in ``states`` forward (-z), and unless ``keep_place`` its place
-        on the floor the origin. Raises ``InvalidInputError`` while the head is not tracked."""
-        with _refusals():
-            self.core.recentre(states, keep_place)
 
     def profile(self, user: str = "") -> UserProfile:
         """What is calibrated by now, to be saved for the next session. ``user``: whose it is."""
@@ -159,10 +134,6 @@ class Calibration:
         elif profile.floor_y_m is not None:
             _log.warning("the profile is of another headset: its floor is not used")
 
-    def update(self, pose: Pose | _core.Pose, states: DeviceStates) -> None:
-        """Take one estimate, in the world, into what is being measured."""
-        self.core.update(to_core(pose), states, self._assembler.ground_y)
-
     def _give_height(self, height_m: float) -> None:
         checked = checked_number(
             "height_m", height_m, LOWEST_STATURE_M, HIGHEST_STATURE_M, "metres"
@@ -174,16 +145,3 @@ class Calibration:
             return None
         head_height_m, *turns = straps
         return LegStraps(head_height_m, dict(zip(LEG_DEVICES, turns, strict=True)))
-
-
-def _log_failure(text: str) -> None:
-    _log.warning("%s", text)
-
-
-@contextmanager
-def _refusals() -> Iterator[None]:
-    """What the core refuses is the caller's mistake."""
-    try:
-        yield
-    except ValueError as error:
-        raise InvalidInputError(str(error)) from None

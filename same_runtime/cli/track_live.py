@@ -12,7 +12,7 @@ from rich.table import Table
 
 from same_runtime.cli.console import messages
 from same_runtime.cli.preview import Preview, preview_stride
-from same_runtime.live.worker import LiveOptions
+from same_runtime.live.options import LiveOptions
 from same_runtime.pose import Pose, PoseStatus
 from same_runtime.recording import Recording
 from same_runtime.recording.faults import inject

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from same_runtime import _core
-from same_runtime._core import DeviceStates, Reach, Synchroniser
-from same_runtime.core_pose import from_core, to_core
+from same_runtime._core import DeviceStates
+from same_runtime.core_pose import to_core
 from same_runtime.pose import Pose
 
 
@@ -42,24 +42,6 @@ class Estimate:
     def velocity(self) -> NDArray[np.float64]:
         """(22, 3) m/s, world frame: a straight line through the recent joints, bounded."""
         return self.core.velocities
-
-
-def pose_at(
-    timestamp_ns: int,
-    estimate: Estimate,
-    synchroniser: Synchroniser,
-    T_head_cam_left: NDArray[np.float64],
-    reach: Reach,
-) -> _core.Pose:
-    """The pose at ``timestamp_ns``, carried on from ``estimate`` and tied to the newest samples
-    of the head and controllers; its status says when either is too old."""
-    return _core.pose_at(timestamp_ns, estimate.core, synchroniser, T_head_cam_left, reach)
-
-
-def judged(pose: Pose, timestamp_ns: int, head_ns: int | None, reach: Reach) -> Pose:
-    """``pose`` with status and reasons as it is given out for ``timestamp_ns``, before or after
-    its own time. ``head_ns``: when the head was last seen; None: not known at that time."""
-    return from_core(_core.judged(to_core(pose), timestamp_ns, head_ns, reach))
 
 
 def continued(

@@ -1,7 +1,6 @@
 """Camera images on their way in: judged, paired and kept until the tracker takes the newest."""
 
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -57,21 +56,12 @@ class FrameInbox:
     """Stereo frames between the camera driver and the tracker: bounded, the newest wins.
 
     Every stamp is judged by its camera's gate before anything else. Images that come one by one
-    are then paired when at most ``max_skew_ns`` apart. ``wake`` is called after new frames, in
-    the thread that brings them. Any thread may put images, one takes frames out.
+    are then paired. Any thread may put images, one takes frames out.
     """
 
-    def __init__(
-        self, ingestion: _core.Ingestion, rig: CameraRig, max_skew_ns: int, wake: Callable[[], None]
-    ) -> None:
+    def __init__(self, inbox: _core.FrameInbox, rig: CameraRig) -> None:
         self._shape = (rig.left.height, rig.left.width)
-        self._inbox = _core.FrameInbox(ingestion, *self._shape, max_skew_ns)
-        self._wake = wake
-
-    @property
-    def restarts(self) -> int:
-        """Times the frames went on from an earlier time: the cameras' clock began anew."""
-        return self._inbox.restarts
+        self._inbox = inbox
 
     def check(self, frame: StereoFrame) -> None:
         """Raise ``InvalidInputError`` unless ``frame`` is one of the rig's frames."""
@@ -113,12 +103,8 @@ class FrameInbox:
         """Counters since the tracker opened."""
         return FrameCounts(*self._inbox.counts())
 
-    def clear(self) -> None:
-        """Forget all frames; the counters stay."""
-        self._inbox.clear()
-
     def _tell(self, name: str, push: _core.FramePush) -> None:
-        """Name the first skew, wake the tracker for new frames, raise where a stamp was refused."""
+        """Name the first skew, raise where a stamp was refused."""
         if push.first_skew:
             _log.warning(
                 "cameras: the right image is stamped %+.3g ms after the left one, too far apart "
@@ -126,8 +112,6 @@ class FrameInbox:
                 "stamps, or allow it by TrackerOptions.max_view_skew_ns",
                 1e-6 * self.counts().view_skew_ns,
             )
-        if push.new_frames:
-            self._wake()
         if push.status is not _core.PushStatus.ACCEPTED:
             refused = name if push.at_gate else "frame"
             raise stamp_error(refused, push.status, push.newest_ns, push.refused_ns)

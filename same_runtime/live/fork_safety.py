@@ -4,21 +4,20 @@ import ctypes
 import os
 import weakref
 
-from same_engines import Engine
-
-_open_engines: "weakref.WeakSet[Engine]" = weakref.WeakSet()
+_opened: "weakref.WeakSet[object]" = weakref.WeakSet()
 
 
-def keep_in_children(engine: Engine) -> None:
-    """Never free ``engine`` in a forked child: its threads did not come along, and freeing it
-    would wait for them for ever. The child ends without it, Python's own clean-up done."""
-    _open_engines.add(engine)
+def keep_in_children(*opened: object) -> None:
+    """Never free engines and core trackers in a forked child: their threads did not come along, and
+    freeing them would wait for them for ever. The child ends without it, Python's own clean-up
+    done."""
+    _opened.update(opened)
 
 
 def _leak() -> None:
-    for engine in _open_engines:
-        ctypes.pythonapi.Py_IncRef(ctypes.py_object(engine))
-    if _open_engines:
+    for opened in _opened:
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(opened))
+    if _opened:
         _skip_native_clean_up()
 
 

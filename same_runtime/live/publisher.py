@@ -7,7 +7,10 @@ from collections.abc import AsyncIterator, Callable
 from typing import Final
 
 from same_engines.errors import InvalidInputError
+from same_runtime import _core
+from same_runtime.core_pose import from_core
 from same_runtime.pose import Pose
+from same_runtime.samples import check_timestamp_ns
 
 _log = logging.getLogger("same")
 
@@ -22,43 +25,37 @@ class Publisher:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._listeners: tuple[Callable[[Pose | None], None], ...] = ()
-        self._session = 0
         self._ended = False
-        self.newest: Pose | None = None
-        """Of the running session."""
         self.callback_errors = 0
 
-    def begin(self) -> int:
-        """Begin a session; its poses are published with the number that this returns."""
+    def turn(self, started: Callable[[], bool]) -> None:
+        """Call it after every start and stop; ``started``: whether a session runs now. When none
+        does, iterators end."""
         with self._lock:
-            self._session += 1
-            self._ended = False
-            self.newest = None
-            return self._session
-
-    def end(self) -> None:
-        """End the session, if one runs: iterators end, and its late poses go nowhere."""
-        with self._lock:
-            self._session += 1
-            self._ended = True
-            listeners = self._listeners
+            self._ended = not started()
+            listeners = self._listeners if self._ended else ()
         for listener in listeners:
             self._call(listener, _END)
 
-    def clear(self) -> None:
-        """Forget the newest pose."""
-        self.newest = None
+    def publish(self, pose: _core.Pose) -> None:
+        """Pass the core's ``pose`` on. A listener that raises is logged and counted, and gets the
+        next pose all the same."""
+        if listeners := self._listeners:
+            given = from_core(pose)
+            for listener in listeners:
+                self._call(listener, given)
 
-    def publish(self, session: int, pose: Pose) -> None:
-        """Pass ``pose`` on unless ``session`` is over. A listener that raises is logged and
-        counted, and gets the next pose all the same."""
-        with self._lock:
-            if session != self._session:
-                return
-            self.newest = pose
-            listeners = self._listeners
-        for listener in listeners:
-            self._call(listener, pose)
+    def checked_clock(self, clock: Callable[[], int]) -> Callable[[], int | None]:
+        """``clock``, but None, and counted, when it raises or gives no nanoseconds."""
+
+        def now_ns() -> int | None:
+            try:
+                return check_timestamp_ns("clock()", clock())
+            except BaseException:
+                self.count_error("the clock")
+                return None
+
+        return now_ns
 
     def count_error(self, what: str) -> None:
         """Count, inside ``except``, an error of the application's code; the first is logged."""

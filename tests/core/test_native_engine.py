@@ -85,7 +85,7 @@ def test_the_demo_comes_out_the_same(threads: int, monkeypatch: pytest.MonkeyPat
         made.append(Beside(inner, open_native(bundle.path, "fp32", threads), bundle))
         return made[-1]
 
-    monkeypatch.setattr("same_runtime.tracker.open_engine", open_beside)
+    monkeypatch.setattr("same_runtime.estimation.core_tracker.open_engine", open_beside)
     recording = Recording(demo_recording())
     options = TrackerOptions(precision="fp32", threads=threads)
     with SamePoseTracker(demo_bundle(), recording.rig, "onnxruntime", options) as tracker:

@@ -194,7 +194,7 @@ def test_tracked_devices_reach_the_tracker_with_their_time(
     assert streams["head"].accepted == streams["ctrl_left"].accepted == 1
     assert streams["head"].duplicate == 1
     assert streams["ctrl_right"].accepted == 0
-    states = tracker._synchroniser.lookup(NOW_NS)
+    states = tracker._core.synchroniser.lookup(NOW_NS)
     assert list(states.position(0)) == [0.1, 1.6, -0.2]
     assert list(states.orientation_xyzw(1)) == pytest.approx([0.0, 0.6, 0.0, 0.8])
 

@@ -37,7 +37,8 @@ IDENTITY = (0.0, 0.0, 0.0, 1.0)
 
 @pytest.fixture
 def tracker(tiny_bundle: Path) -> Iterator[SamePoseTracker]:
-    with SamePoseTracker(tiny_bundle) as opened:
+    # An engine of its own runs through Python, so that tests may change what it does.
+    with SamePoseTracker(tiny_bundle, backend=open_engine(Bundle.open(tiny_bundle))) as opened:
         yield opened
 
 

@@ -12,7 +12,7 @@ from same_engines.errors import SameError
 from same_runtime import DevicePose, ImuFrame, LegReading, StereoFrame
 from same_runtime.camera import CameraRig, FisheyeCamera
 from same_runtime.ingestion.clock_sync import EstimatedClock, GivenClock
-from same_runtime.live.worker import LiveOptions
+from same_runtime.live.options import LiveOptions
 from same_runtime.options import TrackerOptions
 from same_runtime.pose import Pose, PoseStatus
 from same_runtime.tracker import SamePoseTracker

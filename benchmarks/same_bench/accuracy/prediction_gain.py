@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from same_engines.errors import InvalidInputError, RecordingError
-from same_runtime import PoseStatus, SamePoseTracker, StereoFrame
+from same_runtime import PoseStatus, SamePoseTracker, StereoFrame, _core
 from same_runtime._core import VELOCITY_FRAMES, Ingestion, Synchroniser
 from same_runtime.conventions import NUM_JOINTS
 from same_runtime.estimation.prediction import Estimate, continued
@@ -136,7 +136,9 @@ def prediction_gain(
     known = dict(truth)
     synchroniser = Synchroniser(256, bridge_jumps=False)
     ingestion = Ingestion(synchroniser)
-    ingest = Ingest(ingestion, FrameInbox(ingestion, recording.rig, 0, lambda: None))
+    camera = recording.rig.left
+    inbox = _core.FrameInbox(ingestion, camera.height, camera.width, 0)
+    ingest = Ingest(ingestion, FrameInbox(inbox, recording.rig))
     recent: deque[tuple[int, NDArray[np.float64]]] = deque(maxlen=VELOCITY_FRAMES)
     random = np.random.default_rng(seed)
     held, predicted = [], []

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from same_engines.errors import EngineError, InvalidInputError
+from same_runtime import _core
 from same_runtime._core import Ingestion, Synchroniser
 from same_runtime.camera import CameraRig, FisheyeCamera
 from same_runtime.ingestion.frame_inbox import FrameInbox
@@ -46,7 +47,7 @@ def run(command: IngestCommand) -> None:
 def _us_per_call(send: Callable[[Ingest, int], None], command: IngestCommand) -> dict[str, float]:
     camera = FisheyeCamera(64, 48, 20.0, 20.0, 32.0, 24.0, (0.0, 0.0, 0.0, 0.0), np.eye(4))
     ingestion = Ingestion(Synchroniser(256))
-    inbox = FrameInbox(ingestion, CameraRig(camera, camera), 0, lambda: None)
+    inbox = FrameInbox(_core.FrameInbox(ingestion, 48, 64, 0), CameraRig(camera, camera))
     ingest = Ingest(ingestion, inbox)
     costs, timestamp_ns = [], _PERIOD_NS
     for _ in range(command.repeats):

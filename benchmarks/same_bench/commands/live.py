@@ -27,7 +27,7 @@ from same_engines.errors import InvalidInputError
 from same_runtime import SamePoseTracker
 from same_runtime.cli.console import results
 from same_runtime.demo import demo_bundle, demo_recording
-from same_runtime.live.worker import LiveOptions
+from same_runtime.live.options import LiveOptions
 from same_runtime.recording import Recording
 from same_runtime.stats import TrackerStats
 

@@ -13,7 +13,7 @@ from same_bench.live.series import Series
 from same_bench.live.threads import send_devices
 from same_bench.soak.process_state import process_state
 from same_runtime import Observer, SamePoseTracker
-from same_runtime.live.worker import LiveOptions
+from same_runtime.live.options import LiveOptions
 from same_runtime.options import TrackerOptions
 from same_runtime.pose import Pose, PoseStatus
 from same_runtime.recording import Recording

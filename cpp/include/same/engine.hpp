@@ -48,6 +48,14 @@ class Engine {
   virtual void peek(Stage stage) = 0;
   // Zeroes all carried state.
   virtual void reset_state() = 0;
+  // Runs a few frames, so that the first one is not the slow one, and zeroes the state.
+  virtual void warm_up() {
+    for (int run = 0; run < kWarmUpRuns; ++run) run_frame(true);
+    reset_state();
+  }
+
+ private:
+  static constexpr int kWarmUpRuns = 3;
 };
 
 }  // namespace same

@@ -11,6 +11,7 @@
 #include "same/image_preprocessor.hpp"
 #include "same/image_ring.hpp"
 #include "same/network_inputs.hpp"
+#include "same/part_times.hpp"
 #include "same/plausibility.hpp"
 #include "same/prediction.hpp"
 
@@ -23,13 +24,13 @@ constexpr int64_t kMaxFrameGapNs = 1'000'000'000;
 using StereoImages = std::array<GrayImage, 2>;  // left, right; null pixels where there is none
 
 // Runs an engine on device states and images, frame after frame. For one thread at a time. `engine`
-// must outlive it. Allocates only when built.
+// and `times` must outlive it. Allocates only when built.
 class Estimator {
  public:
   // Writes the rig's rays into the engine. Throws std::invalid_argument when the rig's images are
   // smaller than the network's, EngineError for an engine without the tensors of the four stages.
   Estimator(Engine& engine, const CameraRig& rig, const NetworkInputs& inputs, double ground_y,
-            Plausibility::OnHint on_hint);
+            Plausibility::OnHint on_hint, PartTimes& times);
 
   // The estimate at states.timestamp_ns; none, and nothing changed, without a head. After a gap of
   // more than kMaxFrameGapNs window and recurrent state start anew. `reasons`: why it is not VALID
@@ -62,6 +63,7 @@ class Estimator {
   ImagePreprocessor preprocess_;
   FrameAssembler assembler_, assembler_ahead_;
   Plausibility plausibility_;
+  PartTimes& times_;
   int64_t newest_ns_ = 0;
 };
 

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
+#include <exception>
 #include <functional>
 #include <mutex>
 #include <thread>
@@ -13,6 +14,9 @@
 #include "same/tracker_options.hpp"
 
 namespace same {
+
+// Thrown by a clock that cannot tell the time now and has said why: that pose is left out.
+struct NoTime : std::exception {};
 
 // Set by one side, awaited by the other.
 class Signal {
@@ -43,7 +47,8 @@ struct LiveTasks {
   std::function<Pose(int64_t timestamp_ns)> pose_at;
   std::function<Pose(int64_t now_ns)> held_pose;  // the newest estimate as judged at a time
   std::function<void(const Pose&)> publish;
-  std::function<int64_t()> clock;  // now on the tracker's clock
+  std::function<int64_t()> clock;                                    // now on the tracker's clock
+  std::function<void(int64_t ready_ns, int64_t late_ns)> given_out;  // empty: nobody watches
   LogSink log;
 };
 

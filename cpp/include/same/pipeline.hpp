@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "same/calibration.hpp"
+#include "same/clock_watch.hpp"
 #include "same/estimator.hpp"
 #include "same/frame_inbox.hpp"
 #include "same/latest_box.hpp"
@@ -63,13 +64,11 @@ class Pipeline {
   // Forgets all samples and carried state, as after opening; counters stay.
   void restart();
 
-  // Warns of streams on another clock, each once; whether there are any.
-  bool any_off_clock();
-
   const LatestBox<Snapshot>& snapshot() const { return snapshot_; }
   int64_t newest_frame_ns() const { return newest_frame_ns_.load(std::memory_order_relaxed); }
   static constexpr int64_t kNever = -1;
 
+  ClockWatch& clock_watch() { return clock_watch_; }
   Calibration& calibration() { return calibration_; }
   const Calibration& calibration() const { return calibration_; }
   // Of the estimates, and of what a started tracker gives out.
@@ -90,6 +89,7 @@ class Pipeline {
   int64_t admit_frame(int64_t timestamp_ns, int64_t arrival_ns);
   void check_readings(const Readings& readings, int64_t arrival_ns, const Judged& frame);
   void store_readings(const Readings& readings, int64_t arrival_ns);
+  DeviceStates look_up(int64_t timestamp_ns);
   Pose estimate(int64_t timestamp_ns, const StereoImages& images, int64_t started_ns,
                 bool skewed = false);
   Pose headless_pose(int64_t timestamp_ns, const Reasons& reasons, int64_t started_ns);
@@ -100,10 +100,13 @@ class Pipeline {
 
   const int64_t max_gap_ns_;
   const LogSink log_;
+  const TrackerObserver observer_;
   Ingestion& ingestion_;
   Synchroniser& synchroniser_;
   FrameInbox& inbox_;
+  PartTimes times_{};  // of the frame that is under way
   Estimator estimator_;
+  ClockWatch clock_watch_;
   Calibration calibration_;
   PoseFinisher finisher_, display_finisher_;
   Snapshot current_;
@@ -115,7 +118,6 @@ class Pipeline {
   uint64_t frame_restarts_ = 0, head_restarts_ = 0;
   uint64_t dropped_ = 0;
   bool torn_ = false;  // by a half-run frame
-  std::array<bool, kNumStreams> off_clock_named_{};
 };
 
 }  // namespace same

@@ -16,7 +16,7 @@
 
 namespace same {
 
-// A call that does not go with what the tracker does now: push() while it is started.
+// A call that does not go with what the tracker does now: push() while it is started or closed.
 struct StateError : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
@@ -81,13 +81,20 @@ class Tracker {
   // On the newest frame that was put, in this thread; none when there is no new one.
   std::optional<Pose> step();
 
+  // What a started tracker does while the cameras are lost: an estimate at the newest head sample.
+  void estimate_without_images();
+  // What it does between frames with BetweenFrames::IMAGE_FREE: the network on the newest device
+  // samples, without a trace in its state.
+  void predict_without_images();
+
   // Near the newest estimate, such as when the app's frame is seen. Throws TimestampError for a
   // time over an hour away from it.
   Pose at_time(int64_t timestamp_ns);
   // The worker's while started, else the newest estimate; INVALID before the first.
   Pose latest() const;
 
-  // `clock`: now on the tracker's clock, ns; none: steady_ns(). Throws StateError when started.
+  // `clock`: now on the tracker's clock, ns; none: steady_ns(). It may throw NoTime. Throws
+  // StateError when started or closed.
   void start(const LiveOptions& options = {}, std::function<int64_t()> clock = {});
   // After the running estimate. Safe to call at any time; from the callback it does not wait.
   void stop();
@@ -117,11 +124,26 @@ class Tracker {
   TrackerStats stats() const;
   const CameraRig& rig() const { return rig_; }
 
+  // Stops, and lets the running estimate end; the engine is not used any more afterwards. What
+  // would run it throws StateError then. Safe to call twice.
+  void close();
+
+  // The parts, for those who bring their own checks. Each says which threads may use it.
+  Ingestion& ingestion() { return ingestion_; }
+  Synchroniser& synchroniser() { return synchroniser_; }
+  FrameInbox& inbox() { return inbox_; }
+  Pipeline& pipeline() { return pipeline_; }
+  const LiveFigures& live_figures() const { return figures_; }
+  // Now on the tracker's clock while started; none where it is not known.
+  std::optional<int64_t> clock_now_ns() const;
+
  private:
   void check_frame(const StereoFrame& frame) const;
   void check_image(const GrayImage& image) const;
   void judge(const char* name, const FramePush& push) const;
+  std::unique_lock<std::mutex> running();
   void check_not_started() const;
+  void check_open() const;
   Pose pose_at(int64_t timestamp_ns, bool keep);
   Pose held_pose(int64_t now_ns) const;
   bool estimate_newest(int64_t max_wait_ns, const std::atomic<bool>* stopping);
@@ -149,6 +171,7 @@ class Tracker {
   std::recursive_mutex callback_mutex_;  // the callback may replace itself
   std::shared_ptr<const std::function<void(const Pose&)>> callback_;
   mutable std::mutex live_mutex_;  // of whether a worker runs; never held while one ends
+  std::atomic<bool> closed_{false};
   std::atomic<bool> started_{false};
   std::shared_ptr<LiveWorker> worker_;
   std::function<int64_t()> clock_;  // of the worker

@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "same/one_euro.hpp"
+#include "same/tracker_observer.hpp"
 
 namespace same {
 
@@ -26,6 +27,8 @@ struct TrackerOptions {
   bool plant_feet = false;  // with solve_rotations
   std::optional<OneEuro> smoothing;
   LogSink log;
+  LogSink hint;  // the likely mistake behind implausible input; unset: to `log`
+  TrackerObserver observer;
 };
 
 enum class BetweenFrames : int { REANCHOR, IMAGE_FREE, HOLD };

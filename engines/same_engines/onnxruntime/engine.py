@@ -28,13 +28,13 @@ class OnnxRuntimeEngine(HostEngine):
     than a frame lasts and take every core."""
 
     def __init__(self, bundle: Bundle, precision: str, threads: int) -> None:
-        self._threads = threads
+        self.threads = threads
         super().__init__(bundle, precision)
 
     def _open_stage(
         self, stage: str, spec: GraphSpec, arrays: Sequence[Mapping[str, np.ndarray]]
     ) -> tuple[Callable[[], None], ...]:
-        threads = self._threads if stage == "visual" else 1
+        threads = self.threads if stage == "visual" else 1
         session = self._open_session(self._bundle, stage, threads)
         _check_signature(session, spec, f"{self._bundle.path / spec.path}")
         return tuple(_bind(session, stage, spec, held) for held in arrays)

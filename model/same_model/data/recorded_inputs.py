@@ -11,6 +11,7 @@ from same_model.config import ModelConfig
 from same_model.data.device_stream import DeviceStream
 from same_model.data.sequence import SequenceReader
 from same_runtime._core import (
+    MAX_FRAME_GAP_NS,
     DeviceStates,
     FrameAssembler,
     ImagePreprocessor,
@@ -26,7 +27,6 @@ from same_runtime.conventions import (
     POSE_DEVICES,
     VIEWS,
 )
-from same_runtime.estimation.estimator import MAX_FRAME_GAP_NS
 
 
 @dataclass(frozen=True)

@@ -16,10 +16,10 @@ from same_model.checkpoint import save_checkpoint
 from same_model.cli.evaluate import EvalCommand, run
 from same_model.data.recorded_inputs import Loss, read_inputs
 from same_model.evaluation.predict import OfflinePredictor, SavedPoses, StreamingPredictor
+from same_runtime._core import MAX_FRAME_GAP_NS
 from same_runtime.camera import CameraRig
 from same_runtime.conventions import JOINT_NAMES
 from same_runtime.demo import demo_bundle
-from same_runtime.estimation.estimator import MAX_FRAME_GAP_NS
 
 
 @pytest.fixture(scope="module")

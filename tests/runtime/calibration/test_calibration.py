@@ -11,11 +11,12 @@ from posed_bodies import body as posed
 from scipy.spatial.transform import Rotation
 
 from same_engines.errors import InvalidInputError
-from same_runtime import Pose, PoseStatus, SamePoseTracker, TrackerOptions
-from same_runtime._core import DeviceStates, FrameAssembler, Ingestion, Synchroniser
+from same_runtime import Pose, PoseStatus, SamePoseTracker, TrackerOptions, _core
+from same_runtime._core import DeviceStates, Ingestion, Synchroniser
 from same_runtime.calibration.calibration import Calibration
 from same_runtime.calibration.state import CalibrationState
 from same_runtime.conventions import JOINT_NAMES
+from same_runtime.core_pose import to_core
 from same_runtime.skeleton.bone_lengths import bone_lengths, with_bone_lengths
 
 FRAME_NS = 33_333_333
@@ -30,9 +31,11 @@ class Body:
     def __init__(self) -> None:
         self.synchroniser = Synchroniser()
         self.ingestion = Ingestion(self.synchroniser)
-        self.assembler = FrameAssembler(np.eye(4))
-        self.calibration = Calibration(self.assembler, self.ingestion)
+        self.calibration = Calibration(_core.Calibration(self.ingestion, 0.0, print))
         self.now_ns = START_NS
+
+    def update(self, pose: Pose, states: DeviceStates) -> None:
+        self.calibration.core.update(to_core(pose), states, self.calibration.core.ground_y)
 
     def frame(
         self,
@@ -63,10 +66,10 @@ def yaw(degrees: float) -> Rotation:
 def test_height_comes_from_the_upright_head(body: Body) -> None:
     stooped = Rotation.from_euler("x", -60, degrees=True)
     for _ in range(200):
-        body.calibration.update(Pose(), body.frame((0.0, 0.9, 0.0), stooped))
+        body.update(Pose(), body.frame((0.0, 0.9, 0.0), stooped))
     assert body.calibration.height_state is CalibrationState.COLLECTING
     for i in range(120):
-        body.calibration.update(Pose(), body.frame((0.0, 1.4 if i % 2 else 1.638, 0.0)))
+        body.update(Pose(), body.frame((0.0, 1.4 if i % 2 else 1.638, 0.0)))
     assert body.calibration.height_state is CalibrationState.DONE
     assert body.calibration.user_height_m == pytest.approx(1.75, abs=0.005)
     with pytest.warns(DeprecationWarning, match="changes no pose"):
@@ -80,27 +83,27 @@ def test_height_comes_from_the_upright_head(body: Body) -> None:
 @pytest.mark.parametrize("head_y_m", [-0.2, 0.3, 0.7, 2.4, 30.0])
 def test_no_height_comes_of_a_head_where_nobody_has_it(body: Body, head_y_m: float) -> None:
     for _ in range(130):
-        body.calibration.update(Pose(), body.frame((0.0, head_y_m, 0.0)))
+        body.update(Pose(), body.frame((0.0, head_y_m, 0.0)))
     assert body.calibration.user_height_m is None
     assert body.calibration.height_state is CalibrationState.COLLECTING
     for _ in range(120):  # the headset is put on at last
-        body.calibration.update(Pose(), body.frame((0.0, 1.638, 0.0)))
+        body.update(Pose(), body.frame((0.0, 1.638, 0.0)))
     assert body.calibration.user_height_m == pytest.approx(1.75, abs=0.005)
 
 
 def test_no_bones_come_of_a_torn_body(body: Body) -> None:
     torn = Pose(status=PoseStatus.VALID, joints_world=5.0 * np.eye(22, 3))
     for _ in range(130):
-        body.calibration.update(torn, body.frame())
+        body.update(torn, body.frame())
     assert body.calibration.bone_lengths_m is None
 
 
 def test_a_controller_in_the_hand_is_no_floor(body: Body) -> None:
     for head_y_m, hand_y_m in ((1.6, 1.4), (1.6, -1.2), (1600.0, 900.0)):
         states = body.frame((0.0, head_y_m, 0.0), hand=(0.3, hand_y_m, 0.0))
-        with pytest.raises(InvalidInputError, match="put one on the floor"):
-            body.calibration.floor_from_controller(states)
-    assert body.assembler.ground_y == 0.0
+        with pytest.raises(ValueError, match="put one on the floor"):
+            body.calibration.core.floor_from_controller(states)
+    assert body.calibration.core.ground_y == 0.0
     assert body.calibration.floor_state is CalibrationState.DEFAULT
 
 
@@ -108,13 +111,13 @@ def test_a_stand_begun_anew_is_a_whole_one(body: Body) -> None:
     legs = {LEFT_LEG: yaw(0.0), RIGHT_LEG: yaw(0.0)}
     body.calibration.start_legs()
     for _ in range(40):
-        body.calibration.update(Pose(), body.frame(legs=legs))
+        body.update(Pose(), body.frame(legs=legs))
     body.calibration.start_legs()
     legs = {LEFT_LEG: yaw(30.0), RIGHT_LEG: yaw(30.0)}  # far from those of the first
     for _ in range(46):
         assert body.calibration.legs_state is CalibrationState.COLLECTING
-        body.calibration.update(Pose(), body.frame(legs=legs))
-    body.calibration.update(Pose(), body.frame(legs=legs))
+        body.update(Pose(), body.frame(legs=legs))
+    body.update(Pose(), body.frame(legs=legs))
     assert body.calibration.legs_state is CalibrationState.DONE
 
 
@@ -126,7 +129,7 @@ def test_bone_lengths_are_the_median_of_valid_poses_that_stand(body: Body) -> No
         scale = 2.0 if i % 2 == 0 else 1.5 if i % 40 == 1 else 1.0
         joints = seated if i % 4 == 1 and i % 40 != 1 else scale * standing
         assert body.calibration.bone_lengths_m is None
-        body.calibration.update(Pose(status=status, joints_world=joints), body.frame())
+        body.update(Pose(status=status, joints_world=joints), body.frame())
     lengths = body.calibration.bone_lengths_m
     assert lengths is not None
     np.testing.assert_allclose(lengths, bone_lengths(standing))
@@ -136,7 +139,7 @@ def test_who_never_stands_is_measured_all_the_same(body: Body) -> None:
     seated = posed({"left_knee": Rotation.from_euler("x", -90, degrees=True)})
     for _ in range(591):
         assert body.calibration.bone_lengths_m is None
-        body.calibration.update(seated, body.frame())
+        body.update(seated, body.frame())
     lengths = body.calibration.bone_lengths_m
     assert lengths is not None
     np.testing.assert_allclose(lengths, bone_lengths(seated.joints_world))
@@ -156,7 +159,7 @@ def test_a_short_stand_puts_crooked_straps_right(body: Body, heading: float) -> 
 
     body.calibration.start_legs()
     for _ in range(60):
-        body.calibration.update(Pose(), body.frame(turn=yaw(heading), legs=sensors()))
+        body.update(Pose(), body.frame(turn=yaw(heading), legs=sensors()))
     assert body.calibration.legs_state is CalibrationState.DONE
     states = body.frame(turn=yaw(heading), legs=sensors(0.7))
     for device in straps:
@@ -167,25 +170,25 @@ def test_a_short_stand_puts_crooked_straps_right(body: Body, heading: float) -> 
 
 def test_legs_that_move_or_are_missing_fail_the_stand(body: Body) -> None:
     body.calibration.start_legs()
-    body.calibration.update(Pose(), body.frame())
+    body.update(Pose(), body.frame())
     assert body.calibration.legs_state is CalibrationState.FAILED
     body.calibration.start_legs()
     for i in range(10):
         legs = {d: Rotation.from_euler("x", 0.05 * i) for d in (LEFT_LEG, RIGHT_LEG)}
-        body.calibration.update(Pose(), body.frame(legs=legs))
+        body.update(Pose(), body.frame(legs=legs))
     assert body.calibration.legs_state is CalibrationState.FAILED
     assert body.ingestion.leg_correction(LEFT_LEG)[0] == 0
     np.testing.assert_array_equal(body.ingestion.leg_correction(LEFT_LEG)[1], (0, 0, 0, 1))
 
 
 def test_the_floor_is_given_or_touched(body: Body) -> None:
-    with pytest.raises(InvalidInputError, match="put one on the floor"):
-        body.calibration.floor_from_controller(body.frame())
-    assert body.calibration.floor_from_controller(body.frame(hand=(0.1, -0.4, 0.2))) == -0.4
-    assert body.assembler.ground_y == -0.4
+    with pytest.raises(ValueError, match="put one on the floor"):
+        body.calibration.core.floor_from_controller(body.frame())
+    assert body.calibration.core.floor_from_controller(body.frame(hand=(0.1, -0.4, 0.2))) == -0.4
+    assert body.calibration.core.ground_y == -0.4
     assert body.calibration.floor_state is CalibrationState.DONE
     body.calibration.set_floor(0.25)
-    assert body.assembler.ground_y == 0.25
+    assert body.calibration.core.ground_y == 0.25
     for bad in (np.nan, 1e9, "0", None):
         with pytest.raises(InvalidInputError, match="ground_y_m"):
             body.calibration.set_floor(bad)

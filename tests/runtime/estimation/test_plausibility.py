@@ -7,14 +7,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from plausibility import Plausibility
 from recordings import real_session
 from scipy.spatial.transform import Rotation
 
 from same_bench.measuring.made_up_stream import made_up_stream
+from same_engines import Bundle, EngineWrapper, open_engine
 from same_runtime import Pose, PoseStatus, Reason, SamePoseTracker
-from same_runtime._core import DeviceStates, Synchroniser
+from same_runtime._core import DeviceStates, ImagePreprocessor, Synchroniser
+from same_runtime.conventions import JOINT_NAMES
 from same_runtime.demo import demo_bundle, demo_recording
-from same_runtime.estimation.plausibility import Plausibility
 from same_runtime.recording import Recording
 from same_runtime.recording.replay import Replay
 
@@ -25,6 +27,7 @@ UPRIGHT = (0.0, 0.0, 0.0, 1.0)
 ON_THE_BACK = tuple(Rotation.from_euler("x", 80, degrees=True).as_quat())
 FACE_DOWN = tuple(Rotation.from_euler("x", -70, degrees=True).as_quat())
 GRAVITY = 9.80665
+LEFT_WRIST = JOINT_NAMES.index("left_wrist")
 
 
 @dataclass
@@ -232,8 +235,15 @@ def test_the_demo_recording_raises_nothing() -> None:
 
 def test_images_are_dark_only_when_they_show_nothing() -> None:
     recording = Recording(demo_recording())
-    with SamePoseTracker(demo_bundle(), recording.rig) as tracker:
-        estimator = tracker._pipeline._estimator
+    assert recording.rig is not None
+    engine = open_engine(Bundle.open(demo_bundle()), "onnxruntime")
+    with SamePoseTracker(demo_bundle(), recording.rig, engine) as tracker:
+        config = Bundle.open(demo_bundle()).manifest.config
+        judge = Plausibility(config.image_mean, config.image_std)
+        camera, (height, width) = recording.rig.left, engine.host_input("images").shape[-2:]
+        preprocess = ImagePreprocessor(
+            camera.height, camera.width, height, width, config.image_mean, config.image_std
+        )
         frame = next(iter(Replay(recording, tracker))).frame
         assert frame.left is not None
         lit = frame.left.astype(np.float64)
@@ -241,9 +251,9 @@ def test_images_are_dark_only_when_they_show_nothing() -> None:
 
         def reason(image: np.ndarray) -> Reason | None:
             seen = np.clip(image, 0, 255).astype(np.uint8)
-            out = np.empty(estimator._images.shape[-2:], np.float32)
-            estimator._preprocess(seen, out)
-            return estimator.plausibility.of_view(out)
+            out = np.empty((height, width), np.float32)
+            preprocess(seen, out)
+            return judge.of_view(out)
 
         for share in (1.0, 0.5, 0.25, 0.13):
             assert reason(share * lit + random.normal(0, 2, lit.shape)) is None
@@ -294,11 +304,14 @@ def test_a_body_that_nobody_has_is_named(joint: int, place: tuple[float, ...]) -
 
 
 def test_an_implausible_body_is_limited(tiny_bundle: Path) -> None:
-    """The floor is believed three metres above where the body stands."""
-    with SamePoseTracker(tiny_bundle) as tracker:
-        judge = tracker._pipeline._estimator.plausibility
-        judged_at = judge.of_estimate
-        judge.of_estimate = lambda pose, ground: judged_at(pose, ground + 3.0)  # type: ignore[method-assign]
+    class Torn(EngineWrapper):
+        def run(self, stage: str) -> None:
+            super().run(stage)
+            if stage == "temporal":
+                self.host_output("joints_anchor")[:, LEFT_WRIST] = (0.0, 9.0, 0.0)
+
+    engine = Torn(open_engine(Bundle.open(tiny_bundle), "onnxruntime"))
+    with SamePoseTracker(tiny_bundle, backend=engine) as tracker:
         poses = [tracker.push(*inputs) for inputs in made_up_stream(tracker.rig, 40)]
         assert poses[-1].reasons == (Reason.IMPLAUSIBLE_POSE,)
         assert poses[-1].status is PoseStatus.LIMITED

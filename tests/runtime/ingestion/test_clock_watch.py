@@ -12,7 +12,7 @@ from live_stream import device_event
 from same_bench.measuring.made_up_stream import START_NS
 from same_runtime import PoseStatus, Reason, SamePoseTracker, StereoFrame
 from same_runtime.conventions import DEVICES
-from same_runtime.live.worker import LiveOptions
+from same_runtime.live.options import LiveOptions
 from same_runtime.stats import Health
 
 MS = 1_000_000

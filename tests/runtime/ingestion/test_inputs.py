@@ -261,7 +261,7 @@ def test_all_clocks_set_back_cost_a_few_poses(
             with contextlib.suppress(TimestampError):
                 tracker.ingest.head(stamp, STANDING, IDENTITY)
             if not images:
-                tracker._pipeline.estimate_without_images()
+                tracker._core.estimate_without_images()
             elif i % 3 == 0:
                 try:
                     tracker.ingest.frame(StereoFrame(stamp, image, image))

@@ -1,6 +1,7 @@
 """Started trackers: poses at display rate, the newest frame wins, nothing hangs or dies."""
 
 import asyncio
+import contextlib
 import os
 import subprocess
 import sys
@@ -14,16 +15,18 @@ import numpy as np
 import pytest
 from live_stream import SECOND, START_NS, live_events
 
+from same_engines import Bundle, open_engine
 from same_engines.errors import EngineError, InvalidInputError, SameError
 from same_runtime import Pose, PoseStatus, Reason, SamePoseTracker, StereoFrame
-from same_runtime.live.worker import LiveOptions
+from same_runtime.live.options import LiveOptions
 
 MS = 1_000_000
 
 
 @pytest.fixture
 def tracker(tiny_bundle: Path) -> Iterator[SamePoseTracker]:
-    with SamePoseTracker(tiny_bundle) as opened:
+    # An engine of its own runs through Python, so that tests may change what it does.
+    with SamePoseTracker(tiny_bundle, backend=open_engine(Bundle.open(tiny_bundle))) as opened:
         yield opened
 
 
@@ -82,18 +85,16 @@ def test_looking_ahead_leaves_no_trace(tiny_bundle: Path) -> None:
                 plain.step()
                 looking.step()
             elif event.stream == "head":
-                looking._predict_without_images()
-        assert looking._pipeline.predicted is not None
-        newest = looking._pipeline.newest
-        assert newest is not None and plain._pipeline.newest is not None
-        np.testing.assert_array_equal(
-            newest.pose.joints_world, plain._pipeline.newest.pose.joints_world
-        )
-        ahead_ns = looking._pipeline.predicted.pose.timestamp_ns
+                looking._core.predict_without_images()
+        predicted = looking._core.newest_estimate(predicted=True)
+        newest, expected = looking._core.newest_estimate(), plain._core.newest_estimate()
+        assert predicted is not None and newest is not None and expected is not None
+        np.testing.assert_array_equal(newest.pose.joints_world, expected.pose.joints_world)
+        ahead_ns = predicted.pose.timestamp_ns
         assert ahead_ns > newest.pose.timestamp_ns
         np.testing.assert_allclose(
             looking.at_time(ahead_ns).joints_world,
-            looking._pipeline.predicted.pose.joints_world,
+            predicted.pose.joints_world,
             atol=1e-3,
         )
 
@@ -116,7 +117,7 @@ def test_the_newest_frame_wins_under_overload(
     player.play()
     time.sleep(0.3)
     stats = tracker.stats()
-    estimate = tracker._pipeline.newest
+    estimate = tracker._core.newest_estimate()
     tracker.stop()
     assert any(Reason.OVERLOADED in pose.reasons for pose in poses)
     assert stats.frames.dropped > 20
@@ -157,9 +158,7 @@ def test_a_held_pose_grows_old_too(tracker: SamePoseTracker) -> None:
     tracker.stop()
 
 
-def test_a_head_seen_long_ago_is_no_forward(
-    tracker: SamePoseTracker, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_head_seen_long_ago_is_no_forward(tracker: SamePoseTracker) -> None:
     now_ns = [START_NS]
     tracker.start(clock=lambda: now_ns[0])
     for step in range(3):
@@ -187,9 +186,8 @@ def test_a_head_seen_long_ago_is_no_forward(
     tracker.ingest.head(START_NS, (0.0, 1.6, 0.0), (0.0, 0.0, 0.0, 1.0))
     tracker.push_frame(StereoFrame(START_NS, None, None))
     tracker.recentre()
-    monotonic_ns = time.monotonic_ns
-    monkeypatch.setattr(time, "monotonic_ns", lambda: monotonic_ns() + 300 * SECOND)
-    with pytest.raises(InvalidInputError, match="last seen 300.. s ago"):
+    time.sleep(1.1)
+    with pytest.raises(InvalidInputError, match=r"last seen [1-9].\d s ago"):
         tracker.recentre()
 
 
@@ -289,7 +287,11 @@ def test_what_cannot_be_started_is_named_and_starts_nothing(tracker: SamePoseTra
 
 
 def live_threads() -> list[str]:
-    return [t.name for t in threading.enumerate() if t.name in ("same-network", "same-display")]
+    names = []
+    for task in Path("/proc/self/task").glob("*/comm"):
+        with contextlib.suppress(OSError):  # it has just ended
+            names.append(task.read_text().strip())
+    return [name for name in names if name in ("same-network", "same-display")]
 
 
 def wait_until(done: Callable[[], object]) -> None:
@@ -325,21 +327,15 @@ def test_a_clock_that_fails_once_costs_one_pose(tracker: SamePoseTracker, raised
 def test_no_kind_of_error_ends_a_live_thread(
     tracker: SamePoseTracker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run, pose_at = tracker._engine.run, tracker._pose_at
-    failures, stale = iter((MemoryError("full"), KeyError("images"))), iter((ValueError("odd"),))
+    run = tracker._engine.run
+    failures = iter((MemoryError("full"), KeyError("images")))
 
     def failing(stage: str) -> None:
         if stage == "visual" and (error := next(failures, None)) is not None:
             raise error
         run(stage)
 
-    def odd(timestamp_ns: int) -> Pose:
-        if (error := next(stale, None)) is not None:
-            raise error
-        return pose_at(timestamp_ns)
-
     monkeypatch.setattr(tracker._engine, "run", failing)
-    monkeypatch.setattr(tracker, "_pose_at", odd)
     received: list[Pose] = []
 
     def leave(pose: Pose) -> None:
@@ -354,7 +350,7 @@ def test_no_kind_of_error_ends_a_live_thread(
     wait_until(lambda: received and received[-1].status is not PoseStatus.INVALID)
     tracker.stop()
     stats = tracker.stats()
-    assert (stats.engine_failures, stats.worker_errors, stats.callback_errors) == (2, 3, 1)
+    assert (stats.engine_failures, stats.worker_errors, stats.callback_errors) == (2, 2, 1)
 
 
 def test_an_hour_of_waiting_does_not_hold_up_a_stop(tracker: SamePoseTracker) -> None:
@@ -397,32 +393,6 @@ def test_starts_and_stops_from_many_threads_leave_no_thread_behind(
     wait_until(lambda: not live_threads())
     assert wrong == []
     tracker.push_frame(StereoFrame(START_NS, None, None))
-
-
-def test_a_stop_that_meets_a_start_waits_until_it_has_started(
-    tracker: SamePoseTracker, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    wrong: list[BaseException] = []
-    start_thread = threading.Thread.start
-
-    def stop() -> None:
-        try:
-            tracker.stop()
-        except BaseException as error:
-            wrong.append(error)
-
-    def meeting(thread: threading.Thread) -> None:
-        if thread.name == "same-network":
-            stopper = threading.Thread(target=stop)
-            start_thread(stopper)
-            stopper.join(0.2)
-        start_thread(thread)
-
-    monkeypatch.setattr(threading.Thread, "start", meeting)
-    tracker.start()
-    monkeypatch.undo()
-    wait_until(lambda: not live_threads())
-    assert wrong == []
 
 
 async def collected(tracker: SamePoseTracker) -> list[Pose]:
