@@ -1,5 +1,6 @@
 """The C++ library as apps without Python meet it: installed, found, linked, on this CPU and ARM."""
 
+import json
 import os
 import re
 import shutil
@@ -11,9 +12,12 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 import pytest
+from write_fault_recordings import write_raw
 
 from same_runtime.conventions import JOINT_NAMES
 from same_runtime.demo import demo_bundle, demo_recording
+from same_runtime.recording import Recording
+from same_runtime.recording.faults import inject
 
 ROOT = Path(__file__).resolve().parents[2]
 TOOLCHAIN = ROOT / "cmake" / "aarch64-linux-gnu.cmake"
@@ -71,6 +75,27 @@ def test_the_c_and_the_cpp_program_print_the_same_poses(app: Path, raw_demo: Pat
         for program in ("replay", "replay_cpp")
     )
     assert in_c == in_cpp and len(in_c.splitlines()) > 6000
+
+
+@pytest.mark.parametrize("fault, exit_code", [(None, 0), ("zero-quaternion", 1)])
+def test_the_soak_tells_what_the_process_holds_and_what_went_wrong(
+    app: Path, tiny_bundle: Path, tmp_path: Path, fault: str | None, exit_code: int
+) -> None:
+    recording = Recording(demo_recording())
+    assert recording.rig is not None
+    samples = inject(recording.samples(), fault) if fault else recording.samples()
+    raw = tmp_path / "demo.raw"
+    write_raw(samples, recording.rig, raw, 60)
+    library = next(Path(onnxruntime.__file__).parent.glob("capi/libonnxruntime.so*"))
+    done = subprocess.run(
+        [app / "soak", tiny_bundle, raw, "0.1", library], capture_output=True, text=True
+    )
+    assert done.returncode == exit_code, done.stdout + done.stderr
+    assert ("samples refused" in done.stderr) == bool(fault)
+    (row,) = map(json.loads, done.stdout.splitlines())
+    assert row["poses"] > 100 and row["tracked"] > 50 and row["frames_tracked"] > 20
+    assert row["rss_mib"] > 10 and row["threads"] >= 4
+    assert row["worst_ms"] > 0 and row["longest_gap_ms"] > 5
 
 
 @pytest.mark.skipif(shutil.which("pkg-config") is None, reason="needs pkg-config")
