@@ -20,12 +20,10 @@ namespace {
   throw py::error_already_set();
 }
 
-// What `call` returns, without the interpreter's lock; what the core refuses is raised as the
-// SameError that it is.
+// What `call` returns; what the core refuses is raised as the SameError that it is.
 template <typename Call>
-auto unlocked(Call call) {
+auto checked(Call call) {
   try {
-    const py::gil_scoped_release released;
     return call();
   } catch (const std::invalid_argument& error) {
     raise_as("InvalidInputError", error);
@@ -37,6 +35,17 @@ auto unlocked(Call call) {
     raise_as("SameError",
              std::runtime_error(std::string("the tracker cannot be started: ") + error.what()));
   }
+}
+
+// Without the interpreter's lock: for what runs the network, or waits for a lock under which a
+// thread may want the interpreter's. Whoever lets go of it may wait 5 ms to get it back: what is
+// quick and waits for nobody keeps it.
+template <typename Call>
+auto unlocked(Call call) {
+  return checked([&] {
+    const py::gil_scoped_release released;
+    return call();
+  });
 }
 
 // A Python function that any thread may call, copy and drop. Calls nothing where it is None.
@@ -230,11 +239,11 @@ void bind_running(TrackerClass& tracker) {
       .def(
           "at_time",
           [](Tracker& self, int64_t timestamp_ns) {
-            return unlocked([&] { return self.at_time(timestamp_ns); });
+            return checked([&] { return self.at_time(timestamp_ns); });
           },
           py::arg("timestamp_ns"), "See SamePoseTracker.at_time.")
       .def(
-          "latest", [](Tracker& self) { return unlocked([&] { return self.latest(); }); },
+          "latest", [](const Tracker& self) { return self.latest(); },
           "See SamePoseTracker.latest.")
       .def(
           "estimate_without_images",
