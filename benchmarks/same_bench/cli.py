@@ -23,6 +23,7 @@ _SUMMARIES: Final = {
     "push": ("PushCommand", "push against PyTorch eager and recomputing the window"),
     "engines": ("EnginesCommand", "a processor's engines, precisions and thread counts"),
     "ingest": ("IngestCommand", "what one device sample costs"),
+    "native": ("NativeCommand", "the tracker in C: push, samples beside the network, memory"),
     "live": ("LiveCommand", "a started tracker: missed display deadlines and their cause"),
     "prediction": ("PredictionCommand", "what at_time gains over holding the last pose"),
     "faults": ("FaultsCommand", "error as images, samples and cameras get worse or lost"),

@@ -16,7 +16,7 @@ _log = logging.getLogger("same")
 def without_interpreter(engine: Engine, bundle: Bundle) -> Engine | NativeEngine:
     """What the core runs for ``engine``: for ONNX Runtime on a CPU the same graphs through its C
     interface, which computes the same bit for bit; any other engine as it is."""
-    if type(engine) is not OnnxRuntimeEngine or (library := _library()) is None:
+    if type(engine) is not OnnxRuntimeEngine or (library := onnxruntime_library()) is None:
         return engine
     try:
         native = NativeBundle(str(bundle.path))
@@ -26,7 +26,8 @@ def without_interpreter(engine: Engine, bundle: Bundle) -> Engine | NativeEngine
         return engine
 
 
-def _library() -> str | None:
+def onnxruntime_library() -> str | None:
+    """Path of ONNX Runtime's C library inside its Python package; None where it has none."""
     folder = Path(onnxruntime.__file__).parent / "capi"
     found = sorted(path for path in folder.glob("*onnxruntime.*") if path.suffix != ".py")
     return str(found[0]) if found else None
