@@ -5,6 +5,7 @@
 #include <cmath>
 #include <memory>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "check_whole.hpp"
@@ -66,6 +67,8 @@ void read(same::Tracker& tracker, const std::atomic<bool>& done) {
     const same::TrackerStats stats = tracker.stats();
     SAME_CHECK(stats.estimates.latency_max_ms >= 0.0);
     tried([&] { tracker.push({same::steady_ns(), {}}, {}); });
+    if (const auto straps = std::as_const(tracker).calibration().leg_straps())
+      for (const same::Quaternion& mounting : straps->mountings) check_finite(mounting);
     std::this_thread::yield();
   }
 }
@@ -105,6 +108,8 @@ int main() {
     tried([&] { tracker.recentre(round % 2 == 0); });
     tried([&] { tracker.set_floor(0.01 * round); });
     tried([&] { tracker.floor_from_controller(); });
+    tried([&] { tracker.set_leg_straps({1.6, {}}); });
+    tried([&] { tracker.set_leg_straps({1.6, {same::Quaternion{0, NAN, 0, 1}, {}}}); });
     tracker.start_legs();
     engine.fails = true;
     std::this_thread::sleep_for(std::chrono::milliseconds(30));
