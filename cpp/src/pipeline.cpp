@@ -30,8 +30,7 @@ FinisherOptions finishing(const TrackerOptions& options) {
 Pipeline::Pipeline(Engine& engine, const CameraRig& rig, const NetworkInputs& inputs,
                    const TrackerOptions& options, Ingestion& ingestion, Synchroniser& synchroniser,
                    FrameInbox& inbox)
-    : max_gap_ns_(options.max_gap_ns),
-      log_(options.log),
+    : log_(options.log),
       observer_(options.observer),
       ingestion_(ingestion),
       synchroniser_(synchroniser),

@@ -98,7 +98,6 @@ class Pipeline {
   void restart_torn();
   void publish();
 
-  const int64_t max_gap_ns_;
   const LogSink log_;
   const TrackerObserver observer_;
   Ingestion& ingestion_;
