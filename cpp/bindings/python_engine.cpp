@@ -34,8 +34,8 @@ class PythonEngine : public Engine {
     arrays_.clear();
   }
 
-  Tensor host_input(const char* name) override { return tensor("host_input", name); }
-  Tensor host_output(const char* name) override { return tensor("host_output", name); }
+  Tensor host_input(const char* name) override { return tensor("host_input", name, true); }
+  Tensor host_output(const char* name) override { return tensor("host_output", name, false); }
 
   void run_frame(bool with_images) override {
     const py::gil_scoped_acquire locked;
@@ -55,17 +55,31 @@ class PythonEngine : public Engine {
   }
 
  private:
-  Tensor tensor(const char* method, const char* name) {
+  Tensor tensor(const char* method, const char* name, bool written) {
     const py::gil_scoped_acquire locked;
-    py::array array = engine_->attr(method)(name);
-    if (!py::isinstance<py::array_t<float>>(array) || !(array.flags() & py::array::c_style))
-      throw EngineError(std::string(name) + ": expected a C-contiguous float32 array, got " +
-                        py::repr(array.dtype()).cast<std::string>());
+    const py::object given = engine_->attr(method)(name);
+    // Nothing is converted: what is written into a copy never reaches the engine.
+    if (!py::isinstance<py::array_t<float>>(given)) refuse(name, given);
+    const auto array = py::reinterpret_borrow<py::array>(given);
+    constexpr int dense = py::array::c_style | py::detail::npy_api::NPY_ARRAY_ALIGNED_;
+    if ((array.flags() & dense) != dense || (written && !array.writeable())) refuse(name, given);
     arrays_.push_back(array);
     Tensor found;
     found.data = static_cast<float*>(const_cast<void*>(array.data()));
     found.shape.assign(array.shape(), array.shape() + array.ndim());
     return found;
+  }
+
+  [[noreturn]] static void refuse(const char* name, const py::object& given) {
+    std::string got = py::type::of(given).attr("__name__").cast<std::string>();
+    if (py::isinstance<py::array>(given)) {
+      const auto array = py::reinterpret_borrow<py::array>(given);
+      got = py::str(array.dtype()).cast<std::string>();
+      if (!(array.flags() & py::array::c_style)) got += ", not contiguous";
+      if (!array.writeable()) got += ", read-only";
+    }
+    throw EngineError(std::string(name) + ": expected a C-contiguous float32 array" +
+                      " in the engine's own memory, got " + got);
   }
 
   const Held engine_;

@@ -13,7 +13,42 @@ namespace {
 constexpr std::array kBlindStages{Stage::INERTIAL, Stage::FUSION, Stage::TEMPORAL};
 
 size_t from_end(const Tensor& tensor, size_t back) {
-  return tensor.shape.at(tensor.shape.size() - back);
+  return tensor.shape[tensor.shape.size() - back];
+}
+
+// An engine's tensor, whose memory is written and read by what is known of its shape.
+Tensor checked(const char* name, Tensor tensor, size_t dimensions, size_t size) {
+  if (tensor.shape.size() != dimensions || tensor.size() != size)
+    throw EngineError(std::string(name) + ": expected " + std::to_string(size) + " values in " +
+                      std::to_string(dimensions) + " dimensions, got " +
+                      std::to_string(tensor.size()) + " in " + std::to_string(tensor.shape.size()) +
+                      "; the engine is not of this bundle");
+  return tensor;
+}
+
+// As above, of as many pixels a view as the engine says.
+Tensor checked_planes(Engine& engine, const char* name, size_t channels) {
+  const Tensor tensor = engine.host_input(name);
+  const bool has_planes = tensor.shape.size() == 4;
+  const size_t pixels = has_planes ? from_end(tensor, 2) * from_end(tensor, 1) : 1;
+  return checked(name, tensor, 4, kNumViews * channels * pixels);
+}
+
+Tensor checked_input(Engine& engine, const char* name, size_t dimensions, size_t size) {
+  return checked(name, engine.host_input(name), dimensions, size);
+}
+
+Tensor checked_window(Engine& engine) {
+  const Tensor times = engine.host_input("time_offset_s");
+  return checked("time_offset_s", times, 1, std::max<size_t>(times.size(), 1));
+}
+
+// The window's newest rows, at least those that velocities are of.
+Tensor checked_joints(Engine& engine, size_t window) {
+  const Tensor joints = engine.host_output("joints_anchor");
+  const size_t needed = std::min<size_t>(window, kVelocityFrames);
+  const size_t rows = joints.shape.size() == 3 ? std::max(joints.shape[0], needed) : needed;
+  return checked("joints_anchor", joints, 3, rows * kNumJoints * 3);
 }
 
 ImagePreprocessor preprocessor(const FisheyeCamera& camera, const Tensor& images,
@@ -29,13 +64,15 @@ ImagePreprocessor preprocessor(const FisheyeCamera& camera, const Tensor& images
 }
 
 void write_rays(Engine& engine, const CameraRig& rig, DepthMode depth_mode) {
-  const Tensor rays = engine.host_input("rays");
+  const Tensor rays = checked_planes(engine, "rays", 3);
   const RayMap map = rig.ray_map(static_cast<int>(from_end(rays, 1)),
                                  static_cast<int>(from_end(rays, 2)), depth_mode);
   std::copy(map.rays.begin(), map.rays.end(), rays.data);
-  std::copy(map.origins.begin(), map.origins.end(), engine.host_input("origins").data);
+  std::copy(map.origins.begin(), map.origins.end(),
+            checked_input(engine, "origins", 2, map.origins.size()).data);
   if (depth_mode == DepthMode::Z)
-    std::copy(map.axes.begin(), map.axes.end(), engine.host_input("axes").data);
+    std::copy(map.axes.begin(), map.axes.end(),
+              checked_input(engine, "axes", 2, map.axes.size()).data);
 }
 
 }  // namespace
@@ -43,14 +80,15 @@ void write_rays(Engine& engine, const CameraRig& rig, DepthMode depth_mode) {
 Estimator::Estimator(Engine& engine, const CameraRig& rig, const NetworkInputs& inputs,
                      double ground_y, Plausibility::OnHint on_hint, PartTimes& times)
     : engine_(engine),
-      images_(engine.host_input("images")),
-      view_valid_(engine.host_input("view_valid")),
-      imu_features_(engine.host_input("imu_features")),
-      T_anchor_cam_(engine.host_input("T_anchor_cam")),
-      time_offset_s_(engine.host_input("time_offset_s")),
-      window_valid_(engine.host_input("window_valid")),
-      joints_anchor_(engine.host_output("joints_anchor")),
-      joint_confidence_(engine.host_output("joint_confidence")),
+      images_(checked_planes(engine, "images", 1)),
+      view_valid_(checked_input(engine, "view_valid", 1, kNumViews)),
+      imu_features_(checked_input(engine, "imu_features", 2, kNumDevices * kFeatureDim)),
+      time_offset_s_(checked_window(engine)),
+      T_anchor_cam_(checked_input(engine, "T_anchor_cam", 3, time_offset_s_.size() * 16)),
+      window_valid_(checked_input(engine, "window_valid", 1, time_offset_s_.size())),
+      joints_anchor_(checked_joints(engine, time_offset_s_.size())),
+      joint_confidence_(
+          checked("joint_confidence", engine.host_output("joint_confidence"), 1, kNumJoints)),
       preprocess_(preprocessor(rig.cameras[0], images_, inputs)),
       assembler_(rig.cameras[0].T_head_cam, ground_y, time_offset_s_.size(), true),
       assembler_ahead_(assembler_),

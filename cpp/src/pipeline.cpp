@@ -237,16 +237,16 @@ void Pipeline::forget() {
   newest_frame_ns_.store(kNever, std::memory_order_relaxed);
   current_ = {};
   publish();
-  estimator_.forget();
   finisher_.reset();
   display_finisher_.reset();
+  torn_ = true;  // until the backend has forgotten too: it may fail to
+  estimator_.forget();
+  torn_ = false;
 }
 
 void Pipeline::restart_torn() {
-  torn_ = true;
   try {
     restart();
-    torn_ = false;
   } catch (const std::exception& error) {
     // What is thrown on is the first failure, not what it led to.
     if (log_)

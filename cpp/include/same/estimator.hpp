@@ -28,7 +28,8 @@ using StereoImages = std::array<GrayImage, 2>;  // left, right; null pixels wher
 class Estimator {
  public:
   // Writes the rig's rays into the engine. Throws std::invalid_argument when the rig's images are
-  // smaller than the network's, EngineError for an engine without the tensors of the four stages.
+  // smaller than the network's, EngineError for an engine without the tensors of the four stages,
+  // or with others of that name.
   Estimator(Engine& engine, const CameraRig& rig, const NetworkInputs& inputs, double ground_y,
             Plausibility::OnHint on_hint, PartTimes& times);
 
@@ -58,7 +59,7 @@ class Estimator {
                     const Reasons& reasons, int64_t started_ns);
 
   Engine& engine_;
-  Tensor images_, view_valid_, imu_features_, T_anchor_cam_, time_offset_s_, window_valid_;
+  Tensor images_, view_valid_, imu_features_, time_offset_s_, T_anchor_cam_, window_valid_;
   Tensor joints_anchor_, joint_confidence_;
   ImagePreprocessor preprocess_;
   FrameAssembler assembler_, assembler_ahead_;

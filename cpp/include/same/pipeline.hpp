@@ -116,7 +116,7 @@ class Pipeline {
   // How often frames and head had begun anew at the newest estimate.
   uint64_t frame_restarts_ = 0, head_restarts_ = 0;
   uint64_t dropped_ = 0;
-  bool torn_ = false;  // by a half-run frame
+  bool torn_ = false;  // carried state that is to be forgotten yet
 };
 
 }  // namespace same
