@@ -7,6 +7,7 @@
 #include "bindings.hpp"
 #include "gray_images.hpp"
 #include "live_ingestion.hpp"
+#include "unlocked.hpp"
 
 namespace same::bindings {
 namespace {
@@ -19,7 +20,7 @@ FramePush put(FrameInbox& inbox, int64_t timestamp_ns, std::optional<py::array> 
   const int64_t came_ns = checked_arrival(arrival_ns);
   const GrayImage left_image = to_gray(left, "left", inbox.height(), inbox.width());
   const GrayImage right_image = to_gray(right, "right", inbox.height(), inbox.width());
-  py::gil_scoped_release unlocked;
+  const Unlocked unlocked;
   return inbox.put(timestamp_ns, left_image, right_image, came_ns);
 }
 
@@ -29,7 +30,7 @@ FramePush put_image(FrameInbox& inbox, int view, int64_t timestamp_ns, const py:
   const int64_t came_ns = checked_arrival(arrival_ns);
   std::optional<py::array> image = array;
   const GrayImage pixels = to_gray(image, "image", inbox.height(), inbox.width());
-  py::gil_scoped_release unlocked;
+  const Unlocked unlocked;
   return inbox.put_image(view, timestamp_ns, pixels, came_ns);
 }
 
@@ -103,7 +104,7 @@ void bind_frame_inbox(py::module_& module) {
       .def_property_readonly(
           "restarts", [](const FrameInbox& inbox) { return inbox.counts().restarts; },
           "Times the frames went on from an earlier time.")
-      .def("clear", &FrameInbox::clear, py::call_guard<py::gil_scoped_release>(),
+      .def("clear", &FrameInbox::clear, py::call_guard<Unlocked>(),
            "Forget all frames; held views and counters stay.");
 }
 

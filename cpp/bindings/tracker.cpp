@@ -11,6 +11,7 @@
 #include "python_engine.hpp"
 #include "readings.hpp"
 #include "same/stamp_errors.hpp"
+#include "unlocked.hpp"
 
 namespace same::bindings {
 namespace {
@@ -43,7 +44,7 @@ auto checked(Call call) {
 template <typename Call>
 auto unlocked(Call call) {
   return checked([&] {
-    const py::gil_scoped_release released;
+    const Unlocked unlocked;
     return call();
   });
 }
