@@ -954,13 +954,17 @@ class Tracker:
         """
         See SamePoseTracker.at_time.
         """
+    def await_stop(self) -> None:
+        """
+        Wait for what stop did not wait for; nothing while started, nor where is_inside.
+        """
     def clock_now_ns(self) -> int | None:
         """
         Now on the tracker's clock; None when not started.
         """
     def close(self) -> None:
         """
-        Stop; the engine is not used any more.
+        Stop, and drop the engine. From inside an estimate the second call drops it.
         """
     def estimate_without_images(self) -> None:
         """
@@ -1020,7 +1024,7 @@ class Tracker:
         """
     def stop(self) -> None:
         """
-        See SamePoseTracker.stop.
+        See SamePoseTracker.stop; does not wait where is_inside.
         """
     @property
     def calibration(self) -> Calibration:
@@ -1036,6 +1040,11 @@ class Tracker:
     def ingestion(self) -> Ingestion:
         """
         Where samples go in.
+        """
+    @property
+    def is_inside(self) -> bool:
+        """
+        Whether the tracker has called what this thread is in.
         """
     @property
     def started(self) -> bool:

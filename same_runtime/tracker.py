@@ -2,6 +2,7 @@
 
 import atexit
 import os
+import threading
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
@@ -57,12 +58,14 @@ class SamePoseTracker:
         trusted_keys: Sequence[str] | None = None,
     ) -> None:
         self._hints: list[str] = []
-        self._core, self._engine, self._options, self.rig = open_core_tracker(
+        self._core, self._engine, self._options, self._observer, self.rig = open_core_tracker(
             bundle, rig, backend, options, observer, trusted_keys, self._hints.append
         )
         keep_in_children(self._engine, self._core)
         self._process_id = os.getpid()
         self._publisher = Publisher()
+        self._publishes = False
+        self._exit_lock = threading.RLock()  # a signal handler may stop in the middle of a stop
         self._inbox = FrameInbox(self._core.inbox, self.rig)
         self.ingest = Ingest(self._core.ingestion, self._inbox)
         """Input methods for live samples."""
@@ -145,15 +148,18 @@ class SamePoseTracker:
         own = None if clock is time.monotonic_ns else self._publisher.checked_clock(clock)
         self._of_this_process().start(options, own)
         self._publisher.turn(lambda: self._core.started)
-        # The core's threads must be gone before the interpreter takes its modules apart.
-        atexit.register(self.stop)
+        with self._exit_lock:
+            if self._core.started:
+                # The core's threads must be gone before the interpreter takes its modules apart.
+                atexit.register(self.stop)
 
     def stop(self) -> None:
-        """End what ``start`` began, after the running estimate. Safe to call at any time."""
-        atexit.unregister(self.stop)
+        """End what ``start`` began, after the running estimate. Safe to call at any time; what the
+        tracker itself has called, such as a callback, is not waited for."""
         if os.getpid() == self._process_id:  # threads do not come along through a fork
             self._core.stop()
             self._publisher.turn(lambda: self._core.started)
+            self._outside(self._stopped)
 
     def latest(self) -> Pose:
         """The newest pose: the worker's while started, else the newest estimate; INVALID before
@@ -163,14 +169,13 @@ class SamePoseTracker:
     def on_pose(self, callback: Callable[[Pose], None]) -> Callable[[], None]:
         """Call ``callback`` with each pose that the worker gives out, in the worker's thread: it
         must be quick. What it raises is logged and counted. Returns what ends the calls."""
-        remove = self._publisher.listen(callback)
-        self._core.on_pose(self._publisher.publish)
-        return remove
+        self._publish()
+        return self._publisher.listen(callback)
 
     def poses(self) -> AsyncIterator[Pose]:
         """``async for pose in tracker.poses()``: the newest pose each time there is one, until
         ``stop``. A slow reader misses poses; nothing queues up."""
-        self._core.on_pose(self._publisher.publish)
+        self._publish()
         return self._publisher.poses()
 
     def stats(self) -> TrackerStats:
@@ -184,18 +189,45 @@ class SamePoseTracker:
         self._of_this_process().reset()
 
     def close(self) -> None:
-        """Release the engine. Safe to call twice."""
+        """Release the engine. Safe to call twice; called from inside by the tracker itself, as from
+        a callback, the engine is released once that has returned."""
         if os.getpid() == self._process_id:
             self._core.close()
-            self.stop()
-            self._core.on_pose(None)
-            self._engine.close()
+            self._publisher.turn(lambda: self._core.started)
+            self._outside(self._closed)
 
     def __enter__(self) -> "SamePoseTracker":
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _publish(self) -> None:
+        """Let the core's poses through, from the first listener on: nobody waits for a callback
+        that is under way, as to replace it would."""
+        core = self._of_this_process()
+        if not self._publishes:
+            core.on_pose(self._publisher.publish_of_core())
+            self._publishes = True
+
+    def _outside(self, end: Callable[[], None]) -> None:
+        """Call ``end``, which waits for the core; another thread does where the core waits for
+        this one. It keeps the tracker, and the process, until then."""
+        if self._core.is_inside:
+            threading.Thread(target=end, name="same-ending").start()
+        else:
+            end()
+
+    def _stopped(self) -> None:
+        self._core.await_stop()
+        with self._exit_lock:
+            if not self._core.started:
+                atexit.unregister(self.stop)
+
+    def _closed(self) -> None:
+        self._core.close()
+        self._stopped()
+        self._engine.close()
 
     def _of_this_process(self) -> _core.Tracker:
         if os.getpid() != self._process_id:

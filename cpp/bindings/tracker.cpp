@@ -258,7 +258,12 @@ void bind_running(TrackerClass& tracker) {
            "See SamePoseTracker.start. clock: None for steady_ns; it may return None: not known.")
       .def(
           "stop", [](Tracker& self) { unlocked([&] { self.stop(); }); },
-          "See SamePoseTracker.stop.")
+          "See SamePoseTracker.stop; does not wait where is_inside.")
+      .def(
+          "await_stop", [](Tracker& self) { unlocked([&] { self.await_stop(); }); },
+          "Wait for what stop did not wait for; nothing while started, nor where is_inside.")
+      .def_property_readonly("is_inside", &Tracker::is_inside,
+                             "Whether the tracker has called what this thread is in.")
       .def("on_pose", &on_pose, py::arg("callback").none(true),
            "The one function that is called with each Pose given out; None: nobody.")
       .def(
@@ -274,7 +279,7 @@ void bind_running(TrackerClass& tracker) {
           "See SamePoseTracker.reset.")
       .def(
           "close", [](Tracker& self) { unlocked([&] { self.close(); }); },
-          "Stop; the engine is not used any more.");
+          "Stop, and drop the engine. From inside an estimate the second call drops it.");
 }
 
 void bind_parts(TrackerClass& tracker) {

@@ -22,7 +22,7 @@ constexpr int64_t kMaxLatencyNs = 10 * kOneSecondNs;
 constexpr double kMaxGroundM = 1e3;
 constexpr auto kSamplePoll = std::chrono::microseconds(500);
 
-// The tracker whose callback or clock this thread is in.
+// The tracker whose callback, clock, log or observer this thread is in.
 thread_local const Tracker* calling = nullptr;
 
 class Calling {
@@ -33,6 +33,16 @@ class Calling {
  private:
   const Tracker* const before_;
 };
+
+// `call`, known to come from `tracker`.
+template <typename... Args>
+std::function<void(Args...)> called_by(const Tracker* tracker, std::function<void(Args...)> call) {
+  if (!call) return {};
+  return [tracker, call = std::move(call)](Args... args) {
+    const Calling here(tracker);
+    call(args...);
+  };
+}
 
 const TrackerOptions& validated(const TrackerOptions& options) {
   validate(options);
@@ -106,6 +116,26 @@ int64_t checked_arrival(std::optional<int64_t> arrival_ns) {
 }
 
 }  // namespace
+
+// Held while the network runs, or what it carries on is changed. Throws StateError when closed, and
+// in a thread that has it already.
+class Tracker::Turn {
+ public:
+  explicit Turn(Tracker& tracker) : tracker_(tracker), lock_(tracker.running_, std::defer_lock) {
+    if (tracker.has_turn())
+      throw StateError("the tracker is called from inside its own estimate; call it afterwards");
+    lock_.lock();
+    tracker.check_open();
+    tracker.at_turn_.store(std::this_thread::get_id());
+  }
+  ~Turn() { tracker_.at_turn_.store({}); }
+  Turn(const Turn&) = delete;
+  Turn& operator=(const Turn&) = delete;
+
+ private:
+  Tracker& tracker_;
+  std::unique_lock<std::mutex> lock_;
+};
 
 Tracker::Tracker(std::unique_ptr<Engine> engine, const CameraRig& rig, const NetworkInputs& inputs,
                  const TrackerOptions& options)
@@ -202,7 +232,7 @@ Pose Tracker::push(const StereoFrame& frame, const Readings& readings) {
   const int64_t started_ns = steady_ns();
   check_frame(frame);
   const Readings good = checked(readings);
-  const auto lock = running();
+  const Turn turn = running();
   check_not_started();
   return pipeline_.push(frame.timestamp_ns, frame.images, good, steady_ns(), started_ns);
 }
@@ -211,7 +241,7 @@ Pose Tracker::push_frame(const StereoFrame& frame, std::optional<int64_t> arriva
   const int64_t started_ns = steady_ns();
   check_frame(frame);
   const int64_t arrived_ns = checked_arrival(arrival_ns);
-  const auto lock = running();
+  const Turn turn = running();
   check_not_started();
   return pipeline_.push_frame(frame.timestamp_ns, frame.images, arrived_ns, started_ns);
 }
@@ -224,12 +254,12 @@ std::optional<Pose> Tracker::step() {
 }
 
 void Tracker::estimate_without_images() {
-  const auto lock = running();
+  const Turn turn = running();
   pipeline_.estimate_without_images();
 }
 
 void Tracker::predict_without_images() {
-  const auto lock = running();
+  const Turn turn = running();
   pipeline_.predict_without_images();
 }
 
@@ -253,6 +283,7 @@ void Tracker::start(const LiveOptions& options, std::function<int64_t()> clock) 
   check_open();
   check_not_started();
   const std::shared_ptr<LiveWorker> former = std::move(worker_);
+  const auto former_clock = std::exchange(clock_, nullptr);
   lock.unlock();
   if (former) former->stop();  // joins one that was stopped from its own callback
   lock.lock();
@@ -275,8 +306,8 @@ void Tracker::start(const LiveOptions& options, std::function<int64_t()> clock) 
                   [this](int64_t now_ns) { return held_pose(now_ns); },
                   [this](const Pose& pose) { publish(pose); },
                   clock_,
-                  options_.observer.given_out,
-                  options_.log};
+                  called_by(this, options_.observer.given_out),
+                  called_by(this, options_.log)};
   started_.store(true);
   try {
     worker_ = std::make_shared<LiveWorker>(std::move(tasks), options, frame_arrived_, figures_);
@@ -294,13 +325,30 @@ void Tracker::stop() {
     worker = worker_;
   }
   if (!worker) return;
-  if (is_inside())
-    worker->request_stop();
-  else
-    worker->stop();
+  worker->request_stop();
+  if (!is_inside()) end(std::move(worker));
 }
 
-bool Tracker::is_inside() const { return calling == this; }
+void Tracker::await_stop() {
+  std::unique_lock lock(live_mutex_);
+  if (started() || !worker_ || is_inside()) return;
+  std::shared_ptr<LiveWorker> worker = worker_;
+  lock.unlock();
+  end(std::move(worker));
+}
+
+// What it was given is dropped without the lock: it may be the last to hold an application's
+// object.
+void Tracker::end(std::shared_ptr<LiveWorker> worker) {
+  worker->stop();
+  std::function<int64_t()> clock;
+  const std::lock_guard lock(live_mutex_);
+  if (worker_ != worker) return;  // another one has begun
+  worker_.reset();
+  clock_.swap(clock);
+}
+
+bool Tracker::is_inside() const { return calling == this || has_turn(); }
 
 void Tracker::on_pose(std::function<void(const Pose&)> callback) {
   const std::lock_guard lock(callback_mutex_);
@@ -310,8 +358,10 @@ void Tracker::on_pose(std::function<void(const Pose&)> callback) {
 }
 
 void Tracker::recentre(bool keep_place) {
-  const auto lock = running();
-  pipeline_.calibration().recentre(recent_states("recentre", {kHead}), keep_place);
+  check_open();
+  const int64_t asked_ns = now_ns();  // of the application's clock, which may wait for others
+  const Turn turn = running();
+  pipeline_.calibration().recentre(recent_states("recentre", {kHead}, asked_ns), keep_place);
 }
 
 void Tracker::set_floor(double ground_y) {
@@ -322,8 +372,10 @@ void Tracker::set_floor(double ground_y) {
 }
 
 double Tracker::floor_from_controller() {
-  const auto lock = running();
-  return pipeline_.calibration().floor_from_controller(recent_states("floor", {1, 2}));
+  check_open();
+  const int64_t asked_ns = now_ns();
+  const Turn turn = running();
+  return pipeline_.calibration().floor_from_controller(recent_states("floor", {1, 2}, asked_ns));
 }
 
 void Tracker::start_legs() { pipeline_.calibration().start_legs(); }
@@ -349,7 +401,7 @@ void Tracker::set_leg_straps(const LegStraps& straps) {
 }
 
 void Tracker::reset() {
-  const auto lock = running();
+  const Turn turn = running();
   pipeline_.restart();
   shown_.clear();
 }
@@ -360,7 +412,10 @@ void Tracker::close() {
     closed_.store(true);
   }
   stop();
+  if (has_turn()) return;
+  std::unique_ptr<Engine> engine;  // ends without the lock
   const std::lock_guard lock(running_);
+  engine_.swap(engine);
 }
 
 TrackerStats Tracker::stats() const {
@@ -417,12 +472,7 @@ void Tracker::judge(const char* name, const FramePush& push) const {
     throw stamp_error(push.at_gate ? name : "frame", push.status, push.newest_ns, push.refused_ns);
 }
 
-// Held while the network runs, or what it carries on is changed. Throws StateError when closed.
-std::unique_lock<std::mutex> Tracker::running() {
-  std::unique_lock lock(running_);
-  check_open();
-  return lock;
-}
+Tracker::Turn Tracker::running() { return Turn(*this); }
 
 void Tracker::check_open() const {
   if (closed_.load()) throw StateError("the tracker is closed; open a new one");
@@ -479,7 +529,7 @@ bool Tracker::estimate_newest(int64_t max_wait_ns, const std::atomic<bool>* stop
   taking.unlock();
   if (!frame || frame->timestamp_ns == pipeline_.newest_frame_ns()) return false;
   await_samples(frame->timestamp_ns, max_wait_ns, stopping);
-  const auto lock = running();
+  const Turn turn = running();
   return pipeline_.estimate_frame(*frame);
 }
 
@@ -512,6 +562,7 @@ std::optional<int64_t> Tracker::clock_now_ns() const {
   std::unique_lock lock(live_mutex_);
   const auto clock = clock_;
   lock.unlock();
+  if (!clock) return {};
   try {
     return clock();
   } catch (const NoTime&) {
@@ -529,7 +580,8 @@ int64_t Tracker::now_ns() {
   return snapshot.tracked_ns > 0 ? newest_ns + steady_ns() - snapshot.tracked_ns : newest_ns;
 }
 
-DeviceStates Tracker::recent_states(const char* asked, std::initializer_list<int> devices) {
+DeviceStates Tracker::recent_states(const char* asked, std::initializer_list<int> devices,
+                                    int64_t now_ns) const {
   std::optional<int64_t> newest_ns;
   std::string names;
   for (const int device : devices) {
@@ -539,7 +591,7 @@ DeviceStates Tracker::recent_states(const char* asked, std::initializer_list<int
   }
   if (!newest_ns)
     throw std::invalid_argument(std::string(asked) + ": " + names + " is not tracked");
-  const int64_t age_ns = now_ns() - *newest_ns;
+  const int64_t age_ns = now_ns - *newest_ns;
   if (age_ns > kOneSecondNs)
     throw std::invalid_argument(std::string(asked) + ": " + names + " is not tracked; last seen " +
                                 tenths(age_ns) + " s ago");

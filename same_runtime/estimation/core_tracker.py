@@ -1,6 +1,7 @@
 """Opening the core's tracker with what Python brings: bundle, engine, log, observer."""
 
 import logging
+import weakref
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -26,6 +27,8 @@ class OpenedTracker(NamedTuple):
     engine: Engine
     """Closed already where the core runs the network without it."""
     options: TrackerOptions
+    observer: Observer
+    """To be kept: the core does not."""
     rig: CameraRig
 
 
@@ -63,7 +66,7 @@ def open_core_tracker(
         if engine is not None:
             engine.close()
         raise
-    return OpenedTracker(core, engine, options, rig)
+    return OpenedTracker(core, engine, options, observer, rig)
 
 
 def _tracker(
@@ -78,9 +81,17 @@ def _tracker(
         keep_hint(text)
         _warn(text)
 
+    # It may refer to its tracker, and Python would not see a reference that the core holds.
+    held = weakref.ref(observer)
+
     def estimated(timestamp_ns: int, latency_ns: int, parts_ns: tuple[int, ...]) -> None:
-        observer.parts_done(dict(zip(PARTS, parts_ns, strict=True)))
-        observer.estimated(timestamp_ns, latency_ns)
+        if (watcher := held()) is not None:
+            watcher.parts_done(dict(zip(PARTS, parts_ns, strict=True)))
+            watcher.estimated(timestamp_ns, latency_ns)
+
+    def given_out(ready_ns: int, late_ns: int) -> None:
+        if (watcher := held()) is not None:
+            watcher.given_out(ready_ns, late_ns)
 
     kind = type(observer)  # a method that nobody has overridden is not worth the interpreter's lock
     watches = (kind.estimated, kind.parts_done) != (Observer.estimated, Observer.parts_done)
@@ -95,7 +106,7 @@ def _tracker(
         _warn,
         hint,
         estimated if watches else None,
-        observer.given_out if outputs else None,
+        given_out if outputs else None,
     )
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import threading
+import weakref
 from collections.abc import AsyncIterator, Callable
 from typing import Final
 
@@ -23,7 +24,7 @@ class Publisher:
     poses, nothing queues up."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal handler may stop in the middle of a stop
         self._listeners: tuple[Callable[[Pose | None], None], ...] = ()
         self._ended = False
         self.callback_errors = 0
@@ -36,6 +37,18 @@ class Publisher:
             listeners = self._listeners if self._ended else ()
         for listener in listeners:
             self._call(listener, _END)
+
+    def publish_of_core(self) -> Callable[[_core.Pose], None]:
+        """``publish``, as a function that does not keep the publisher alive: Python sees no
+        reference that the core holds, so that with them a tracker to which its own listeners refer
+        would never be freed."""
+        held = weakref.ref(self)
+
+        def publish(pose: _core.Pose) -> None:
+            if (publisher := held()) is not None:
+                publisher.publish(pose)
+
+        return publish
 
     def publish(self, pose: _core.Pose) -> None:
         """Pass the core's ``pose`` on. A listener that raises is logged and counted, and gets the

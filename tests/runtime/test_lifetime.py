@@ -1,12 +1,80 @@
 """When a tracker and what belongs to it are freed, and how a program ends that never closed it."""
 
+import gc
 import os
 import subprocess
 import sys
 import textwrap
+import time
+import weakref
 from pathlib import Path
 
 import pytest
+
+from same_engines import Bundle, Engine
+from same_runtime import Observer, Pose, SamePoseTracker
+from same_runtime._core import NativeEngine
+from same_runtime.estimation import core_tracker
+
+
+class App(Observer):
+    """Refers to its tracker, and the tracker to it."""
+
+    def open(self, bundle: Path) -> SamePoseTracker:
+        self.tracker = SamePoseTracker(bundle, observer=self)
+        self.tracker.on_pose(self.show)
+        return self.tracker
+
+    def show(self, pose: Pose) -> None:
+        self.shown = pose
+
+    def estimated(self, timestamp_ns: int, latency_ns: int) -> None:
+        self.estimated_ns = timestamp_ns
+
+    def clock(self) -> int:
+        return time.monotonic_ns()
+
+
+@pytest.mark.parametrize("started", [False, True])
+@pytest.mark.parametrize("closed", [False, True])
+def test_a_tracker_that_its_own_listener_refers_to_is_freed(
+    tiny_bundle: Path, started: bool, closed: bool
+) -> None:
+    def use() -> tuple[weakref.ref, ...]:
+        app = App()
+        tracker = app.open(tiny_bundle)
+        if started:
+            tracker.start(clock=app.clock)
+            tracker.stop()
+        if closed:
+            tracker.close()
+        return weakref.ref(app), weakref.ref(tracker), weakref.ref(tracker._core)
+
+    held = use()
+    gc.collect()
+    assert [ref() for ref in held] == [None] * 3
+
+
+def test_a_closed_tracker_has_released_its_engine(
+    tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[weakref.ref] = []
+    without_interpreter = core_tracker.without_interpreter
+
+    def noting(engine: Engine, bundle: Bundle) -> Engine | NativeEngine:
+        runs = without_interpreter(engine, bundle)
+        opened.append(weakref.ref(runs))
+        if runs is engine:
+            pytest.skip("this ONNX Runtime has no C library")
+        return runs
+
+    monkeypatch.setattr(core_tracker, "without_interpreter", noting)
+    tracker = SamePoseTracker(tiny_bundle, backend="onnxruntime")
+    assert opened[0]() is not None
+    tracker.close()
+    assert opened[0]() is None
+    tracker.close()
+    assert tracker.stats().engine_failures == 0 and tracker.latest().timestamp_ns == 0
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="ends threads in its own way")

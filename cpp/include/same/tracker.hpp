@@ -10,6 +10,7 @@
 #include <mutex>
 #include <optional>
 #include <stdexcept>
+#include <thread>
 
 #include "same/live_worker.hpp"
 #include "same/pipeline.hpp"
@@ -96,9 +97,13 @@ class Tracker {
   // `clock`: now on the tracker's clock, ns; none: steady_ns(). It may throw NoTime. Throws
   // StateError when started or closed.
   void start(const LiveOptions& options = {}, std::function<int64_t()> clock = {});
-  // After the running estimate. Safe to call at any time; from the callback it does not wait.
+  // After the running estimate; what was given to start() is dropped. Safe to call at any time;
+  // from inside it does not wait.
   void stop();
-  // Whether this thread is in the callback or the clock of this tracker: it cannot wait for itself.
+  // Waits for what stop() did not wait for; does nothing while started, nor from inside.
+  void await_stop();
+  // Whether this tracker has called what this thread is in, be it the callback, the clock, the log,
+  // the observer or the engine: it cannot wait for itself.
   bool is_inside() const;
   bool started() const { return started_.load(); }
   // Receives each pose that the worker gives out, in its thread: it must be quick. Replaces the
@@ -124,8 +129,8 @@ class Tracker {
   TrackerStats stats() const;
   const CameraRig& rig() const { return rig_; }
 
-  // Stops, and lets the running estimate end; the engine is not used any more afterwards. What
-  // would run it throws StateError then. Safe to call twice.
+  // Stops, lets the running estimate end and drops the engine. What would run it throws StateError
+  // then. Safe to call twice; from inside an estimate it leaves the engine to the second call.
   void close();
 
   // The parts, for those who bring their own checks. Each says which threads may use it.
@@ -138,10 +143,14 @@ class Tracker {
   std::optional<int64_t> clock_now_ns() const;
 
  private:
+  class Turn;
+
   void check_frame(const StereoFrame& frame) const;
   void check_image(const GrayImage& image) const;
   void judge(const char* name, const FramePush& push) const;
-  std::unique_lock<std::mutex> running();
+  Turn running();
+  bool has_turn() const { return at_turn_.load() == std::this_thread::get_id(); }
+  void end(std::shared_ptr<LiveWorker> worker);
   void check_not_started() const;
   void check_open() const;
   Pose pose_at(int64_t timestamp_ns, bool keep);
@@ -152,7 +161,8 @@ class Tracker {
   auto counted_if_bad(int stream, Check check);
   void publish(const Pose& pose);
   int64_t now_ns();
-  DeviceStates recent_states(const char* asked, std::initializer_list<int> devices);
+  DeviceStates recent_states(const char* asked, std::initializer_list<int> devices,
+                             int64_t now_ns) const;
 
   const CameraRig rig_;
   const TrackerOptions options_;
@@ -165,6 +175,7 @@ class Tracker {
   std::mutex taking_;  // the inbox has one reader at a time
   Pipeline pipeline_;
   std::mutex running_;  // held while the network runs, or what it carries on is changed
+  std::atomic<std::thread::id> at_turn_;  // who holds it
 
   LiveFigures figures_;
   LatestBox<Pose> shown_;
