@@ -75,9 +75,12 @@ def plan_jobs(
     ``motion_dirs``: folders of BVH and AMC clips, searched with their subfolders; none for
     procedural motion alone. ``wanted_clips``: only clips of these names or patterns (also ones
     that no split lists, as training data); empty for all of the split. ``credit``: whose the clips
-    are that no split lists. Raises ``DataError`` for a folder without clips, or an absent clip.
+    are that no split lists. Raises ``DataError`` for an absent folder or one without clips, for an
+    absent clip, and for clips that are named without a folder.
     """
     split = split or load_split()
+    if wanted_clips and not motion_dirs:
+        raise DataError(f"clips: {', '.join(wanted_clips)} named, but no folder to find them in")
     jobs: list[Job] = []
     if motion_dirs:
         for clip, path in find_clips(motion_dirs, wanted_clips, split):
@@ -131,6 +134,8 @@ def find_clips(
     folders = ", ".join(str(folder) for folder in motion_dirs)
     found: dict[str, list[Path]] = {}
     for folder in motion_dirs:
+        if not folder.is_dir():
+            raise DataError(f"{folder}: no such folder")
         for path in files_below(folder):
             if path.name.lower().endswith(ENDINGS):
                 found.setdefault(_stem(path), []).append(path)

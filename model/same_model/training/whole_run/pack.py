@@ -239,6 +239,8 @@ def _closure(name: str) -> set[str]:
 
 def _given_files(config: PackConfig) -> Iterator[tuple[Path, str]]:
     for number, folder in enumerate(config.motion):
+        if not folder.is_dir():
+            raise DataError(f"{folder}: no such folder")
         clips = [
             (path, name)
             for path, name in _under(folder)

@@ -133,6 +133,7 @@ def test_mistakes_leave_nothing(packed, tmp_path):
         unpack_result(UnpackConfig(packed / "pack", tmp_path))
     (tmp_path / "empty").mkdir()
     for changes, message in (
+        ({"motion": (tmp_path / "absent",)}, "absent: no such folder"),
         ({"motion": (tmp_path / "empty",)}, r"empty: no \.bvh or \.amc files"),
         ({"init": Path("absent.pt")}, r"absent\.pt: no such file"),
         ({"run": tmp_path / "empty"}, f"no {PARTS} in it"),

@@ -54,7 +54,8 @@ def test_the_plan_counts_recordings_and_steps(config):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"motion": (Path("absent"),)}, r"absent: no \.bvh or \.amc files in it"),
+        ({"motion": (Path("absent"),)}, "absent: no such folder"),
+        ({"clips": ("06_*",)}, r"clips: 06_\* named, but no folder"),
         ({"preset": "huge"}, "preset: expected one of"),
         ({"init": Path("absent.safetensors")}, "absent.safetensors: no such file"),
         ({"split_file": Path("absent.json")}, "absent.json: not a split file"),
@@ -70,6 +71,18 @@ def test_what_would_stop_the_run_later_is_refused_first(config, changes, message
         train_all(replace(config, **changes))
     assert len(str(caught.value).splitlines()) == 1
     assert not config.out.exists()
+
+
+def test_each_folder_of_clips_must_be_there(config, tmp_path):
+    good, empty = tmp_path / "good", tmp_path / "empty"
+    good.mkdir(), empty.mkdir()
+    (good / "06_01.bvh").write_text("")
+    for folders, message in (
+        ((good, tmp_path / "absent"), "absent: no such folder"),
+        ((empty,), r"empty: no \.bvh or \.amc files in it"),
+    ):
+        with pytest.raises(SameError, match=message):
+            train_all(replace(config, motion=folders))
 
 
 def test_a_checkpoint_of_another_network_is_refused_first(config, tmp_path):
