@@ -1,12 +1,13 @@
 """One training run, from its configuration to its last checkpoint."""
 
+import contextlib
 import logging
 from collections.abc import Callable
 
 import torch
 
 from same_engines.atomic_files import remove_partial_files
-from same_engines.errors import DataError
+from same_engines.errors import DataError, SameError
 from same_model.same_network import SameModel
 from same_model.training.config import TrainConfig
 from same_model.training.loop import TrainingRun, Watch, write_config
@@ -33,6 +34,7 @@ def train(
     ``Watch``. Raises ``SameError`` kinds for anything the user can mend.
     """
     is_part_of_more = have_joined()
+    was_there = config.out.exists()
     processes = join_processes(config.device, config.threads)
     try:
         if processes.is_first:
@@ -55,6 +57,11 @@ def train(
             except OSError as error:
                 raise _unwritable(config, error) from None
         errors = run.run(watch)
+    except SameError:
+        if processes.is_first and not was_there:
+            with contextlib.suppress(OSError):
+                config.out.rmdir()  # goes only where it is empty: a mistake leaves nothing
+        raise
     finally:
         if not is_part_of_more:
             leave_processes()

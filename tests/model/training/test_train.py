@@ -289,6 +289,7 @@ def test_weights_of_another_network_are_named(data, tmp_path):
     init = InitFrom(inertial=tmp_path / "tiny" / "model.safetensors")
     with pytest.raises(CheckpointError, match="inertial weights do not fit preset lite"):
         train(settings("inertial", data, tmp_path / "lite", preset="lite", init=init))
+    assert not (tmp_path / "lite").exists()
 
 
 def test_bad_settings_are_named(data, tmp_path):
@@ -301,7 +302,12 @@ def test_bad_settings_are_named(data, tmp_path):
     with pytest.raises(DataError, match="no performer matches"):
         train(settings("inertial", data, tmp_path, validation=("carol",)))
     with pytest.raises(DataError, match="every sequence"):
-        train(settings("inertial", data, tmp_path, validation=("*",)))
+        train(settings("inertial", data, tmp_path / "run", validation=("*",)))
+    assert not (tmp_path / "run").exists()
+    (tmp_path / "run").mkdir()
+    with pytest.raises(DataError, match="no sequences"):
+        train(settings("inertial", tmp_path / "run", tmp_path / "run"))
+    assert (tmp_path / "run").exists(), "it is the user's"
 
 
 def test_turning_the_world_changes_no_input(data, tmp_path):
