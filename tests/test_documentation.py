@@ -51,6 +51,7 @@ def command_lines() -> list[tuple[str, str]]:
         for language, text in blocks(page):
             if language == "python":
                 continue
+            text = re.sub(r" *\\\n *", " ", text)  # lines that go on
             for name, value in re.findall(r"^([A-Z])=['\"]?([^'\"\n]*)['\"]?$", text, re.MULTILINE):
                 text = text.replace(f"${name}", value)
             for line in text.splitlines():

@@ -115,3 +115,8 @@ def test_every_local_link_and_named_folder_exists() -> None:
         assert (ROOT / target).exists(), target
     for folder in re.findall(r"^\| `([a-z_]+)/` \|", README, re.MULTILINE):
         assert (ROOT / folder).is_dir(), folder
+
+
+def test_a_line_that_sends_poses_names_the_extra_that_it_needs() -> None:
+    sending = [line for line in README.splitlines() if line.startswith("$ ") and "--send" in line]
+    assert sending and all("needs '.[xr]'" in line for line in sending)
