@@ -2,11 +2,13 @@
 
 from importlib.metadata import version
 from importlib.util import find_spec
+from pathlib import Path
 
 if find_spec("same_runtime._core") is None:
     raise ImportError(
         f"same_runtime in {__path__[0]} is source code without its C++ core, which hides an "
-        "installed same_runtime: run from another folder, or install the checkout with pip install"
+        "installed same_runtime: run from another folder (or python3 -I), or install the checkout "
+        f"in place with: pip install -e '{Path(__path__[0]).parent}'"
     )
 
 from same_engines.errors import (

@@ -99,6 +99,24 @@ def test_the_soak_tells_what_the_process_holds_and_what_went_wrong(
 
 
 @pytest.mark.skipif(shutil.which("pkg-config") is None, reason="needs pkg-config")
+def test_the_pages_lines_build_the_c_program_and_run_it(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "native.md").read_text()
+    (lines,) = re.findall(r"^```sh\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    (tmp_path / "same_runtime").mkdir()
+    (tmp_path / "same_runtime" / "demo_data").symlink_to(demo_bundle().parent)
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    done = subprocess.run(
+        ["sh", "-e", "-c", lines],
+        cwd=tmp_path,
+        env={**os.environ, "PATH": path},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("pelvis") == 303
+
+
 def test_pkg_config_finds_the_library(app: Path, tmp_path: Path) -> None:
     found = {"PKG_CONFIG_PATH": str(app.parent / "prefix" / "lib" / "pkgconfig")}
     flags = subprocess.run(

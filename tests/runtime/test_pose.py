@@ -50,6 +50,8 @@ def test_sources_without_their_core_say_so(tmp_path: Path) -> None:
         [sys.executable, "-S", "-c", "import same_runtime"],  # -S: no installed packages
         capture_output=True,
         text=True,
+        cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(tmp_path)},
     )
-    assert "without its C++ core" in done.stderr.splitlines()[-1]
+    said = done.stderr.splitlines()[-1]
+    assert "without its C++ core" in said and said.endswith(f"pip install -e '{tmp_path}'")
