@@ -207,8 +207,8 @@ class SamePoseTracker:
         that is under way, as to replace it would."""
         core = self._of_this_process()
         if not self._publishes:
-            core.on_pose(self._publisher.publish_of_core())
             self._publishes = True
+            core.on_pose(self._publisher.publish_of_core())
 
     def _outside(self, end: Callable[[], None]) -> None:
         """Call ``end``, which waits for the core; another thread does where the core waits for

@@ -280,15 +280,15 @@ void Tracker::start(const LiveOptions& options, std::function<int64_t()> clock) 
   validate(options);
   if (is_inside()) throw StateError("the tracker cannot be started from its own callback");
   std::unique_lock lock(live_mutex_);
-  check_open();
-  check_not_started();
-  const std::shared_ptr<LiveWorker> former = std::move(worker_);
-  const auto former_clock = std::exchange(clock_, nullptr);
-  lock.unlock();
-  if (former) former->stop();  // joins one that was stopped from its own callback
-  lock.lock();
-  check_open();
-  check_not_started();
+  for (;;) {
+    check_open();
+    check_not_started();
+    std::shared_ptr<LiveWorker> former = worker_;  // one that was stopped from inside
+    if (!former) break;
+    lock.unlock();
+    end(std::move(former));
+    lock.lock();  // another thread may have started it meanwhile, and stopped it again
+  }
   clock_ = [this, clock = std::move(clock)] {
     if (!clock) return steady_ns();
     const Calling here(this);

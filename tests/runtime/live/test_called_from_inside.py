@@ -1,5 +1,6 @@
 """Whatever a tracker calls may call the tracker: nothing waits for itself."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -15,6 +16,7 @@ import pytest
 from same_engines import Bundle, EngineWrapper, open_engine
 from same_engines.errors import SameError
 from same_runtime import Observer, Pose, SamePoseTracker, StereoFrame
+from same_runtime.live.options import LiveOptions
 
 MS = 10**6
 START_NS = 10**9
@@ -157,6 +159,41 @@ def test_a_listener_comes_while_a_callback_waits_for_it(tiny_bundle: Path) -> No
             in_time(lambda: (tracker.on_pose(lambda pose: None), tracker.poses()))
         finally:
             listened.set()
+
+
+def test_two_starts_wait_for_sessions_that_stopped_themselves(tiny_bundle: Path) -> None:
+    tracker = SamePoseTracker(tiny_bundle)
+    core = tracker._core  # no thread of the façade's waits beside
+    inside, goes_on = threading.Event(), [threading.Event(), threading.Event()]
+
+    def stopping(goes_on: threading.Event) -> Callable[[], int]:
+        def clock() -> int:
+            core.stop()
+            inside.set()
+            goes_on.wait(20.0)
+            core.stop()
+            return START_NS
+
+        return clock
+
+    def start(clock: Callable[[], int]) -> None:
+        with contextlib.suppress(SameError):  # the other thread has started it
+            core.start(LiveOptions(), clock)
+
+    core.start(LiveOptions(), stopping(goes_on[0]))
+    assert inside.wait(20.0)
+    clocks = (time.monotonic_ns, stopping(goes_on[1]))
+    threads = [threading.Thread(target=start, args=(clock,), daemon=True) for clock in clocks]
+    for thread in threads:
+        thread.start()
+        time.sleep(0.1)
+    for event in goes_on:
+        event.set()
+        time.sleep(0.1)
+    for thread in threads:
+        thread.join(20.0)
+        assert not thread.is_alive(), "they wait for each other"
+    in_time(tracker.close)
 
 
 def run_program(bundle: Path, body: str) -> subprocess.CompletedProcess[str]:
