@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <cstdio>
 #include <string>
 #include <thread>
 #include <utility>
@@ -11,6 +10,8 @@
 #include "same/prediction.hpp"
 #include "same/stamp_errors.hpp"
 #include "same/steady_clock.hpp"
+#include "sample_checks.hpp"
+#include "tracker_turn.hpp"
 
 namespace same {
 namespace {
@@ -19,7 +20,6 @@ constexpr int64_t kOneSecondNs = 1'000'000'000;
 constexpr int64_t kOneHourNs = 3600 * kOneSecondNs;
 constexpr double kMaxDriftPpm = 10'000.0;  // a hundred times what crystals are off by
 constexpr int64_t kMaxLatencyNs = 10 * kOneSecondNs;
-constexpr double kMaxGroundM = 1e3;
 constexpr auto kSamplePoll = std::chrono::microseconds(500);
 
 // The tracker whose callback, clock, log or observer this thread is in.
@@ -59,83 +59,7 @@ std::unique_ptr<Engine> checked(std::unique_ptr<Engine> engine) {
   return engine;
 }
 
-int checked_index(const char* name, int index, int begin, int end) {
-  if (index < begin || index >= end)
-    throw std::invalid_argument(std::string(name) + ": expected " + std::to_string(begin) + ".." +
-                                std::to_string(end - 1) + ", got " + std::to_string(index));
-  return index;
-}
-
-Vec3 checked_vector(const char* name, const Vec3& vector, double limit) {
-  for (const double x : vector)
-    if (!(std::abs(x) <= limit))
-      throw std::invalid_argument(std::string(name) + ": expected finite values within +-" +
-                                  std::to_string(limit) + ", got " + std::to_string(x));
-  return vector;
-}
-
-Quaternion checked_unit(const char* name, const Quaternion& q) {
-  const double length = std::sqrt(dot(q, q));
-  if (!(std::abs(length - 1.0) <= kMaxNormError))
-    throw std::invalid_argument(std::string(name) +
-                                ": expected a unit quaternion (xyzw), got norm " +
-                                std::to_string(length));
-  return normalised(q);
-}
-
-PoseSample checked(const PoseSample& sample) {
-  return {checked_vector("position", sample.position, kMaxPositionM),
-          checked_unit("orientation_xyzw", sample.orientation)};
-}
-
-LegSample checked(const LegSample& sample) {
-  return {checked_vector("acceleration", sample.acceleration, kMaxAcceleration),
-          checked_unit("orientation_xyzw", sample.orientation)};
-}
-
-Readings checked(Readings readings) {
-  check_timestamp("imu.timestamp_ns", readings.timestamp_ns);
-  for (auto& pose : readings.poses)
-    if (pose) pose = checked(*pose);
-  for (auto& leg : readings.legs)
-    if (leg) leg = checked(*leg);
-  return readings;
-}
-
-// In seconds.
-std::string tenths(int64_t time_ns) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.1f", 1e-9 * static_cast<double>(time_ns));
-  return text;
-}
-
-int64_t checked_arrival(std::optional<int64_t> arrival_ns) {
-  if (!arrival_ns) return steady_ns();
-  check_timestamp("arrival_ns", *arrival_ns);
-  return *arrival_ns;
-}
-
 }  // namespace
-
-// Held while the network runs, or what it carries on is changed. Throws StateError when closed, and
-// in a thread that has it already.
-class Tracker::Turn {
- public:
-  explicit Turn(Tracker& tracker) : tracker_(tracker), lock_(tracker.running_, std::defer_lock) {
-    if (tracker.has_turn())
-      throw StateError("the tracker is called from inside its own estimate; call it afterwards");
-    lock_.lock();
-    tracker.check_open();
-    tracker.at_turn_.store(std::this_thread::get_id());
-  }
-  ~Turn() { tracker_.at_turn_.store({}); }
-  Turn(const Turn&) = delete;
-  Turn& operator=(const Turn&) = delete;
-
- private:
-  Tracker& tracker_;
-  std::unique_lock<std::mutex> lock_;
-};
 
 Tracker::Tracker(std::unique_ptr<Engine> engine, const CameraRig& rig, const NetworkInputs& inputs,
                  const TrackerOptions& options)
@@ -357,49 +281,6 @@ void Tracker::on_pose(std::function<void(const Pose&)> callback) {
                   : nullptr;
 }
 
-void Tracker::recentre(bool keep_place) {
-  check_open();
-  const int64_t asked_ns = now_ns();  // of the application's clock, which may wait for others
-  const Turn turn = running();
-  pipeline_.calibration().recentre(recent_states("recentre", {kHead}, asked_ns), keep_place);
-}
-
-void Tracker::set_floor(double ground_y) {
-  if (!(std::abs(ground_y) <= kMaxGroundM))
-    throw std::invalid_argument("ground_y: expected metres within +-1000, got " +
-                                std::to_string(ground_y));
-  pipeline_.calibration().give_floor(ground_y);
-}
-
-double Tracker::floor_from_controller() {
-  check_open();
-  const int64_t asked_ns = now_ns();
-  const Turn turn = running();
-  return pipeline_.calibration().floor_from_controller(recent_states("floor", {1, 2}, asked_ns));
-}
-
-void Tracker::start_legs() { pipeline_.calibration().start_legs(); }
-
-void Tracker::set_bone_lengths(const BoneLengths& lengths) {
-  BoneLengths checked = lengths;
-  checked[0] = 0.0;
-  for (size_t joint = 1; joint < checked.size(); ++joint)
-    if (!(checked[joint] >= kShortestBoneM && checked[joint] <= kLongestBoneM))
-      throw std::invalid_argument("lengths: expected 0.01..1 m, got " +
-                                  std::to_string(checked[joint]) + " of " + kJointNames[joint]);
-  pipeline_.calibration().give_bone_lengths(checked);
-}
-
-void Tracker::set_leg_straps(const LegStraps& straps) {
-  const double height_m = straps.head_height_m;
-  if (!(height_m >= kLowestHeadM && height_m <= kHighestHeadM))
-    throw std::invalid_argument("head_height: expected 0.4..2.5 m, got " +
-                                std::to_string(height_m));
-  LegStraps good = straps;
-  for (Quaternion& mounting : good.mountings) mounting = checked_unit("mountings", mounting);
-  pipeline_.calibration().give_leg_straps(good);
-}
-
 void Tracker::reset() {
   const Turn turn = running();
   pipeline_.restart();
@@ -416,37 +297,6 @@ void Tracker::close() {
   std::unique_ptr<Engine> engine;  // ends without the lock
   const std::lock_guard lock(running_);
   engine_.swap(engine);
-}
-
-TrackerStats Tracker::stats() const {
-  TrackerStats stats;
-  const auto off = ingestion_.off_clock();
-  for (int stream = 0; stream < kNumStreams; ++stream) {
-    StreamStats& found = stats.streams[stream];
-    found.newest_ns = ingestion_.newest_ns(stream);
-    found.refused = ingestion_.invalid(stream);
-    found.off_clock = off[stream];
-    // The cameras' gates count together: what was refused at either, what was accepted at one.
-    const int gates = stream == kCameraStream ? kNumViews : 1;
-    for (int gate = stream; gate < stream + gates; ++gate) {
-      const StreamGate& counts = ingestion_.gate(gate);
-      found.accepted = std::max(found.accepted, counts.count(PushStatus::ACCEPTED));
-      found.restarts = std::max(found.restarts, counts.restarts());
-      for (size_t status = 1; status < kNumPushStatuses; ++status)
-        found.refused += counts.count(static_cast<PushStatus>(status));
-      if (counts.interval_ns() > 0)
-        found.rate_hz = std::max(found.rate_hz, 1e9 / counts.interval_ns());
-    }
-  }
-  stats.frames = inbox_.counts();
-  stats.estimates = pipeline_.estimates().figures();
-  stats.output = figures_.output.figures();
-  stats.deadlines_missed = figures_.deadlines_missed.load();
-  stats.frames_too_late = pipeline_.frames_too_late();
-  stats.relocalisations = pipeline_.relocalisations();
-  stats.engine_failures = pipeline_.engine_failures();
-  stats.worker_errors = figures_.errors.load();
-  return stats;
 }
 
 void Tracker::check_frame(const StereoFrame& frame) const {
@@ -578,24 +428,6 @@ int64_t Tracker::now_ns() {
   Snapshot snapshot;
   pipeline_.snapshot().read(snapshot);
   return snapshot.tracked_ns > 0 ? newest_ns + steady_ns() - snapshot.tracked_ns : newest_ns;
-}
-
-DeviceStates Tracker::recent_states(const char* asked, std::initializer_list<int> devices,
-                                    int64_t now_ns) const {
-  std::optional<int64_t> newest_ns;
-  std::string names;
-  for (const int device : devices) {
-    const auto time_ns = synchroniser_.newest_ns(device);
-    if (time_ns && (!newest_ns || *time_ns > *newest_ns)) newest_ns = time_ns;
-    names += (names.empty() ? "" : " or ") + std::string(kDeviceNames[device]);
-  }
-  if (!newest_ns)
-    throw std::invalid_argument(std::string(asked) + ": " + names + " is not tracked");
-  const int64_t age_ns = now_ns - *newest_ns;
-  if (age_ns > kOneSecondNs)
-    throw std::invalid_argument(std::string(asked) + ": " + names + " is not tracked; last seen " +
-                                tenths(age_ns) + " s ago");
-  return synchroniser_.look_up(*newest_ns);
 }
 
 }  // namespace same
