@@ -1,12 +1,18 @@
-"""Whether another process still runs, on every system."""
+"""Other processes, on every system: whether one still runs, how to start one on installed code."""
 
 import ctypes
 import os
+import sys
 from typing import Any, Final
 
 _SYNCHRONIZE: Final = 0x0010_0000
 _WAIT_TIMEOUT: Final = 0x102
 _ERROR_ACCESS_DENIED: Final = 5
+_NOT_FROM_HERE = "import sys; sys.path[:] = [folder for folder in sys.path if folder]; "
+_AS_MODULE = (
+    "import runpy; del sys.argv[0]; "
+    "runpy.run_module(sys.argv[0], run_name='__main__', alter_sys=True)"
+)
 
 
 def is_process_alive(pid: int) -> bool:
@@ -36,3 +42,17 @@ def _is_alive_on_windows(kernel: Any, pid: int) -> bool:
         return kernel.WaitForSingleObject(ctypes.c_void_p(handle), 0) == _WAIT_TIMEOUT
     finally:
         kernel.CloseHandle(ctypes.c_void_p(handle))
+
+
+def python_command(code: str, *arguments: str) -> list[str]:
+    """Runs ``code`` with ``arguments`` in ``sys.argv[1:]``.
+
+    ``python -c`` and ``python -m`` look for modules in the current folder first: in a checkout they
+    find sources without their C++ core, which hide the installed packages.
+    """
+    return [sys.executable, "-c", _NOT_FROM_HERE + code, *arguments]
+
+
+def module_command(module: str, *arguments: str) -> list[str]:
+    """Runs an installed module as ``python -m`` does."""
+    return python_command(_AS_MODULE, module, *arguments)

@@ -1,14 +1,18 @@
-"""Asking whether a process runs never disturbs it."""
+"""Asking whether a process runs never disturbs it; ours find the installed packages anywhere."""
 
 import ctypes
 import os
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from same_engines.processes import is_process_alive
+import same_engines
+from same_engines.processes import is_process_alive, module_command, python_command
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_running_and_ended_processes_are_told_apart() -> None:
@@ -45,3 +49,39 @@ def test_windows_is_asked_without_a_signal(
     monkeypatch.setattr(ctypes, "WinDLL", kernel32, raising=False)
     monkeypatch.setattr(ctypes, "get_last_error", lambda: error, raising=False)
     assert is_process_alive(pid) is alive
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """Its packages cannot be imported, as sources without their core."""
+    for package in ("same_engines", "json"):
+        (tmp_path / package).mkdir()
+        (tmp_path / package / "__init__.py").write_text("raise ImportError('hidden')")
+    return tmp_path
+
+
+def test_code_finds_the_installed_package(checkout: Path) -> None:
+    code = "import same_engines; print(same_engines.__file__, *sys.argv[1:])"
+    done = subprocess.run(
+        python_command(code, "a", "b"), cwd=checkout, capture_output=True, text=True
+    )
+    assert done.stdout.split() == [same_engines.__file__, "a", "b"], done.stderr
+
+
+def test_a_module_is_run_as_the_interpreter_does(checkout: Path) -> None:
+    done = subprocess.run(
+        module_command("json.tool", "--indent", "1"),
+        cwd=checkout,
+        input="[1]",
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout == "[\n 1\n]\n", done.stderr
+
+
+def test_no_code_starts_an_interpreter_in_another_way() -> None:
+    folders = ("same_runtime", "engines", "export", "model", "benchmarks")
+    for path in (path for folder in folders for path in (ROOT / folder).rglob("*.py")):
+        text = path.read_text()
+        for flag in ("-c", "-m"):
+            assert f'sys.executable, "{flag}"' not in text or path.name == "processes.py", path

@@ -20,6 +20,7 @@ from typing import Final
 from same_bench.fuzz.target import Target
 from same_bench.fuzz.targets import TARGETS
 from same_engines.errors import SameError
+from same_engines.processes import module_command
 
 LONGEST_S: Final = 10.0
 """Processor time that a reader may take to refuse a file."""
@@ -101,8 +102,8 @@ def _run_child(
     state = folder / "state"
     state.write_bytes(_STATE.pack(start, 0, 0, 0.0, 0.0))
     said = folder / "said"
-    command = [sys.executable, "-m", "same_bench.fuzz.attack", name]
-    command += [str(part) for part in (seed, start, inputs, seconds, folder)]
+    given = [str(part) for part in (seed, start, inputs, seconds, folder)]
+    command = module_command("same_bench.fuzz.attack", name, *given)
     with said.open("wb") as out, state.open("r+b") as file:
         shared = mmap.mmap(file.fileno(), _STATE.size)
         child = subprocess.Popen(command, stdout=out, stderr=subprocess.DEVNULL)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from same_bench.fuzz.attack import make_input, peak_rss_mb, read_one
 from same_bench.fuzz.targets import TARGETS
+from same_engines.processes import module_command
 
 _WARM_UP = 20
 
@@ -28,7 +29,7 @@ class Cost:
 def cost_of(target: str, file: Path) -> Cost:
     """What reading ``file`` costs the reader ``target``; a reader that dies raises
     ``CalledProcessError``, one that hangs ``TimeoutExpired``."""
-    command = [sys.executable, "-m", "same_bench.fuzz.cost", target, str(file)]
+    command = module_command("same_bench.fuzz.cost", target, str(file))
     done = subprocess.run(command, capture_output=True, timeout=300, check=True)
     return Cost(**json.loads(done.stdout.splitlines()[-1]))
 

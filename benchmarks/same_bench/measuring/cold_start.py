@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from same_engines.errors import EngineError
+from same_engines.processes import module_command
 
 FRAMES: Final = 96
 _TIMEOUT_S = 300
@@ -29,7 +30,7 @@ def cold_start(
     arguments = [str(bundle), str(recording), backend, precision, str(threads or 0)]
     try:
         done = subprocess.run(
-            [sys.executable, "-m", "same_bench.measuring.cold_start", *arguments],
+            module_command("same_bench.measuring.cold_start", *arguments),
             capture_output=True,
             text=True,
             timeout=_TIMEOUT_S,

@@ -5,7 +5,6 @@ import json
 import logging
 import shutil
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from pathlib import Path
 from same_engines.atomic_files import replace_file
 from same_engines.errors import DataError, InvalidInputError, SameError
 from same_engines.json_values import parse_json
+from same_engines.processes import python_command
 from same_model.checkpoint import load_checkpoint, save_checkpoint
 from same_model.synth.synth import run_jobs, write_summary
 from same_model.training.processes import Processes, join_processes, leave_processes
@@ -25,7 +25,7 @@ from same_model.training.whole_run.progress import RunProgress, read_progress
 _LOG = logging.getLogger("same")
 _TELL_EVERY_S = 60.0
 _START_TOOL = (
-    "import sys; from importlib.metadata import entry_points; name = sys.argv[1]; "
+    "from importlib.metadata import entry_points; name = sys.argv[1]; "
     "sys.argv = sys.argv[1:]; (entry,) = entry_points(group='console_scripts', name=name); "
     "sys.exit(entry.load()())"
 )
@@ -281,7 +281,7 @@ class WholeRun:
         _LOG.info("%s", " ".join(command))
         with log.open("w") as file:
             code = subprocess.run(
-                [sys.executable, "-c", _START_TOOL, *command],
+                python_command(_START_TOOL, *command),
                 stdout=file,
                 stderr=subprocess.STDOUT,
                 check=False,
