@@ -23,7 +23,6 @@ _SUMMARIES: Final = {
     "push": ("PushCommand", "push against PyTorch eager and recomputing the window"),
     "engines": ("EnginesCommand", "a processor's engines, precisions and thread counts"),
     "ingest": ("IngestCommand", "what one device sample costs"),
-    "native": ("NativeCommand", "the tracker in C: push, samples beside the network, memory"),
     "live": ("LiveCommand", "a started tracker: missed display deadlines and their cause"),
     "prediction": ("PredictionCommand", "what at_time gains over holding the last pose"),
     "faults": ("FaultsCommand", "error as images, samples and cameras get worse or lost"),
@@ -34,8 +33,14 @@ _SUMMARIES: Final = {
 }
 _FIGURES: Final = "same_bench.reporting.readme_figures"
 _FOOTPRINT: Final = "same_bench.footprint.command"
+_NATIVE: Final = "same_bench.native.command"
 _COMMANDS: Final = {
     **{name: _command(name, *row) for name, row in _SUMMARIES.items()},
+    "native": Subcommand(
+        f"{_NATIVE}:NativeCommand",
+        f"{_NATIVE}:run",
+        "the tracker in C: push, samples beside the network, memory",
+    ),
     "footprint": Subcommand(
         f"{_FOOTPRINT}:FootprintCommand",
         f"{_FOOTPRINT}:run",

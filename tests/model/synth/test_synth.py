@@ -263,7 +263,7 @@ def test_the_command_makes_previews_and_inspects(
         ("inspect {0}", "no sequences"),
         ("preview {0}", "no sequences"),
         ("synth --out {0}/o --motion-dir {0}", "no .bvh"),
-        ("synth --out {0}/o --motion-dir {0}/absent", "no .bvh"),
+        ("synth --out {0}/o --motion-dir {0}/absent", "no such folder"),
         ("synth --out {0}/o --procedural 0", "nothing to make"),
         ("synth --out {0}/file/o --procedural 1 --workers 1", "cannot be written"),
         ("synth --out {0}/o --split-file {0}/absent.json", "not a split file"),

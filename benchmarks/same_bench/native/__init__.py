@@ -1,0 +1,1 @@
+"""The tracker in C, as an app without Python runs it: `same-bench native`."""
