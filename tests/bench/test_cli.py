@@ -204,6 +204,7 @@ def test_help_lists_every_command_without_importing_them() -> None:
     assert {path.stem for path in folder.glob("[a-z]*.py")} == set(SUBCOMMANDS) - {
         "figures",
         "footprint",
+        "native",
     }
 
 
