@@ -93,7 +93,7 @@ def test_whatever_falls_is_counted_and_kept(
     monkeypatch.setattr(
         attack_module.subprocess,
         "Popen",
-        lambda command, **more: popen([command[0], "-c", code, *command[3:]], **more),
+        lambda command, **more: popen([command[0], "-c", code, *command[4:]], **more),
     )
     monkeypatch.setitem(TARGETS, "falling", lambda: Target(numbered, fall))
     outcome = attack("falling", 0, 6, 300.0, tmp_path)
