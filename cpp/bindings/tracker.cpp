@@ -152,20 +152,21 @@ std::shared_ptr<Tracker> open_tracker(py::object engine, const CameraRig& rig, d
   });
 }
 
-// Of an ImuFrame, whose readings are checked.
+// Of an ImuFrame, as it is: the core checks and normalises what goes in.
 Readings to_readings(const py::object& imu) {
   Readings readings;
   readings.timestamp_ns = imu.attr("timestamp_ns").cast<int64_t>();
   for (int device = 0; device < kNumDevices; ++device) {
     const py::object reading = imu.attr(kDeviceNames[device]);
     if (reading.is_none()) continue;
-    const Quaternion turn = read_unit(reading.attr("orientation_xyzw"));
+    const auto q = read_vector<4>(reading.attr("orientation_xyzw"), "orientation_xyzw");
+    const Quaternion turn{q[0], q[1], q[2], q[3]};
     if (device < kNumPoseDevices)
       readings.poses[device] =
-          PoseSample{read_bounded(reading.attr("position"), "position", kMaxPositionM), turn};
+          PoseSample{read_vector<3>(reading.attr("position"), "position"), turn};
     else
-      readings.legs[device - kNumPoseDevices] = LegSample{
-          read_bounded(reading.attr("acceleration"), "acceleration", kMaxAcceleration), turn};
+      readings.legs[device - kNumPoseDevices] =
+          LegSample{read_vector<3>(reading.attr("acceleration"), "acceleration"), turn};
   }
   return readings;
 }
