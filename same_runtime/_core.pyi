@@ -383,19 +383,9 @@ class Ingestion:
     """
     def __init__(self, synchroniser: Synchroniser) -> None:
         ...
-    def admit(self, gate: typing.SupportsInt | typing.SupportsIndex, timestamp_ns: int, arrival_ns: typing.SupportsInt | typing.SupportsIndex | None = None, trusted: bool = False) -> tuple[int, int, bool]:
-        """
-        Judge a stamp without a sample: (PushStatus as int, time on the tracker's clock, whether
-        the gate's time line began anew). Gates are the devices' streams, then the left and the
-        right camera; a whole stereo frame passes the left one.
-        """
     def clock(self, stream: typing.SupportsInt | typing.SupportsIndex) -> tuple[int, float]:
         """
         (offset ns, drift ppm) that take the stream's newest stamp to the tracker's clock.
-        """
-    def consider(self, gate: typing.SupportsInt | typing.SupportsIndex, timestamp_ns: int, arrival_ns: typing.SupportsInt | typing.SupportsIndex | None = None, trusted: bool = False) -> tuple[int, int, bool]:
-        """
-        What admit would return; nothing changes.
         """
     def count_invalid(self, stream: typing.SupportsInt | typing.SupportsIndex) -> None:
         """
@@ -433,10 +423,6 @@ class Ingestion:
         the device's clock. arrival_ns: on the tracker's clock, None for now. trusted: the
         stamp may lie far ahead of its stream.
         """
-    def reopen(self, stream: typing.SupportsInt | typing.SupportsIndex) -> None:
-        """
-        Let a stream begin anew; counters and the clock's kind stay.
-        """
     def restarts(self, stream: typing.SupportsInt | typing.SupportsIndex) -> int:
         """
         Times a stream's time line began anew.
@@ -448,15 +434,6 @@ class Ingestion:
     def set_clock_given(self, stream: typing.SupportsInt | typing.SupportsIndex, offset_ns: typing.SupportsInt | typing.SupportsIndex, drift_ppm: typing.SupportsFloat | typing.SupportsIndex = 0.0) -> None:
         """
         Tracker's time = device time + offset_ns + drift of the device time.
-        """
-    def set_leg_correction(self, device: typing.SupportsInt | typing.SupportsIndex, yaw_rad: typing.SupportsFloat | typing.SupportsIndex, mounting_xyzw: typing.Any) -> None:
-        """
-        From now on R_world_leg = turn(yaw about y) R_world_sensor mounting; device 3..4.
-        """
-    @property
-    def reference_stream(self) -> int:
-        """
-        The stream that most others agree with in time; the head's where several are equal.
         """
 class FramePush:
     """

@@ -21,18 +21,7 @@ int checked_stream(int stream, int begin, int end) {
   return stream;
 }
 int any_stream(int stream) { return checked_stream(stream, 0, kNumStreams); }
-int any_gate(int gate) {
-  if (gate < 0 || gate >= kNumGates)
-    throw py::value_error("gate: expected an index from 0 to " + std::to_string(kNumGates - 1) +
-                          ", got " + std::to_string(gate));
-  return gate;
-}
 int leg_stream(int stream) { return checked_stream(stream, kNumPoseDevices, kNumDevices); }
-
-std::tuple<int, int64_t, bool> as_tuple(const Admission& admission) {
-  return {static_cast<int>(admission.verdict.status), admission.mapped_ns,
-          admission.verdict.restarted};
-}
 
 // The cameras' gates count together: what was refused at either, what was accepted at one.
 uint64_t total(const Ingestion& ingestion, int stream, PushStatus status) {
@@ -118,34 +107,6 @@ void bind_ingestion(py::module_& module) {
           "orientation (4,) sensor to world and acceleration (3,) m/s^2, world frame, gravity\n"
           "removed, of device 3..4; otherwise as push_pose.")
       .def(
-          "admit",
-          [](LiveIngestion& self, int gate, int64_t timestamp_ns, std::optional<int64_t> arrival_ns,
-             bool trusted) {
-            any_gate(gate);
-            counted(self.ingestion, stream_of(gate), [&] {
-              checked_timestamp(timestamp_ns);
-              return checked_arrival(arrival_ns);
-            });
-            return as_tuple(
-                self.ingestion.admit(gate, timestamp_ns, checked_arrival(arrival_ns), trusted));
-          },
-          py::arg("gate"), py::arg("timestamp_ns").noconvert(), py::arg("arrival_ns") = py::none(),
-          py::arg("trusted") = false,
-          "Judge a stamp without a sample: (PushStatus as int, time on the tracker's clock, "
-          "whether\n"
-          "the gate's time line began anew). Gates are the devices' streams, then the left and "
-          "the\n"
-          "right camera; a whole stereo frame passes the left one.")
-      .def(
-          "consider",
-          [](const LiveIngestion& self, int gate, int64_t timestamp_ns,
-             std::optional<int64_t> arrival_ns, bool trusted) {
-            return as_tuple(self.ingestion.consider(any_gate(gate), checked_timestamp(timestamp_ns),
-                                                    checked_arrival(arrival_ns), trusted));
-          },
-          py::arg("gate"), py::arg("timestamp_ns").noconvert(), py::arg("arrival_ns") = py::none(),
-          py::arg("trusted") = false, "What admit would return; nothing changes.")
-      .def(
           "count_invalid",
           [](LiveIngestion& self, int stream) { self.ingestion.count_invalid(any_stream(stream)); },
           py::arg("stream"), "Count a sample that the caller found unusable.")
@@ -175,14 +136,6 @@ void bind_ingestion(py::module_& module) {
           py::arg("stream"),
           "(offset ns, drift ppm) that take the stream's newest stamp to the tracker's clock.")
       .def(
-          "set_leg_correction",
-          [](LiveIngestion& self, int device, double yaw, const py::object& mounting) {
-            if (!std::isfinite(yaw)) throw py::value_error("yaw_rad: expected a number");
-            self.ingestion.set_leg_correction(leg_stream(device), {yaw, read_unit(mounting)});
-          },
-          py::arg("device"), py::arg("yaw_rad"), py::arg("mounting_xyzw"),
-          "From now on R_world_leg = turn(yaw about y) R_world_sensor mounting; device 3..4.")
-      .def(
           "leg_correction",
           [](const LiveIngestion& self, int device) {
             const LegCorrection correction = self.ingestion.leg_correction(leg_stream(device));
@@ -211,10 +164,6 @@ void bind_ingestion(py::module_& module) {
           },
           py::arg("stream"),
           "(accepted, duplicate, backwards, too_close, jumped, invalid, restarts) so far.")
-      .def_property_readonly(
-          "reference_stream",
-          [](const LiveIngestion& self) { return self.ingestion.reference_stream(); },
-          "The stream that most others agree with in time; the head's where several are equal.")
       .def(
           "off_clock",
           [](const LiveIngestion& self, std::optional<int64_t> now_ns) {
@@ -235,11 +184,8 @@ void bind_ingestion(py::module_& module) {
           [](const LiveIngestion& self, int stream) {
             return interval_ns(self.ingestion, any_stream(stream));
           },
-          py::arg("stream"), "Mean interval of the stream's last samples, ns; 0 before the second.")
-      .def(
-          "reopen",
-          [](LiveIngestion& self, int stream) { self.ingestion.reopen(any_stream(stream)); },
-          py::arg("stream"), "Let a stream begin anew; counters and the clock's kind stay.");
+          py::arg("stream"),
+          "Mean interval of the stream's last samples, ns; 0 before the second.");
 }
 
 }  // namespace same::bindings

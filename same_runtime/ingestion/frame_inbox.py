@@ -1,8 +1,7 @@
-"""Camera images on their way in: judged, paired and kept until the tracker takes the newest."""
+"""Camera images on their way in: judged and paired; the core keeps them and takes the newest."""
 
 import logging
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,26 +36,11 @@ class FrameCounts:
     """Right image's time minus the left's, newest two that belong together."""
 
 
-class InboxFrame(NamedTuple):
-    """A frame as the tracker takes it."""
-
-    timestamp_ns: int
-    """On the tracker's clock."""
-    left: Gray | None
-    right: Gray | None
-    came_ns: int
-    """``steady_ns`` when it came in."""
-    restarts: int
-    """Times the frames had begun anew from an earlier time when it came in."""
-    skewed: bool
-    """The missing image is there, but too far away in time."""
-
-
 class FrameInbox:
     """Stereo frames between the camera driver and the tracker: bounded, the newest wins.
 
     Every stamp is judged by its camera's gate before anything else. Images that come one by one
-    are then paired. Any thread may put images, one takes frames out.
+    are then paired. Any thread may put images.
     """
 
     def __init__(self, inbox: _core.FrameInbox, rig: CameraRig) -> None:
@@ -93,11 +77,6 @@ class FrameInbox:
         arrival_ns = _checked_arrival(arrival_ns)
         push = self._inbox.put_image(VIEWS.index(view), frame.timestamp_ns, image, arrival_ns)
         self._tell(f"{view} image", push)
-
-    def newest(self) -> InboxFrame | None:
-        """The newest frame; its images stay whole while they are held."""
-        found = self._inbox.newest()
-        return None if found is None else InboxFrame(*found)
 
     def counts(self) -> FrameCounts:
         """Counters since the tracker opened."""

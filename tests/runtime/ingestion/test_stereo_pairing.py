@@ -3,6 +3,7 @@
 import gc
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -18,6 +19,21 @@ from same_runtime.ingestion.frame_inbox import FrameInbox
 MS = 1_000_000
 
 
+class InboxFrame(NamedTuple):
+    """A frame as the core takes it."""
+
+    timestamp_ns: int
+    """On the tracker's clock."""
+    left: np.ndarray | None
+    right: np.ndarray | None
+    came_ns: int
+    """``steady_ns`` when it came in."""
+    restarts: int
+    """Times the frames had begun anew from an earlier time when it came in."""
+    skewed: bool
+    """The missing image is there, but too far away in time."""
+
+
 class Inbox:
     def __init__(self, rig: CameraRig) -> None:
         self.shape = (rig.left.height, rig.left.width)
@@ -29,8 +45,12 @@ class Inbox:
         self.inbox.put_image(view, START_NS + ms * MS, image, None)
         image[:] = 0  # the driver's buffer is its own again
 
+    def newest_frame(self) -> InboxFrame | None:
+        found = self.core.newest()
+        return None if found is None else InboxFrame(*found)
+
     def newest(self) -> tuple[int, int | None, int | None]:
-        found = self.inbox.newest()
+        found = self.newest_frame()
         assert found is not None
         stamp, left, right = found[:3]
         values = [None if image is None else int(image[3, 5]) for image in (left, right)]
@@ -193,7 +213,7 @@ def test_held_images_stay_whole_when_newer_ones_come_and_the_inbox_is_gone(
     before_ns = steady_ns()
     inbox.image("left", 0, 7)
     inbox.image("right", 0, 9)
-    held = inbox.inbox.newest()
+    held = inbox.newest_frame()
     assert held is not None and held.left is not None and held.right is not None
     assert before_ns <= held.came_ns <= steady_ns()
     for i in range(1, 12):
@@ -211,7 +231,7 @@ def test_frames_are_refused_without_a_wake_while_every_slot_is_held(inbox: Inbox
     held = []
     for i in range(4):
         inbox.inbox.put(StereoFrame(START_NS + i * 33 * MS, image, image), None)
-        held.append(inbox.inbox.newest())
+        held.append(inbox.newest_frame())
     with pytest.raises(TimestampError, match=r"frame: .* refused: FULL"):
         inbox.inbox.put(StereoFrame(START_NS + 200 * MS, image, image), None)
     assert inbox.inbox.counts().accepted == 4
@@ -230,5 +250,5 @@ def test_two_skewed_cameras_are_named_once(inbox: Inbox, caplog: pytest.LogCaptu
         "TrackerOptions.max_view_skew_ns"
     ]
     assert inbox.inbox.counts().skewed > 1
-    newest = inbox.inbox.newest()
+    newest = inbox.newest_frame()
     assert newest is not None and newest.skewed
