@@ -156,7 +156,7 @@ Pose Tracker::push(const StereoFrame& frame, const Readings& readings) {
   const int64_t started_ns = steady_ns();
   check_frame(frame);
   const Readings good = checked(readings);
-  const Turn turn = running();
+  const Turn turn(*this);
   check_not_started();
   return pipeline_.push(frame.timestamp_ns, frame.images, good, steady_ns(), started_ns);
 }
@@ -165,7 +165,7 @@ Pose Tracker::push_frame(const StereoFrame& frame, std::optional<int64_t> arriva
   const int64_t started_ns = steady_ns();
   check_frame(frame);
   const int64_t arrived_ns = checked_arrival(arrival_ns);
-  const Turn turn = running();
+  const Turn turn(*this);
   check_not_started();
   return pipeline_.push_frame(frame.timestamp_ns, frame.images, arrived_ns, started_ns);
 }
@@ -178,12 +178,12 @@ std::optional<Pose> Tracker::step() {
 }
 
 void Tracker::estimate_without_images() {
-  const Turn turn = running();
+  const Turn turn(*this);
   pipeline_.estimate_without_images();
 }
 
 void Tracker::predict_without_images() {
-  const Turn turn = running();
+  const Turn turn(*this);
   pipeline_.predict_without_images();
 }
 
@@ -282,7 +282,7 @@ void Tracker::on_pose(std::function<void(const Pose&)> callback) {
 }
 
 void Tracker::reset() {
-  const Turn turn = running();
+  const Turn turn(*this);
   pipeline_.restart();
   shown_.clear();
 }
@@ -321,8 +321,6 @@ void Tracker::judge(const char* name, const FramePush& push) const {
   if (push.status != PushStatus::ACCEPTED)
     throw stamp_error(push.at_gate ? name : "frame", push.status, push.newest_ns, push.refused_ns);
 }
-
-Tracker::Turn Tracker::running() { return Turn(*this); }
 
 void Tracker::check_open() const {
   if (closed_.load()) throw StateError("the tracker is closed; open a new one");
@@ -379,7 +377,7 @@ bool Tracker::estimate_newest(int64_t max_wait_ns, const std::atomic<bool>* stop
   taking.unlock();
   if (!frame || frame->timestamp_ns == pipeline_.newest_frame_ns()) return false;
   await_samples(frame->timestamp_ns, max_wait_ns, stopping);
-  const Turn turn = running();
+  const Turn turn(*this);
   return pipeline_.estimate_frame(*frame);
 }
 

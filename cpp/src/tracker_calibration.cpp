@@ -27,7 +27,7 @@ std::string tenths(int64_t time_ns) {
 void Tracker::recentre(bool keep_place) {
   check_open();
   const int64_t asked_ns = now_ns();  // of the application's clock, which may wait for others
-  const Turn turn = running();
+  const Turn turn(*this);
   pipeline_.calibration().recentre(recent_states("recentre", {kHead}, asked_ns), keep_place);
 }
 
@@ -41,7 +41,7 @@ void Tracker::set_floor(double ground_y) {
 double Tracker::floor_from_controller() {
   check_open();
   const int64_t asked_ns = now_ns();
-  const Turn turn = running();
+  const Turn turn(*this);
   return pipeline_.calibration().floor_from_controller(recent_states("floor", {1, 2}, asked_ns));
 }
 

@@ -148,7 +148,6 @@ class Tracker {
   void check_frame(const StereoFrame& frame) const;
   void check_image(const GrayImage& image) const;
   void judge(const char* name, const FramePush& push) const;
-  Turn running();
   bool has_turn() const { return at_turn_.load() == std::this_thread::get_id(); }
   void end(std::shared_ptr<LiveWorker> worker);
   void check_not_started() const;
