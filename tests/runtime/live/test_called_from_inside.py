@@ -3,15 +3,13 @@
 import contextlib
 import os
 import signal
-import subprocess
-import sys
-import textwrap
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tracker_program import run_program
 
 from same_engines import Bundle, EngineWrapper, open_engine
 from same_engines.errors import SameError
@@ -194,16 +192,6 @@ def test_two_starts_wait_for_sessions_that_stopped_themselves(tiny_bundle: Path)
         thread.join(20.0)
         assert not thread.is_alive(), "they wait for each other"
     in_time(tracker.close)
-
-
-def run_program(bundle: Path, body: str) -> subprocess.CompletedProcess[str]:
-    program = "from same_runtime import *\nimport os, sys, threading, time\n"
-    return subprocess.run(
-        [sys.executable, "-c", program + textwrap.dedent(body), str(bundle)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
 
 
 def test_a_callback_may_close_its_tracker_and_drop_it(tiny_bundle: Path) -> None:

@@ -3,9 +3,7 @@
 import asyncio
 import contextlib
 import os
-import subprocess
 import sys
-import textwrap
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from live_stream import SECOND, START_NS, live_events
+from tracker_program import run_program
 
 from same_engines import Bundle, open_engine
 from same_engines.errors import EngineError, InvalidInputError, SameError
@@ -426,13 +425,6 @@ def test_a_session_shows_nothing_of_the_one_before(tracker: SamePoseTracker) -> 
     tracker.start(LiveOptions(display_rate_hz=1.0), player.now_ns)
     assert tracker.latest().timestamp_ns == 0
     assert tracker.latest().status is PoseStatus.INVALID
-
-
-def run_program(bundle: Path, body: str) -> subprocess.CompletedProcess[str]:
-    program = "from same_runtime import *\nimport os, sys, time\n" + textwrap.dedent(body)
-    return subprocess.run(
-        [sys.executable, "-c", program, str(bundle)], capture_output=True, text=True, timeout=60
-    )
 
 
 def test_a_program_that_forgets_to_stop_still_ends(tiny_bundle: Path) -> None:
