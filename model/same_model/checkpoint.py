@@ -83,7 +83,6 @@ def load_checkpoint(path: str | os.PathLike[str], preset: str | None = None) -> 
     mis-shaped, of another type or not finite.
     """
     path = Path(path)
-    _check_suffix(path)
     contents, metadata = _read(path)
     if path.suffix == ".pt":
         version, config_values = contents.get(_VERSION_KEY), contents.get(_CONFIG_KEY)
@@ -131,6 +130,7 @@ def _read(path: Path) -> tuple[dict[Any, Any], dict[str, str]]:
     """Top-level mapping and, for safetensors, the metadata."""
     if not path.is_file():
         raise CheckpointError(f"{path}: no such file")
+    _check_suffix(path)
     try:
         if path.suffix == ".safetensors":
             with safetensors.safe_open(path, framework="pt") as file:

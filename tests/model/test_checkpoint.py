@@ -158,6 +158,7 @@ def test_plain_safetensors_is_not_a_checkpoint(tmp_path: Path) -> None:
 def test_paths_that_cannot_be_used_are_named(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="no such file"):
         load_checkpoint(tmp_path / "absent.pt")
+    (tmp_path / "model.pkl").touch()
     with pytest.raises(CheckpointError, match=r"\.pt or \.safetensors"):
         load_checkpoint(tmp_path / "model.pkl")
     with pytest.raises(CheckpointError, match="cannot write"):

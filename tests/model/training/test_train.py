@@ -402,8 +402,9 @@ def test_two_processes_train_one_model(data, tmp_path):
 
 def test_the_documented_torchrun_line_works_as_written(data, tmp_path):
     page = (SCRIPT.parents[2] / "docs" / "training.md").read_text()
-    (line,) = re.findall(r"^    torchrun (--standalone .*same_model\.cli\.train) all ", page, re.M)
+    (line,) = re.findall(r"^    torchrun (--standalone .*) \$\(which same-train\) all ", page, re.M)
     command = [sys.executable, "-m", "torch.distributed.run", *line.split()]  # what torchrun is
+    command.append(str(Path(sys.executable).with_name("same-train")))
     options = f"inertial --data {data} --out {tmp_path} --steps 2 --batch 2 --stretch 8"
     subprocess.run(
         [*command, *options.split(), "--device", "cpu", "--threads", "1"],

@@ -44,10 +44,9 @@ class StageBudget:
     """Decay a step of the averaged weights, which are what is saved."""
 
     def __post_init__(self) -> None:
-        if self.steps < 1 or self.batch < 1:
-            raise InvalidInputError(
-                f"steps, batch: expected at least 1, got {self.steps} and {self.batch}"
-            )
+        for name, value in (("steps", self.steps), ("batch", self.batch)):
+            if value < 1:
+                raise InvalidInputError(f"{name}: expected at least 1, got {value}")
 
 
 def _images() -> SynthConfig:

@@ -110,7 +110,7 @@ def test_bad_values_are_named():
     ):
         with pytest.raises(SameError, match=message):
             WholeRunConfig(Path("run"), **change)
-    with pytest.raises(SameError, match="steps, batch: expected at least 1, got 0 and 4"):
+    with pytest.raises(SameError, match="steps: expected at least 1, got 0"):
         StageBudget(0, 4)
 
 
