@@ -21,7 +21,7 @@ _LARGEST: Final = {
 }
 
 _CHOICES: Final = {
-    "backbone": ("resnet18", "resnet50"),
+    "backbone": ("resnet10", "resnet18", "resnet50"),
     "depth_mode": ("range", "z"),
     "pe_weighting": ("attention", "sum"),
     "fusion_kind": ("same", "concat_lstm"),
@@ -51,7 +51,7 @@ class ModelConfig:
     image_std: float = 0.25
     """Divides the centred pixel."""
     backbone: str = "resnet18"
-    """``resnet18`` or ``resnet50``."""
+    """``resnet10`` (one block a layer), ``resnet18`` or ``resnet50``."""
     backbone_width: float = 0.5
     """Multiplier of the backbone's channel counts."""
     feature_dim: int = 64

@@ -35,6 +35,11 @@ _COMMANDS: Final = {
         f"{_TRAINING}.ablation_rows:train_rows",
         "every row of the paper's Tables 1-4",
     ),
+    "round": Subcommand(
+        f"{_TRAINING}.round_config:RoundConfig",
+        f"{_TRAINING}.round_weights:round_weights",
+        "round a checkpoint's weights, so that its bundle packs to half",
+    ),
     "pack": Subcommand(
         f"{_WHOLE_RUN}.pack:PackConfig",
         f"{_WHOLE_RUN}.pack:pack",

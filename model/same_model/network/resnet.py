@@ -5,7 +5,11 @@ Parameter names are torchvision's, so that its ImageNet weights load.
 
 from torch import Tensor, nn
 
-_BLOCKS_PER_LAYER = {"resnet18": (2, 2, 2, 2), "resnet50": (3, 4, 6, 3)}
+_BLOCKS_PER_LAYER = {
+    "resnet10": (1, 1, 1, 1),
+    "resnet18": (2, 2, 2, 2),
+    "resnet50": (3, 4, 6, 3),
+}
 
 
 def _conv(inputs: int, outputs: int, kernel: int, stride: int = 1) -> nn.Conv2d:
@@ -19,7 +23,7 @@ def _shortcut(inputs: int, outputs: int, stride: int) -> nn.Sequential | None:
 
 
 class BasicBlock(nn.Module):
-    """Two 3x3 convolutions with a shortcut (ResNet-18)."""
+    """Two 3x3 convolutions with a shortcut (ResNet-10 and -18)."""
 
     expansion = 1
 
@@ -65,7 +69,7 @@ class Bottleneck(nn.Module):
 
 
 class ResNet(nn.Module):
-    """ResNet-18 or ResNet-50 without the classifier; ``width`` scales its channels."""
+    """A ResNet without the classifier; ``width`` scales its channels."""
 
     layer1: nn.Sequential
     layer2: nn.Sequential
@@ -74,7 +78,7 @@ class ResNet(nn.Module):
 
     def __init__(self, name: str, width: float) -> None:
         super().__init__()
-        block = BasicBlock if name == "resnet18" else Bottleneck
+        block = Bottleneck if name == "resnet50" else BasicBlock
         channels = [max(1, round(base * width)) for base in (64, 128, 256, 512)]
         self.out_channels = [c * block.expansion for c in channels]
         self.conv1 = nn.Conv2d(1, channels[0], 7, 2, padding=3, bias=False)
