@@ -227,7 +227,7 @@ def test_what_the_parser_refuses_is_one_line(command: str, said: str, monkeypatc
         ("same-eval", ["a.pt", "--bundle", "b.same", "--data", "d"], "name one of INPUT"),
         ("same-eval", ["--data", "d"], "name one of INPUT"),
         ("same-data", ["no-such"], "expected synth, "),
-        ("same-export", ["--ckpt", "model.txt"], "expected a name ending in .pt"),
+        ("same-export", ["--ckpt", "model.txt"], "no such file"),
         ("same-data", ["synth", "--out", "a", "--restyle", "9"], "restyle: expected 0 to 3"),
     ],
 )
