@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <vector>
 
+#include "channels_last.hpp"
 #include "same/deform_attn_point.hpp"
 #include "same/multiversion.hpp"
 
@@ -42,20 +43,35 @@ ShellSums shell_sums(const DeformAttnShape& shape, const DeformAttnInputs& in) {
   return sums;
 }
 
-// Channel by channel, so that the plane that all points read stays in the first-level cache.
+// Of this many channels at once: a few vectors, and their part of the map stays in a near cache.
+constexpr size_t kBlock = 16;
+
+inline void add_cell(const Point& point, int tap, const float* map, float* total) {
+  const float weight = point.attention * point.taps.weight[tap];
+  const float* cell = map + kBlock * static_cast<size_t>(point.taps.offset[tap]);
+  for (size_t c = 0; c < kBlock; ++c) total[c] += weight * cell[c];
+}
+
 SAME_MULTIVERSION
 void sample_features(const DeformAttnShape& shape, const float* features,
-                     const std::vector<Point>& points, float* sampled) {
+                     const std::vector<Point>& points, std::vector<float>& map, float* sampled) {
   const size_t plane_size = static_cast<size_t>(shape.height) * static_cast<size_t>(shape.width);
   const size_t per_head = static_cast<size_t>(shape.points);
   const size_t channels = static_cast<size_t>(shape.channels);
-  for (size_t channel = 0; channel < channels; ++channel) {
-    const float* plane = features + channel * plane_size;
+  for (size_t first = 0; first < channels; first += kBlock) {
+    const size_t count = std::min(kBlock, channels - first);
+    channels_last(features + first * plane_size, count, plane_size, map.data(), kBlock);
     for (size_t head = 0; head < points.size() / per_head; ++head) {
-      float total = 0.0f;
-      for (size_t k = head * per_head; k < (head + 1) * per_head; ++k)
-        total += points[k].attention * gather(plane, points[k].taps);
-      sampled[head * channels + channel] = total;
+      float total[kBlock] = {};
+      for (size_t k = head * per_head; k < (head + 1) * per_head; ++k) {
+        const Point& point = points[k];
+        // Written out: compilers leave a loop over the four without vectors.
+        add_cell(point, 0, map.data(), total);
+        add_cell(point, 1, map.data(), total);
+        add_cell(point, 2, map.data(), total);
+        add_cell(point, 3, map.data(), total);
+      }
+      std::copy_n(total, count, sampled + head * channels + first);
     }
   }
 }
@@ -83,6 +99,7 @@ void spatial_aware_deform_attn(const DeformAttnShape& shape, const DeformAttnInp
 
   const ShellSums sums = shell_sums(shape, in);
   std::vector<Point> points(per_view);
+  std::vector<float> map(plane_size * kBlock);
   std::vector<float> base(units), slopes(3 * units);
   std::fill_n(out.position, static_cast<size_t>(shape.views) * joints * heads * units, 0.0f);
 
@@ -96,7 +113,7 @@ void spatial_aware_deform_attn(const DeformAttnShape& shape, const DeformAttnInp
       for (size_t axis = 0; axis < 3; ++axis)
         point.ray[axis] = gather(rays + axis * plane_size, point.taps);
     }
-    sample_features(shape, in.features + view * channels * plane_size, points,
+    sample_features(shape, in.features + view * channels * plane_size, points, map,
                     out.sampled + view * joints * heads * channels);
 
     for (size_t unit = 0; unit < units; ++unit) {

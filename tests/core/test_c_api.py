@@ -422,4 +422,4 @@ def test_only_the_interface_is_exported() -> None:
         ["nm", "-D", "--defined-only", library_path()], capture_output=True, text=True, check=True
     )
     names = {line.split()[-1] for line in listed.stdout.splitlines()}
-    assert names == set(c_api.FUNCTIONS)
+    assert names == {*c_api.FUNCTIONS, "RegisterCustomOps"}  # the second is ONNX Runtime's name

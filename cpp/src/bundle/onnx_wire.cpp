@@ -191,6 +191,19 @@ std::optional<int64_t> Message::integer(int number) const {
   return found == nullptr ? std::nullopt : std::optional<int64_t>(found->integer);
 }
 
+std::string_view without_functions(std::string_view content) {
+  constexpr uint64_t kFunctions = tag_of(kModel[8]);
+  std::string_view rest = content;
+  while (!rest.empty()) {
+    const size_t start = content.size() - rest.size();
+    const uint64_t tag = read_number(rest);
+    if (tag == kFunctions) return content.substr(0, start);
+    const uint64_t value = read_number(rest);
+    if ((tag & 7) == 2) take(rest, value);
+  }
+  return content;
+}
+
 Message read_model(std::string_view content) {
   size_t count = 0;
   return read_message(content, Type::MODEL, count);

@@ -99,6 +99,8 @@ struct Field {
 
 // Throws Refused.
 Message read_model(std::string_view content);
+// A model's bytes up to its functions, which come last. Throws Refused.
+std::string_view without_functions(std::string_view content);
 
 struct ElementsAndShape {
   int64_t kind = 0;

@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "onnxruntime/operator.hpp"
 #include "same/engine.hpp"
 
 #ifdef _WIN32
@@ -17,8 +18,6 @@
 namespace same::ort {
 namespace {
 
-// Of ONNX Runtime 1.20, which has all that is called; later ones offer it too.
-constexpr uint32_t kApiVersion = 20;
 constexpr const char* kTelemetry = "ORT_DISABLE_TELEMETRY";
 constexpr const char* kEntry = "OrtGetApiBase";
 

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 
+#include "bundle/onnx_wire.hpp"
+#include "onnxruntime/operator.hpp"
+
 namespace same::ort {
 namespace {
 
@@ -70,6 +73,16 @@ Owned<OrtSessionOptions> session_options(const Library& library, int threads,
   return owned;
 }
 
+// Whether the operator's kernel can stand for the function that the graph carries.
+bool takes_operator(const GraphSpec& spec, const OnnxRuntimeOptions& options) {
+  const auto is_float = [](const TensorSpec& tensor) {
+    return tensor.type == ElementType::FLOAT32;
+  };
+  return options.provider == "cpu" &&
+         std::all_of(spec.inputs.begin(), spec.inputs.end(), is_float) &&
+         std::all_of(spec.outputs.begin(), spec.outputs.end(), is_float);
+}
+
 }  // namespace
 
 Session::Session(const Library& library, const std::string& content, const GraphSpec& spec,
@@ -77,9 +90,14 @@ Session::Session(const Library& library, const std::string& content, const Graph
     : library_(library), spec_(spec) {
   const OrtApi& api = library.api();
   const auto settings = session_options(library, threads, options);
+  std::string_view graph = content;
+  if (takes_operator(spec, options) && onnx::without_functions(content).size() < content.size()) {
+    graph = onnx::without_functions(content);
+    library.check(add_operators(api, settings.get()), "operators");
+  }
   OrtSession* made = nullptr;
   const std::string said = library.error_of(api.CreateSessionFromArray(
-      &library.env(), content.data(), content.size(), settings.get(), &made));
+      &library.env(), graph.data(), graph.size(), settings.get(), &made));
   if (!said.empty()) throw BundleError(where + ": ONNX Runtime refuses it: " + said);
   session_ = {made, api.ReleaseSession};
   check_tensors(spec.inputs, true, where);

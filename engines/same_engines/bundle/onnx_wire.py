@@ -76,6 +76,23 @@ def read_model(content: bytes) -> Fields:
         raise MalformedError("truncated") from None
 
 
+def without_functions(content: bytes) -> bytes:
+    """A serialised ModelProto up to its functions, which come last. Raises ``MalformedError``."""
+    position = 0
+    try:
+        while position < len(content):
+            start = position
+            tag, position = _number(content, position)
+            if _TABLES["model"][tag].name == "functions":
+                return content[:start]
+            value, position = _number(content, position)
+            if tag & 7 == _BYTES:
+                position += value
+    except (IndexError, KeyError):
+        raise MalformedError("no model in canonical spelling") from None
+    return content
+
+
 def read_tensor_type(content: bytes) -> tuple[int, tuple[int, ...]]:
     """Element type and static shape of a serialised TypeProto. Raises ``MalformedError``."""
     try:

@@ -9,6 +9,7 @@ from same_engines.bundle.manifest import GraphSpec
 from same_engines.bundle.reader import Bundle
 from same_engines.errors import BundleError, EngineError
 from same_engines.host_engine import HostEngine
+from same_engines.onnxruntime.operator import with_operator
 from same_engines.onnxruntime.session_options import open_session, session_options
 
 _ORT_TYPES = {"float32": "tensor(float)", "float16": "tensor(float16)"}
@@ -45,11 +46,13 @@ class OnnxRuntimeEngine(HostEngine):
         options.inter_op_num_threads = 1
         if self.spin_us is not None:
             options.add_session_config_entry("session.intra_op.spin_duration_us", self.spin_us)
-        content = bundle.graph_bytes(self.precision, stage)
+        content, spec = bundle.graph_bytes(self._graphs, stage), bundle.graph(self._graphs, stage)
         try:
+            if all(tensor.dtype == "float32" for tensor in (*spec.inputs, *spec.outputs)):
+                content = with_operator(content, options)
             return open_session(content, options)
         except Exception as error:  # ONNX Runtime raises many kinds; all mean a bad graph
-            path = bundle.path / bundle.graph(self.precision, stage).path
+            path = bundle.path / spec.path
             raise BundleError(f"{path}: ONNX Runtime refuses it: {error}") from None
 
 

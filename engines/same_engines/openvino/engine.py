@@ -12,16 +12,16 @@ from same_engines.bundle.manifest import BF16, GraphSpec
 from same_engines.bundle.reader import Bundle
 from same_engines.compiled_files import CompiledFile, cache_folder
 from same_engines.errors import BundleError, EngineError
-from same_engines.host_engine import HostEngine
-from same_engines.onnxruntime.inline import inlined
+from same_engines.onnxruntime.engine import OnnxRuntimeEngine
 from same_engines.openvino.exact_tail import EXACT, with_exact_tail
 from same_engines.openvino.library import CPU, OpenVino, find_device, load_openvino
 
 KIND: Final = "openvino"
 """Suffix of kept graphs in the cache folder."""
 
-_DEVICE_STAGE: Final = "visual"
-"""What a GPU or NPU computes: the way to it costs more than the other stages do on the CPU."""
+_STAGE: Final = "visual"
+"""What OpenVINO computes. The small stages are ONNX Runtime's, which has the project's operator as
+one kernel; the way to a GPU or NPU costs more than they do."""
 
 _log = logging.getLogger("same")
 
@@ -36,11 +36,12 @@ class GraphKey:
     settings: str
 
 
-class OpenVinoEngine(HostEngine):
-    """Stage graphs on OpenVINO, compiled once for this machine and kept.
+class OpenVinoEngine(OnnxRuntimeEngine):
+    """The visual stage on OpenVINO, compiled once for this machine and kept; the rest on ONNX
+    Runtime.
 
-    ``backend``: one of ``library.DEVICES``. ``threads``: threads for the visual stage; the small
-    stages run on one. All threads are of one pool that waits without spinning.
+    ``backend``: one of ``library.DEVICES``. ``threads``: threads for the visual stage, of a pool
+    that waits without spinning; the small stages run on one.
     ``precision`` ``bf16``: the visual stage up to its feature map in bfloat16, all else in float32:
     the small stages win nothing by it.
     Raises ``EngineError`` when OpenVINO or its device is missing, does not compute in that
@@ -49,7 +50,6 @@ class OpenVinoEngine(HostEngine):
 
     def __init__(self, bundle: Bundle, backend: str, precision: str, threads: int) -> None:
         self.backend = backend
-        self._threads = threads
         self._openvino = load_openvino()
         self._device = find_device(self._openvino, backend)
         if precision == BF16 and not (self._device == CPU and self._openvino.computes_bf16()):
@@ -57,18 +57,17 @@ class OpenVinoEngine(HostEngine):
                 f"{backend}: precision bf16 needs a processor that computes in it; use precision "
                 "fp32 or auto"
             )
-        super().__init__(bundle, precision)
+        super().__init__(bundle, precision, threads)
 
     def _open_stage(
         self, stage: str, spec: GraphSpec, arrays: Sequence[Mapping[str, np.ndarray]]
     ) -> tuple[Callable[[], None], ...]:
-        device = self._device if stage == _DEVICE_STAGE else CPU
-        threads = self._threads if stage == _DEVICE_STAGE else 1
+        if stage != _STAGE:
+            return super()._open_stage(stage, spec, arrays)
         where = str(self._bundle.path / spec.path)
         content = self._bundle.graph_bytes(self._graphs, stage)
-        precision = self._graphs if stage != _DEVICE_STAGE else self.precision
-        settings = _settings(device, threads, precision)
-        compiled = _compile(self._openvino, content, spec, device, settings, where)
+        settings = _settings(self._device, self.threads, self.precision)
+        compiled = _compile(self._openvino, content, spec, self._device, settings, where)
         _check_signature(compiled, spec, where)
         return tuple(
             _bind(self._openvino.module, compiled, f"{self.backend} failed in stage {stage}", held)
@@ -114,9 +113,8 @@ def _compile(
             return openvino.core.import_model(io.BytesIO(blob), device, dict(settings))
         except Exception as error:  # whatever it dislikes, it can be compiled again
             kept.ignore(_one_line(error))
-    graph = inlined(content, where)
     try:
-        model = openvino.core.read_model(graph)
+        model = openvino.core.read_model(content)
         if rounded:
             model = with_exact_tail(openvino, model)
         compiled = openvino.core.compile_model(model, device, dict(settings))
