@@ -17,7 +17,7 @@ from same_engines.bundle.reader import write_manifest
 from same_engines.errors import BundleError, EngineError
 from same_engines.qnn import library as qnn_library
 from same_engines.qnn.library import SOCS, load_qnn
-from same_model.network.upright import Upright
+from same_model.network.standing_pose import standing_camera_axes
 
 TARGET = "qnn-xr2gen2"
 
@@ -35,7 +35,7 @@ def fill(engine, seed: int) -> None:
         array[:] = random.uniform(-0.5, 0.5, array.shape)
     # A head that is held as calibration saw heads: nodding, never on its side.
     tokens = engine.host_input("imu_features")
-    tokens[0, :3] = Upright().up.numpy()
+    tokens[0, :3] = standing_camera_axes()[:, 1]  # up, as a standing wearer's camera has it
     tokens[:, 15] = 1.0
     engine.host_input("view_valid")[:] = 1.0
     engine.host_input("window_valid")[:] = 1.0
