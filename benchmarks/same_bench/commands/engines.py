@@ -31,11 +31,13 @@ from same_runtime.demo import demo_bundle, demo_recording
 from same_runtime.recording import Recording
 
 SPINNING: Final = "onnxruntime-spinning"
-"""ONNX Runtime with its own thread settings, which was the default engine until OpenVINO."""
+"""ONNX Runtime as it was when it was the default engine: its own thread settings, and the
+operator's function."""
 
 
 class _SpinningEngine(OnnxRuntimeEngine):
     spin_us = None
+    takes_operator = False
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ class EnginesCommand:
         "openvino:auto:1",
     )
     """BACKEND:PRECISION:THREADS each, or BACKEND:PRECISION:THREADS:BUNDLE for another bundle than
-    --bundle; onnxruntime-spinning is ONNX Runtime as it was before its threads slept."""
+    --bundle; onnxruntime-spinning is ONNX Runtime as it was when it was the default."""
     bundle: Path | None = None
     """Bundle that same-export wrote; default: the one that ships with the package."""
     recording: Path | None = None

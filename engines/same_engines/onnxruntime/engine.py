@@ -27,6 +27,8 @@ class OnnxRuntimeEngine(HostEngine):
     """How long threads wait for the next layer before they sleep: longer than between two layers,
     shorter than between two frames. None leaves it to the library, whose threads spin for longer
     than a frame lasts and take every core."""
+    takes_operator = True
+    """Whether the operator runs as one kernel where that can be."""
 
     def __init__(self, bundle: Bundle, precision: str, threads: int) -> None:
         self.threads = threads
@@ -48,7 +50,8 @@ class OnnxRuntimeEngine(HostEngine):
             options.add_session_config_entry("session.intra_op.spin_duration_us", self.spin_us)
         content, spec = bundle.graph_bytes(self._graphs, stage), bundle.graph(self._graphs, stage)
         try:
-            if all(tensor.dtype == "float32" for tensor in (*spec.inputs, *spec.outputs)):
+            is_float32 = all(t.dtype == "float32" for t in (*spec.inputs, *spec.outputs))
+            if self.takes_operator and is_float32:
                 content = with_operator(content, options)
             return open_session(content, options)
         except Exception as error:  # ONNX Runtime raises many kinds; all mean a bad graph
