@@ -214,7 +214,8 @@ class SamePoseTracker:
         """Call ``end``, which waits for the core; another thread does where the core waits for
         this one. It keeps the tracker, and the process, until then."""
         if self._core.is_inside:
-            threading.Thread(target=end, name="same-ending").start()
+            # Said, since a thread that one of the core's starts is a daemon otherwise.
+            threading.Thread(target=end, name="same-ending", daemon=False).start()
         else:
             end()
 

@@ -206,6 +206,8 @@ def test_a_callback_may_close_its_tracker_and_drop_it(tiny_bundle: Path) -> None
         def end(pose):
             if held:
                 held.pop().close()
+                (ending,) = (t for t in threading.enumerate() if t.name == "same-ending")
+                assert not ending.daemon, "the process would end before it"
                 dropped.set()
 
         held[0].on_pose(end)
