@@ -50,7 +50,7 @@ class ModelConfig:
     """Subtracted from pixel / 255."""
     image_std: float = 0.25
     """Divides the centred pixel."""
-    backbone: str = "resnet18"
+    backbone: str = "resnet10"
     """``resnet10`` (one block a layer), ``resnet18`` or ``resnet50``."""
     backbone_width: float = 0.5
     """Multiplier of the backbone's channel counts."""
@@ -219,6 +219,7 @@ PRESETS: Final = MappingProxyType(
         "lite": ModelConfig(),
         "base": ModelConfig(
             preset="base",
+            backbone="resnet18",
             input_width=320,
             input_height=240,
             backbone_width=1.0,
