@@ -97,7 +97,7 @@ def test_a_run_writes_the_record_and_the_table(
     page.write_text(f"a\n\n<!-- {MARK} -->\nold\n<!-- /{MARK} -->\n\nb\n")
     written = ["--out", str(out), "--page", str(page)]
     assert cli.main(["footprint", "--presets", "lite", *written]) == 0
-    assert "| | lite |" in capsys.readouterr().out
+    assert "|  | lite |" in capsys.readouterr().out
     assert "old" not in page.read_text() and page.read_text().endswith("b\n")
     now, then = json.loads(out.read_text())["presets"]["lite"], recorded()["lite"]
     assert now["process"]["live_threads"] >= now["process"]["threads"] > 0
