@@ -48,7 +48,7 @@ def test_the_sdist_holds_the_sources_and_no_data_of_tests_or_results(distributio
     recordings = [path for path in files if path.suffix == ".mcap"]
     assert recordings == [PurePosixPath("same_runtime/demo_data/demo.mcap")]
     # The demo's bundle and recording are 22 MB of it, and do not compress.
-    assert distributions.sdist.stat().st_size < 24e6
+    assert distributions.sdist.stat().st_size < 15e6
 
 
 def test_the_wheel_holds_the_packages_typed_and_no_more(distributions) -> None:
@@ -66,7 +66,7 @@ def test_the_wheel_holds_the_packages_typed_and_no_more(distributions) -> None:
         and not any(PurePosixPath(folder) in path.parents for folder in DATA)
     ]
     assert others == []
-    assert distributions.wheel.stat().st_size < 24e6
+    assert distributions.wheel.stat().st_size < 15e6
 
 
 def test_the_demo_runs_outside_the_checkout(environment) -> None:
