@@ -13,6 +13,7 @@ TINY = ModelConfig(
     preset="tiny",
     input_width=64,
     input_height=48,
+    backbone="resnet18",  # blocks with a shortcut of their own and without
     backbone_width=0.125,
     feature_dim=32,
     mmf_layers=1,
