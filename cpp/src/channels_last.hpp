@@ -4,8 +4,6 @@
 #include <cstddef>
 #include <cstring>
 
-#include "same/multiversion.hpp"
-
 namespace same {
 
 #if defined(__GNUC__)

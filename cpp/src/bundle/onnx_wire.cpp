@@ -192,12 +192,11 @@ std::optional<int64_t> Message::integer(int number) const {
 }
 
 std::string_view without_functions(std::string_view content) {
-  constexpr uint64_t kFunctions = tag_of(kModel[8]);
   std::string_view rest = content;
   while (!rest.empty()) {
     const size_t start = content.size() - rest.size();
     const uint64_t tag = read_number(rest);
-    if (tag == kFunctions) return content.substr(0, start);
+    if (tag >> 3 == model::FUNCTIONS) return content.substr(0, start);
     const uint64_t value = read_number(rest);
     if ((tag & 7) == 2) take(rest, value);
   }

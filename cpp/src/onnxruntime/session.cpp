@@ -91,10 +91,8 @@ Session::Session(const Library& library, const std::string& content, const Graph
   const OrtApi& api = library.api();
   const auto settings = session_options(library, threads, options);
   std::string_view graph = content;
-  if (takes_operator(spec, options) && onnx::without_functions(content).size() < content.size()) {
-    graph = onnx::without_functions(content);
-    library.check(add_operators(api, settings.get()), "operators");
-  }
+  if (takes_operator(spec, options)) graph = onnx::without_functions(content);
+  if (graph.size() < content.size()) library.check(add_operators(api, settings.get()), "operators");
   OrtSession* made = nullptr;
   const std::string said = library.error_of(api.CreateSessionFromArray(
       &library.env(), graph.data(), graph.size(), settings.get(), &made));
