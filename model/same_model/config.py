@@ -28,7 +28,7 @@ _CHOICES: Final = {
     "pose_frame": ("upright", "camera"),
 }
 
-_BEFORE_IT_WAS_A_FIELD: Final = {"pose_frame": "camera"}
+_BEFORE_IT_WAS_A_FIELD: Final = {"pose_frame": "camera", "use_joint_filter": False}
 """What checkpoints from before a field's time were trained with."""
 
 
@@ -110,6 +110,9 @@ class ModelConfig:
     """False: one key and value projection for both modalities (Table 2, MA-MMF)."""
     use_ttn: bool = True
     """False: no refinement in the global frame (Table 2, TTN)."""
+    use_joint_filter: bool = True
+    """False: the temporal network reads joints as fusion gives them, as in the paper, and not after
+    a linear filter over each joint's past (``network/joint_filter.py``)."""
     use_imu: bool = True
     """False: inertial tokens are zero and the first pose is a learned constant (Table 3)."""
     use_left: bool = True

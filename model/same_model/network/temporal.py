@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from same_model.config import ModelConfig
+from same_model.network.joint_filter import JointFilter
 from same_model.network.layers import EncoderLayer, feed_forward, module_dtype, offset_head
 from same_runtime.conventions import NUM_JOINTS
 
@@ -25,6 +26,7 @@ class TemporalStage(nn.Module):
         if not self.use_ttn:
             return
         dim = config.ttn_dim
+        self.joint_filter = JointFilter(config.window) if config.use_joint_filter else None
         self.embed_pose = nn.Linear(NUM_JOINTS * 3, dim)
         self.embed_time = feed_forward(2, dim, dim)
         self.layers = nn.ModuleList(
@@ -56,6 +58,8 @@ class TemporalStage(nn.Module):
         given = slice(None if newest is None else -newest, None)
         if not self.use_ttn:
             return joints[..., given, :, :]
+        if self.joint_filter is not None:
+            joints = self.joint_filter(joints, window_valid)
         dtype = module_dtype(self)
         # Bounded, so that a relocalised headset's far-off past stays within what was trained.
         pose = joints.flatten(-2).clamp(-_FARTHEST_M, _FARTHEST_M).to(dtype)

@@ -130,6 +130,9 @@ class TrainConfig:
     pose_frame: Literal["upright", "camera"] | None = None
     """Axes in which the inertial and the fusion stage work, see ``ModelConfig``; None: those of the
     checkpoints that the run starts from, else upright."""
+    joint_filter: bool | None = None
+    """Whether the temporal network reads joints through a linear filter over their past; False: as
+    in the paper; None: as the checkpoints that the run starts from, else with it."""
     end_to_end: bool = False
     """Joint stage: train the backbones too, from the images."""
     init: InitFrom = field(default_factory=InitFrom)

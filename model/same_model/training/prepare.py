@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -31,6 +32,7 @@ from same_model.training.stages.visual import VisualTraining
 
 _BATCH = {"visual": 48, "inertial": 16, "fusion": 128, "temporal": 64, "joint": 4}
 _CONCAT_BATCH = 16
+_Setting = TypeVar("_Setting", str, bool)
 
 
 def model_config(config: TrainConfig) -> ModelConfig:
@@ -53,8 +55,13 @@ def initial_model(config: TrainConfig) -> SameModel:
         if (path := getattr(config.init, name)) is not None
     }
     sources = {name: load_checkpoint(path) for name, path in paths.items()}
-    pose_frame = _pose_frame(config, sources)
-    model = SameModel(replace(model_config(config), pose_frame=pose_frame))
+    model = SameModel(
+        replace(
+            model_config(config),
+            pose_frame=_pose_frame(config, sources),
+            use_joint_filter=_joint_filter(config, sources),
+        )
+    )
     for name, source in sources.items():
         path = paths[name]
         into, out_of = (
@@ -113,13 +120,28 @@ def _pose_frame(config: TrainConfig, sources: Mapping[str, SameModel]) -> str:
     }
     if config.pose_frame is not None:
         frames["pose_frame"] = config.pose_frame
-    if len(set(frames.values())) > 1:
-        said = ", ".join(f"{name} {frame}" for name, frame in frames.items())
-        raise CheckpointError(
-            f"init: expected inertial and fusion weights of one pose frame, got {said}; train the "
-            "others anew"
-        )
-    return next(iter(frames.values()), model_config(config).pose_frame)
+    frame = _agreed("inertial and fusion weights of one pose frame", frames)
+    return frame or model_config(config).pose_frame
+
+
+def _joint_filter(config: TrainConfig, sources: Mapping[str, SameModel]) -> bool:
+    filters = {
+        f"init.{name}": source.config.use_joint_filter
+        for name, source in sources.items()
+        if name in ("all", "temporal")
+    }
+    if config.joint_filter is not None:
+        filters["joint_filter"] = config.joint_filter
+    found = _agreed("temporal weights all with or all without a joint filter", filters)
+    return model_config(config).use_joint_filter if found is None else found
+
+
+def _agreed(expected: str, said: Mapping[str, _Setting]) -> _Setting | None:
+    """The one value of ``said``, by who says so. Raises ``CheckpointError`` if there are more."""
+    if len(set(said.values())) > 1:
+        listed = ", ".join(f"{name} {value}" for name, value in said.items())
+        raise CheckpointError(f"init: expected {expected}, got {listed}; train the others anew")
+    return next(iter(said.values()), None)
 
 
 def _backbone_cache(

@@ -30,7 +30,7 @@ _FREE_FIELDS = (
     "allow_untrained",
 )
 # Fields that came later, at the value with which a run is what it was before them.
-_LATER_FIELDS = {"end_to_end": False, "pose_frame": None}
+_LATER_FIELDS = {"end_to_end": False, "pose_frame": None, "joint_filter": None}
 _LATER_LOSS_FIELDS = {"steady": 0.0}
 
 

@@ -3,7 +3,9 @@ import torch
 from tiny_model import sequence_inputs, tiny_model
 
 
-@pytest.mark.parametrize("changes", [{}, {"ttn_layers": 1}, {"use_ttn": False}])
+@pytest.mark.parametrize(
+    "changes", [{}, {"ttn_layers": 1}, {"use_ttn": False}, {"use_joint_filter": False}]
+)
 @pytest.mark.parametrize("newest", [1, 4, 8])
 def test_the_newest_rows_alone_are_those_of_the_whole_window(
     newest: int, changes: dict[str, object]

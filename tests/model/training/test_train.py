@@ -152,6 +152,7 @@ def test_runs_from_before_a_setting_existed_go_on(data, tmp_path):
     for name in (
         "end_to_end",
         "pose_frame",
+        "joint_filter",
         "out",
         "cache",
         "save_every",
@@ -166,6 +167,7 @@ def test_runs_from_before_a_setting_existed_go_on(data, tmp_path):
     assert run_digest(config) == hashlib.sha256(text.encode()).hexdigest()
     assert run_digest(config) != run_digest(replace(config, end_to_end=True))
     assert run_digest(config) != run_digest(replace(config, pose_frame="camera"))
+    assert run_digest(config) != run_digest(replace(config, joint_filter=False))
     assert run_digest(config) != run_digest(replace(config, loss=LossConfig(steady=1.0)))
 
 

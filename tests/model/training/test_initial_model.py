@@ -1,4 +1,4 @@
-"""Weights of one pose frame are never taken for those of the other: names and shapes are alike."""
+"""What weights do not tell by themselves, a run takes from the checkpoints it starts from."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -18,15 +18,28 @@ LITE = PRESETS["lite"]
 @pytest.fixture(scope="module")
 def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("checkpoints")
-    paths = {frame: folder / f"{frame}.safetensors" for frame in ("upright", "camera")}
-    for frame, path in paths.items():
-        save_checkpoint(path, SameModel(replace(LITE, pose_frame=frame)))
+    configs = {
+        "upright": LITE,
+        "camera": replace(LITE, pose_frame="camera"),
+        "filter": LITE,
+        "none": replace(LITE, use_joint_filter=False),
+    }
+    paths = {name: folder / f"{name}.safetensors" for name in configs}
+    for name, path in paths.items():
+        save_checkpoint(path, SameModel(configs[name]))
     return paths
 
 
-def settings(pose_frame: str | None = None, **init: Path) -> TrainConfig:
+def settings(
+    pose_frame: str | None = None, joint_filter: bool | None = None, **init: Path
+) -> TrainConfig:
     return TrainConfig(
-        "fusion", Path("data"), Path("run"), pose_frame=pose_frame, init=InitFrom(**init)
+        "fusion",
+        Path("data"),
+        Path("run"),
+        pose_frame=pose_frame,
+        joint_filter=joint_filter,
+        init=InitFrom(**init),
     )
 
 
@@ -52,3 +65,14 @@ def test_frames_that_do_not_go_together_are_refused(checkpoints: dict[str, Path]
     asked = settings(pose_frame="upright", all=checkpoints["camera"])
     with pytest.raises(CheckpointError, match=r"init\.all camera, pose_frame upright"):
         initial_model(asked)
+
+
+def test_a_run_filters_joints_if_what_it_starts_from_does(checkpoints: dict[str, Path]) -> None:
+    for name in ("all", "temporal"):
+        for kind, has in (("filter", True), ("none", False)):
+            model = initial_model(settings(**{name: checkpoints[kind]}))
+            assert model.config.use_joint_filter is has
+    assert initial_model(settings(fusion=checkpoints["none"])).config.use_joint_filter
+    assert not initial_model(settings(joint_filter=False)).config.use_joint_filter
+    with pytest.raises(CheckpointError, match=r"init\.all False, joint_filter True"):
+        initial_model(settings(joint_filter=True, all=checkpoints["none"]))

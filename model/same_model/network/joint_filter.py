@@ -1,0 +1,35 @@
+"""Each joint drawn towards where it has just been: a linear filter in the world."""
+
+import torch
+from torch import Tensor, nn
+
+from same_runtime.conventions import NUM_JOINTS
+
+_FRAMES = 16
+
+
+class JointFilter(nn.Module):
+    """Weights of a joint's differences to its last frames, which are added to its newest place."""
+
+    def __init__(self, window: int) -> None:
+        super().__init__()
+        frames = max(1, min(_FRAMES, window - 1))
+        start = 0.4 * 0.5 ** torch.arange(frames)
+        self.weights = nn.Parameter(start.repeat(NUM_JOINTS, 1))
+        row = torch.arange(window)
+        ago = row[:, None] - row - 1
+        self.ago: Tensor
+        self.register_buffer("ago", ago.clamp(0, frames - 1), persistent=False)
+        self.is_past: Tensor
+        self.register_buffer("is_past", (ago >= 0) & (ago < frames), persistent=False)
+
+    def forward(self, joints: Tensor, window_valid: Tensor) -> Tensor:
+        """Filter ``joints`` (..., T, J, 3) float32 metres, oldest row first, all in one frame that
+        stands still; ``window_valid`` (..., T) 1 or 0. A row that is not valid reaches no other and
+        stays as it is."""
+        # Metres need more bits than half precision has.
+        of_window = self.weights.float()[:, self.ago] * self.is_past
+        weights = of_window * window_valid[..., None, None, :]
+        places = joints.transpose(-3, -2)
+        moves = weights @ places - weights.sum(dim=-1, keepdim=True) * places
+        return joints + moves.transpose(-3, -2) * window_valid[..., None, None]
