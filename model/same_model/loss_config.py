@@ -25,6 +25,6 @@ class LossConfig:
     """Temporal stage: weight of the error of accelerations, in metres per frame and frame, between
     the newest rows of four windows that follow each other, which is what a stream shows; 0: windows
     are drawn one by one, and nothing says that one's joints go on from the last's. For ``distance``
-    some 1."""
+    some 0.4."""
     deep_supervision: Flag = True
     """Average the local loss over every iteration's joints instead of the last's only."""

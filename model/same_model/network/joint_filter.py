@@ -28,8 +28,9 @@ class JointFilter(nn.Module):
         stands still; ``window_valid`` (..., T) 1 or 0. A row that is not valid reaches no other and
         stays as it is."""
         # Metres need more bits than half precision has.
-        of_window = self.weights.float()[:, self.ago] * self.is_past
-        weights = of_window * window_valid[..., None, None, :]
-        places = joints.transpose(-3, -2)
-        moves = weights @ places - weights.sum(dim=-1, keepdim=True) * places
-        return joints + moves.transpose(-3, -2) * window_valid[..., None, None]
+        weights = self.weights.float()[:, self.ago] * self.is_past
+        counts = window_valid[..., None, None]
+        # A fourth coordinate of 1 sums the weights of the rows that count.
+        placed = torch.cat([joints * counts, counts.expand_as(joints[..., :1])], dim=-1)
+        summed = (weights @ placed.transpose(-3, -2)).transpose(-3, -2)
+        return joints + (summed[..., :3] - summed[..., 3:] * joints) * counts
