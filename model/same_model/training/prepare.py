@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any
 
 import numpy as np
 
@@ -32,7 +32,8 @@ from same_model.training.stages.visual import VisualTraining
 
 _BATCH = {"visual": 48, "inertial": 16, "fusion": 128, "temporal": 64, "joint": 4}
 _CONCAT_BATCH = 16
-_Setting = TypeVar("_Setting", str, bool)
+# Weights of either value of ``pose_frame`` have the same names and shapes: only the file tells.
+_WEIGHTS_FOR = {"pose_frame": ("inertial", "fusion"), "use_joint_filter": ("temporal",)}
 
 
 def model_config(config: TrainConfig) -> ModelConfig:
@@ -55,13 +56,13 @@ def initial_model(config: TrainConfig) -> SameModel:
         if (path := getattr(config.init, name)) is not None
     }
     sources = {name: load_checkpoint(path) for name, path in paths.items()}
-    model = SameModel(
-        replace(
-            model_config(config),
-            pose_frame=_pose_frame(config, sources),
-            use_joint_filter=_joint_filter(config, sources),
-        )
-    )
+    settings = {"pose_frame": config.pose_frame, "use_joint_filter": config.joint_filter}
+    fresh = model_config(config)
+    taken_over = {
+        field: _taken_over(asked, field, getattr(fresh, field), sources)
+        for field, asked in settings.items()
+    }
+    model = SameModel(replace(fresh, **taken_over))
     for name, source in sources.items():
         path = paths[name]
         into, out_of = (
@@ -111,37 +112,24 @@ def check_predecessors(config: TrainConfig, model: SameModel) -> None:
             )
 
 
-def _pose_frame(config: TrainConfig, sources: Mapping[str, SameModel]) -> str:
-    """The weights of either frame have the same names and shapes, so that only this tells."""
-    frames = {
-        f"init.{name}": source.config.pose_frame
+def _taken_over(asked: Any, field: str, default: Any, sources: Mapping[str, SameModel]) -> Any:
+    """``field`` of ``ModelConfig``: as ``asked`` and as in the checkpoints whose weights are for
+    one value of it, else ``default``."""
+    stages = _WEIGHTS_FOR[field]
+    said = {
+        f"init.{name}": getattr(source.config, field)
         for name, source in sources.items()
-        if name in ("all", "inertial", "fusion")
+        if name in ("all", *stages)
     }
-    if config.pose_frame is not None:
-        frames["pose_frame"] = config.pose_frame
-    frame = _agreed("inertial and fusion weights of one pose frame", frames)
-    return frame or model_config(config).pose_frame
-
-
-def _joint_filter(config: TrainConfig, sources: Mapping[str, SameModel]) -> bool:
-    filters = {
-        f"init.{name}": source.config.use_joint_filter
-        for name, source in sources.items()
-        if name in ("all", "temporal")
-    }
-    if config.joint_filter is not None:
-        filters["joint_filter"] = config.joint_filter
-    found = _agreed("temporal weights all with or all without a joint filter", filters)
-    return model_config(config).use_joint_filter if found is None else found
-
-
-def _agreed(expected: str, said: Mapping[str, _Setting]) -> _Setting | None:
-    """The one value of ``said``, by who says so. Raises ``CheckpointError`` if there are more."""
+    if asked is not None:
+        said[field.removeprefix("use_")] = asked
     if len(set(said.values())) > 1:
         listed = ", ".join(f"{name} {value}" for name, value in said.items())
-        raise CheckpointError(f"init: expected {expected}, got {listed}; train the others anew")
-    return next(iter(said.values()), None)
+        raise CheckpointError(
+            f"init: expected {' and '.join(stages)} weights of one {field}, got {listed}; train "
+            "the others anew"
+        )
+    return next(iter(said.values()), default)
 
 
 def _backbone_cache(
