@@ -26,5 +26,11 @@ class LossConfig:
     the newest rows of four windows that follow each other, which is what a stream shows; 0: windows
     are drawn one by one, and nothing says that one's joints go on from the last's. For ``distance``
     some 0.4."""
+    standing: float = 0.0
+    """Temporal stage: weight of the error of the velocities, in metres per frame, of toes that
+    truly stand, in the same windows; for ``distance`` some 1."""
+    late: float = 0.0
+    """Temporal stage: weight of the metres that the newest rows of a batch lie behind, or ahead,
+    along their motion, each joint by itself; for ``distance`` some 0.1."""
     deep_supervision: Flag = True
     """Average the local loss over every iteration's joints instead of the last's only."""

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from same_model.loss_config import ErrorForm, LossConfig
 from same_model.same_network import WindowOutput
+from same_model.skating import STANDS_BELOW_M, STANDS_BELOW_MPS, TOES
 
 _ROUNDED_M = 0.005
 
@@ -33,6 +34,28 @@ def ground_penetration(joints_anchor: Tensor, frame_valid: Tensor) -> Tensor:
 def acceleration_error(joints: Tensor, truth: Tensor, form: ErrorForm) -> Tensor:
     """Mean error of the second differences of (G, K, J, 3) metres over K consecutive frames."""
     return joint_error(joints.diff(n=2, dim=1), truth.diff(n=2, dim=1), form).mean()
+
+
+def standing_error(joints: Tensor, truth: Tensor, step_s: Tensor, form: ErrorForm) -> Tensor:
+    """Mean error of the steps, in metres per frame, of toes that truly stand: ``joints`` and
+    ``truth`` (G, K, J, 3) over K consecutive frames, y up and the floor at y = 0; ``step_s``
+    (G, K - 1) between them."""
+    toes, true = joints[..., TOES, :], truth[..., TOES, :]
+    true_steps = true.diff(dim=1)
+    slow = true_steps.norm(dim=-1) < STANDS_BELOW_MPS * step_s[..., None]
+    stands = slow & (true[:, 1:, :, 1] < STANDS_BELOW_M)
+    return _masked_mean(joint_error(toes.diff(dim=1), true_steps, form), stands)
+
+
+def lateness_error(joints: Tensor, truth: Tensor, truth_before: Tensor) -> Tensor:
+    """Metres that joints (B, J, 3) lie behind ``truth``, or ahead, along its step from
+    ``truth_before`` a frame ago: of each joint over the whole batch, then their mean.
+
+    What is too small, or anywhere by chance, counts nothing: only a delay does.
+    """
+    step = truth - truth_before
+    along = ((joints - truth) * step).sum(dim=-1).mean(dim=0)
+    return (along / step.square().sum(dim=-1).mean(dim=0).clamp(min=1e-8).sqrt()).abs().mean()
 
 
 def _masked_mean(values: Tensor, mask: Tensor) -> Tensor:

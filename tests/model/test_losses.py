@@ -12,8 +12,10 @@ from same_model.losses import (
     joint_error,
     same_loss,
     soft_argmax_loss,
+    standing_error,
     visibility_loss,
 )
+from same_model.skating import TOES
 
 
 def test_ground_penetration_counts_only_what_is_below_the_floor() -> None:
@@ -108,3 +110,21 @@ def test_distance_form_is_the_metric_but_for_its_rounded_tip() -> None:
     error.sum().backward()
     assert joints.grad is not None and torch.isfinite(joints.grad).all()
     assert joint_error(joints, truth, "squared")[0, 0].item() == pytest.approx(0.25 / 3)
+
+
+def test_only_a_toe_that_stands_must_not_slide() -> None:
+    truth = torch.zeros(1, 4, 22, 3)
+    truth[..., 1] = 0.05
+    truth[..., TOES[1], 0] = torch.arange(4) * 0.02  # 0.6 m/s: this one steps
+    slides = torch.arange(4)[:, None] * torch.tensor([0.0, 0.0, 0.03])
+    step_s = torch.full((1, 3), 1 / 30)
+
+    def error(toe: int, height: float = 0.0) -> float:
+        lifted = truth + torch.tensor([0.0, height, 0.0])
+        joints = lifted.clone()
+        joints[:, :, toe] += slides
+        return standing_error(joints, lifted, step_s, "distance").item()
+
+    assert error(TOES[0]) == pytest.approx((0.03**2 + 0.005**2) ** 0.5 - 0.005)
+    assert error(TOES[1]) == 0.0
+    assert error(TOES[0], height=0.1) == 0.0

@@ -67,7 +67,7 @@ class Evaluation:
         """Plain values for JSON."""
         return {
             "schema_version": SCHEMA_VERSION,
-            "unit": "mm (jitter: m/s^3, rotation: degrees, skating: mm/s)",
+            "unit": "mm (jitter: m/s^3, rotation: degrees, skating: mm/s, late: ms)",
             **asdict(self),
         }
 

@@ -1,5 +1,5 @@
 """The paper's metrics and a few more, over 22 joints, in millimetres (jitter: m/s^3, rotation:
-degrees, skating: mm/s)."""
+degrees, skating: mm/s, late: ms)."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from same_engines.errors import InvalidInputError
 from same_model.evaluation.rotation_errors import rotation_errors_deg
-from same_model.evaluation.skating import skating_mm_per_s
 from same_model.jitter import jitter
+from same_model.lateness import Lateness, lateness
+from same_model.skating import skating_mm_per_s
 from same_runtime.conventions import (
     JOINT_NAMES,
     LOWER_BODY_JOINTS,
@@ -22,6 +23,7 @@ HAND_JOINTS: Final = (20, 21)
 FOOT_JOINTS: Final = (7, 8, 10, 11)
 """Ankles and toes; ``MetricsConfig.foot_joints`` narrows them to the toes."""
 _HEAD = JOINT_NAMES.index("head")
+_HALVES: Final = {"upper": UPPER_BODY_JOINTS, "lower": LOWER_BODY_JOINTS}
 _MM = 1000.0
 
 
@@ -57,6 +59,14 @@ class FrameErrors:
     """(F, J) degrees; see ``rotation_errors_deg``."""
     skating: NDArray[np.float64]
     """(F,) mm/s of feet that truly stand, NaN where none does; see ``skating_mm_per_s``."""
+    behind: NDArray[np.float64]
+    """(F, J) and ``along`` (F, J): see ``Lateness``."""
+    along: NDArray[np.float64]
+
+    @property
+    def lateness(self) -> Lateness:
+        """How late joints come."""
+        return Lateness(self.behind, self.along)
 
 
 def procrustes_aligned(
@@ -122,6 +132,7 @@ def frame_errors(
         jitter(predicted, timestamps_ns),
         rotation_errors_deg(predicted, truth, timestamps_ns, devices),
         skating_mm_per_s(predicted, truth, timestamps_ns, config.ground_y_m),
+        *lateness(predicted, truth, timestamps_ns),
     )
 
 
@@ -147,6 +158,7 @@ def summarise(errors: FrameErrors, config: MetricsConfig | None = None) -> dict[
         "jitter": _mean_of_known(errors.jitter),
         "rotation": over(errors.rotation, everything),
         "skating": _mean_of_known(errors.skating),
+        **{f"late_{name}": errors.lateness.milliseconds(j) for name, j in _HALVES.items()},
     }
 
 
@@ -183,6 +195,9 @@ def confidence_intervals(
     for name in ("jitter", "skating"):
         known = [np.isfinite(getattr(part, name)).sum() for part in parts]
         counts[:, names.index(name)] = known
+    for name, joints in _HALVES.items():
+        along = [max(0.0, np.nansum(part.along[:, joints])) for part in parts]
+        counts[:, names.index(f"late_{name}")] = along
     rng = np.random.default_rng(seed)
     drawn = rng.integers(len(parts), size=(resamples, len(parts)))
     totals = counts[drawn].sum(axis=1)

@@ -24,6 +24,8 @@ _COLUMNS = {
     "jitter": "Jitter",
     "rotation": "Rotation",
     "skating": "Skating",
+    "late_upper": "Late, upper",
+    "late_lower": "Late, lower",
 }
 
 
@@ -48,8 +50,9 @@ def to_markdown(evaluation: Evaluation, title: str) -> str:
     parts = [
         f"# {title}",
         "Millimetres (jitter: m/s^3, rotation: degrees, skating: mm for each second that a foot "
-        "truly stands), means over frames; in brackets 95 % bootstrap intervals over "
-        "sequences. Synthetic protocols of this package: no figure here is a result on EMHI.",
+        "truly stands, late: ms behind the truth's motion), means over frames; in brackets 95 % "
+        "bootstrap intervals over sequences. Synthetic protocols of this package: no figure here "
+        "is a result on EMHI.",
         table(evaluation.protocols, "protocol", intervals=True),
         "What the truth itself scores: "
         + "; ".join(

@@ -7,7 +7,7 @@ from scipy.spatial.transform import Rotation
 
 from same_model.evaluation.metrics import confidence_intervals, frame_errors, summarise
 from same_model.evaluation.rotation_errors import rotation_errors_deg
-from same_model.evaluation.skating import skating_mm_per_s
+from same_model.skating import skating_mm_per_s
 from same_runtime.conventions import JOINT_NAMES
 
 FRAMES = 40

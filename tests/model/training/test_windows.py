@@ -16,7 +16,7 @@ from same_model.training.data.windows import (
     CONSECUTIVE,
     first_anchor,
     newest_errors,
-    steady_loss,
+    stream_losses,
     window_batch,
 )
 from same_model.training.stages.inertial import InertialCache, run_inertial
@@ -53,16 +53,37 @@ def _batch(frames: Frames) -> dict[str, torch.Tensor]:
 def test_the_true_poses_are_steady_and_so_is_what_is_off_by_the_same_in_the_world(
     frames: Frames,
 ) -> None:
-    batch, config = _batch(frames), LossConfig(form="distance")
+    batch, config = _batch(frames), LossConfig(form="distance", steady=1.0)
+
+    def steady(joints: torch.Tensor) -> float:
+        return float(stream_losses(joints, batch, config)["steady"])
+
     truth = batch["truth_anchor"]
-    assert float(steady_loss(truth, batch, config)) < 1e-6
+    assert steady(truth) < 1e-6
     up = torch.tensor([0.0, 0.3, 0.0])
-    assert float(steady_loss(truth + up, batch, config)) < 1e-6
+    assert steady(truth + up) < 1e-6
     to_and_fro = torch.tensor([1.0, -1.0] * (len(truth) // 2))[:, None, None, None] * 0.01
     expected = (3 * 0.04**2 + 0.005**2) ** 0.5 - 0.005
-    assert float(steady_loss(truth + to_and_fro, batch, config)) == pytest.approx(
-        expected, rel=1e-3
-    )
+    assert steady(truth + to_and_fro) == pytest.approx(expected, rel=1e-3)
+
+
+def test_what_lies_behind_its_motion_is_late_and_what_is_small_or_shakes_is_not(
+    frames: Frames,
+) -> None:
+    batch, config = _batch(frames), LossConfig(form="distance", late=1.0)
+
+    def late(joints: torch.Tensor) -> float:
+        return float(stream_losses(joints, batch, config)["late"])
+
+    truth = batch["truth_anchor"]
+    step = truth[:, -1] - truth[:, -2]
+    size = step.square().sum(-1).mean(0).sqrt().mean()
+    behind = truth.clone()
+    behind[:, -1] -= 0.5 * step
+    assert late(behind) == pytest.approx(0.5 * float(size), rel=1e-3)
+    across = truth.clone()
+    across[:, -1] += torch.linalg.cross(step, torch.tensor([0.0, 1.0, 0.0]).expand_as(step))
+    assert late(truth) < 1e-6 and late(across) < 1e-6
 
 
 def test_a_group_of_windows_is_one_stream_that_has_just_started(frames: Frames) -> None:
@@ -91,14 +112,14 @@ def test_the_temporal_stage_draws_windows_in_groups_only_where_it_looks_at_them(
 ) -> None:
     model = tiny_model()
     cache = BackboneCache(frames, _visual(frames), _inertial(frames, model))
-    for steady, members in ((0.0, 1), (1.0, CONSECUTIVE)):
-        config = LossConfig(form="distance", steady=steady)
+    for name, members in (("late", 1), ("steady", CONSECUTIVE), ("standing", CONSECUTIVE)):
+        config = LossConfig(form="distance", **{name: 1.0})
         setup = StageSetup(model, cache, None, 10, 16, AugmentConfig(true_windows=1.0), config)
         stage = TemporalTraining(setup, 0)
         assert stage.frames_per_step == 10 // members * members
         batch = stage.make_batch(np.random.default_rng(0))
         newest = batch["joints_local"][:, -2], batch["joints_local"][:, -1]
         follows = [torch.equal(newest[0][i], newest[1][i - 1]) for i in range(1, len(newest[0]))]
-        assert sum(follows) == (len(newest[0]) // CONSECUTIVE * 3 if steady else 0)
+        assert sum(follows) == (len(newest[0]) // CONSECUTIVE * 3 if members > 1 else 0)
         _, parts = stage(batch)
-        assert ("steady" in parts) == (steady > 0)
+        assert {"late", "steady", "standing"} & set(parts) == {name}

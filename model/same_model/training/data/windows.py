@@ -8,12 +8,15 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from same_model.jitter import jitter
+from same_model.lateness import Lateness, lateness
 from same_model.loss_config import LossConfig
-from same_model.losses import acceleration_error, same_loss
+from same_model.losses import acceleration_error, lateness_error, same_loss, standing_error
 from same_model.same_network import WindowOutput
+from same_model.skating import skating_mm_per_s
 from same_model.training.data.dataset import Frames
 from same_model.training.data.fusion_inputs import mean_error_mm
 from same_model.training.stages.stage import Batch
+from same_runtime.conventions import LOWER_BODY_JOINTS, UPPER_BODY_JOINTS
 
 _UNREAD: Any = None  # parts of a window's output that the losses do not look at
 CONSECUTIVE = 4
@@ -56,17 +59,34 @@ def first_anchor(frames: Frames, last: NDArray[np.int64]) -> Tensor:
     return torch.from_numpy(T_first_anchor.reshape(-1, 4, 4).astype(np.float32))
 
 
-def steady_loss(joints_anchor: Tensor, batch: Batch, config: LossConfig) -> Tensor:
-    """``acceleration_error`` of the newest rows of ``joints_anchor`` (B, T, J, 3), which are in
-    groups of ``CONSECUTIVE``, with the entry ``T_first_anchor``."""
+def looks_at_groups(config: LossConfig) -> bool:
+    """Whether ``stream_losses`` needs groups of ``CONSECUTIVE`` windows."""
+    return config.steady > 0 or config.standing > 0
+
+
+def stream_losses(joints_anchor: Tensor, batch: Batch, config: LossConfig) -> dict[str, Tensor]:
+    """What ``config`` weighs of the newest rows of ``joints_anchor`` (B, T, J, 3), which are all
+    that a stream shows, by the weight's name; those of consecutive windows need the entry
+    ``T_first_anchor``."""
+    truth = batch["truth_anchor"]
+    losses = {}
+    if config.late > 0:
+        losses["late"] = lateness_error(joints_anchor[:, -1], truth[:, -1], truth[:, -2])
+    if not looks_at_groups(config):
+        return losses
     T = batch["T_first_anchor"]
 
     def grouped(newest: Tensor) -> Tensor:
         moved = newest @ T[:, :3, :3].transpose(-1, -2) + T[:, None, :3, 3]
         return moved.unflatten(0, (-1, CONSECUTIVE))
 
-    truth = grouped(batch["truth_anchor"][:, -1])
-    return acceleration_error(grouped(joints_anchor[:, -1]), truth, config.form)
+    joints, true = grouped(joints_anchor[:, -1]), grouped(truth[:, -1])
+    if config.steady > 0:
+        losses["steady"] = acceleration_error(joints, true, config.form)
+    if config.standing > 0:
+        step_s = -batch["time_offset_s"][:, -2].unflatten(0, (-1, CONSECUTIVE))[:, 1:]
+        losses["standing"] = standing_error(joints, true, step_s, config.form)
+    return losses
 
 
 def run_temporal(temporal: nn.Module, joints_local: Tensor, batch: Batch) -> Tensor:
@@ -120,20 +140,33 @@ def newest_errors(newest: NDArray[np.float32], frames: Frames) -> dict[str, floa
     truth = frames.anchor_targets(everyone, everyone[:, None])[:, 0]
     lowest = newest[..., 1].min(axis=-1)
     return {
-        "val_jitter_m_s3": _jitter(newest, frames),
+        **_motion_errors(newest, frames),
         "val_mpjpe_mm": mean_error_mm(newest, truth),
         "val_lowest_joint_error_mm": 1e3 * float(np.abs(lowest - truth[..., 1].min(-1)).mean()),
     }
 
 
-def _jitter(newest: NDArray[np.float32], frames: Frames) -> float:
-    """Mean jerk of ``newest`` (F, J, 3), each frame in its own anchor frame."""
+def _motion_errors(newest: NDArray[np.float32], frames: Frames) -> dict[str, float]:
+    """How ``newest`` (F, J, 3), each frame in its own anchor frame, moves from frame to frame."""
     T = frames.T_world_anchor
     world = newest @ np.swapaxes(T[:, :3, :3], 1, 2) + T[:, None, :3, 3]
-    of_sequences = [
-        jitter(world[start:end], np.cumsum(-1e9 * frames.time_offset_s[start:end, -2]))
-        for start, end in zip(frames.starts[:-1], frames.starts[1:], strict=True)
-    ]
-    known = np.concatenate(of_sequences)
+    jitters, slides, delays = [], [], []
+    for start, end in zip(frames.starts[:-1], frames.starts[1:], strict=True):
+        times = np.cumsum(-1e9 * frames.time_offset_s[start:end, -2].astype(np.float64))
+        arrays = world[start:end], frames.joints_world[start:end], times.astype(np.int64)
+        jitters.append(jitter(arrays[0], arrays[2]))
+        slides.append(skating_mm_per_s(*arrays))
+        delays.append(lateness(*arrays))
+    late = Lateness(*(np.concatenate(sums) for sums in zip(*delays, strict=True)))
+    return {
+        "val_jitter_m_s3": _mean_of_known(jitters),
+        "val_skating_mm_s": _mean_of_known(slides),
+        "val_late_upper_ms": late.milliseconds(UPPER_BODY_JOINTS),
+        "val_late_lower_ms": late.milliseconds(LOWER_BODY_JOINTS),
+    }
+
+
+def _mean_of_known(parts: list[NDArray[np.float64]]) -> float:
+    known = np.concatenate(parts)
     known = known[np.isfinite(known)]
     return float(known.mean()) if len(known) else float("nan")

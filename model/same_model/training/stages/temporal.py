@@ -11,8 +11,9 @@ from same_model.training.data.fusion_inputs import BackboneCache, fused_joints, 
 from same_model.training.data.windows import (
     CONSECUTIVE,
     first_anchor,
+    looks_at_groups,
     run_temporal,
-    steady_loss,
+    stream_losses,
     window_batch,
     window_errors,
     window_loss,
@@ -38,7 +39,7 @@ class TemporalTraining(Stage[BackboneCache]):
         super().__init__(setup)
         fusion, cache, held_out = paper_fusion(setup.model), setup.data, setup.held_out
         self.temporal = setup.model.temporal
-        self._consecutive = CONSECUTIVE if setup.loss.steady > 0 else 1
+        self._consecutive = CONSECUTIVE if looks_at_groups(setup.loss) else 1
         self._groups = max(1, setup.batch // self._consecutive)
         self.frames_per_step = self._groups * self._consecutive
         self.frames_in_total = len(cache.frames)
@@ -78,9 +79,9 @@ class TemporalTraining(Stage[BackboneCache]):
         loss, parts = window_loss(
             joints_anchor, batch["joints_local"][:, :, None], batch, self._loss
         )
-        if self._consecutive > 1:
-            parts["steady"] = steady_loss(joints_anchor, batch, self._loss)
-            loss = loss + self._loss.steady * parts["steady"]
+        for name, part in stream_losses(joints_anchor, batch, self._loss).items():
+            parts[name] = part
+            loss = loss + getattr(self._loss, name) * part
         return loss, parts
 
     def validate(self) -> dict[str, float]:

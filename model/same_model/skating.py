@@ -1,4 +1,4 @@
-"""How far feet slide that stand: millimetres for each second that they are planted."""
+"""How far feet slide that stand: training holds them, evaluation reports it."""
 
 from typing import Final
 
@@ -7,8 +7,9 @@ from numpy.typing import NDArray
 
 from same_runtime.conventions import JOINT_NAMES
 
-_TOES: Final = (JOINT_NAMES.index("left_foot"), JOINT_NAMES.index("right_foot"))
-_STILL_MPS, _LOW_M = 0.15, 0.10
+TOES: Final = (JOINT_NAMES.index("left_foot"), JOINT_NAMES.index("right_foot"))
+STANDS_BELOW_MPS, STANDS_BELOW_M = 0.15, 0.10
+"""Toes stand that are slower than this, and lower over the floor than this."""
 _MM = 1000.0
 
 
@@ -25,9 +26,9 @@ def skating_mm_per_s(
     if len(predicted) < 2:
         return skating
     step_s = 1e-9 * np.diff(timestamps_ns)[:, None]
-    toes, true = predicted[:, _TOES], truth[:, _TOES]
+    toes, true = predicted[:, TOES], truth[:, TOES]
     speeds = np.linalg.norm(np.diff(true, axis=0), axis=-1) / step_s
-    stands = (speeds < _STILL_MPS) & (true[1:, :, 1] < ground_y_m + _LOW_M)
+    stands = (speeds < STANDS_BELOW_MPS) & (true[1:, :, 1] < ground_y_m + STANDS_BELOW_M)
     stands &= step_s < 1.5 * np.median(step_s)
     slid = _MM * np.linalg.norm(np.diff(toes[..., [0, 2]], axis=0), axis=-1) / step_s
     counts = stands.sum(axis=1)
