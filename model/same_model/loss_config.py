@@ -22,13 +22,16 @@ class LossConfig:
     """``squared``: the paper's mean squared coordinates; ``distance``: the metric itself, which
     rare large errors dominate less. Weigh ``ground`` some 30 times more with it."""
     steady: float = 0.0
-    """Temporal stage: weight of the error of accelerations, in metres per frame and frame, between
-    the newest rows of four windows that follow each other, which is what a stream shows; 0: windows
-    are drawn one by one, and nothing says that one's joints go on from the last's. For ``distance``
-    some 0.4."""
+    """Temporal stage: weight of the error of accelerations, in metres per square of a thirtieth of
+    a second, between the newest rows of four windows that follow each other, which is what a stream
+    shows; 0: windows are drawn one by one, and nothing says that one's joints go on from the
+    last's. For ``distance`` some 0.8."""
     standing: float = 0.0
-    """Temporal stage: weight of the error of the velocities, in metres per frame, of toes that
-    truly stand, in the same windows; for ``distance`` some 1."""
+    """Temporal stage: weight of the error of the velocities, in metres per thirtieth of a second,
+    of toes that truly stand, in the same windows; for ``distance`` some 1."""
+    lowest: float = 0.0
+    """Temporal stage: weight of the error of the lowest joint's height in the newest rows, metres;
+    for ``distance`` some 0.3."""
     late: float = 0.0
     """Temporal stage: weight of the metres that the newest rows of a batch lie behind, or ahead,
     along their motion, each joint by itself; for ``distance`` some 0.1."""

@@ -11,6 +11,7 @@ from same_model.same_network import WindowOutput
 from same_model.skating import STANDS_BELOW_M, STANDS_BELOW_MPS, TOES
 
 _ROUNDED_M = 0.005
+_UNIT_S = 1 / 30
 
 
 class SameLoss(NamedTuple):
@@ -31,20 +32,30 @@ def ground_penetration(joints_anchor: Tensor, frame_valid: Tensor) -> Tensor:
     return _masked_mean(torch.tanh(lowest.clamp(max=0.0)) ** 2, frame_valid)
 
 
-def acceleration_error(joints: Tensor, truth: Tensor, form: ErrorForm) -> Tensor:
-    """Mean error of the second differences of (G, K, J, 3) metres over K consecutive frames."""
-    return joint_error(joints.diff(n=2, dim=1), truth.diff(n=2, dim=1), form).mean()
+def acceleration_error(joints: Tensor, truth: Tensor, step_s: Tensor, form: ErrorForm) -> Tensor:
+    """Mean error of the accelerations of (G, K, J, 3) metres over K consecutive frames ``step_s``
+    (G, K - 1) apart, in metres per square of a thirtieth of a second."""
+    rate = (_UNIT_S / step_s[:, 1:, None, None]) ** 2
+    return joint_error(joints.diff(n=2, dim=1) * rate, truth.diff(n=2, dim=1) * rate, form).mean()
 
 
 def standing_error(joints: Tensor, truth: Tensor, step_s: Tensor, form: ErrorForm) -> Tensor:
-    """Mean error of the steps, in metres per frame, of toes that truly stand: ``joints`` and
-    ``truth`` (G, K, J, 3) over K consecutive frames, y up and the floor at y = 0; ``step_s``
-    (G, K - 1) between them."""
+    """Mean error of the velocities of toes that truly stand, in metres per thirtieth of a second:
+    ``joints`` and ``truth`` (G, K, J, 3) over K consecutive frames ``step_s`` (G, K - 1) apart, y
+    up and the floor at y = 0."""
+    rate = _UNIT_S / step_s[..., None, None]
     toes, true = joints[..., TOES, :], truth[..., TOES, :]
-    true_steps = true.diff(dim=1)
-    slow = true_steps.norm(dim=-1) < STANDS_BELOW_MPS * step_s[..., None]
+    velocities = true.diff(dim=1) * rate
+    slow = velocities.norm(dim=-1) < STANDS_BELOW_MPS * _UNIT_S
     stands = slow & (true[:, 1:, :, 1] < STANDS_BELOW_M)
-    return _masked_mean(joint_error(toes.diff(dim=1), true_steps, form), stands)
+    return _masked_mean(joint_error(toes.diff(dim=1) * rate, velocities, form), stands)
+
+
+def lowest_joint_error(joints: Tensor, truth: Tensor) -> Tensor:
+    """Mean difference of the heights of the lowest joints of (B, J, 3) metres, y up, rounded off
+    as distances are: feet that float or sink."""
+    difference = joints[..., 1].amin(dim=-1) - truth[..., 1].amin(dim=-1)
+    return ((difference**2 + _ROUNDED_M**2).sqrt() - _ROUNDED_M).mean()
 
 
 def lateness_error(joints: Tensor, truth: Tensor, truth_before: Tensor) -> Tensor:

@@ -6,10 +6,12 @@ from tiny_model import TINY, tiny_model, window_inputs
 
 from same_model.losses import (
     LossConfig,
+    acceleration_error,
     ground_penetration,
     heatmap_loss,
     inertial_loss,
     joint_error,
+    lowest_joint_error,
     same_loss,
     soft_argmax_loss,
     standing_error,
@@ -110,6 +112,26 @@ def test_distance_form_is_the_metric_but_for_its_rounded_tip() -> None:
     error.sum().backward()
     assert joints.grad is not None and torch.isfinite(joints.grad).all()
     assert joint_error(joints, truth, "squared")[0, 0].item() == pytest.approx(0.25 / 3)
+
+
+def test_errors_of_motion_are_per_time_and_not_per_frame() -> None:
+    time = torch.arange(4)[None, :, None, None]
+    truth = torch.zeros(1, 4, 22, 3)
+    joints = 0.5 * time**2 * torch.tensor([0.01, 0.0, 0.0])
+    slow, fast = torch.full((1, 3), 1 / 30), torch.full((1, 3), 1 / 90)
+    expected = (0.01**2 + 0.005**2) ** 0.5 - 0.005
+    error = acceleration_error(joints.expand_as(truth), truth, slow, "distance")
+    assert error.item() == pytest.approx(expected)
+    error = acceleration_error(joints.expand_as(truth) / 9, truth, fast, "distance")
+    assert error.item() == pytest.approx(expected)
+
+
+def test_the_lowest_joint_may_neither_float_nor_sink() -> None:
+    truth = torch.rand(5, 22, 3) + 0.1
+    assert lowest_joint_error(truth, truth).item() == 0.0
+    for shift in (-0.05, 0.05):
+        moved = truth + torch.tensor([0.3, shift, 0.0])
+        assert lowest_joint_error(moved, truth).item() == pytest.approx(0.0452, abs=1e-4)
 
 
 def test_only_a_toe_that_stands_must_not_slide() -> None:

@@ -5,32 +5,50 @@ from torch import Tensor, nn
 
 from same_runtime.conventions import NUM_JOINTS
 
-_FRAMES = 16
+_FRAMES = 24
+_STEPS_S = (1 / 30, 1 / 90)
 
 
 class JointFilter(nn.Module):
-    """Weights of a joint's differences to its last frames, which are added to its newest place."""
+    """Weights of a joint's differences to its last frames, which are added to its newest place.
+
+    They go from those for 30 frames a second to those for 90, straight with the time between
+    frames: joints are off by as much in each, so more frames a second are more to average over.
+    """
 
     def __init__(self, window: int) -> None:
         super().__init__()
         frames = max(1, min(_FRAMES, window - 1))
         start = 0.4 * 0.5 ** torch.arange(frames)
-        self.weights = nn.Parameter(start.repeat(NUM_JOINTS, 1))
+        self.weights = nn.Parameter(start.repeat(2, NUM_JOINTS, 1))
         row = torch.arange(window)
         ago = row[:, None] - row - 1
         self.ago: Tensor
         self.register_buffer("ago", ago.clamp(0, frames - 1), persistent=False)
         self.is_past: Tensor
         self.register_buffer("is_past", (ago >= 0) & (ago < frames), persistent=False)
+        self.rows_ago: Tensor
+        self.register_buffer("rows_ago", (window - 1 - row).float(), persistent=False)
 
-    def forward(self, joints: Tensor, window_valid: Tensor) -> Tensor:
-        """Filter ``joints`` (..., T, J, 3) float32 metres, oldest row first, all in one frame that
-        stands still; ``window_valid`` (..., T) 1 or 0. A row that is not valid reaches no other and
-        stays as it is."""
+    def forward(self, joints: Tensor, window_valid: Tensor, time_offset_s: Tensor) -> Tensor:
+        """What to add to ``joints`` (..., T, J, 3) float32 metres, oldest row first, all in one
+        frame that stands still; ``window_valid`` (..., T) 1 or 0; ``time_offset_s`` (..., T) <= 0
+        before the newest. A row that is not valid reaches no other; what comes out for it means
+        nothing."""
         # Metres need more bits than half precision has.
-        weights = self.weights.float()[:, self.ago] * self.is_past
+        slow, fast = self.weights.float()[:, :, self.ago] * self.is_past
+        share = self._share_of_fast(window_valid, time_offset_s)[..., None, None, None]
+        weights = slow + share * (fast - slow)
         counts = window_valid[..., None, None]
         # A fourth coordinate of 1 sums the weights of the rows that count.
         placed = torch.cat([joints * counts, counts.expand_as(joints[..., :1])], dim=-1)
         summed = (weights @ placed.transpose(-3, -2)).transpose(-3, -2)
-        return joints + (summed[..., :3] - summed[..., 3:] * joints) * counts
+        return summed[..., :3] - summed[..., 3:] * joints
+
+    def _share_of_fast(self, window_valid: Tensor, time_offset_s: Tensor) -> Tensor:
+        """0 at 30 frames a second and below, 1 at 90 and above, by the mean step of ``forward``'s
+        valid rows: (...)."""
+        rows = (window_valid * self.rows_ago).sum(dim=-1).clamp(min=1.0)
+        minus_step_s = (window_valid * time_offset_s).sum(dim=-1) / rows
+        slow, fast = _STEPS_S
+        return ((minus_step_s + slow) / (slow - fast)).clamp(0.0, 1.0)

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from same_model.config import ModelConfig
 from same_model.network.joint_filter import JointFilter
 from same_model.network.layers import EncoderLayer, feed_forward, module_dtype, offset_head
+from same_model.network.shaking import Shaking
 from same_runtime.conventions import NUM_JOINTS
 
 _MASKED = -1e4  # finite in half precision, and exp of it is zero in every precision
@@ -27,6 +28,7 @@ class TemporalStage(nn.Module):
             return
         dim = config.ttn_dim
         self.joint_filter = JointFilter(config.window) if config.use_joint_filter else None
+        self.shaking = Shaking(config.window) if config.use_joint_filter else None
         self.embed_pose = nn.Linear(NUM_JOINTS * 3, dim)
         self.embed_time = feed_forward(2, dim, dim)
         self.layers = nn.ModuleList(
@@ -58,8 +60,11 @@ class TemporalStage(nn.Module):
         given = slice(None if newest is None else -newest, None)
         if not self.use_ttn:
             return joints[..., given, :, :]
-        if self.joint_filter is not None:
-            joints = self.joint_filter(joints, window_valid)
+        amount = window_valid[..., None, None]
+        if self.joint_filter is not None and self.shaking is not None:
+            # What shakes no more than people do is left alone: there is nothing to mend.
+            amount = amount * self.shaking(joints, window_valid)[..., None]
+            joints = joints + self.joint_filter(joints, window_valid, time_offset_s) * amount
         dtype = module_dtype(self)
         # Bounded, so that a relocalised headset's far-off past stays within what was trained.
         pose = joints.flatten(-2).clamp(-_FARTHEST_M, _FARTHEST_M).to(dtype)
@@ -72,4 +77,4 @@ class TemporalStage(nn.Module):
         x = last(x, key_bias, newest)
         joints = joints[..., given, :, :]
         residual = self.head(self.norm(x)).to(joints.dtype).reshape(joints.shape)
-        return joints + residual * window_valid[..., given, None, None]
+        return joints + residual * amount[..., given, :, :]

@@ -31,7 +31,7 @@ _FREE_FIELDS = (
 )
 # Fields that came later, at the value with which a run is what it was before them.
 _LATER_FIELDS = {"end_to_end": False, "pose_frame": None, "joint_filter": None}
-_LATER_LOSS_FIELDS = {"steady": 0.0, "late": 0.0, "standing": 0.0}
+_LATER_LOSS_FIELDS = {"steady": 0.0, "late": 0.0, "standing": 0.0, "lowest": 0.0}
 
 
 def run_digest(config: TrainConfig, paths: _Paths = "places") -> str:

@@ -112,7 +112,12 @@ def test_the_temporal_stage_draws_windows_in_groups_only_where_it_looks_at_them(
 ) -> None:
     model = tiny_model()
     cache = BackboneCache(frames, _visual(frames), _inertial(frames, model))
-    for name, members in (("late", 1), ("steady", CONSECUTIVE), ("standing", CONSECUTIVE)):
+    for name, members in (
+        ("late", 1),
+        ("lowest", 1),
+        ("steady", CONSECUTIVE),
+        ("standing", CONSECUTIVE),
+    ):
         config = LossConfig(form="distance", **{name: 1.0})
         setup = StageSetup(model, cache, None, 10, 16, AugmentConfig(true_windows=1.0), config)
         stage = TemporalTraining(setup, 0)
@@ -122,4 +127,4 @@ def test_the_temporal_stage_draws_windows_in_groups_only_where_it_looks_at_them(
         follows = [torch.equal(newest[0][i], newest[1][i - 1]) for i in range(1, len(newest[0]))]
         assert sum(follows) == (len(newest[0]) // CONSECUTIVE * 3 if members > 1 else 0)
         _, parts = stage(batch)
-        assert {"late", "steady", "standing"} & set(parts) == {name}
+        assert {"late", "lowest", "steady", "standing"} & set(parts) == {name}

@@ -10,7 +10,13 @@ from torch import Tensor, nn
 from same_model.jitter import jitter
 from same_model.lateness import Lateness, lateness
 from same_model.loss_config import LossConfig
-from same_model.losses import acceleration_error, lateness_error, same_loss, standing_error
+from same_model.losses import (
+    acceleration_error,
+    lateness_error,
+    lowest_joint_error,
+    same_loss,
+    standing_error,
+)
 from same_model.same_network import WindowOutput
 from same_model.skating import skating_mm_per_s
 from same_model.training.data.dataset import Frames
@@ -19,6 +25,7 @@ from same_model.training.stages.stage import Batch
 from same_runtime.conventions import LOWER_BODY_JOINTS, UPPER_BODY_JOINTS
 
 _UNREAD: Any = None  # parts of a window's output that the losses do not look at
+_LEAST_STEP_S = 1e-3
 CONSECUTIVE = 4
 """Windows of a group that ``steady_loss`` looks at."""
 
@@ -72,6 +79,8 @@ def stream_losses(joints_anchor: Tensor, batch: Batch, config: LossConfig) -> di
     losses = {}
     if config.late > 0:
         losses["late"] = lateness_error(joints_anchor[:, -1], truth[:, -1], truth[:, -2])
+    if config.lowest > 0:
+        losses["lowest"] = lowest_joint_error(joints_anchor[:, -1], truth[:, -1])
     if not looks_at_groups(config):
         return losses
     T = batch["T_first_anchor"]
@@ -81,10 +90,11 @@ def stream_losses(joints_anchor: Tensor, batch: Batch, config: LossConfig) -> di
         return moved.unflatten(0, (-1, CONSECUTIVE))
 
     joints, true = grouped(joints_anchor[:, -1]), grouped(truth[:, -1])
+    since_last_s = -batch["time_offset_s"][:, -2].clamp(max=-_LEAST_STEP_S)
+    step_s = since_last_s.unflatten(0, (-1, CONSECUTIVE))[:, 1:]
     if config.steady > 0:
-        losses["steady"] = acceleration_error(joints, true, config.form)
+        losses["steady"] = acceleration_error(joints, true, step_s, config.form)
     if config.standing > 0:
-        step_s = -batch["time_offset_s"][:, -2].unflatten(0, (-1, CONSECUTIVE))[:, 1:]
         losses["standing"] = standing_error(joints, true, step_s, config.form)
     return losses
 
