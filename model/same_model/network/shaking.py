@@ -25,8 +25,8 @@ class Shaking(nn.Module):
         needed = self.differences.abs().gt(0).float()
         self.register_buffer("frames_needed", needed / needed.sum(-1, keepdim=True), False)
         self.sums: Tensor
-        kinds = torch.tensor([1.0, 0.0]).repeat_interleave(torch.tensor([len(first), len(third)]))
-        self.register_buffer("sums", torch.stack([kinds, 1 - kinds]), persistent=False)
+        of_first = torch.cat([torch.ones(len(first)), torch.zeros(len(third))])
+        self.register_buffer("sums", torch.stack([of_first, 1.0 - of_first]), persistent=False)
 
     def forward(self, joints: Tensor, window_valid: Tensor) -> Tensor:
         """Between 0, motion as smooth as people's, and 1: (..., 1, 1) for ``joints`` (..., T, J, 3)
