@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 _SHAKES_M2 = 0.022
-_STILL_M2 = 1e-16
+_STILL_M2 = 1e-5
 
 
 class Shaking(nn.Module):
