@@ -86,7 +86,8 @@ def test_a_stage_that_changes_nothing_shows_what_it_was_given(sequences):
 
 def test_true_inputs_reach_the_stages_that_they_are_for(sequences):
     """No two rows of a network whose every part matters are the same."""
-    rows = rows_of(tiny_model(), sequences[:1])
+    # With the filter, a true pose does not shake and stays as it is: two rows are one.
+    rows = rows_of(tiny_model(use_joint_filter=False), sequences[:1])
     errors = [rows[name].groups["all"] for name in IN_ORDER]
     assert len({round(error, 3) for error in errors}) == len(errors)
 
