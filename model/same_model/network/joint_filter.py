@@ -12,15 +12,17 @@ _STEPS_S = (1 / 30, 1 / 90)
 class JointFilter(nn.Module):
     """Weights of a joint's differences to its last frames, which are added to its newest place.
 
-    They go from those for 30 frames a second to those for 90, straight with the time between
-    frames: joints are off by as much in each, so more frames a second are more to average over.
+    Joints are off by as much in each of 90 frames a second as in each of 30, so there is more to
+    average over: the weights go straight with the time between frames. Training without
+    recordings at a higher rate leaves them as they are at 30.
     """
 
     def __init__(self, window: int) -> None:
         super().__init__()
         frames = max(1, min(_FRAMES, window - 1))
         start = 0.4 * 0.5 ** torch.arange(frames)
-        self.weights = nn.Parameter(start.repeat(2, NUM_JOINTS, 1))
+        self.weights = nn.Parameter(start.repeat(NUM_JOINTS, 1))
+        self.more_at_90_hz = nn.Parameter(torch.zeros(NUM_JOINTS, frames))
         row = torch.arange(window)
         ago = row[:, None] - row - 1
         self.ago: Tensor
@@ -35,17 +37,19 @@ class JointFilter(nn.Module):
         frame that stands still; ``window_valid`` (..., T) 1 or 0; ``time_offset_s`` (..., T) <= 0
         before the newest. A row that is not valid reaches no other; what comes out for it means
         nothing."""
-        # Metres need more bits than half precision has.
-        slow, fast = self.weights.float()[:, :, self.ago] * self.is_past
-        share = self._share_of_fast(window_valid, time_offset_s)[..., None, None, None]
-        weights = slow + share * (fast - slow)
+        fast = self._fast(window_valid, time_offset_s)[..., None, None, None]
+        weights = self._by_rows(self.weights) + fast * self._by_rows(self.more_at_90_hz)
         counts = window_valid[..., None, None]
         # A fourth coordinate of 1 sums the weights of the rows that count.
         placed = torch.cat([joints * counts, counts.expand_as(joints[..., :1])], dim=-1)
         summed = (weights @ placed.transpose(-3, -2)).transpose(-3, -2)
         return summed[..., :3] - summed[..., 3:] * joints
 
-    def _share_of_fast(self, window_valid: Tensor, time_offset_s: Tensor) -> Tensor:
+    def _by_rows(self, weights: Tensor) -> Tensor:
+        """(J, T, T): the weight of each row for each; metres need more bits than half precision."""
+        return weights.float()[:, self.ago] * self.is_past
+
+    def _fast(self, window_valid: Tensor, time_offset_s: Tensor) -> Tensor:
         """0 at 30 frames a second and below, 1 at 90 and above, by the mean step of ``forward``'s
         valid rows: (...)."""
         rows = (window_valid * self.rows_ago).sum(dim=-1).clamp(min=1.0)

@@ -84,6 +84,10 @@ def _test_data() -> SynthConfig:
     return SynthConfig(width=160, height=120, supersample=2, procedural=2, max_seconds=8.0)
 
 
+def _loss() -> LossConfig:
+    return LossConfig(ground=30.0, form="distance", steady=0.5, standing=0.7, lowest=0.3, late=0.1)
+
+
 @dataclass(frozen=True)
 class WholeRunConfig:
     """Render, train every stage in order, export and evaluate: from motion clips to a bundle.
@@ -125,7 +129,7 @@ class WholeRunConfig:
     temporal: StageBudget = field(default_factory=lambda: StageBudget(3500, 96))
     versions: int = 3
     """Versions of the inertial stage's outputs that fusion and the temporal stage see."""
-    loss: LossConfig = field(default_factory=lambda: LossConfig(ground=30.0, form="distance"))
+    loss: LossConfig = field(default_factory=_loss)
     precision: Literal["fp32", "bf16"] = "fp32"
     """bf16 runs convolutions and matrix products under autocast."""
     save_every: int = 100
