@@ -7,6 +7,7 @@ from same_runtime.conventions import NUM_JOINTS
 
 _FRAMES = 24
 _STEPS_S = (1 / 30, 1 / 90)
+_LEAST = 0.01
 
 
 class JointFilter(nn.Module):
@@ -37,12 +38,13 @@ class JointFilter(nn.Module):
         frame that stands still; ``window_valid`` (..., T) 1 or 0; ``time_offset_s`` (..., T) <= 0
         before the newest. A row that is not valid reaches no other; what comes out for it means
         nothing."""
-        fast = self._fast(window_valid, time_offset_s)[..., None, None, None]
-        weights = self._by_rows(self.weights) + fast * self._by_rows(self.more_at_90_hz)
+        # Both at once, by weights that are constants of a graph.
+        weights = torch.cat([self._by_rows(self.weights), self._by_rows(self.more_at_90_hz)], -2)
         counts = window_valid[..., None, None]
         # A fourth coordinate of 1 sums the weights of the rows that count.
         placed = torch.cat([joints * counts, counts.expand_as(joints[..., :1])], dim=-1)
-        summed = (weights @ placed.transpose(-3, -2)).transpose(-3, -2)
+        at_30_hz, more = (weights @ placed.transpose(-3, -2)).transpose(-3, -2).chunk(2, dim=-3)
+        summed = at_30_hz + self._fast(window_valid, time_offset_s)[..., None, None, None] * more
         return summed[..., :3] - summed[..., 3:] * joints
 
     def _by_rows(self, weights: Tensor) -> Tensor:
@@ -52,7 +54,7 @@ class JointFilter(nn.Module):
     def _fast(self, window_valid: Tensor, time_offset_s: Tensor) -> Tensor:
         """0 at 30 frames a second and below, 1 at 90 and above, by the mean step of ``forward``'s
         valid rows: (...)."""
-        rows = (window_valid * self.rows_ago).sum(dim=-1).clamp(min=1.0)
+        rows = (window_valid * self.rows_ago).sum(dim=-1) + _LEAST
         minus_step_s = (window_valid * time_offset_s).sum(dim=-1) / rows
         slow, fast = _STEPS_S
         return ((minus_step_s + slow) / (slow - fast)).clamp(0.0, 1.0)
