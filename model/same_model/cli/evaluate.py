@@ -139,8 +139,8 @@ class AblationsCommand:
     Rows that are not there are named in the tables.
     """
 
-    runs: Annotated[Path, tyro.conf.Positional]
-    """Folder of the rows."""
+    runs: Annotated[tuple[Path, ...], tyro.conf.Positional]
+    """Folder of the rows, or several of the same rows with other seeds, for means and spread."""
     data: Path
     """Sequence folders that same-data wrote, at any depth; the paper uses protocol2."""
     out: Path = Path("same-eval-out")
@@ -156,7 +156,10 @@ def run_ablations(command: AblationsCommand) -> None:
     """Run the command. Raises ``SameError`` kinds for anything the user can mend."""
     from same_model.evaluation.ablations import evaluate_rows, write_tables
 
-    evaluations = evaluate_rows(command.runs, _sequences(command), command.metrics)
+    if not command.runs or len({runs.name for runs in command.runs}) < len(command.runs):
+        raise InvalidInputError("runs: expected one folder of rows or more, each with its own name")
+    sequences = _sequences(command)
+    evaluations = {runs: evaluate_rows(runs, sequences, command.metrics) for runs in command.runs}
     invocation = shlex.join(["same-eval", *sys.argv[1:]])
     results().print(write_tables(evaluations, invocation, command.out))
 

@@ -1,5 +1,6 @@
 """The paper's tables from the rows that ``same-train ablations`` trains."""
 
+import csv
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -18,6 +19,7 @@ from same_model.evaluation.evaluate import SCHEMA_VERSION, Evaluation, Group, ev
 from same_model.evaluation.metrics import MetricsConfig
 from same_model.evaluation.predict import OfflineModels, PredictedPoses
 from same_model.evaluation.report import table
+from same_model.training.ablation_rows import fusion_row
 from same_model.training.config import ABLATIONS
 from same_runtime.cli.console import messages
 
@@ -83,6 +85,69 @@ def evaluate_rows(
     return {row: evaluate(_Known(poses[row]), sequences, metrics, losses=False) for row in models}
 
 
+def over_seeds(evaluations: Sequence[Mapping[str, Evaluation]]) -> dict[str, dict[str, Group]]:
+    """Row -> protocol -> means over ``evaluations`` of the same rows, trained with other seeds;
+    their intervals are the lowest and the highest."""
+
+    def joined(groups: list[Group]) -> Group:
+        values = {m: [group.metrics[m] for group in groups] for m in groups[0].metrics}
+        means = {metric: sum(found) / len(found) for metric, found in values.items()}
+        ranges = {metric: (min(found), max(found)) for metric, found in values.items()}
+        return Group(groups[0].sequences, groups[0].frames, means, ranges)
+
+    rows = dict.fromkeys(row for found in evaluations for row in found)
+    return {
+        row: {
+            protocol: joined([found[row].protocols[protocol] for found in evaluations])
+            for protocol in evaluations[0][row].protocols
+        }
+        for row in rows
+        if all(row in found for found in evaluations)
+    }
+
+
+def validations(runs: Path) -> dict[str, dict[str, list[tuple[int, float]]]]:
+    """Row -> stage -> step and validation error, mm, of what was trained into ``runs``.
+
+    Raises ``DataError`` when a record cannot be read.
+    """
+    found: dict[str, dict[str, list[tuple[int, float]]]] = {}
+    for row in ABLATIONS:
+        folders = {"fusion": runs / fusion_row(row) / "fusion", "temporal network": runs / row}
+        for stage, folder in folders.items():
+            try:
+                with (folder / "losses.csv").open(newline="") as file:
+                    lines = list(csv.DictReader(file))
+                errors = [
+                    (int(float(line["step"])), float(line[name]))
+                    for line in lines
+                    for name in ("val_local_mpjpe_mm", "val_mpjpe_mm")
+                    if line.get(name)
+                ]
+            except FileNotFoundError:
+                continue
+            except (OSError, ValueError, KeyError) as error:
+                raise DataError(f"{folder / 'losses.csv'}: cannot be read ({error})") from None
+            if errors:
+                found.setdefault(row, {})[stage] = errors
+    return found
+
+
+def _validation_table(runs: Path) -> str | None:
+    """How the errors on the validation recordings fell, as Markdown."""
+    found = validations(runs)
+    if not found:
+        return None
+    lines = ["| row | trained | validation MPJPE, mm (step) |", "|---|---|---|"]
+    for row, stages in found.items():
+        for stage, errors in stages.items():
+            if stage == "fusion" and fusion_row(row) != row:
+                continue
+            course = ", ".join(f"{error:.1f} ({step})" for step, error in errors)
+            lines.append(f"| {row} | {stage} | {course} |")
+    return "\n".join(lines)
+
+
 class _Known:
     """Poses that were predicted before."""
 
@@ -96,14 +161,17 @@ class _Known:
 def disagreements(
     rows: Mapping[str, Group], paper: Mapping[str, tuple[float, float, float]]
 ) -> list[str]:
-    """In which metrics two rows come in another order than the paper has them, in sentences."""
+    """In which metrics two rows whose intervals do not overlap come in another order than the paper
+    has them, in sentences."""
     said = []
     for (a, in_paper_a), (b, in_paper_b) in combinations(paper.items(), 2):
         if a not in rows or b not in rows:
             continue
         for index, metric in enumerate(_COMPARED):
             ours = rows[a].metrics[metric], rows[b].metrics[metric]
-            if (ours[0] - ours[1]) * (in_paper_a[index] - in_paper_b[index]) < 0:
+            (low_a, high_a), (low_b, high_b) = (rows[row].confidence_95[metric] for row in (a, b))
+            apart = high_a < low_b or high_b < low_a
+            if apart and (ours[0] - ours[1]) * (in_paper_a[index] - in_paper_b[index]) < 0:
                 worse, better = (a, b) if ours[0] > ours[1] else (b, a)
                 said.append(
                     f"{metric}: {better} is better than {worse} here ({min(ours):.1f} against "
@@ -134,32 +202,34 @@ def _against_meposer(rows: Mapping[str, Group]) -> str | None:
     )
 
 
-def write_tables(evaluations: dict[str, Evaluation], command: str, out: Path) -> str:
+def write_tables(evaluations: Mapping[Path, dict[str, Evaluation]], command: str, out: Path) -> str:
     """Write ``ablations.json`` and ``ablations.md`` into ``out``; returns the Markdown.
 
-    Rows that were not trained are named. Raises ``DataError`` when they cannot be written.
+    ``evaluations``: of each folder of rows, which differ by their seeds. Rows that were not trained
+    are named. Raises ``DataError`` when they cannot be written.
     """
-    protocols = dict.fromkeys(p for e in evaluations.values() for p in e.protocols)
+    groups = over_seeds(list(evaluations.values()))
+    protocols = dict.fromkeys(p for found in groups.values() for p in found)
+    seeds = len(evaluations)
     parts = [
         "# Ablations",
         "Millimetres (jitter: m/s^3) on the synthetic protocols of this package, never on EMHI. "
-        "Each table is in the paper's order, which has the last row as the best.",
+        "Each table is in the paper's order, which has the last row as the best."
+        + (f" Means of {seeds} seeds; in brackets the lowest and the highest." * (seeds > 1)),
     ]
     for protocol in protocols:
         for title, names in TABLES.items():
-            rows = {
-                row: evaluations[row].protocols[protocol] for row in names if row in evaluations
-            }
+            rows = {row: groups[row][protocol] for row in names if row in groups}
             paper = {
                 row: figures[protocol] for row, figures in names.items() if protocol in figures
             }
-            absent = [row for row in names if row not in evaluations]
+            absent = [row for row in names if row not in groups]
             shown = {
                 row + (f" ({' / '.join(map(str, paper[row]))})" if row in paper else ""): g
                 for row, g in rows.items()
             }
             first = "row (on EMHI in the paper: PA-MPJPE / MPJPE / Ground)" if paper else "row"
-            parts += [f"## {title} ({protocol})", table(shown, first)]
+            parts += [f"## {title} ({protocol})", table(shown, first, intervals=seeds > 1)]
             if absent:
                 parts.append("Not trained: " + ", ".join(absent) + ".")
             parts += filter(None, [_against_meposer(rows)])
@@ -168,13 +238,20 @@ def write_tables(evaluations: dict[str, Evaluation], command: str, out: Path) ->
                 parts.append("\n".join(f"- {sentence}" for sentence in said))
             elif paper and not absent:
                 parts.append("Every pair of rows is in the paper's order.")
+    for runs in evaluations:
+        course = _validation_table(runs)
+        if course is not None:
+            parts += [f"## Validation while `{runs.name}` trained", course]
     text = "\n\n".join(parts) + f"\n\nMade by `{command}`.\n"
     content = {
         "schema_version": SCHEMA_VERSION,
         "command": command,
-        "rows": {
-            row: {name: asdict(group) for name, group in evaluation.protocols.items()}
-            for row, evaluation in evaluations.items()
+        "runs": {
+            runs.name: {
+                row: {name: asdict(group) for name, group in evaluation.protocols.items()}
+                for row, evaluation in found.items()
+            }
+            for runs, found in evaluations.items()
         },
     }
     try:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 import tyro
 
@@ -17,6 +17,9 @@ from same_model.training.config import (
     TrainConfig,
 )
 from same_runtime.cli.option_types import one_of
+
+_VALIDATIONS: Final = 5
+"""Validations of each stage of a row, which show whether its error still falls at the end."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +95,7 @@ class RowsConfig:
             device=self.device,
             threads=self.threads,
             seed=self.seed,
-            validate_every=10**9,
+            validate_every=max(1, steps["steps"] // _VALIDATIONS),
             optim=self.optim,
             augment=self.augment,
             loss=self.loss,

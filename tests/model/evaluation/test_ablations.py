@@ -14,7 +14,7 @@ from same_model.checkpoint import load_checkpoint, save_checkpoint
 from same_model.cli.evaluate import AblationsCommand, run_ablations
 from same_model.data.sequence import open_sequence
 from same_model.evaluation import predict
-from same_model.evaluation.ablations import TABLES, disagreements, evaluate_rows
+from same_model.evaluation.ablations import TABLES, disagreements, evaluate_rows, validations
 from same_model.evaluation.evaluate import Group
 from same_model.evaluation.metrics import MetricsConfig
 from same_model.evaluation.predict import OfflinePredictor
@@ -91,9 +91,9 @@ def test_every_row_is_in_the_papers_order(data, tmp_path):
     for row, changes in ABLATIONS.items():
         (tmp_path / row).mkdir()
         save_checkpoint(tmp_path / row / "model.safetensors", tiny_model(**changes))
-    run_ablations(AblationsCommand(tmp_path, data / "test", tmp_path / "out"))
+    run_ablations(AblationsCommand((tmp_path,), data / "test", tmp_path / "out"))
     content = json.loads((tmp_path / "out" / "ablations.json").read_text())
-    assert set(content["rows"]) == set(ABLATIONS)
+    assert set(content["runs"][tmp_path.name]) == set(ABLATIONS)
     text = (tmp_path / "out" / "ablations.md").read_text()
     for title, rows in TABLES.items():
         for protocol in ("protocol1", "protocol2"):
@@ -130,17 +130,17 @@ def test_rows_share_the_visual_stage_and_score_what_they_score_alone(data, tmp_p
 
 def test_rows_that_are_missing_or_mixed_up_are_named(data, tmp_path, capsys):
     with pytest.raises(DataError, match="same-train ablations"):
-        run_ablations(AblationsCommand(tmp_path, data / "test", tmp_path / "out"))
+        run_ablations(AblationsCommand((tmp_path,), data / "test", tmp_path / "out"))
     for row in ("full", "no_ttn"):
         (tmp_path / row).mkdir()
         save_checkpoint(tmp_path / row / "model.safetensors", tiny_model(**ABLATIONS[row]))
-    run_ablations(AblationsCommand(tmp_path, data / "test", tmp_path / "out"))
+    run_ablations(AblationsCommand((tmp_path,), data / "test", tmp_path / "out"))
     text = (tmp_path / "out" / "ablations.md").read_text()
     assert "Not trained: none, no_sa_mvf, no_ma_mmf." in text
     assert "Not trained: imu_only, stereo_only, meposer." in text
     save_checkpoint(tmp_path / "full" / "model.safetensors", tiny_model(use_ttn=False))
     with pytest.raises(CheckpointError, match="not row full: expected use_ttn True, got False"):
-        run_ablations(AblationsCommand(tmp_path, data / "test", tmp_path / "out"))
+        run_ablations(AblationsCommand((tmp_path,), data / "test", tmp_path / "out"))
     with pytest.raises(InvalidInputError, match="rows: expected full"):
         rows_config(tmp_path / "runs", data, rows=("best",))
 
@@ -154,10 +154,56 @@ def test_fusion_is_shared_by_rows_that_differ_after_it():
 
 def test_rows_in_another_order_than_the_papers_are_told():
     def group(mpjpe):
-        return Group(1, 1, {"pa_mpjpe": 1.0, "mpjpe": mpjpe, "ground": 2.0}, {})
+        metrics = {"pa_mpjpe": 1.0, "mpjpe": mpjpe, "ground": 2.0}
+        return Group(1, 1, metrics, {name: (value, value) for name, value in metrics.items()})
 
     paper = {"worse": (3.0, 40.0, 5.0), "better": (2.0, 30.0, 4.0)}
     assert disagreements({"worse": group(50.0), "better": group(40.0)}, paper) == []
     (said,) = disagreements({"worse": group(40.0), "better": group(50.0)}, paper)
     assert said.startswith("mpjpe: worse is better than better here (40.0 against 50.0)")
     assert disagreements({"worse": group(1.0)}, paper) == []
+
+
+def test_seeds_give_means_and_their_spread(data, tmp_path, capsys):
+    folders = tuple(tmp_path / name for name in ("one", "two"))
+    for seed, folder in enumerate(folders):
+        for row in ("none", "full"):
+            (folder / row).mkdir(parents=True)
+            torch.manual_seed(seed)
+            save_checkpoint(folder / row / "model.safetensors", tiny_model(**ABLATIONS[row]))
+    run_ablations(AblationsCommand(folders, data / "test", tmp_path / "out"))
+    content = json.loads((tmp_path / "out" / "ablations.json").read_text())
+    errors = [
+        content["runs"][name]["full"]["protocol2"]["metrics"]["mpjpe"] for name in ("one", "two")
+    ]
+    text = (tmp_path / "out" / "ablations.md").read_text()
+    assert f"{np.mean(errors):.1f} ({min(errors):.1f}-{max(errors):.1f})" in text
+    assert "Means of 2 seeds" in text and "way round" in text
+    with pytest.raises(InvalidInputError, match="each with its own name"):
+        run_ablations(AblationsCommand((folders[0], folders[0]), data / "test", tmp_path / "out"))
+
+
+def test_rows_whose_seeds_overlap_are_not_put_in_order():
+    def group(low, high):
+        metrics = {"pa_mpjpe": 1.0, "mpjpe": (low + high) / 2, "ground": 2.0}
+        ranges = {name: (value, value) for name, value in metrics.items()}
+        return Group(1, 1, metrics, {**ranges, "mpjpe": (low, high)})
+
+    paper = {"worse": (3.0, 40.0, 5.0), "better": (2.0, 30.0, 4.0)}
+    assert disagreements({"worse": group(40.0, 46.0), "better": group(45.0, 50.0)}, paper) == []
+    assert len(disagreements({"worse": group(40.0, 44.0), "better": group(45.0, 50.0)}, paper)) == 1
+
+
+def test_the_course_of_validation_says_whether_rows_are_done(data, tmp_path):
+    config = rows_config(tmp_path / "runs", data, rows=("full", "no_ttn"), fusion_steps=10)
+    train_rows(config)
+    found = validations(tmp_path / "runs")
+    assert [step for step, _ in found["full"]["fusion"]] == [2, 4, 6, 8, 10]
+    assert [step for step, _ in found["full"]["temporal network"]] == [1, 2]
+    run_ablations(AblationsCommand((tmp_path / "runs",), data / "test", tmp_path / "out"))
+    text = (tmp_path / "out" / "ablations.md").read_text()
+    assert "## Validation while `runs` trained" in text
+    assert text.count("| full | fusion |") == 1 and "| no_ttn | fusion |" not in text
+    (tmp_path / "runs" / "full" / "losses.csv").write_text("step,val_mpjpe_mm\n1,many\n")
+    with pytest.raises(DataError, match=r"losses.csv: cannot be read"):
+        validations(tmp_path / "runs")
