@@ -112,7 +112,8 @@ class ModelConfig:
     """False: no refinement in the global frame (Table 2, TTN)."""
     use_joint_filter: bool = True
     """False: the temporal network reads joints as fusion gives them, as in the paper, and not after
-    a linear filter over each joint's past (``network/joint_filter.py``)."""
+    a linear filter over each joint's past (``network/joint_filter.py``), nor are windows left alone
+    that do not shake (``network/shaking.py``)."""
     use_imu: bool = True
     """False: inertial tokens are zero and the first pose is a learned constant (Table 3)."""
     use_left: bool = True

@@ -10,7 +10,8 @@ class Lateness(NamedTuple):
     """How far joints are behind the truth along its motion, and how fast they go that way.
 
     Sums over frames and joints of the one over those of the other are seconds: of joints that
-    follow the truth with a delay, smaller or not, that delay, if it is short beside the motion.
+    follow the truth with a delay, smaller or not, that delay, if it is short beside the motion. An
+    error that stays the same along the way that somebody walks counts too.
     """
 
     behind: NDArray[np.float64]

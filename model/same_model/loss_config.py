@@ -25,10 +25,10 @@ class LossConfig:
     """Temporal stage: weight of the error of accelerations, in metres per square of a thirtieth of
     a second, between the newest rows of four windows that follow each other, which is what a stream
     shows; 0: windows are drawn one by one, and nothing says that one's joints go on from the
-    last's. For ``distance`` some 0.8."""
+    last's. For ``distance`` some 0.5."""
     standing: float = 0.0
     """Temporal stage: weight of the error of the velocities, in metres per thirtieth of a second,
-    of toes that truly stand, in the same windows; for ``distance`` some 1."""
+    of toes that truly stand, in the same windows; for ``distance`` some 0.7."""
     lowest: float = 0.0
     """Temporal stage: weight of the error of the lowest joint's height in the newest rows, metres;
     for ``distance`` some 0.3."""

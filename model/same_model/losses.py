@@ -62,7 +62,8 @@ def lateness_error(joints: Tensor, truth: Tensor, truth_before: Tensor) -> Tenso
     """Metres that joints (B, J, 3) lie behind ``truth``, or ahead, along its step from
     ``truth_before`` a frame ago: of each joint over the whole batch, then their mean.
 
-    What is too small, or anywhere by chance, counts nothing: only a delay does.
+    What is too small, or anywhere by chance, counts nothing; a delay does, as does an error that
+    stays the same along the way that somebody walks.
     """
     step = truth - truth_before
     along = ((joints - truth) * step).sum(dim=-1).mean(dim=0)

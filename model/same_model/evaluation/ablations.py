@@ -15,7 +15,7 @@ from same_model.checkpoint import load_checkpoint
 from same_model.config import PRESETS
 from same_model.data.recorded_inputs import Loss
 from same_model.data.sequence import SequenceReader
-from same_model.evaluation.evaluate import SCHEMA_VERSION, Evaluation, Group, evaluate
+from same_model.evaluation.evaluate import Evaluation, Group, evaluate
 from same_model.evaluation.metrics import MetricsConfig
 from same_model.evaluation.predict import OfflineModels, PredictedPoses
 from same_model.evaluation.report import table
@@ -52,6 +52,7 @@ TABLES: Final[dict[str, dict[str, dict[str, tuple[float, float, float]]]]] = {
 EMHI by protocol: PA-MPJPE, MPJPE, Ground, mm. In Table 1 HMD-Poser stands beside ``imu_only`` and
 EgoPoseFormer beside ``stereo_only``."""
 
+_SCHEMA_VERSION: Final = 2
 _COMPARED: Final = ("pa_mpjpe", "mpjpe", "ground")
 
 
@@ -209,6 +210,8 @@ def write_tables(evaluations: Mapping[Path, dict[str, Evaluation]], command: str
     are named. Raises ``DataError`` when they cannot be written.
     """
     groups = over_seeds(list(evaluations.values()))
+    if not groups:
+        raise DataError(f"{', '.join(map(str, evaluations))}: no row is in all of them")
     protocols = dict.fromkeys(p for found in groups.values() for p in found)
     seeds = len(evaluations)
     parts = [
@@ -231,20 +234,26 @@ def write_tables(evaluations: Mapping[Path, dict[str, Evaluation]], command: str
             first = "row (on EMHI in the paper: PA-MPJPE / MPJPE / Ground)" if paper else "row"
             parts += [f"## {title} ({protocol})", table(shown, first, intervals=seeds > 1)]
             if absent:
-                parts.append("Not trained: " + ", ".join(absent) + ".")
+                which = "Not trained: " if seeds == 1 else "Not trained with every seed: "
+                parts.append(which + ", ".join(absent) + ".")
             parts += filter(None, [_against_meposer(rows)])
             said = disagreements(rows, paper)
             if said:
                 parts.append("\n".join(f"- {sentence}" for sentence in said))
             elif paper and not absent:
-                parts.append("Every pair of rows is in the paper's order.")
+                parts.append(
+                    "Every pair of rows is in the paper's order."
+                    if seeds == 1
+                    else "No two rows that lie apart in every seed are in another order than the "
+                    "paper has them."
+                )
     for runs in evaluations:
         course = _validation_table(runs)
         if course is not None:
             parts += [f"## Validation while `{runs.name}` trained", course]
     text = "\n\n".join(parts) + f"\n\nMade by `{command}`.\n"
     content = {
-        "schema_version": SCHEMA_VERSION,
+        "schema_version": _SCHEMA_VERSION,
         "command": command,
         "runs": {
             runs.name: {

@@ -14,7 +14,8 @@ _LEAST = 0.01
 class Shaking(nn.Module):
     """Looks at third differences over frames, of which people's motion has little and noise much:
     1.7 to 2.2 mm of it, in each coordinate and frame, are what lies between the two. It learns
-    nothing."""
+    nothing, and says 0 of fewer than four valid frames in a row: a stream's first three poses are
+    fusion's."""
 
     def __init__(self, window: int) -> None:
         super().__init__()

@@ -27,7 +27,7 @@ from same_runtime.conventions import LOWER_BODY_JOINTS, UPPER_BODY_JOINTS
 _UNREAD: Any = None  # parts of a window's output that the losses do not look at
 _LEAST_STEP_S = 1e-3
 CONSECUTIVE = 4
-"""Windows of a group that ``steady_loss`` looks at."""
+"""Windows of a group that ``stream_losses`` looks at."""
 
 
 def window_batch(
