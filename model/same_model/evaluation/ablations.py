@@ -203,6 +203,35 @@ def _against_meposer(rows: Mapping[str, Group]) -> str | None:
     )
 
 
+def _one_table(title: str, protocol: str, groups: Mapping[str, Group], seeds: int) -> list[str]:
+    """``title`` of ``TABLES`` for ``protocol``, and what is to be said of it, as Markdown."""
+    names = TABLES[title]
+    rows = {row: groups[row] for row in names if row in groups}
+    paper = {row: figures[protocol] for row, figures in names.items() if protocol in figures}
+    absent = [row for row in names if row not in groups]
+    shown = {
+        row + (f" ({' / '.join(map(str, paper[row]))})" if row in paper else ""): group
+        for row, group in rows.items()
+    }
+    first = "row (on EMHI in the paper: PA-MPJPE / MPJPE / Ground)" if paper else "row"
+    parts = [f"## {title} ({protocol})", table(shown, first, intervals=seeds > 1)]
+    if absent:
+        which = "Not trained: " if seeds == 1 else "Not trained with every seed: "
+        parts.append(which + ", ".join(absent) + ".")
+    parts += filter(None, [_against_meposer(rows)])
+    said = disagreements(rows, paper)
+    if said:
+        parts.append("\n".join(f"- {sentence}" for sentence in said))
+    elif paper and not absent:
+        parts.append(
+            "Every pair of rows is in the paper's order."
+            if seeds == 1
+            else "No two rows that lie apart in every seed are in another order than the paper has "
+            "them."
+        )
+    return parts
+
+
 def write_tables(evaluations: Mapping[Path, dict[str, Evaluation]], command: str, out: Path) -> str:
     """Write ``ablations.json`` and ``ablations.md`` into ``out``; returns the Markdown.
 
@@ -221,32 +250,9 @@ def write_tables(evaluations: Mapping[Path, dict[str, Evaluation]], command: str
         + (f" Means of {seeds} seeds; in brackets the lowest and the highest." * (seeds > 1)),
     ]
     for protocol in protocols:
-        for title, names in TABLES.items():
-            rows = {row: groups[row][protocol] for row in names if row in groups}
-            paper = {
-                row: figures[protocol] for row, figures in names.items() if protocol in figures
-            }
-            absent = [row for row in names if row not in groups]
-            shown = {
-                row + (f" ({' / '.join(map(str, paper[row]))})" if row in paper else ""): g
-                for row, g in rows.items()
-            }
-            first = "row (on EMHI in the paper: PA-MPJPE / MPJPE / Ground)" if paper else "row"
-            parts += [f"## {title} ({protocol})", table(shown, first, intervals=seeds > 1)]
-            if absent:
-                which = "Not trained: " if seeds == 1 else "Not trained with every seed: "
-                parts.append(which + ", ".join(absent) + ".")
-            parts += filter(None, [_against_meposer(rows)])
-            said = disagreements(rows, paper)
-            if said:
-                parts.append("\n".join(f"- {sentence}" for sentence in said))
-            elif paper and not absent:
-                parts.append(
-                    "Every pair of rows is in the paper's order."
-                    if seeds == 1
-                    else "No two rows that lie apart in every seed are in another order than the "
-                    "paper has them."
-                )
+        of_protocol = {row: found[protocol] for row, found in groups.items()}
+        for title in TABLES:
+            parts += _one_table(title, protocol, of_protocol, seeds)
     for runs in evaluations:
         course = _validation_table(runs)
         if course is not None:

@@ -24,7 +24,8 @@ _VALIDATIONS: Final = 5
 
 @dataclass(frozen=True)
 class RowsConfig:
-    """Train the rows of the paper's Tables 1-4, each as same-train fusion and temporal would.
+    """Train the rows of the paper's Tables 1-4, each as same-train fusion and temporal would, with
+    the paper's temporal network.
 
     The rows share the frozen backbones, the data in memory and the cached visual features.
     RUNS/ROW/model.safetensors is a row's result, which same-eval ablations RUNS evaluates;
@@ -86,6 +87,7 @@ class RowsConfig:
             self.runs / row / "fusion" if stage == "fusion" else self.runs / row,
             preset=self.preset,
             ablation=row,
+            joint_filter=False,
             **steps,
             init=InitFrom(visual=self.visual, inertial=self.inertial, fusion=fusion),
             validation=self.validation,
