@@ -97,7 +97,7 @@ def test_a_missing_bundle_or_file_is_named(bundle_copy: Path, tmp_path: Path) ->
 def test_swapped_graphs_are_refused_even_when_signed(bundle_copy: Path) -> None:
     def swap(content: dict[str, Any]) -> None:
         graphs = content["graphs"]["fp32"]
-        for key in ("path", "sha256"):
+        for key in ("path", "sha256", "budget"):
             graphs["fusion"][key], graphs["temporal"][key] = (
                 graphs["temporal"][key],
                 graphs["fusion"][key],
