@@ -1,5 +1,6 @@
 """The processes of one run: alone, or started by torchrun on any number of devices."""
 
+import gc
 import os
 from dataclasses import dataclass
 
@@ -74,4 +75,7 @@ def have_joined() -> bool:
 def leave_processes() -> None:
     """Undo ``join_processes``."""
     if dist.is_initialized():
+        # Wrapped modules are cycles that keep the group and its threads alive; one that still lets
+        # go of tensors when the interpreter ends aborts the process.
+        gc.collect()
         dist.destroy_process_group()
