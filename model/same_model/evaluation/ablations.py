@@ -19,7 +19,6 @@ from same_model.evaluation.evaluate import Evaluation, Group, evaluate
 from same_model.evaluation.metrics import MetricsConfig
 from same_model.evaluation.predict import OfflineModels, PredictedPoses
 from same_model.evaluation.report import table
-from same_model.training.ablation_rows import fusion_row
 from same_model.training.config import ABLATIONS
 from same_runtime.cli.console import messages
 
@@ -114,8 +113,7 @@ def validations(runs: Path) -> dict[str, dict[str, list[tuple[int, float]]]]:
     """
     found: dict[str, dict[str, list[tuple[int, float]]]] = {}
     for row in ABLATIONS:
-        folders = {"fusion": runs / fusion_row(row) / "fusion", "temporal network": runs / row}
-        for stage, folder in folders.items():
+        for stage, folder in (("fusion", runs / row / "fusion"), ("temporal network", runs / row)):
             try:
                 with (folder / "losses.csv").open(newline="") as file:
                     lines = list(csv.DictReader(file))
@@ -142,8 +140,6 @@ def _validation_table(runs: Path) -> str | None:
     lines = ["| row | trained | validation MPJPE, mm (step) |", "|---|---|---|"]
     for row, stages in found.items():
         for stage, errors in stages.items():
-            if stage == "fusion" and fusion_row(row) != row:
-                continue
             course = ", ".join(f"{error:.1f} ({step})" for step, error in errors)
             lines.append(f"| {row} | {stage} | {course} |")
     return "\n".join(lines)

@@ -17,7 +17,12 @@ from same_model.training.prepare import (
     initial_model,
     make_stage,
 )
-from same_model.training.processes import have_joined, join_processes, leave_processes
+from same_model.training.processes import (
+    Processes,
+    have_joined,
+    join_processes,
+    leave_processes,
+)
 from same_model.training.run_state import load_state
 
 _LOG = logging.getLogger("same")
@@ -34,8 +39,22 @@ def train(
     ``Watch``. Raises ``SameError`` kinds for anything the user can mend.
     """
     is_part_of_more = have_joined()
-    was_there = config.out.exists()
     processes = join_processes(config.device, config.threads)
+    try:
+        _train_among(processes, config, caches, watch)
+    finally:
+        # Only here has this process let go of the wrapped modules.
+        if not is_part_of_more:
+            leave_processes()
+
+
+def _train_among(
+    processes: Processes,
+    config: TrainConfig,
+    caches: Callable[[SameModel], BackboneCaches] | None,
+    watch: Watch | None,
+) -> None:
+    was_there = config.out.exists()
     try:
         if processes.is_first:
             try:
@@ -62,9 +81,6 @@ def train(
             with contextlib.suppress(OSError):
                 config.out.rmdir()  # goes only where it is empty: a mistake leaves nothing
         raise
-    finally:
-        if not is_part_of_more:
-            leave_processes()
     if processes.is_first and run.step == run.steps:
         figures = ", ".join(f"{name} {value:.4g}" for name, value in errors.items())
         _LOG.info("%s done: %s", config.stage, figures or "no validation performers were given")

@@ -78,6 +78,7 @@ def test_rows_are_trained_once_on_shared_caches(data, tmp_path, monkeypatch):
         model = load_checkpoint(tmp_path / "runs" / row / "model.safetensors")
         for name, value in ABLATIONS[row].items():
             assert getattr(model.config, name) == value
+        assert not model.config.use_joint_filter  # as in the paper
         for name, tensor in tiny_model().visual.state_dict().items():
             assert torch.equal(tensor, model.visual.state_dict()[name])
     full, no_ttn = (

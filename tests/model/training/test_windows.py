@@ -1,3 +1,4 @@
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -50,14 +51,16 @@ def _batch(frames: Frames) -> dict[str, torch.Tensor]:
     return {"T_first_anchor": first_anchor(frames, last), **batch}
 
 
+def _stream_loss(name: str, batch: dict[str, torch.Tensor], joints: torch.Tensor) -> float:
+    config = LossConfig(form="distance", **{name: 1.0})
+    return float(stream_losses(joints, batch, config)[name])
+
+
 def test_the_true_poses_are_steady_and_so_is_what_is_off_by_the_same_in_the_world(
     frames: Frames,
 ) -> None:
-    batch, config = _batch(frames), LossConfig(form="distance", steady=1.0)
-
-    def steady(joints: torch.Tensor) -> float:
-        return float(stream_losses(joints, batch, config)["steady"])
-
+    batch = _batch(frames)
+    steady = partial(_stream_loss, "steady", batch)
     truth = batch["truth_anchor"]
     assert steady(truth) < 1e-6
     up = torch.tensor([0.0, 0.3, 0.0])
@@ -70,11 +73,8 @@ def test_the_true_poses_are_steady_and_so_is_what_is_off_by_the_same_in_the_worl
 def test_what_lies_behind_its_motion_is_late_and_what_is_small_or_shakes_is_not(
     frames: Frames,
 ) -> None:
-    batch, config = _batch(frames), LossConfig(form="distance", late=1.0)
-
-    def late(joints: torch.Tensor) -> float:
-        return float(stream_losses(joints, batch, config)["late"])
-
+    batch = _batch(frames)
+    late = partial(_stream_loss, "late", batch)
     truth = batch["truth_anchor"]
     step = truth[:, -1] - truth[:, -2]
     size = step.square().sum(-1).mean(0).sqrt().mean()
