@@ -123,6 +123,9 @@ class TrainConfig:
     """Folder with sequence folders at any depth."""
     out: Path
     """Folder of the run: model.safetensors, state.pt, losses.csv, losses.png, TensorBoard logs."""
+    more_data: tuple[Path, ...] = ()
+    """Further such folders; the visual features of each are cached by themselves, so that runs on
+    some of the same folders share them."""
     preset: Annotated[str, one_of("lite", "base", "large")] = "lite"
     """Size of the network."""
     ablation: Annotated[str, one_of(*ABLATIONS)] = "full"
@@ -194,6 +197,11 @@ class TrainConfig:
             raise InvalidInputError("end_to_end: only stage joint trains everything at once")
         if not self.epochs > 0:
             raise InvalidInputError(f"epochs: expected more than 0, got {self.epochs}")
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """Every folder of recordings."""
+        return (self.data, *self.more_data)
 
     def model_changes(self) -> dict[str, Any]:
         """What the chosen ablation changes in ``ModelConfig``."""

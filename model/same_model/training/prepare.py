@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,12 @@ from same_model.same_network import SameModel
 from same_model.training.config import TrainConfig
 from same_model.training.data.dataset import Frames, load_frames, load_images, split_performers
 from same_model.training.data.fusion_inputs import BackboneCache
-from same_model.training.data.visual_cache import cached_visual, with_errors_scaled
+from same_model.training.data.visual_cache import (
+    VisualCache,
+    cached_visual,
+    joined_caches,
+    with_errors_scaled,
+)
 from same_model.training.stages.concat import ConcatTraining
 from same_model.training.stages.end_to_end import EndToEndTraining
 from same_model.training.stages.fusion import FusionTraining
@@ -132,6 +138,35 @@ def _taken_over(asked: Any, field: str, default: Any, sources: Mapping[str, Same
     return next(iter(said.values()), default)
 
 
+def _visual_cache(
+    config: TrainConfig,
+    model: SameModel,
+    sequences: list[SequenceReader],
+    frames: Frames,
+    label: str,
+) -> VisualCache:
+    """One cache for each folder of recordings, joined."""
+    caches, end = [], 0
+    for folder in config.folders:
+        first = end
+        while end < len(sequences) and sequences[end].path.is_relative_to(folder):
+            end += 1
+        if end == first:
+            continue
+        here = sequences[first:end]
+        caches.append(
+            cached_visual(
+                model,
+                frames.of_sequences(first, end),
+                here,
+                partial(load_images, here, model.config),
+                config.cache or config.out.resolve().parent / "cache",
+                f"{label} in {folder}" if config.more_data else label,
+            )
+        )
+    return joined_caches(caches)
+
+
 def _backbone_cache(
     config: TrainConfig,
     model: SameModel,
@@ -141,14 +176,7 @@ def _backbone_cache(
     image_error: float,
     label: str,
 ) -> BackboneCache:
-    visual = cached_visual(
-        model,
-        frames,
-        sequences,
-        lambda: load_images(sequences, model.config),
-        config.cache or config.out.resolve().parent / "cache",
-        label,
-    )
+    visual = _visual_cache(config, model, sequences, frames, label)
     rng = np.random.default_rng([config.seed, 2])
     features = augmented_features(frames, versions, config.augment, rng)
     inertial = run_inertial(model.inertial.eval(), frames, features)
@@ -170,7 +198,7 @@ def backbone_caches(config: TrainConfig, model: SameModel) -> BackboneCaches:
     Every row of the ablation tables with these backbones can train on the result. Raises
     ``DataError`` for data that cannot be trained on.
     """
-    train, validation = split_performers(config.data, config.validation)
+    train, validation = split_performers(config.folders, config.validation)
     frames = load_frames(train, model.config, False, "training data")
     held_out = (
         load_frames(validation, model.config, False, "validation data") if validation else None
@@ -201,7 +229,7 @@ def make_stage(
             "of it"
         )
     if config.stage in ("visual", "inertial") or config.end_to_end:
-        train, validation = split_performers(config.data, config.validation)
+        train, validation = split_performers(config.folders, config.validation)
         images = config.stage != "inertial"
         frames = load_frames(train, model.config, images, "training data")
         held_out = (

@@ -5,7 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +24,7 @@ from same_model.training import loop, prepare
 from same_model.training import run as run_module
 from same_model.training.config import AugmentConfig, InitFrom, OptimConfig, TrainConfig
 from same_model.training.data.dataset import load_frames, split_performers
+from same_model.training.data.visual_cache import read_rows
 from same_model.training.processes import Processes
 from same_model.training.run import train
 from same_model.training.run_state import run_digest
@@ -153,6 +154,7 @@ def test_runs_from_before_a_setting_existed_go_on(data, tmp_path):
         "end_to_end",
         "pose_frame",
         "joint_filter",
+        "more_data",
         "out",
         "cache",
         "save_every",
@@ -169,6 +171,7 @@ def test_runs_from_before_a_setting_existed_go_on(data, tmp_path):
     assert run_digest(config) != run_digest(replace(config, end_to_end=True))
     assert run_digest(config) != run_digest(replace(config, pose_frame="camera"))
     assert run_digest(config) != run_digest(replace(config, joint_filter=False))
+    assert run_digest(config) != run_digest(replace(config, more_data=(data,)))
     assert run_digest(config) != run_digest(replace(config, loss=LossConfig(steady=1.0)))
 
 
@@ -261,6 +264,40 @@ def test_runs_side_by_side_share_the_visual_features(data, tmp_path, caplog):
     assert len(said) == 1 and f"GB in {tmp_path}/cache/" in said[0]
 
 
+def test_further_folders_are_trained_on_and_cached_by_themselves(data, tmp_path, caplog):
+    caplog.set_level("INFO", "same")
+    here, more = tmp_path / "here", tmp_path / "more"
+    shutil.copytree(data / "three", more / "bob")
+    for name in ("one", "two"):
+        shutil.copytree(data / name, (here if name == "one" else more) / name)
+    config = settings("fusion", here, tmp_path / "runs" / "run", more_data=(more,), steps=2)
+    model = prepare.initial_model(config)
+    both = prepare.backbone_caches(config, model)
+    caplog.clear()
+    alone = prepare.backbone_caches(replace(config, data=more, more_data=()), model).train
+    assert not caplog.messages, "the cache of a folder depends on the other"
+    assert len(both.train.frames) == 50 and len(both.held_out.frames) == 20
+    assert both.train.frames.starts.tolist() == [0, 30, 50]
+    everything = read_rows(both.train.visual.features, np.arange(50))
+    assert np.array_equal(everything[30:], alone.visual.features)
+    assert np.array_equal(both.train.visual.joints_2d[30:], alone.visual.joints_2d)
+    rows = np.array([49, 2, 30, 29, 2])
+    assert np.array_equal(read_rows(both.train.visual.features, rows), everything[rows])
+    for stage in ("fusion", "temporal", "visual"):
+        train(replace(config, stage=stage, out=tmp_path / "runs" / stage))
+    train(replace(config, ablation="meposer", out=tmp_path / "runs" / "meposer"))
+    with pytest.raises(DataError, match="one of these folders lies in another"):
+        train(replace(config, data=more, out=tmp_path / "x", more_data=(more / "two",)))
+
+
+def test_the_frames_of_some_sequences_are_those_they_had_alone(data):
+    sequences = [open_sequence(data / name) for name in ("one", "two", "three")]
+    part = load_frames(sequences, TINY, True, "").of_sequences(1, 3)
+    alone = load_frames(sequences[1:], TINY, True, "")
+    for field in fields(alone):
+        np.testing.assert_array_equal(getattr(part, field.name), getattr(alone, field.name))
+
+
 def test_a_damaged_state_is_named_and_kept(data, tmp_path):
     train(settings("inertial", data, tmp_path, steps=2))
     state = tmp_path / "state.pt"
@@ -343,7 +380,7 @@ def test_turning_the_world_changes_no_input(data, tmp_path):
 
 def test_targets_and_inputs_agree(data):
     """The camera's truth moved to the anchor by the core is the anchor's truth."""
-    train_set, held_out = split_performers(data, ("bob",))
+    train_set, held_out = split_performers((data,), ("bob",))
     assert (len(train_set), len(held_out)) == (2, 1)
     frames = load_frames(train_set, TINY, True, "")
     last = np.array([29, 5, 45])
@@ -528,11 +565,11 @@ def test_figures_of_joints_that_are_nowhere_are_left_out(data, tmp_path):
 def test_the_splits_own_validation_is_held_out(data, tmp_path, small_rig):
     shutil.copytree(data, tmp_path / "data")
     write_sequence(tmp_path / "data" / "four", small_rig, 20, seed=4, split="validation")
-    train_set, held_out = split_performers(tmp_path / "data", ())
+    train_set, held_out = split_performers((tmp_path / "data",), ())
     assert [sequence.meta["split"] for sequence in held_out] == ["validation"]
     assert len(train_set) == 3
     with pytest.raises(DataError, match="no performer matches"):
-        split_performers(tmp_path / "data", ("carol",))
+        split_performers((tmp_path / "data",), ("carol",))
 
 
 def test_true_poses_are_among_what_the_temporal_network_must_leave_alone(data, tmp_path):

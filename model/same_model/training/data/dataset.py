@@ -1,6 +1,7 @@
 """Sequence folders as flat arrays in memory, ready for random access."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -86,6 +87,20 @@ class Frames:
         rows = first[:, None] + np.arange(length)
         return np.minimum(rows, ends[:, None] - 1), rows < ends[:, None]
 
+    def of_sequences(self, first: int, end: int) -> "Frames":
+        """The frames of the sequences from ``first`` up to but not ``end``."""
+        chosen = slice(int(self.starts[first]), int(self.starts[end]))
+        by_sequence = ("rays", "origins", "axes")
+        parts = {
+            field.name: getattr(self, field.name)[
+                slice(first, end) if field.name in by_sequence else chosen
+            ]
+            for field in fields(self)
+        }
+        parts["sequence_of"] = parts["sequence_of"] - first
+        parts["starts"] = self.starts[first : end + 1] - self.starts[first]
+        return Frames(**parts)
+
     def anchor_targets(
         self, last: NDArray[np.int64], rows: NDArray[np.int64]
     ) -> NDArray[np.float32]:
@@ -94,15 +109,19 @@ class Frames:
 
 
 def split_performers(
-    root: Path, patterns: tuple[str, ...]
+    roots: Sequence[Path], patterns: tuple[str, ...]
 ) -> tuple[list[SequenceReader], list[SequenceReader]]:
-    """Sequences under ``root`` for training and for validation: those of the split's own
-    validation part, and those whose performer matches one of ``patterns``.
+    """Sequences under ``roots``, one root after the other, for training and for validation: those
+    of the split's own validation part, and those whose performer matches one of ``patterns``.
 
-    Raises ``DataError`` when either side of an asked-for split is empty, or when a held-out
-    performer's motion clip is also in training.
+    Raises ``DataError`` when either side of an asked-for split is empty, or when a root lies in
+    another.
     """
-    sequences = [open_sequence(path) for path in find_sequences(root)]
+    paths = [path for root in roots for path in find_sequences(root)]
+    names = ", ".join(map(str, roots))
+    if len({path.resolve() for path in paths}) < len(paths):
+        raise DataError(f"{names}: one of these folders lies in another; name each recording once")
+    sequences = [open_sequence(path) for path in paths]
     train: list[SequenceReader] = []
     held_out: list[SequenceReader] = []
     matched = False
@@ -112,9 +131,9 @@ def split_performers(
         is_validation = named or sequence.meta.get("split") == "validation"
         (held_out if is_validation else train).append(sequence)
     if not train:
-        raise DataError(f"{root}: every sequence is held out for validation")
+        raise DataError(f"{names}: every sequence is held out for validation")
     if patterns and not matched:
-        raise DataError(f"{root}: no performer matches {', '.join(patterns)}")
+        raise DataError(f"{names}: no performer matches {', '.join(patterns)}")
     return train, held_out
 
 

@@ -4,7 +4,7 @@ import hashlib
 import json
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from mmap import mmap
 from pathlib import Path
@@ -31,20 +31,40 @@ _CHUNK = 64
 _NAMES = ("features", "joints_2d", "visibility")
 
 
+class JoinedArrays:
+    """Arrays of the same rows, one after the other, each left where it is: on disk."""
+
+    def __init__(self, parts: "Sequence[NDArray[Any] | JoinedArrays]") -> None:
+        self.parts = tuple(parts)
+        self.dtype: np.dtype[Any] = parts[0].dtype
+        self.ends = np.cumsum([len(part) for part in parts])
+        self.shape: tuple[int, ...] = (int(self.ends[-1]), *parts[0].shape[1:])
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+
 class VisualCache(NamedTuple):
     """Visual outputs of F frames."""
 
-    features: NDArray[np.float16]
-    """(F, V, D, Hf, Wf)."""
+    features: NDArray[np.float16] | JoinedArrays
+    """(F, V, D, Hf, Wf), to be read by ``read_rows``."""
     joints_2d: NDArray[np.float32]
     """(F, V, J, 2) feature pixels."""
     visibility: NDArray[np.float32]
     """(F, V, J)."""
 
 
-def read_rows(array: NDArray[Any], rows: NDArray[np.int64]) -> NDArray[Any]:
+def read_rows(array: NDArray[Any] | JoinedArrays, rows: NDArray[np.int64]) -> NDArray[Any]:
     """``array[rows]``. Scattered rows of a memory map are read from its file: touching the map
     would also read, of a large file, ten times as much around them."""
+    if isinstance(array, JoinedArrays):
+        joined = np.empty((len(rows), *array.shape[1:]), array.dtype)
+        of_part = np.searchsorted(array.ends, rows, side="right")
+        for number, (part, end) in enumerate(zip(array.parts, array.ends, strict=True)):
+            chosen = of_part == number
+            joined[chosen] = read_rows(part, rows[chosen] - (end - len(part)))
+        return joined
     if not (isinstance(array, np.memmap) and isinstance(array.base, mmap) and array.filename):
         return array[rows]
     out = np.empty((len(rows), *array.shape[1:]), array.dtype)
@@ -73,6 +93,18 @@ def with_errors_scaled(visual: VisualCache, frames: Frames, scale: float) -> Vis
     scaled = frames.joints_2d + np.float32(scale) * (found - frames.joints_2d)
     inside = frames.visible[..., None] > 0
     return visual._replace(joints_2d=np.where(inside, scaled.clip(0.0, limit), found))
+
+
+def joined_caches(caches: Sequence[VisualCache]) -> VisualCache:
+    """The frames of ``caches``, one after the other."""
+    if len(caches) == 1:
+        return caches[0]
+    features = [cache.features for cache in caches]
+    return VisualCache(
+        JoinedArrays(features),
+        np.concatenate([cache.joints_2d for cache in caches]),
+        np.concatenate([cache.visibility for cache in caches]),
+    )
 
 
 def cache_key(model: SameModel, frames: Frames, sequences: list[SequenceReader]) -> str:

@@ -10,7 +10,7 @@ from same_model.baselines.concat_fusion import ConcatFusion, features_at_joints
 from same_model.losses import inertial_loss
 from same_model.training.data.augment import drop_views
 from same_model.training.data.fusion_inputs import BackboneCache, mean_error_mm
-from same_model.training.data.visual_cache import VisualCache
+from same_model.training.data.visual_cache import VisualCache, read_rows
 from same_model.training.stages.stage import Batch, Stage, StageSetup
 
 _FRAMES_AT_ONCE = 256
@@ -23,9 +23,9 @@ def _joint_features(visual: VisualCache, label: str) -> NDArray[np.float16]:
     out = np.empty((*visual.joints_2d.shape[:3], visual.features.shape[2]), np.float16)
     steps = range(0, count, _FRAMES_AT_ONCE)
     for start in track(steps, f"joint features of {label}", disable=len(steps) < 20):
-        part = slice(start, start + _FRAMES_AT_ONCE)
-        features = torch.from_numpy(visual.features[part].astype(np.float32))
-        joints_2d = torch.from_numpy(np.array(visual.joints_2d[part]))
+        part = np.arange(start, min(start + _FRAMES_AT_ONCE, count))
+        features = torch.from_numpy(read_rows(visual.features, part).astype(np.float32))
+        joints_2d = torch.from_numpy(visual.joints_2d[part])
         out[part] = features_at_joints(features, joints_2d).numpy()
     return out
 

@@ -1,7 +1,7 @@
 """Everything that decides a whole run."""
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
@@ -16,13 +16,15 @@ STEPS: Final = (
     "images",
     "visual",
     "fusion",
+    "headset_rate",
     "temporal",
     "test",
     "export",
     "evaluate",
     "budget",
 )
-"""What a whole run does, in this order; ``images`` are rendered beside ``inertial``."""
+"""What a whole run does, in this order; ``images`` are rendered beside ``inertial``,
+``headset_rate`` beside ``fusion``."""
 
 # They change nothing of the result, or are checked in another way.
 _FREE_FIELDS = ("out", "motion", "init", "until", "minutes", "workers", "device", "threads")
@@ -62,6 +64,10 @@ def _images() -> SynthConfig:
         splice=0.35,
         rig_spread=1.8,
     )
+
+
+def _headset_rate() -> SynthConfig:
+    return replace(_images(), seed=71, fps=90.0, max_seconds=1.6)
 
 
 def _motion_data() -> SynthConfig:
@@ -119,6 +125,9 @@ class WholeRunConfig:
     """Checkpoint whose weights every stage starts from; default: afresh."""
     images: SynthConfig = field(default_factory=_images)
     """What the visual stage, fusion and the temporal stage see."""
+    headset_rate: SynthConfig = field(default_factory=_headset_rate)
+    """What the temporal stage sees beside ``images``: frames as fast as a headset's, which shake
+    more in a second and have more of each other to average."""
     motion_data: SynthConfig = field(default_factory=_motion_data)
     """What the inertial stage sees: without images, so more of it."""
     test: SynthConfig = field(default_factory=_test_data)

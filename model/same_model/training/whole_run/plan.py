@@ -24,6 +24,7 @@ INIT = "init.safetensors"
 NEEDED_BY: Mapping[str, tuple[str, ...]] = {
     "motion": ("inertial",),
     "images": ("visual", "fusion", "temporal", "budget"),
+    "headset_rate": ("temporal",),
     "test": ("evaluate",),
 }
 """Step that makes recordings -> the steps that read them."""
@@ -90,6 +91,7 @@ def _recordings(
     made = {
         "motion": (config.motion_data, jobs(config.motion_data, _TRAINED_ON)),
         "images": (config.images, jobs(config.images, _TRAINED_ON)),
+        "headset_rate": (config.headset_rate, jobs(config.headset_rate, ("train",))),
     }
     for name, (_, planned) in made.items():
         if not any(job.split == "train" for job in planned):
@@ -108,6 +110,7 @@ def _stage(
         name,
         config.out / "data" / ("motion" if name == "inertial" else "images"),
         config.out / name,
+        more_data=(config.out / "data" / "headset_rate",) if name == "temporal" else (),
         preset=config.preset,
         init=init,
         steps=budget.steps,
@@ -144,14 +147,19 @@ def _stages(config: WholeRunConfig) -> dict[str, TrainConfig]:
 
 
 def _check_sizes(config: WholeRunConfig, network: ModelConfig) -> None:
-    for name, data in (("images", config.images), ("test", config.test)):
+    for name, data in (
+        ("images", config.images),
+        ("headset_rate", config.headset_rate),
+        ("test", config.test),
+    ):
         if not data.render:
             raise InvalidInputError(f"{name}.render: the cameras must see something here")
+        option = f"--{name.replace('_', '-')}"
         if data.width < network.input_width or data.height < network.input_height:
             raise InvalidInputError(
                 f"{name}: {data.width}x{data.height} is smaller than the {network.input_width}x"
-                f"{network.input_height} that preset {config.preset} takes; give --{name}.width "
-                f"{network.input_width} --{name}.height {network.input_height}"
+                f"{network.input_height} that preset {config.preset} takes; give {option}.width "
+                f"{network.input_width} {option}.height {network.input_height}"
             )
 
 

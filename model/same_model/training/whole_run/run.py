@@ -124,8 +124,10 @@ class WholeRun:
         # The inertial stage needs no images: the other cores render them meanwhile.
         with self._recordings("images"):
             self._train("inertial")
-        for stage in ("visual", "fusion", "temporal"):
-            self._train(stage)
+        self._train("visual")
+        with self._recordings("headset_rate"):
+            self._train("fusion")
+        self._train("temporal")
 
     def ship(self) -> None:
         """Export and evaluate the trained network. Raises ``OutOfTime``."""

@@ -38,6 +38,7 @@ def test_the_plan_counts_recordings_and_steps(config):
         "images": 3,
         "visual": 6,
         "fusion": 6,
+        "headset_rate": 2,
         "temporal": 6,
         "test": 1,
         "export": 1,
@@ -47,6 +48,11 @@ def test_the_plan_counts_recordings_and_steps(config):
     assert plan.evaluated == config.out / "data" / "test"
     assert plan.measured == config.out / "data" / "images" / "validation"
     assert plan.stages["inertial"].data == config.out / "data" / "motion"
+    assert plan.stages["fusion"].folders == (config.out / "data" / "images",)
+    assert plan.stages["temporal"].folders == (
+        config.out / "data" / "images",
+        config.out / "data" / "headset_rate",
+    )
     assert plan.stages["temporal"].init.all == config.out / "fusion" / "model.safetensors"
     assert not config.out.exists()
 
@@ -62,6 +68,10 @@ def test_the_plan_counts_recordings_and_steps(config):
         (
             {"images": SynthConfig(**{**SMALL, "width": 32})},
             "images: 32x48 is smaller than the 64x48 .* give --images.width 64",
+        ),
+        (
+            {"headset_rate": SynthConfig(**{**SMALL, "width": 32})},
+            "headset_rate: 32x48 is smaller than the 64x48 .* give --headset-rate.width 64",
         ),
         ({"test": SynthConfig(**SMALL, render=False)}, "test.render: the cameras must see"),
     ],
