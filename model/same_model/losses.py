@@ -58,14 +58,14 @@ def lowest_joint_error(joints: Tensor, truth: Tensor) -> Tensor:
     return ((difference**2 + _ROUNDED_M**2).sqrt() - _ROUNDED_M).mean()
 
 
-def lateness_error(joints: Tensor, truth: Tensor, truth_before: Tensor) -> Tensor:
-    """Metres that joints (B, J, 3) lie behind ``truth``, or ahead, along its step from
-    ``truth_before`` a frame ago: of each joint over the whole batch, then their mean.
+def lateness_error(joints: Tensor, truth: Tensor, truth_before: Tensor, step_s: Tensor) -> Tensor:
+    """Metres that joints (B, J, 3) lie behind ``truth``, or ahead, along its velocity since
+    ``truth_before``, ``step_s`` (B,) ago: of each joint over the whole batch, then their mean.
 
     What is too small, or anywhere by chance, counts nothing; a delay does, as does an error that
     stays the same along the way that somebody walks.
     """
-    step = truth - truth_before
+    step = (truth - truth_before) * (_UNIT_S / step_s[:, None, None])
     along = ((joints - truth) * step).sum(dim=-1).mean(dim=0)
     return (along / step.square().sum(dim=-1).mean(dim=0).clamp(min=1e-8).sqrt()).abs().mean()
 

@@ -41,6 +41,7 @@ class Group:
     frames: int
     metrics: dict[str, float]
     confidence_95: dict[str, tuple[float, float]]
+    """Bootstrap intervals over sequences; of several seeds the lowest and the highest mean."""
 
 
 @dataclass

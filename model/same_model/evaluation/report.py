@@ -39,7 +39,7 @@ def table(rows: Mapping[str, Group], first: str, intervals: bool = False) -> str
             cell = f"{group.metrics[metric]:.1f}"
             if intervals:
                 low, high = group.confidence_95[metric]
-                cell += f" ({low:.1f}-{high:.1f})"
+                cell += f" ({low:.1f}{'-' if low >= 0 else ' to '}{high:.1f})"
             cells.append(cell)
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)

@@ -8,6 +8,7 @@ from tiny_model import TINY, tiny_model
 from tiny_sequence import write_sequence
 
 from same_model.loss_config import LossConfig
+from same_model.losses import lateness_error
 from same_model.same_network import SameModel
 from same_model.training.config import AugmentConfig
 from same_model.training.data.dataset import Frames, load_frames
@@ -84,6 +85,21 @@ def test_what_lies_behind_its_motion_is_late_and_what_is_small_or_shakes_is_not(
     across = truth.clone()
     across[:, -1] += torch.linalg.cross(step, torch.tensor([0.0, 1.0, 0.0]).expand_as(step))
     assert late(truth) < 1e-6 and late(across) < 1e-6
+
+
+def test_a_delay_counts_alike_at_every_frame_rate() -> None:
+    rng = np.random.default_rng(3)
+    velocity = torch.from_numpy(rng.normal(size=(40, 22, 3)))
+    truth = torch.from_numpy(rng.normal(size=(40, 22, 3)))
+
+    def late(step_s: torch.Tensor) -> float:
+        before = truth - velocity * step_s[:, None, None]
+        return float(lateness_error(truth - 0.01 * velocity, truth, before, step_s))
+
+    slow = torch.full((40,), 1 / 30)
+    mixed = torch.where(torch.arange(40) % 2 == 0, 1 / 90, slow)
+    assert late(slow) == pytest.approx(late(mixed), rel=1e-6)
+    assert late(slow) == pytest.approx(0.01 * 3**0.5, rel=0.05)
 
 
 def test_a_group_of_windows_is_one_stream_that_has_just_started(frames: Frames) -> None:

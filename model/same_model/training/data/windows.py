@@ -76,9 +76,12 @@ def stream_losses(joints_anchor: Tensor, batch: Batch, config: LossConfig) -> di
     that a stream shows, by the weight's name; those of consecutive windows need the entry
     ``T_first_anchor``."""
     truth = batch["truth_anchor"]
+    since_last_s = -batch["time_offset_s"][:, -2].clamp(max=-_LEAST_STEP_S)
     losses = {}
     if config.late > 0:
-        losses["late"] = lateness_error(joints_anchor[:, -1], truth[:, -1], truth[:, -2])
+        losses["late"] = lateness_error(
+            joints_anchor[:, -1], truth[:, -1], truth[:, -2], since_last_s
+        )
     if config.lowest > 0:
         losses["lowest"] = lowest_joint_error(joints_anchor[:, -1], truth[:, -1])
     if not looks_at_groups(config):
@@ -90,7 +93,6 @@ def stream_losses(joints_anchor: Tensor, batch: Batch, config: LossConfig) -> di
         return moved.unflatten(0, (-1, CONSECUTIVE))
 
     joints, true = grouped(joints_anchor[:, -1]), grouped(truth[:, -1])
-    since_last_s = -batch["time_offset_s"][:, -2].clamp(max=-_LEAST_STEP_S)
     step_s = since_last_s.unflatten(0, (-1, CONSECUTIVE))[:, 1:]
     if config.steady > 0:
         losses["steady"] = acceleration_error(joints, true, step_s, config.form)
