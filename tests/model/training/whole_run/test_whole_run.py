@@ -9,6 +9,7 @@ import sys
 from importlib import metadata
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ import same_model.config
 from same_engines import Bundle
 from same_model.checkpoint import load_checkpoint
 from same_model.data.sequence import find_sequences, open_sequence
+from same_model.synth.config import SynthConfig
 from same_model.training import prepare
 from same_model.training.whole_run import run as run_module
 from same_model.training.whole_run.bare_machine import PARTS
@@ -133,17 +135,15 @@ def test_a_bare_machine_trains_in_two_commands(tmp_path, shared_data):
     content = json.loads(split.read_text())
     content["clips"] = [{"clip": "07_01", "action": "walk", "split": "train"}]
     split.write_text(json.dumps(content))
+    seen: dict[str, Any] = {"width": 160, "height": 120, "procedural": 1, "max_seconds": 1.5}
     config = small_run(
         tmp_path / "run",
         split,
         motion=(tmp_path / "clips",),
         preset="lite",
-        images=small_run(tmp_path, split).images.__class__(
-            width=160, height=120, procedural=1, max_seconds=1.5, seed=1
-        ),
-        test=small_run(tmp_path, split).test.__class__(
-            width=160, height=120, procedural=1, max_seconds=1.5
-        ),
+        images=SynthConfig(**seen, seed=1),
+        headset_rate=SynthConfig(**seen, fps=90.0, seed=3),
+        test=SynthConfig(**seen),
         until="temporal",
         **{stage: StageBudget(5, 2) for stage in STAGES},
     )
