@@ -115,9 +115,10 @@ class TrainingRun:
         before = state.get("steps", self.steps)
         is_longer = self.config.steps is not None and before < self.steps
         if (before != self.steps and not is_longer) or state["step"] > self.steps:
+            folders = ", ".join(map(str, self.config.folders))
             raise CheckpointError(
                 f"{self._state_path}: belongs to a run of {before} steps, "
-                f"which would now be {self.steps}: {self.config.data} has changed; give another "
+                f"which would now be {self.steps}: {folders} has changed; give another "
                 "--out, or the data as they were"
             )
         self.stage.load_state_dict(state["stage"])

@@ -148,8 +148,8 @@ def _visual_cache(
     """One cache for each folder of recordings, joined."""
     caches, end = [], 0
     for folder in config.folders:
-        first = end
-        while end < len(sequences) and sequences[end].path.is_relative_to(folder):
+        first, root = end, folder.resolve()
+        while end < len(sequences) and sequences[end].path.resolve().is_relative_to(root):
             end += 1
         if end == first:
             continue

@@ -125,13 +125,20 @@ def _changes(folder: Path, config: TrainConfig) -> str:
         before = _flat(parse_json((folder / "config.json").read_bytes()))
     except (OSError, ValueError, AttributeError):
         return ""
-    now = _flat(json.loads(json.dumps(asdict(config), default=str)))
+    later = _flat(_plain({**_LATER_FIELDS, "loss": _LATER_LOSS_FIELDS}))
+    before, now = {**later, **before}, _flat(_plain(asdict(config)))
     changed = [
-        f"{name} was {before.get(name, 'not there')}, is {value}"
+        f"{name} was {before[name]}, is {value}"
         for name, value in now.items()
         if name not in _FREE_FIELDS and name in before and before[name] != value
     ]
     return f" ({'; '.join(changed)})" if changed else ""
+
+
+def _plain(values: dict[str, Any]) -> dict[str, Any]:
+    """As ``config.json`` holds them."""
+    plain: dict[str, Any] = json.loads(json.dumps(values, default=str))
+    return plain
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

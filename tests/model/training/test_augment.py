@@ -1,8 +1,10 @@
 """What training takes from the devices' readings."""
 
 import numpy as np
+import pytest
 
-from same_model.training.data.augment import drop_devices
+from same_model.training.config import AugmentConfig
+from same_model.training.data.augment import drop_devices, jitter_devices
 from same_runtime.conventions import FEATURE_DIM, LEG_DEVICES, NUM_DEVICES
 
 
@@ -26,3 +28,15 @@ def test_legs_are_lost_together_in_half_of_the_batch_and_else_one_by_one() -> No
     assert 0.3 < same[some].mean() < 0.5
     assert (left.any(axis=1) & ~right.any(axis=1)).sum() > 100
     assert (right.any(axis=1) & ~left.any(axis=1)).sum() > 100
+
+
+def test_images_and_readings_are_apart_by_as_much_at_every_frame_rate() -> None:
+    step_s = np.repeat(np.float32([1 / 30, 1 / 90]), 4000)
+    features = np.zeros((8000, 3, NUM_DEVICES, FEATURE_DIM), np.float32)
+    features[..., 0] = np.arange(3)[:, None] * step_s[:, None, None]  # a reading of the time
+    features[..., -1] = 1
+    augment = AugmentConfig(imu_noise=0.0, time_offset_s=0.005)
+    shifted = jitter_devices(features, augment, np.random.default_rng(0), step_s)
+    apart_s = (shifted - features)[:, 1, 0, 0]
+    assert apart_s[:4000].std() == pytest.approx(0.005, rel=0.05)
+    assert apart_s[4000:].std() == pytest.approx(0.005, rel=0.06)

@@ -218,6 +218,11 @@ def test_a_refusal_names_the_settings_old_and_new_before_any_data_are_read(
     with pytest.raises(CheckpointError) as refused:
         train(settings("inertial", data, tmp_path, steps=2, batch=2, optim=optim))
     assert "batch was 4, is 2; optim.lr was 0.001, is 0.5" in str(refused.value)
+    old = json.loads((tmp_path / "config.json").read_text())
+    del old["more_data"]  # as before there was such a setting
+    (tmp_path / "config.json").write_text(json.dumps(old))
+    with pytest.raises(CheckpointError, match=r"more_data was \[\], is \['there'\]"):
+        train(settings("inertial", data, tmp_path, steps=2, more_data=(Path("there"),)))
     with pytest.raises(CheckpointError, match="steps was 2, is 1"):
         train(settings("inertial", data, tmp_path, steps=1))
 
@@ -286,7 +291,7 @@ def test_further_folders_are_trained_on_and_cached_by_themselves(data, tmp_path,
     for stage in ("fusion", "temporal", "visual"):
         train(replace(config, stage=stage, out=tmp_path / "runs" / stage))
     train(replace(config, ablation="meposer", out=tmp_path / "runs" / "meposer"))
-    with pytest.raises(DataError, match="one of these folders lies in another"):
+    with pytest.raises(DataError, match="a folder lies in another"):
         train(replace(config, data=more, out=tmp_path / "x", more_data=(more / "two",)))
 
 

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -85,6 +86,13 @@ def test_what_lies_behind_its_motion_is_late_and_what_is_small_or_shakes_is_not(
     across = truth.clone()
     across[:, -1] += torch.linalg.cross(step, torch.tensor([0.0, 1.0, 0.0]).expand_as(step))
     assert late(truth) < 1e-6 and late(across) < 1e-6
+
+
+def test_each_sequence_has_its_own_time_between_frames(frames: Frames) -> None:
+    faster = np.where(frames.sequence_of == 1, np.float32(1 / 3), np.float32(1))
+    mixed = replace(frames, time_offset_s=frames.time_offset_s * faster[:, None])
+    assert mixed.step_s[:40] == pytest.approx(1 / 30, rel=0.01)
+    assert mixed.step_s[40:] == pytest.approx(1 / 90, rel=0.01)
 
 
 def test_a_delay_counts_alike_at_every_frame_rate() -> None:

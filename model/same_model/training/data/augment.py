@@ -105,12 +105,16 @@ def drop_devices(
 
 
 def jitter_devices(
-    features: NDArray[np.float32], augment: AugmentConfig, rng: np.random.Generator, frame_s: float
+    features: NDArray[np.float32],
+    augment: AugmentConfig,
+    rng: np.random.Generator,
+    step_s: NDArray[np.float32] | np.float32,
 ) -> NDArray[np.float32]:
-    """Sensor noise and a time offset on (B, T, N, 16); frames are ``frame_s`` seconds apart."""
+    """Sensor noise and a time offset on (B, T, N, 16); frames are ``step_s`` (B,) seconds apart."""
     out = features.copy()
     if augment.time_offset_s > 0:
-        part = (rng.normal(0.0, augment.time_offset_s, (len(out), 1, 1, 1)) / frame_s).clip(-1, 1)
+        offset_s = rng.normal(0.0, augment.time_offset_s, len(out))
+        part = (offset_s / step_s).clip(-1, 1)[:, None, None, None]
         valid = features[..., _VALID] > 0
         for shift in (1, -1):
             neighbour = np.roll(features, shift, axis=1)

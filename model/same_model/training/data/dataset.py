@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from fnmatch import fnmatch
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -64,6 +65,16 @@ class Frames:
     def __len__(self) -> int:
         return len(self.sequence_of)
 
+    @cached_property
+    def step_s(self) -> NDArray[np.float32]:
+        """(F,) seconds from frame to frame of the sequence that each frame is of."""
+        steps = self.time_offset_s[:, -1] - self.time_offset_s[:, -2]
+        found = np.full(len(self.starts) - 1, 1.0 / 30.0, np.float32)
+        for sequence, part in enumerate(np.split(steps, self.starts[1:-1])):
+            if (part > 0).any():
+                found[sequence] = np.median(part[part > 0])
+        return found[self.sequence_of]
+
     def window_rows(self, last: NDArray[np.int64], window: int) -> NDArray[np.int64]:
         """(B, window) frames of the windows that end at ``last`` (B,), oldest first.
 
@@ -120,7 +131,7 @@ def split_performers(
     paths = [path for root in roots for path in find_sequences(root)]
     names = ", ".join(map(str, roots))
     if len({path.resolve() for path in paths}) < len(paths):
-        raise DataError(f"{names}: one of these folders lies in another; name each recording once")
+        raise DataError(f"{names}: a folder lies in another, or is named twice")
     sequences = [open_sequence(path) for path in paths]
     train: list[SequenceReader] = []
     held_out: list[SequenceReader] = []

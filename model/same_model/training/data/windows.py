@@ -79,9 +79,9 @@ def stream_losses(joints_anchor: Tensor, batch: Batch, config: LossConfig) -> di
     since_last_s = -batch["time_offset_s"][:, -2].clamp(max=-_LEAST_STEP_S)
     losses = {}
     if config.late > 0:
-        losses["late"] = lateness_error(
-            joints_anchor[:, -1], truth[:, -1], truth[:, -2], since_last_s
-        )
+        has_before = batch["time_offset_s"][:, -2, None, None] < 0
+        before = torch.where(has_before, truth[:, -2], truth[:, -1])
+        losses["late"] = lateness_error(joints_anchor[:, -1], truth[:, -1], before, since_last_s)
     if config.lowest > 0:
         losses["lowest"] = lowest_joint_error(joints_anchor[:, -1], truth[:, -1])
     if not looks_at_groups(config):

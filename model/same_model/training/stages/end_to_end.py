@@ -15,7 +15,6 @@ from same_model.training.data.augment import (
 from same_model.training.data.dataset import Frames, normalised
 from same_model.training.data.fusion_inputs import paper_fusion
 from same_model.training.data.windows import newest_errors, window_batch, window_loss
-from same_model.training.stages.inertial import frame_seconds
 from same_model.training.stages.stage import Batch, Stage, StageSetup
 
 _INPUTS = (
@@ -47,7 +46,7 @@ class EndToEndTraining(Stage[Frames]):
         rows = frames.window_rows(last, self._window)
         length = int(rng.integers(self._window, max(self._window, self._stretch) + 1))
         features = frames.imu_features[frames.window_rows(last, length)]
-        features = jitter_devices(features, self._augment, rng, frame_seconds(frames))
+        features = jitter_devices(features, self._augment, rng, frames.step_s[last])
         features = drop_devices(features, self._augment.device_dropout, rng)
         view_valid = torch.from_numpy(
             drop_views(self._batch, self._window, self._augment.view_dropout, rng)

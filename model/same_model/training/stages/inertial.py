@@ -40,7 +40,7 @@ class InertialTraining(Stage[Frames]):
         first = rng.integers(len(frames), size=self._batch)
         rows, valid = frames.stretch_rows(first, length)
         features = frames.imu_features[rows]
-        features = jitter_devices(features, self._augment, rng, frame_seconds(frames))
+        features = jitter_devices(features, self._augment, rng, frames.step_s[first])
         features = drop_devices(features, self._augment.device_dropout, rng)
         return {
             "imu_features": torch.from_numpy(features),
@@ -95,22 +95,15 @@ class InertialCache(NamedTuple):
     """(K, F, N, D)."""
 
 
-def frame_seconds(frames: Frames) -> float:
-    steps = frames.time_offset_s[:, -1] - frames.time_offset_s[:, -2]
-    steps = steps[steps > 0]
-    return float(np.median(steps)) if len(steps) else 1.0 / 30.0
-
-
 def augmented_features(
     frames: Frames, versions: int, augment: AugmentConfig, rng: np.random.Generator
 ) -> NDArray[np.float32]:
     """(versions, F, N, 16): the first as recorded, the others noisy and with losses."""
     out = np.repeat(frames.imu_features[None], versions, axis=0)
-    frame_s = frame_seconds(frames)
     for start, end in zip(frames.starts[:-1], frames.starts[1:], strict=True):
         for first in range(start, end, _DROPOUT_FRAMES):
             part = slice(first, min(first + _DROPOUT_FRAMES, end))
-            noisy = jitter_devices(out[1:, part], augment, rng, frame_s)
+            noisy = jitter_devices(out[1:, part], augment, rng, frames.step_s[start])
             out[1:, part] = drop_devices(noisy, augment.device_dropout, rng)
     return out
 

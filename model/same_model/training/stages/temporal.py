@@ -24,7 +24,7 @@ _LOSS_SPAN_FRAMES = 90
 
 
 def span_views(frames: Frames, chance: float, rng: np.random.Generator) -> NDArray[np.float32]:
-    """``view_valid`` (F, V) with a loss, by ``chance``, in every three seconds."""
+    """``view_valid`` (F, V) with a loss, by ``chance``, in every 90 frames."""
     valid = np.ones((len(frames), 2), np.float32)
     for first in range(0, len(frames), _LOSS_SPAN_FRAMES):
         part = valid[first : first + _LOSS_SPAN_FRAMES]

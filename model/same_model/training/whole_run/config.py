@@ -24,7 +24,7 @@ STEPS: Final = (
     "budget",
 )
 """What a whole run does, in this order; ``images`` are rendered beside ``inertial``,
-``headset_rate`` beside ``fusion``."""
+``headset_rate`` beside ``visual`` and ``fusion``."""
 
 # They change nothing of the result, or are checked in another way.
 _FREE_FIELDS = ("out", "motion", "init", "until", "minutes", "workers", "device", "threads")

@@ -77,6 +77,15 @@ def _check_settings(config: WholeRunConfig) -> None:
     if not isinstance(before, dict) or before != now:
         before = before if isinstance(before, dict) else {}
         changed = sorted(name for name in {*now, *before} if before.get(name) != now.get(name))
+        later = [name for name in changed if name not in before]
+        if later and later == changed:
+            finished = read_progress(config.out / "progress.json").get("finished", [])
+            if "temporal" in finished:
+                return  # was trained before they were settings
+            raise InvalidInputError(
+                f"--out {config.out}: holds a run from before {later[0]} was a setting; give "
+                "another --out"
+            )
         raise InvalidInputError(
             f"--out {config.out}: holds a run with another {', '.join(changed[:3])}; give the same "
             "settings again, or another --out"
@@ -124,8 +133,8 @@ class WholeRun:
         # The inertial stage needs no images: the other cores render them meanwhile.
         with self._recordings("images"):
             self._train("inertial")
-        self._train("visual")
         with self._recordings("headset_rate"):
+            self._train("visual")
             self._train("fusion")
         self._train("temporal")
 

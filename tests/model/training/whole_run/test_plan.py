@@ -130,6 +130,15 @@ def test_a_folder_of_a_run_with_other_settings_is_refused(config):
     _check_settings(replace(config, workers=4, minutes=3.0, until="visual"))
     with pytest.raises(SameError, match="holds a run with another visual.steps;"):
         _check_settings(replace(config, visual=StageBudget(7, 4)))
+    settings = config.shaping()
+    del settings["headset_rate.fps"]
+    (config.out / "whole_run.json").write_text(json.dumps(settings))
+    with pytest.raises(SameError, match=r"from before headset_rate\.fps was a setting; give an"):
+        _check_settings(config)
+    (config.out / "progress.json").write_text(json.dumps({"finished": ["temporal"]}))
+    _check_settings(config)
+    with pytest.raises(SameError, match=r"with another headset_rate\.fps, visual\.steps;"):
+        _check_settings(replace(config, visual=StageBudget(7, 4)))
     (config.out / "whole_run.json").write_text("{")
     with pytest.raises(SameError, match=r"whole_run\.json: damaged"):
         _check_settings(config)

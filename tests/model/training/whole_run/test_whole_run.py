@@ -69,9 +69,9 @@ def test_a_run_stopped_again_and_again_ends_as_one_that_is_not(tmp_path, monkeyp
     train_all(whole)
     # Recordings are made beside a stage that does not read them, and may be done before it.
     done = finished(whole.out)
-    assert done[0] == "motion" and done[3] == "visual" and done[6:] == ["temporal"]
-    assert sorted(done[1:3]) == ["images", "inertial"]
-    assert sorted(done[4:6]) == ["fusion", "headset_rate"]
+    assert [step for step in done if step in STAGES] == list(STAGES)
+    assert sorted(set(done) - set(STAGES)) == ["headset_rate", "images", "motion"]
+    assert done.index("images") < done.index("visual") and done[-1] == "temporal"
     # A clock that ticks when it is read: every call of the command gets a few readings.
     ticks = itertools.count(step=1.0)
     clock = SimpleNamespace(monotonic=lambda: next(ticks), sleep=lambda _: None)
