@@ -30,6 +30,7 @@ def small_run(out: Path, split_file: Path, **changes: Any) -> WholeRunConfig:
         "preset": "tiny",
         "images": SynthConfig(**SMALL, restyle=0.5, seed=1),
         "motion_data": SynthConfig(**{**SMALL, "width": 16, "height": 16}, render=False, seed=2),
+        "fresh_images": SynthConfig(**SMALL, restyle=0.5, seed=4),
         "headset_rate": SynthConfig(**SMALL, fps=90.0, seed=3),
         "test": SynthConfig(**SMALL),
         "visual": StageBudget(6, 4),

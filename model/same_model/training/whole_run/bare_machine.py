@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 PARTS = "parts.json"
-_UNFINISHED_WITHOUT_DATA = ("motion", "images", "headset_rate", "test")
+_UNFINISHED_WITHOUT_DATA = ("motion", "images", "fresh_images", "headset_rate", "test")
 
 
 class SplitWriter(io.RawIOBase):

@@ -15,6 +15,7 @@ STEPS: Final = (
     "inertial",
     "images",
     "visual",
+    "fresh_images",
     "fusion",
     "headset_rate",
     "temporal",
@@ -24,7 +25,7 @@ STEPS: Final = (
     "budget",
 )
 """What a whole run does, in this order; ``images`` are rendered beside ``inertial``,
-``headset_rate`` beside ``visual`` and ``fusion``."""
+``fresh_images`` beside ``visual``, ``headset_rate`` beside ``fusion``."""
 
 # They change nothing of the result, or are checked in another way.
 _FREE_FIELDS = ("out", "motion", "init", "until", "minutes", "workers", "device", "threads")
@@ -64,6 +65,10 @@ def _images() -> SynthConfig:
         splice=0.35,
         rig_spread=1.8,
     )
+
+
+def _fresh_images() -> SynthConfig:
+    return replace(_images(), seed=83)
 
 
 def _headset_rate() -> SynthConfig:
@@ -124,9 +129,12 @@ class WholeRunConfig:
     init: Path | None = None
     """Checkpoint whose weights every stage starts from; default: afresh."""
     images: SynthConfig = field(default_factory=_images)
-    """What the visual stage, fusion and the temporal stage see."""
+    """What the visual stage sees, and what all of them are validated on."""
+    fresh_images: SynthConfig = field(default_factory=_fresh_images)
+    """What fusion and the temporal stage see: with another seed, since the visual stage knows
+    images that it was trained on better than it will know others."""
     headset_rate: SynthConfig = field(default_factory=_headset_rate)
-    """What the temporal stage sees beside ``images``: frames as fast as a headset's, which shake
+    """What the temporal stage sees beside them: frames as fast as a headset's, which shake
     more in a second and have more of each other to average."""
     motion_data: SynthConfig = field(default_factory=_motion_data)
     """What the inertial stage sees: without images, so more of it."""

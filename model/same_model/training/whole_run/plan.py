@@ -24,6 +24,7 @@ INIT = "init.safetensors"
 NEEDED_BY: Mapping[str, tuple[str, ...]] = {
     "motion": ("inertial",),
     "images": ("visual", "fusion", "temporal", "budget"),
+    "fresh_images": ("fusion", "temporal"),
     "headset_rate": ("temporal",),
     "test": ("evaluate",),
 }
@@ -71,9 +72,9 @@ def make_plan(config: WholeRunConfig) -> WholeRunPlan:
     if config.init is not None:
         load_checkpoint(config.init, config.preset)
         initial_model(_stage(config, "visual", config.visual, InitFrom(all=config.init)))
-    stages = _stages(config)
     validation = any(job.split == "validation" for job in data["images"][1])
     held_out = config.out / "data" / "images" / "validation" if validation else None
+    stages = _stages(config, held_out)
     protocols = config.out / "data" / "test" if data["test"][1] else None
     return WholeRunPlan(split, data, stages, protocols or held_out, held_out or protocols)
 
@@ -91,6 +92,7 @@ def _recordings(
     made = {
         "motion": (config.motion_data, jobs(config.motion_data, _TRAINED_ON)),
         "images": (config.images, jobs(config.images, _TRAINED_ON)),
+        "fresh_images": (config.fresh_images, jobs(config.fresh_images, ("train",))),
         "headset_rate": (config.headset_rate, jobs(config.headset_rate, ("train",))),
     }
     for name, (_, planned) in made.items():
@@ -104,13 +106,25 @@ def _recordings(
 
 
 def _stage(
-    config: WholeRunConfig, name: StageName, budget: StageBudget, init: InitFrom
+    config: WholeRunConfig,
+    name: StageName,
+    budget: StageBudget,
+    init: InitFrom,
+    held_out: Path | None = None,
 ) -> TrainConfig:
+    folders = {
+        "inertial": [config.out / "data" / "motion"],
+        "visual": [config.out / "data" / "images"],
+        "fusion": [config.out / "data" / "fresh_images"],
+        "temporal": [config.out / "data" / "fresh_images", config.out / "data" / "headset_rate"],
+    }[name]
+    if held_out is not None:
+        folders.append(held_out)
     return TrainConfig(
         name,
-        config.out / "data" / ("motion" if name == "inertial" else "images"),
+        folders[0],
         config.out / name,
-        more_data=(config.out / "data" / "headset_rate",) if name == "temporal" else (),
+        more_data=tuple(folders[1:]),
         preset=config.preset,
         init=init,
         steps=budget.steps,
@@ -130,7 +144,7 @@ def _stage(
     )
 
 
-def _stages(config: WholeRunConfig) -> dict[str, TrainConfig]:
+def _stages(config: WholeRunConfig, held_out: Path | None) -> dict[str, TrainConfig]:
     def result(stage: str) -> Path:
         return config.out / stage / "model.safetensors"
 
@@ -141,14 +155,17 @@ def _stages(config: WholeRunConfig) -> dict[str, TrainConfig]:
     return {
         "inertial": _stage(config, "inertial", config.inertial, first),
         "visual": _stage(config, "visual", config.visual, first),
-        "fusion": _stage(config, "fusion", config.fusion, backbones),
-        "temporal": _stage(config, "temporal", config.temporal, InitFrom(all=result("fusion"))),
+        "fusion": _stage(config, "fusion", config.fusion, backbones, held_out),
+        "temporal": _stage(
+            config, "temporal", config.temporal, InitFrom(all=result("fusion")), held_out
+        ),
     }
 
 
 def _check_sizes(config: WholeRunConfig, network: ModelConfig) -> None:
     for name, data in (
         ("images", config.images),
+        ("fresh_images", config.fresh_images),
         ("headset_rate", config.headset_rate),
         ("test", config.test),
     ):

@@ -133,8 +133,9 @@ class WholeRun:
         # The inertial stage needs no images: the other cores render them meanwhile.
         with self._recordings("images"):
             self._train("inertial")
-        with self._recordings("headset_rate"):
+        with self._recordings("fresh_images"):
             self._train("visual")
+        with self._recordings("headset_rate"):
             self._train("fusion")
         self._train("temporal")
 

@@ -84,7 +84,7 @@ def test_absent_and_damaged_parts_are_named(packed, tmp_path):
 
 def test_what_comes_back_is_in_small_pieces_and_whole(tmp_path):
     run = tmp_path / "run"
-    finished = ["motion", "inertial", "images", "headset_rate"]
+    finished = ["motion", "inertial", "images", "fresh_images", "headset_rate"]
     for stage, name in (
         ("inertial", "model.safetensors"),
         ("inertial", "state.pt"),

@@ -37,6 +37,7 @@ def test_the_plan_counts_recordings_and_steps(config):
         "inertial": 6,
         "images": 3,
         "visual": 6,
+        "fresh_images": 2,
         "fusion": 6,
         "headset_rate": 2,
         "temporal": 6,
@@ -48,10 +49,13 @@ def test_the_plan_counts_recordings_and_steps(config):
     assert plan.evaluated == config.out / "data" / "test"
     assert plan.measured == config.out / "data" / "images" / "validation"
     assert plan.stages["inertial"].data == config.out / "data" / "motion"
-    assert plan.stages["fusion"].folders == (config.out / "data" / "images",)
+    data = config.out / "data"
+    assert plan.stages["visual"].folders == (data / "images",)
+    assert plan.stages["fusion"].folders == (data / "fresh_images", data / "images/validation")
     assert plan.stages["temporal"].folders == (
-        config.out / "data" / "images",
-        config.out / "data" / "headset_rate",
+        data / "fresh_images",
+        data / "headset_rate",
+        data / "images/validation",
     )
     assert plan.stages["temporal"].init.all == config.out / "fusion" / "model.safetensors"
     assert not config.out.exists()

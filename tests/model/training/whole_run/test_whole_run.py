@@ -70,7 +70,12 @@ def test_a_run_stopped_again_and_again_ends_as_one_that_is_not(tmp_path, monkeyp
     # Recordings are made beside a stage that does not read them, and may be done before it.
     done = finished(whole.out)
     assert [step for step in done if step in STAGES] == list(STAGES)
-    assert sorted(set(done) - set(STAGES)) == ["headset_rate", "images", "motion"]
+    assert sorted(set(done) - set(STAGES)) == [
+        "fresh_images",
+        "headset_rate",
+        "images",
+        "motion",
+    ]
     assert done.index("images") < done.index("visual") and done[-1] == "temporal"
     # A clock that ticks when it is read: every call of the command gets a few readings.
     ticks = itertools.count(step=1.0)
@@ -107,7 +112,13 @@ def test_two_processes_share_a_run(tmp_path):
     command += ["--nproc-per-node", "2", str(SCRIPT), *as_options(config)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     subprocess.run(command, check=True, env=environment, timeout=900)
-    assert set(finished(config.out)) == {"motion", "images", "headset_rate", *STAGES}
+    assert set(finished(config.out)) == {
+        "motion",
+        "images",
+        "fresh_images",
+        "headset_rate",
+        *STAGES,
+    }
     for stage in STAGES:
         state = torch.load(config.out / stage / "state.pt", weights_only=True)
         assert (state["step"], state["processes"]) == (6, 2)
@@ -142,6 +153,7 @@ def test_a_bare_machine_trains_in_two_commands(tmp_path, shared_data):
         motion=(tmp_path / "clips",),
         preset="lite",
         images=SynthConfig(**seen, seed=1),
+        fresh_images=SynthConfig(**seen, seed=4),
         headset_rate=SynthConfig(**seen, fps=90.0, seed=3),
         test=SynthConfig(**seen),
         until="temporal",
