@@ -564,7 +564,7 @@ def test_figures_of_joints_that_are_nowhere_are_left_out(data, tmp_path):
     train(settings("visual", tmp_path / "data", tmp_path / "run", steps=1))
     last = history(tmp_path / "run")[-1]
     assert float(last["val_2d_seen_px"]) > 0 and "val_2d_hidden_px" not in last
-    assert float(last["val_2d_legs_px"]) > 0
+    assert float(last["val_2d_lower_px"]) > 0
     assert all(np.isfinite(float(value)) for value in last.values())
 
 

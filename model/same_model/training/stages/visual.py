@@ -8,16 +8,11 @@ from same_model.losses import heatmap_loss, soft_argmax_loss, visibility_loss
 from same_model.training.data.augment import mirror, photometric
 from same_model.training.data.dataset import HIDDEN, Frames, normalised
 from same_model.training.stages.stage import Batch, Stage, StageSetup
-from same_runtime.conventions import FEATURE_STRIDE, JOINT_NAMES
+from same_runtime.conventions import FEATURE_STRIDE, LOWER_BODY_JOINTS
 
 _VALIDATION_FRAMES = 1024
 _SOFT_ARGMAX_WEIGHT = 0.2
 _VISIBILITY_WEIGHT = 0.5
-_LEGS = [
-    JOINT_NAMES.index(f"{s}_{j}")
-    for s in ("left", "right")
-    for j in ("hip", "knee", "ankle", "foot")
-]
 
 
 class VisualTraining(Stage[Frames]):
@@ -74,11 +69,12 @@ class VisualTraining(Stage[Frames]):
             visibility.append(out.visibility.float().cpu().numpy())
         distance_px = FEATURE_STRIDE * np.concatenate(error)
         truth, found = np.concatenate(visible), np.concatenate(visibility)
-        legs = distance_px[..., _LEGS]
         places = {
             "val_2d_seen_px": distance_px[truth > HIDDEN],
             "val_2d_hidden_px": distance_px[truth == HIDDEN],
-            "val_2d_legs_px": legs[truth[..., _LEGS] > 0],
+            "val_2d_lower_px": distance_px[..., LOWER_BODY_JOINTS][
+                truth[..., LOWER_BODY_JOINTS] > 0
+            ],
         }
         errors = {name: float(px.mean()) for name, px in places.items() if px.size}
         if (truth > 0).any():
