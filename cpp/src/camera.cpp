@@ -7,6 +7,8 @@
 #include <stdexcept>
 #include <string>
 
+#include "same/column_zoom.hpp"
+
 namespace same {
 namespace {
 
@@ -159,9 +161,11 @@ RigidTransform CameraRig::T_cam_left_cam_right() const {
           R_left_head * (T_head_right.translation - T_head_left.translation)};
 }
 
-RayMap CameraRig::ray_map(int width, int height, DepthMode depth_mode) const {
+RayMap CameraRig::ray_map(int width, int height, DepthMode depth_mode, double column_zoom) const {
   check_side("width", width);
   check_side("height", height);
+  if (!(column_zoom >= 1.0 && column_zoom <= kMaxColumnZoom))
+    refuse("column_zoom: expected a number from 1 to %g, got %g", kMaxColumnZoom, column_zoom);
   const double least_z = std::cos(kMaxZIncidenceDegrees * kRadiansPerDegree);
   const size_t plane = static_cast<size_t>(width) * static_cast<size_t>(height);
   RayMap map;
@@ -176,8 +180,9 @@ RayMap CameraRig::ray_map(int width, int height, DepthMode depth_mode) const {
     float* out = map.rays.data() + 3 * view * plane;
     for (int y = 0; y < height; ++y) {
       for (int x = 0; x < width; ++x, ++out) {
+        const double place = camera_place((2 * x + 1.0) / width - 1.0, column_zoom);
         const auto [direction, valid] = camera.unproject(
-            {(x + 0.5) * camera.width / width - 0.5, (y + 0.5) * camera.height / height - 0.5});
+            {(1.0 + place) * 0.5 * camera.width - 0.5, (y + 0.5) * camera.height / height - 0.5});
         const bool z_depth = depth_mode == DepthMode::Z;
         if (!valid || (z_depth && direction[2] <= least_z)) continue;
         const Vec3 ray = T.rotation * ((z_depth ? 1.0 / direction[2] : 1.0) * direction);

@@ -60,17 +60,19 @@ ImagePreprocessor preprocessor(const FisheyeCamera& camera, const Tensor& images
                                 std::to_string(camera.height) + " images are smaller than the " +
                                 std::to_string(width) + "x" + std::to_string(height) +
                                 " the network takes; use a bundle of a smaller preset");
-  return {camera.height, camera.width, height, width, inputs.image_mean, inputs.image_std};
+  return {camera.height,    camera.width,      height, width, inputs.image_mean,
+          inputs.image_std, inputs.column_zoom};
 }
 
-void write_rays(Engine& engine, const CameraRig& rig, DepthMode depth_mode) {
+void write_rays(Engine& engine, const CameraRig& rig, const NetworkInputs& inputs) {
   const Tensor rays = checked_planes(engine, "rays", 3);
-  const RayMap map = rig.ray_map(static_cast<int>(from_end(rays, 1)),
-                                 static_cast<int>(from_end(rays, 2)), depth_mode);
+  const RayMap map =
+      rig.ray_map(static_cast<int>(from_end(rays, 1)), static_cast<int>(from_end(rays, 2)),
+                  inputs.depth_mode, inputs.column_zoom);
   std::copy(map.rays.begin(), map.rays.end(), rays.data);
   std::copy(map.origins.begin(), map.origins.end(),
             checked_input(engine, "origins", 2, map.origins.size()).data);
-  if (depth_mode == DepthMode::Z)
+  if (inputs.depth_mode == DepthMode::Z)
     std::copy(map.axes.begin(), map.axes.end(),
               checked_input(engine, "axes", 2, map.axes.size()).data);
 }
@@ -94,7 +96,7 @@ Estimator::Estimator(Engine& engine, const CameraRig& rig, const NetworkInputs& 
       assembler_ahead_(assembler_),
       plausibility_(inputs.image_mean, inputs.image_std, std::move(on_hint)),
       times_(times) {
-  write_rays(engine, rig, inputs.depth_mode);
+  write_rays(engine, rig, inputs);
 }
 
 std::optional<Estimate> Estimator::estimate(const DeviceStates& states, const StereoImages& images,

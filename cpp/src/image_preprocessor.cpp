@@ -5,6 +5,7 @@
 #include <stdexcept>
 #include <string>
 
+#include "same/column_zoom.hpp"
 #include "same/multiversion.hpp"
 
 namespace same {
@@ -62,7 +63,7 @@ void add_weighted_row(const uint8_t* pixels, float share, int width, float* sums
 }  // namespace
 
 ImagePreprocessor::ImagePreprocessor(int in_height, int in_width, int out_height, int out_width,
-                                     double mean, double std)
+                                     double mean, double std, double column_zoom)
     : in_height_(in_height), in_width_(in_width), out_height_(out_height), out_width_(out_width) {
   if (out_height < 1 || out_width < 1)
     throw std::invalid_argument("out_height, out_width: expected at least 1");
@@ -76,10 +77,14 @@ ImagePreprocessor::ImagePreprocessor(int in_height, int in_width, int out_height
                                 ", got " + std::to_string(in_width));
   if (!std::isfinite(mean) || !std::isfinite(std) || std <= 0)
     throw std::invalid_argument("mean, std: expected finite numbers, std > 0");
+  if (!(column_zoom >= 1.0 && column_zoom <= kMaxColumnZoom))
+    throw std::invalid_argument("column_zoom: expected a number from 1 to 4");
   scale_ = static_cast<float>(1.0 / (255.0 * std));
   offset_ = static_cast<float>(-mean / std);
   rows_ = make_axis(in_height, out_height);
-  columns_ = make_axis(in_width, out_width);
+  lay_columns(column_zoom);
+  whole_rows_ = in_height % out_height == 0 && in_height / out_height <= kMaxWholeRows;
+  whole_columns_ = column_zoom == 1.0 && in_width % out_width == 0;
 }
 
 ImagePreprocessor::Axis ImagePreprocessor::make_axis(int in_size, int out_size) {
@@ -99,11 +104,23 @@ ImagePreprocessor::Axis ImagePreprocessor::make_axis(int in_size, int out_size) 
   return axis;
 }
 
+void ImagePreprocessor::lay_columns(double zoom) {
+  const auto edge = [&](int i) {
+    const double place = camera_place(2.0 * i / out_width_ - 1.0, zoom);
+    return std::clamp(0.5 * (1.0 + place) * in_width_, 0.0, static_cast<double>(in_width_));
+  };
+  for (int i = 0; i <= out_width_; ++i) {
+    const double column = std::floor(edge(i));
+    edges_.push_back({static_cast<int>(column), static_cast<float>(edge(i) - column)});
+  }
+  for (int i = 0; i < out_width_; ++i)
+    column_scales_.push_back(static_cast<float>(1.0 / (edge(i + 1) - edge(i))));
+}
+
 void ImagePreprocessor::operator()(const uint8_t* image, std::ptrdiff_t row_stride,
                                    float* out) const {
-  const bool whole = in_height_ % out_height_ == 0 && in_width_ % out_width_ == 0 &&
-                     in_height_ / out_height_ <= kMaxWholeRows;
-  whole ? whole_boxes(image, row_stride, out) : partial_boxes(image, row_stride, out);
+  if (!whole_rows_) return partial_boxes(image, row_stride, out);
+  whole_columns_ ? whole_boxes(image, row_stride, out) : whole_rows(image, row_stride, out);
 }
 
 void ImagePreprocessor::whole_boxes(const uint8_t* image, std::ptrdiff_t row_stride,
@@ -119,23 +136,44 @@ void ImagePreprocessor::whole_boxes(const uint8_t* image, std::ptrdiff_t row_str
   }
 }
 
+void ImagePreprocessor::whole_rows(const uint8_t* image, std::ptrdiff_t row_stride,
+                                   float* out) const {
+  const int box_height = in_height_ / out_height_;
+  const float scale = scale_ / static_cast<float>(box_height);
+  uint16_t sums[kMaxInputWidth + 1];
+  sums[in_width_] = 0;
+  for (int y = 0; y < out_height_; ++y) {
+    sum_rows(image + static_cast<std::ptrdiff_t>(y) * box_height * row_stride, row_stride,
+             box_height, in_width_, sums);
+    average_columns<uint32_t>(sums, scale, out + static_cast<std::ptrdiff_t>(y) * out_width_);
+  }
+}
+
 void ImagePreprocessor::partial_boxes(const uint8_t* image, std::ptrdiff_t row_stride,
                                       float* out) const {
-  float sums[kMaxInputWidth];
+  float sums[kMaxInputWidth + 1];
   for (int y = 0; y < out_height_; ++y) {
     const Span& rows = rows_.spans[y];
-    std::fill_n(sums, in_width_, 0.0f);
+    std::fill_n(sums, in_width_ + 1, 0.0f);
     for (int i = 0; i < rows.count; ++i)
       add_weighted_row(image + (rows.begin + i) * row_stride, rows_.shares[rows.first_share + i],
                        in_width_, sums);
-    float* out_row = out + static_cast<size_t>(y) * static_cast<size_t>(out_width_);
-    for (int x = 0; x < out_width_; ++x) {
-      const Span& columns = columns_.spans[x];
-      float total = 0.0f;
-      for (int i = 0; i < columns.count; ++i)
-        total += columns_.shares[columns.first_share + i] * sums[columns.begin + i];
-      out_row[x] = total * scale_ + offset_;
-    }
+    average_columns<double>(sums, scale_, out + static_cast<std::ptrdiff_t>(y) * out_width_);
+  }
+}
+
+// By differences of running totals: columns that differ in width cost as much as even ones.
+template <typename Total, typename Sum>
+void ImagePreprocessor::average_columns(const Sum* sums, float scale, float* out) const {
+  Total totals[kMaxInputWidth + 1];
+  totals[0] = 0;
+  for (int x = 0; x < in_width_; ++x) totals[x + 1] = totals[x] + sums[x];
+  for (int x = 0; x < out_width_; ++x) {
+    const Edge &left = edges_[x], &right = edges_[x + 1];
+    const float total = static_cast<float>(totals[right.column] - totals[left.column]) +
+                        right.share * static_cast<float>(sums[right.column]) -
+                        left.share * static_cast<float>(sums[left.column]);
+    out[x] = total * column_scales_[x] * scale + offset_;
   }
 }
 

@@ -28,7 +28,11 @@ _CHOICES: Final = {
     "pose_frame": ("upright", "camera"),
 }
 
-_BEFORE_IT_WAS_A_FIELD: Final = {"pose_frame": "camera", "use_joint_filter": False}
+_BEFORE_IT_WAS_A_FIELD: Final = {
+    "pose_frame": "camera",
+    "use_joint_filter": False,
+    "column_zoom": 1.0,
+}
 """What checkpoints from before a field's time were trained with."""
 
 
@@ -46,6 +50,9 @@ class ModelConfig:
     """Width of one eye's network input, pixels; a multiple of 4."""
     input_height: int = 120
     """Height of one eye's network input, pixels; a multiple of 4."""
+    column_zoom: float = 1.0
+    """How much denser than evenly spaced the columns of the image's middle are, where legs and feet
+    are, 1 to 4; those at the sides are sparser for it."""
     image_mean: float = 0.5
     """Subtracted from pixel / 255."""
     image_std: float = 0.25
@@ -162,6 +169,8 @@ class ModelConfig:
         for name in ("image_std", "shell_half_depth_m"):
             if getattr(self, name) <= 0:
                 raise InvalidInputError(f"{name}: expected more than 0, got {getattr(self, name)}")
+        if not 1 <= self.column_zoom <= 4:
+            raise InvalidInputError(f"column_zoom: expected 1 to 4, got {self.column_zoom}")
         if not 0 < self.backbone_width <= 4:
             raise InvalidInputError(
                 f"backbone_width: expected a value in (0, 4], got {self.backbone_width}"

@@ -102,6 +102,7 @@ def _tracker(
         config.image_mean,
         config.image_std,
         config.depth_mode == "z",
+        config.column_zoom,
         options,
         _warn,
         hint,

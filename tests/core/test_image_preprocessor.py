@@ -57,6 +57,42 @@ def test_agrees_with_opencv_at_any_size(data: st.DataObject, height: int, width:
     np.testing.assert_allclose(run(image, *target), expected(image, *target), atol=5e-6)
 
 
+@pytest.mark.parametrize("column_zoom", [1.3, 1.8, 4.0])
+@pytest.mark.parametrize("width", [640, 333, 160])
+def test_zoomed_columns_show_what_lies_at_their_place(width: int, column_zoom: float) -> None:
+    image = np.tile(np.linspace(0, 255, width).round().astype(np.uint8), (24, 1))
+    out = np.empty((12, 160), np.float32)
+    ImagePreprocessor(24, width, 12, 160, 0.0, 1.0, column_zoom)(image, out)
+    edges = np.linspace(-1, 1, 161)
+    edges = edges / column_zoom + (1 - 1 / column_zoom) * edges**3
+    # The ramp's mean between two edges is its value halfway, to half a grey level and the ends.
+    halfway = (edges[:-1] + edges[1:]) / 2
+    expected = np.clip((halfway + 1) / 2 * width - 0.5, 0, width - 1) / (width - 1)
+    np.testing.assert_allclose(out, np.tile(expected, (12, 1)), atol=2.5 / min(width, 255))
+
+
+@settings(max_examples=60)
+@given(st.integers(1, 90), st.integers(1, 90), st.floats(1.0, 4.0), st.integers(0, 9))
+def test_zoomed_columns_are_means(first: int, second: int, column_zoom: float, seed: int) -> None:
+    """One grey stays as it is, and the columns weighted by what they cover are the whole image."""
+    narrow, width = sorted((first, second))
+    image = random_image(3, width, seed)
+    edges = np.linspace(-1, 1, narrow + 1)
+    covers = np.diff(edges / column_zoom + (1 - 1 / column_zoom) * edges**3) / 2
+    out, grey = np.empty((1, narrow), np.float32), np.empty((1, narrow), np.float32)
+    preprocess = ImagePreprocessor(3, width, 1, narrow, 0.0, 1.0, column_zoom)
+    preprocess(image, out)
+    preprocess(np.full_like(image, 77), grey)
+    np.testing.assert_allclose(grey, 77 / 255, atol=1e-6)
+    np.testing.assert_allclose(out[0] @ covers, image.mean() / 255, atol=1e-5)
+
+
+@pytest.mark.parametrize("column_zoom", [0.9, 4.1, float("nan"), float("inf")])
+def test_other_zooms_are_refused(column_zoom: float) -> None:
+    with pytest.raises(ValueError, match="column_zoom"):
+        ImagePreprocessor(24, 32, 12, 16, 0.0, 1.0, column_zoom)
+
+
 def test_ratio_one_copies() -> None:
     image = random_image(12, 17)
     np.testing.assert_allclose(run(image, 12, 17), (image / 255 - MEAN) / STD, atol=1e-6)

@@ -43,6 +43,12 @@ def test_good_bundles_are_accepted() -> None:
         assert check_alike(path)
 
 
+def test_zoomed_columns_are_accepted(copy: Path) -> None:
+    for column_zoom in (1, 1.8, 4.0):
+        change_manifest(copy, lambda c, zoom=column_zoom: c["config"].update(column_zoom=zoom))
+        assert check_alike(copy)
+
+
 def test_no_folder_is_named(tmp_path: Path) -> None:
     for path in (tmp_path / "nowhere.same", TINY / MANIFEST_NAME):
         with pytest.raises(BundleError, match=f"no folder at {path}.*same-export"):

@@ -41,6 +41,7 @@ def test_dictionary_round_trip(name: str) -> None:
         ({"iterations": 10**9}, "iterations"),
         ({"use_imu": 1}, "use_imu"),
         ({"image_std": float("nan")}, "image_std"),
+        ({"column_zoom": 0.5}, "column_zoom"),
     ],
 )
 def test_from_dict_names_what_is_wrong(change: dict[str, object], message: str) -> None:

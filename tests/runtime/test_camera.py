@@ -66,6 +66,17 @@ def test_ray_map_points_back_at_what_the_pixel_sees(small_rig: CameraRig) -> Non
         np.testing.assert_allclose(pixel, (20.5 * 4 - 0.5, 12.5 * 4 - 0.5), atol=1e-3)
 
 
+def test_zoomed_rays_are_those_of_the_places_that_columns_show(small_rig: CameraRig) -> None:
+    rays, _, _ = small_rig.ray_map(32, 24, column_zoom=2.0)
+    place = (np.arange(32) + 0.5) / 16 - 1
+    columns = ((place / 2 + place**3 / 2 + 1) * 64) - 0.5
+    pixels = np.stack([columns, np.full(32, 12.5 * 4 - 0.5)], axis=-1)
+    expected, seen = small_rig.left.unproject(pixels)
+    np.testing.assert_allclose(rays[0, :, 12].T[seen], expected[seen], atol=1e-6)
+    with pytest.raises(InvalidInputError, match="column_zoom"):
+        small_rig.ray_map(32, 24, column_zoom=0.5)
+
+
 def test_z_rays_have_unit_depth_in_their_own_camera(small_rig: CameraRig) -> None:
     rays, _, axes = small_rig.ray_map(32, 24, "z")
     depth = np.einsum("vchw,vc->vhw", rays, axes)

@@ -59,6 +59,7 @@ struct BundleConfig {
   int input_width = 0, input_height = 0;  // of one eye, pixels
   double image_mean = 0, image_std = 1;   // (pixel / 255 - mean) / std
   DepthMode depth_mode = DepthMode::RANGE;
+  double column_zoom = 1.0;    // column_zoom.hpp
   bool reads_upright = false;  // pose_frame "upright": fusion reads imu_features too
   int window = 0;              // frames
   int feature_dim = 0;
@@ -83,7 +84,7 @@ class Bundle {
   const Manifest& manifest() const { return manifest_; }
   NetworkInputs network_inputs() const {
     const BundleConfig& config = manifest_.config;
-    return {config.image_mean, config.image_std, config.depth_mode};
+    return {config.image_mean, config.image_std, config.depth_mode, config.column_zoom};
   }
   // The default camera rig. Throws BundleError for a bad one.
   CameraRig rig() const;

@@ -13,9 +13,10 @@ class ImagePreprocessor {
   static constexpr int kMaxInputWidth = 8192;  // bounds the row of sums, which lives on the stack
 
   // Throws std::invalid_argument for sizes below 1, an output larger than the input in either
-  // direction, an input wider than kMaxInputWidth, or a std that is not positive.
+  // direction, an input wider than kMaxInputWidth, a std that is not positive, or a `column_zoom`
+  // (column_zoom.hpp) outside 1..kMaxColumnZoom.
   ImagePreprocessor(int in_height, int in_width, int out_height, int out_width, double mean,
-                    double std);
+                    double std, double column_zoom = 1.0);
 
   // out (out_height, out_width) = (box average / 255 - mean) / std; `row_stride` in bytes.
   void operator()(const uint8_t* image, std::ptrdiff_t row_stride, float* out) const;
@@ -32,18 +33,31 @@ class ImagePreprocessor {
     int begin, count;
     size_t first_share;
   };
+  // Between two output columns: in that input column, of which `share` lies left of it.
+  struct Edge {
+    int column;
+    float share;
+  };
   struct Axis {
     std::vector<Span> spans;
     std::vector<float> shares;
   };
 
   static Axis make_axis(int in_size, int out_size);
+  void lay_columns(double zoom);
   void whole_boxes(const uint8_t* image, std::ptrdiff_t row_stride, float* out) const;
+  void whole_rows(const uint8_t* image, std::ptrdiff_t row_stride, float* out) const;
   void partial_boxes(const uint8_t* image, std::ptrdiff_t row_stride, float* out) const;
+  // One row of out, of `sums` of pixels over the rows that it covers and a zero after the last one.
+  template <typename Total, typename Sum>
+  void average_columns(const Sum* sums, float scale, float* out) const;
 
   int in_height_, in_width_, out_height_, out_width_;
   float scale_, offset_;
-  Axis rows_, columns_;
+  Axis rows_;
+  std::vector<Edge> edges_;           // out_width + 1
+  std::vector<float> column_scales_;  // 1 / (input columns that each output column covers)
+  bool whole_rows_, whole_columns_;   // output pixels cover one whole number of input pixels
 };
 
 }  // namespace same

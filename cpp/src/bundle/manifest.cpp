@@ -7,6 +7,7 @@
 #include "bundle/json.hpp"
 #include "bundle/sha256.hpp"
 #include "same/body.hpp"
+#include "same/column_zoom.hpp"
 
 namespace same {
 namespace {
@@ -95,7 +96,11 @@ BundleConfig read_config(const JsonValue& content, const std::string& at) {
   if (config.image_std <= 0) refuse(where, "image_std: expected more than 0");
   if (is_second(field("depth_mode"), "range", "z", where + ".depth_mode"))
     config.depth_mode = DepthMode::Z;
-  // Bundles from before there was a choice do not say it.
+  // Bundles from before there was a choice do not say these two.
+  if (const JsonValue* zoom = content.find("column_zoom")) {
+    config.column_zoom = real_number(*zoom, kMaxColumnZoom, where + ".column_zoom");
+    if (config.column_zoom < 1.0) refuse(where, "column_zoom: expected 1 to 4");
+  }
   if (const JsonValue* frame = content.find("pose_frame"))
     config.reads_upright = is_second(*frame, "camera", "upright", where + ".pose_frame");
   return config;

@@ -30,6 +30,9 @@ class BundleConfig:
     """Width of one eye's network input, pixels."""
     input_height: int
     """Height of one eye's network input, pixels."""
+    column_zoom: float
+    """How much denser than evenly spaced the columns of the image's middle are, 1 to 4; 1 in a
+    bundle from before there was a choice. ``cpp/include/same/column_zoom.hpp`` has the formula."""
     image_mean: float
     """Subtracted from pixel / 255."""
     image_std: float
@@ -52,11 +55,13 @@ class BundleConfig:
         for name, (low, high) in _RANGES.items():
             value = whole_number(f"config.{name}", getattr(self, name), low, high)
             object.__setattr__(self, name, value)
-        for name in ("image_mean", "image_std"):
+        for name in ("column_zoom", "image_mean", "image_std"):
             number = real_number(f"config.{name}", getattr(self, name), _LARGEST_IMAGE_NUMBER)
             object.__setattr__(self, name, number)
         if self.image_std <= 0:
             raise InvalidInputError(f"config.image_std: expected more than 0, got {self.image_std}")
+        if not 1 <= self.column_zoom <= 4:
+            raise InvalidInputError(f"config.column_zoom: expected 1 to 4, got {self.column_zoom}")
         for name, choices in _CHOICES.items():
             if (chosen := getattr(self, name)) not in choices:
                 raise InvalidInputError(
@@ -69,7 +74,7 @@ class BundleConfig:
         if not isinstance(network, dict):
             raise InvalidInputError(f"config: expected an object, got {type(network).__name__}")
         names = cls.__dataclass_fields__.keys() - {"network"}
-        settings = {"pose_frame": "camera", **network}
+        settings = {"pose_frame": "camera", "column_zoom": 1.0, **network}
         missing = sorted(names - settings.keys())
         if missing:
             raise InvalidInputError(f"config: missing fields {missing}")

@@ -219,7 +219,9 @@ def read_inputs(
         time_offset_s[frames],
         window_valid[frames],
         T_world_anchor[frames],
-        *sequence.rig.ray_map(config.feature_width, config.feature_height, config.depth_mode),
+        *sequence.rig.ray_map(
+            config.feature_width, config.feature_height, config.depth_mode, config.column_zoom
+        ),
         *_true_joints(sequence, frames),
     )
 
@@ -250,7 +252,9 @@ def image_preprocessor(
             f"{sequence.path}: images of {width}x{height} are smaller than the "
             f"{config.input_width}x{config.input_height} that preset {config.preset} takes"
         )
-    return ImagePreprocessor(height, width, config.input_height, config.input_width, mean, std)
+    return ImagePreprocessor(
+        height, width, config.input_height, config.input_width, mean, std, config.column_zoom
+    )
 
 
 def joints_in_anchor(

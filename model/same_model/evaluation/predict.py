@@ -124,8 +124,8 @@ def _visual_key(model: SameModel) -> tuple[object, ...]:
         digest.update(name.encode())
         digest.update(tensor.contiguous().numpy().tobytes())
     c = model.config
-    inputs = (c.input_width, c.input_height, c.image_mean, c.image_std, c.window, c.depth_mode)
-    return (*inputs, digest.hexdigest())
+    size = (c.input_width, c.input_height, c.column_zoom)
+    return (*size, c.image_mean, c.image_std, c.window, c.depth_mode, digest.hexdigest())
 
 
 class StreamingPredictor:

@@ -39,7 +39,11 @@ from same_model.training.stages.visual import VisualTraining
 _BATCH = {"visual": 48, "inertial": 16, "fusion": 128, "temporal": 64, "joint": 4}
 _CONCAT_BATCH = 16
 # Weights of either value of ``pose_frame`` have the same names and shapes: only the file tells.
-_WEIGHTS_FOR = {"pose_frame": ("inertial", "fusion"), "use_joint_filter": ("temporal",)}
+_WEIGHTS_FOR = {
+    "pose_frame": ("inertial", "fusion"),
+    "use_joint_filter": ("temporal",),
+    "column_zoom": ("visual",),
+}
 
 
 def model_config(config: TrainConfig) -> ModelConfig:
@@ -62,8 +66,15 @@ def initial_model(config: TrainConfig) -> SameModel:
         if (path := getattr(config.init, name)) is not None
     }
     sources = {name: load_checkpoint(path) for name, path in paths.items()}
-    settings = {"pose_frame": config.pose_frame, "use_joint_filter": config.joint_filter}
+    settings: dict[str, Any] = {
+        "pose_frame": config.pose_frame,
+        "use_joint_filter": config.joint_filter,
+        "column_zoom": config.column_zoom,
+    }
     fresh = model_config(config)
+    if config.stage == "visual" and config.column_zoom is not None:
+        # What it learns from now on may be another zoom than what it knows.
+        fresh = replace(fresh, column_zoom=settings.pop("column_zoom"))
     taken_over = {
         field: _taken_over(asked, field, getattr(fresh, field), sources)
         for field, asked in settings.items()

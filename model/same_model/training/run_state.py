@@ -30,7 +30,13 @@ _FREE_FIELDS = (
     "allow_untrained",
 )
 # Fields that came later, at the value with which a run is what it was before them.
-_LATER_FIELDS = {"end_to_end": False, "pose_frame": None, "joint_filter": None, "more_data": ()}
+_LATER_FIELDS = {
+    "end_to_end": False,
+    "pose_frame": None,
+    "joint_filter": None,
+    "column_zoom": None,
+    "more_data": (),
+}
 _LATER_LOSS_FIELDS = {"steady": 0.0, "late": 0.0, "standing": 0.0, "lowest": 0.0}
 
 

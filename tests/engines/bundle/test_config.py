@@ -42,6 +42,13 @@ def test_whole_numbers_may_have_a_point(tiny_bundle: Path, tmp_path: Path) -> No
     assert type(config.input_width) is int and type(config.image_mean) is float
 
 
+def test_a_bundle_from_before_columns_were_zoomed_has_none(
+    tiny_bundle: Path, tmp_path: Path
+) -> None:
+    assert reopened(tiny_bundle, tmp_path / "new", column_zoom=2).manifest.config.column_zoom == 2.0
+    assert Bundle.open(tiny_bundle).manifest.config.column_zoom == 1.0
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [
@@ -55,6 +62,9 @@ def test_whole_numbers_may_have_a_point(tiny_bundle: Path, tmp_path: Path) -> No
         ("image_std", -0.25),
         ("depth_mode", "disparity"),
         ("depth_mode", ["z"]),
+        ("column_zoom", 0.5),
+        ("column_zoom", 5),
+        ("column_zoom", "2"),
     ],
     ids=str,
 )

@@ -9,7 +9,7 @@ from same_engines.errors import CheckpointError
 from same_model.checkpoint import save_checkpoint
 from same_model.config import PRESETS
 from same_model.same_network import SameModel
-from same_model.training.config import InitFrom, TrainConfig
+from same_model.training.config import InitFrom, StageName, TrainConfig
 from same_model.training.prepare import initial_model
 
 LITE = PRESETS["lite"]
@@ -23,6 +23,7 @@ def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "camera": replace(LITE, pose_frame="camera"),
         "filter": LITE,
         "none": replace(LITE, use_joint_filter=False),
+        "zoomed": replace(LITE, column_zoom=1.8),
     }
     paths = {name: folder / f"{name}.safetensors" for name in configs}
     for name, path in paths.items():
@@ -31,14 +32,19 @@ def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 def settings(
-    pose_frame: str | None = None, joint_filter: bool | None = None, **init: Path
+    pose_frame: str | None = None,
+    joint_filter: bool | None = None,
+    column_zoom: float | None = None,
+    stage: StageName = "fusion",
+    **init: Path,
 ) -> TrainConfig:
     return TrainConfig(
-        "fusion",
+        stage,
         Path("data"),
         Path("run"),
         pose_frame=pose_frame,
         joint_filter=joint_filter,
+        column_zoom=column_zoom,
         init=InitFrom(**init),
     )
 
@@ -76,3 +82,16 @@ def test_a_run_filters_joints_if_what_it_starts_from_does(checkpoints: dict[str,
     assert not initial_model(settings(joint_filter=False)).config.use_joint_filter
     with pytest.raises(CheckpointError, match=r"init\.all False, joint_filter True"):
         initial_model(settings(joint_filter=True, all=checkpoints["none"]))
+
+
+def test_columns_stay_as_the_visual_weights_know_them(checkpoints: dict[str, Path]) -> None:
+    for name in ("all", "visual"):
+        assert initial_model(settings(**{name: checkpoints["zoomed"]})).config.column_zoom == 1.8
+    assert initial_model(settings(fusion=checkpoints["zoomed"])).config.column_zoom == 1.0
+    with pytest.raises(CheckpointError, match=r"init\.all 1\.0, column_zoom 1\.8"):
+        initial_model(settings(column_zoom=1.8, all=checkpoints["upright"]))
+
+
+def test_the_visual_stage_goes_on_from_another_zoom(checkpoints: dict[str, Path]) -> None:
+    adapting = settings(stage="visual", column_zoom=2.0, all=checkpoints["zoomed"])
+    assert initial_model(adapting).config.column_zoom == 2.0

@@ -108,6 +108,12 @@ def test_other_image_statistics_are_not_served_from_the_old_cache(folder, tmp_pa
         assert np.abs(before - after).max() > 0.01, change
 
 
+def test_zoomed_columns_have_a_cache_of_their_own(folder, tmp_path):
+    for column_zoom in (1.0, 2.0):
+        made(folder, tmp_path / "cache", column_zoom=column_zoom)
+    assert len(caches(tmp_path / "cache")) == 2
+
+
 def test_the_same_data_elsewhere_find_the_cache(folder, tmp_path):
     made(folder, tmp_path / "cache")
     folder.parent.rename(tmp_path / "moved")

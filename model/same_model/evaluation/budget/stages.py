@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from same_model.config import FEATURE_STRIDE
+from same_model.data.column_zoom import evenly
 from same_model.data.recorded_inputs import (
     RecordedInputs,
     joints_in_anchor,
@@ -197,7 +198,12 @@ def stage_errors(model: SameModel, sequence: SequenceReader, with_images: bool) 
     predicted = found["temporal"] @ T[:, :3, :3].swapaxes(1, 2) + T[:, None, :3, 3]
     return StageErrors(
         rows_mm,
-        FEATURE_STRIDE * np.linalg.norm(found["joints_2d"] - joints_2d, axis=-1),
+        FEATURE_STRIDE
+        * np.linalg.norm(
+            evenly(found["joints_2d"], config.feature_width, config.column_zoom)
+            - evenly(joints_2d, config.feature_width, config.column_zoom),
+            axis=-1,
+        ),
         visible.astype(np.float64),
         found["visibility"].astype(np.float64),
         rotation_errors_deg(

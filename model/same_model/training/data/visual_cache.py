@@ -115,8 +115,10 @@ def cache_key(model: SameModel, frames: Frames, sequences: list[SequenceReader])
     """
     config = model.config
     size = (config.input_width, config.input_height)
+    # Left out where it is 1, so that features from before there was a choice serve.
+    zoom = () if config.column_zoom == 1.0 else (config.column_zoom,)
     digest = hashlib.sha256(
-        json.dumps([_FORMAT_VERSION, *size, config.image_mean, config.image_std]).encode()
+        json.dumps([_FORMAT_VERSION, *size, config.image_mean, config.image_std, *zoom]).encode()
     )
     for name, tensor in model.visual.state_dict().items():
         digest.update(name.encode())

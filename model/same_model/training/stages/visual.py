@@ -4,6 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from same_model.data.column_zoom import evenly
 from same_model.losses import heatmap_loss, soft_argmax_loss, visibility_loss
 from same_model.training.data.augment import mirror, photometric
 from same_model.training.data.dataset import HIDDEN, Frames, normalised
@@ -56,13 +57,16 @@ class VisualTraining(Stage[Frames]):
             return {}
         rows = np.linspace(0, len(held_out) - 1, min(_VALIDATION_FRAMES, len(held_out))).astype(int)
         error, visible, visibility = [], [], []
+        width, column_zoom = self._config.feature_width, self._config.column_zoom
         device = next(self.visual.parameters()).device
         for part in np.array_split(rows, -(-len(rows) // 64)):
             images = torch.from_numpy(held_out.images[part]).float().to(device)
             out = self.visual(normalised(images, self._config))
             error.append(
                 np.linalg.norm(
-                    out.joints_2d.float().cpu().numpy() - held_out.joints_2d[part], axis=-1
+                    evenly(out.joints_2d.float().cpu().numpy(), width, column_zoom)
+                    - evenly(held_out.joints_2d[part], width, column_zoom),
+                    axis=-1,
                 )
             )
             visible.append(held_out.visible[part])
