@@ -164,8 +164,8 @@ RigidTransform CameraRig::T_cam_left_cam_right() const {
 RayMap CameraRig::ray_map(int width, int height, DepthMode depth_mode, double column_zoom) const {
   check_side("width", width);
   check_side("height", height);
-  if (!(column_zoom >= 1.0 && column_zoom <= kMaxColumnZoom))
-    refuse("column_zoom: expected a number from 1 to %g, got %g", kMaxColumnZoom, column_zoom);
+  if (!is_column_zoom(column_zoom))
+    refuse("column_zoom: expected a number from 1 to 4, got %g", column_zoom);
   const double least_z = std::cos(kMaxZIncidenceDegrees * kRadiansPerDegree);
   const size_t plane = static_cast<size_t>(width) * static_cast<size_t>(height);
   RayMap map;

@@ -77,7 +77,7 @@ ImagePreprocessor::ImagePreprocessor(int in_height, int in_width, int out_height
                                 ", got " + std::to_string(in_width));
   if (!std::isfinite(mean) || !std::isfinite(std) || std <= 0)
     throw std::invalid_argument("mean, std: expected finite numbers, std > 0");
-  if (!(column_zoom >= 1.0 && column_zoom <= kMaxColumnZoom))
+  if (!is_column_zoom(column_zoom))
     throw std::invalid_argument("column_zoom: expected a number from 1 to 4");
   scale_ = static_cast<float>(1.0 / (255.0 * std));
   offset_ = static_cast<float>(-mean / std);
@@ -105,16 +105,16 @@ ImagePreprocessor::Axis ImagePreprocessor::make_axis(int in_size, int out_size) 
 }
 
 void ImagePreprocessor::lay_columns(double zoom) {
-  const auto edge = [&](int i) {
-    const double place = camera_place(2.0 * i / out_width_ - 1.0, zoom);
-    return std::clamp(0.5 * (1.0 + place) * in_width_, 0.0, static_cast<double>(in_width_));
-  };
+  double before = 0.0;
   for (int i = 0; i <= out_width_; ++i) {
-    const double column = std::floor(edge(i));
-    edges_.push_back({static_cast<int>(column), static_cast<float>(edge(i) - column)});
+    const double place = camera_place(2.0 * i / out_width_ - 1.0, zoom);
+    const double edge =
+        std::clamp(0.5 * (1.0 + place) * in_width_, 0.0, static_cast<double>(in_width_));
+    const double column = std::floor(edge);
+    edges_.push_back({static_cast<int>(column), static_cast<float>(edge - column)});
+    if (i > 0) column_scales_.push_back(static_cast<float>(1.0 / (edge - before)));
+    before = edge;
   }
-  for (int i = 0; i < out_width_; ++i)
-    column_scales_.push_back(static_cast<float>(1.0 / (edge(i + 1) - edge(i))));
 }
 
 void ImagePreprocessor::operator()(const uint8_t* image, std::ptrdiff_t row_stride,

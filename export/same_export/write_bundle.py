@@ -9,7 +9,7 @@ from pathlib import Path
 
 from same_engines.atomic_files import whole_folder
 from same_engines.bundle.config import BundleConfig
-from same_engines.bundle.manifest import FORMAT_VERSION, MANIFEST_NAME, STAGES, GraphSpec, Manifest
+from same_engines.bundle.manifest import MANIFEST_NAME, STAGES, GraphSpec, Manifest
 from same_engines.bundle.onnx_guard import graph_needs
 from same_engines.bundle.plans import carry_plans
 from same_engines.bundle.reader import Bundle, write_manifest
@@ -74,7 +74,7 @@ def _fill(
     """Make the empty folder ``work`` a bundle and check it against PyTorch."""
     graphs = _write_graphs(model, work, precisions, progress)
     manifest = Manifest(
-        format_version=FORMAT_VERSION,
+        format_version=1 if model.config.column_zoom == 1.0 else 2,
         preset=model.config.preset,
         config=BundleConfig.from_dict(model.config.to_dict()),
         joint_names=JOINT_NAMES,

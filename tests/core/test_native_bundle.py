@@ -47,6 +47,15 @@ def test_zoomed_columns_are_accepted(copy: Path) -> None:
     for column_zoom in (1, 1.8, 4.0):
         change_manifest(copy, lambda c, zoom=column_zoom: c["config"].update(column_zoom=zoom))
         assert check_alike(copy)
+    for column_zoom in (0.5, 5, "2", True, None):
+        change_manifest(copy, lambda c, zoom=column_zoom: c["config"].update(column_zoom=zoom))
+        assert not check_alike(copy)
+
+
+def test_both_format_versions_are_accepted(copy: Path) -> None:
+    for version, good in ((1, True), (2, True), (2.0, True), (3, False), (0, False)):
+        change_manifest(copy, lambda c, version=version: c.update(format_version=version))
+        assert check_alike(copy) is good
 
 
 def test_no_folder_is_named(tmp_path: Path) -> None:

@@ -81,6 +81,7 @@ def test_half_graphs_compute_in_half_but_keep_coordinates(exported_bundle: Path)
         {"use_imu": False},
         {"use_right": False},
         {"shell_points": 1},
+        {"column_zoom": 1.8},
     ],
     ids=str,
 )
@@ -90,6 +91,9 @@ def test_every_switch_exports_with_parity(
     model = tiny_model(iterations=1, backbone_width=0.0625, inertial_blocks=1, **changes)
     results = write_bundle.write_bundle(model, "0" * 64, small_rig, tmp_path / "b.same", ["fp32"])
     assert results["fp32"].stream_max_m < 1e-4
+    manifest = Bundle.open(tmp_path / "b.same").manifest
+    assert manifest.config.column_zoom == model.config.column_zoom
+    assert manifest.format_version == (2 if "column_zoom" in changes else 1)
 
 
 def test_a_difference_fails_the_export_and_leaves_nothing(

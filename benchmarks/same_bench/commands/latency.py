@@ -291,6 +291,7 @@ def _twins(bundle: Bundle, clip: Clip) -> tuple[Twin, ...]:
         config.input_width,
         config.image_mean,
         config.image_std,
+        config.column_zoom,
     )
 
 

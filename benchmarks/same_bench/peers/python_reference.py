@@ -73,12 +73,18 @@ def opencv_preprocess(
     return ((resized.astype(np.float32) / 255 - mean) / std).astype(np.float32)
 
 
-def time_twins(clip: Clip, height: int, width: int, mean: float, std: float) -> tuple[Twin, ...]:
+def time_twins(
+    clip: Clip, height: int, width: int, mean: float, std: float, column_zoom: float = 1.0
+) -> tuple[Twin, ...]:
     """Time core and twins call by call in turn, on the clip's images and head poses.
 
     ``height``, ``width``: the network's input, pixels. Twins that need a library or an image
-    size that is not there are left out.
+    size that is not there are left out, those of the images where columns are zoomed, which no
+    twin does.
     """
+    twins = [_time_pose_history(clip)]
+    if column_zoom != 1.0:
+        return tuple(twins)
     image = next(image for pair in clip.images for image in pair if image is not None)
     out = np.empty((height, width), np.float32)
     preprocess = ImagePreprocessor(image.shape[0], image.shape[1], height, width, mean, std)
@@ -87,7 +93,6 @@ def time_twins(clip: Clip, height: int, width: int, mean: float, std: float) -> 
     def core_preprocess() -> None:
         preprocess(image, out)
 
-    twins = [_time_pose_history(clip)]
     if image.shape[0] % height == 0 and image.shape[1] % width == 0:
         twins.append(
             _time(

@@ -10,11 +10,11 @@ namespace same {
 // Immutable once built, so that threads may share one; calls do not allocate.
 class ImagePreprocessor {
  public:
-  static constexpr int kMaxInputWidth = 8192;  // bounds the row of sums, which lives on the stack
+  static constexpr int kMaxInputWidth = 8192;  // bounds rows of sums, on the stack
 
   // Throws std::invalid_argument for sizes below 1, an output larger than the input in either
   // direction, an input wider than kMaxInputWidth, a std that is not positive, or a `column_zoom`
-  // (column_zoom.hpp) outside 1..kMaxColumnZoom.
+  // (column_zoom.hpp) outside 1..4.
   ImagePreprocessor(int in_height, int in_width, int out_height, int out_width, double mean,
                     double std, double column_zoom = 1.0);
 

@@ -14,7 +14,8 @@ namespace {
 
 using Kind = JsonValue::Kind;
 
-constexpr int64_t kFormatVersion = 1;
+// Of 2 are bundles whose network wants columns of unequal width, which readers of 1 do not know.
+constexpr int64_t kFormatVersions[] = {1, 2};
 constexpr int64_t kWeightCopies = 3;
 constexpr int64_t kMostToOpen = int64_t{420} << 20;
 constexpr int64_t kMostSteps = int64_t{1} << 40;
@@ -98,8 +99,8 @@ BundleConfig read_config(const JsonValue& content, const std::string& at) {
     config.depth_mode = DepthMode::Z;
   // Bundles from before there was a choice do not say these two.
   if (const JsonValue* zoom = content.find("column_zoom")) {
-    config.column_zoom = real_number(*zoom, kMaxColumnZoom, where + ".column_zoom");
-    if (config.column_zoom < 1.0) refuse(where, "column_zoom: expected 1 to 4");
+    config.column_zoom = real_number(*zoom, kLargestImageNumber, where + ".column_zoom");
+    if (!is_column_zoom(config.column_zoom)) refuse(where, "column_zoom: expected 1 to 4");
   }
   if (const JsonValue* frame = content.find("pose_frame"))
     config.reads_upright = is_second(*frame, "camera", "upright", where + ".pose_frame");
@@ -257,12 +258,14 @@ Manifest parse_manifest(std::string_view raw, const std::string& where) {
   }
   expect(content, Kind::OBJECT, where);
   const JsonValue* version = content.find("format_version");
-  const bool known =
-      version != nullptr && ((version->is(Kind::INTEGER) && version->integer == kFormatVersion) ||
-                             (version->is(Kind::REAL) && version->real == kFormatVersion));
+  const auto is = [&](int64_t known) {
+    return (version->is(Kind::INTEGER) && version->integer == known) ||
+           (version->is(Kind::REAL) && version->real == static_cast<double>(known));
+  };
+  const bool known = version != nullptr && std::ranges::any_of(kFormatVersions, is);
   if (!known)
     refuse(where,
-           "expected format_version 1; export the bundle again or use the SDK version that "
+           "expected format_version 1 or 2; export the bundle again or use the SDK version that "
            "wrote it");
   check_hash(content, where);
   check_fields(content,

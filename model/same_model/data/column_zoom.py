@@ -4,9 +4,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def zoomed(places: NDArray[np.floating], width: int, column_zoom: float) -> NDArray[np.floating]:
+def to_zoomed(places: NDArray[np.floating], width: int, column_zoom: float) -> NDArray[np.floating]:
     """Pixels (..., 2) of an evenly spaced image of ``width`` columns, in the zoomed image of that
-    width; pixel centres are at integers, and places may be outside.
+    width: floats; pixel centres are at integers, and places may be outside.
 
     The root of the cubic that ``cpp/include/same/column_zoom.hpp`` reads images by, which is one
     for every zoom above 1 (Cardano's formula, in its hyperbolic form).
@@ -21,8 +21,10 @@ def zoomed(places: NDArray[np.floating], width: int, column_zoom: float) -> NDAr
     return np.stack([columns.astype(places.dtype), places[..., 1]], axis=-1)
 
 
-def evenly(places: NDArray[np.floating], width: int, column_zoom: float) -> NDArray[np.floating]:
-    """``zoomed`` undone."""
+def from_zoomed(
+    places: NDArray[np.floating], width: int, column_zoom: float
+) -> NDArray[np.floating]:
+    """``to_zoomed`` undone."""
     if column_zoom == 1.0:
         return places
     place = (places[..., 0].astype(np.float64) + 0.5) * (2 / width) - 1

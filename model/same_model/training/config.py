@@ -139,7 +139,7 @@ class TrainConfig:
     column_zoom: float | None = None
     """How much denser than evenly spaced the columns of the image's middle are (``ModelConfig``);
     None: as in the checkpoints that the run starts from, else 1. The visual stage may go on from
-    another. Give it recordings as many times as wide as the network's input, or wider."""
+    another. Recordings should be at least that many times as wide as the network's input."""
     end_to_end: bool = False
     """Joint stage: train the backbones too, from the images."""
     init: InitFrom = field(default_factory=InitFrom)

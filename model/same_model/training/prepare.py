@@ -99,6 +99,9 @@ def initial_model(config: TrainConfig) -> SameModel:
             ) from None
         taken = STAGES if name == "all" else (name,)
         model.trained_steps.update({stage: source.trained_steps[stage] for stage in taken})
+        if "fusion" in taken and source.config.column_zoom != model.config.column_zoom:
+            # It looks around joints by pixels of the other zoom: a start, but nothing trained.
+            model.trained_steps["fusion"] = 0
     return model
 
 
@@ -136,7 +139,7 @@ def _taken_over(asked: Any, field: str, default: Any, sources: Mapping[str, Same
     said = {
         f"init.{name}": getattr(source.config, field)
         for name, source in sources.items()
-        if name in ("all", *stages)
+        if name in stages or (name == "all" and not sources.keys() >= set(stages))
     }
     if asked is not None:
         said[field.removeprefix("use_")] = asked

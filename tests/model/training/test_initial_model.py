@@ -95,3 +95,14 @@ def test_columns_stay_as_the_visual_weights_know_them(checkpoints: dict[str, Pat
 def test_the_visual_stage_goes_on_from_another_zoom(checkpoints: dict[str, Path]) -> None:
     adapting = settings(stage="visual", column_zoom=2.0, all=checkpoints["zoomed"])
     assert initial_model(adapting).config.column_zoom == 2.0
+
+
+def test_fusion_of_another_zoom_counts_as_untrained(checkpoints: dict[str, Path]) -> None:
+    trained = SameModel(LITE)
+    trained.trained_steps.update(dict.fromkeys(trained.trained_steps, 5))
+    path = checkpoints["upright"].with_name("trained.safetensors")
+    save_checkpoint(path, trained)
+    model = initial_model(settings(all=path, visual=checkpoints["zoomed"]))
+    assert model.config.column_zoom == 1.8
+    assert (model.trained_steps["fusion"], model.trained_steps["temporal"]) == (0, 5)
+    assert initial_model(settings(all=path)).trained_steps["fusion"] == 5

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from same_model.config import FEATURE_STRIDE
-from same_model.data.column_zoom import evenly
+from same_model.data.column_zoom import from_zoomed
 from same_model.data.recorded_inputs import (
     RecordedInputs,
     joints_in_anchor,
@@ -200,8 +200,8 @@ def stage_errors(model: SameModel, sequence: SequenceReader, with_images: bool) 
         rows_mm,
         FEATURE_STRIDE
         * np.linalg.norm(
-            evenly(found["joints_2d"], config.feature_width, config.column_zoom)
-            - evenly(joints_2d, config.feature_width, config.column_zoom),
+            from_zoomed(found["joints_2d"], config.feature_width, config.column_zoom)
+            - from_zoomed(joints_2d, config.feature_width, config.column_zoom),
             axis=-1,
         ),
         visible.astype(np.float64),

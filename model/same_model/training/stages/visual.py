@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from same_model.data.column_zoom import evenly
+from same_model.data.column_zoom import from_zoomed
 from same_model.losses import heatmap_loss, soft_argmax_loss, visibility_loss
 from same_model.training.data.augment import mirror, photometric
 from same_model.training.data.dataset import HIDDEN, Frames, normalised
@@ -64,8 +64,8 @@ class VisualTraining(Stage[Frames]):
             out = self.visual(normalised(images, self._config))
             error.append(
                 np.linalg.norm(
-                    evenly(out.joints_2d.float().cpu().numpy(), width, column_zoom)
-                    - evenly(held_out.joints_2d[part], width, column_zoom),
+                    from_zoomed(out.joints_2d.float().cpu().numpy(), width, column_zoom)
+                    - from_zoomed(held_out.joints_2d[part], width, column_zoom),
                     axis=-1,
                 )
             )
