@@ -13,6 +13,8 @@ namespace {
 
 // Largest box height whose column sums of uint8 fit uint16.
 constexpr int kMaxWholeRows = 257;
+// Rows that are averaged at once where columns differ in width.
+constexpr int kLanes = 4;
 
 SAME_MULTIVERSION
 void sum_rows(const uint8_t* rows, std::ptrdiff_t row_stride, int count, int width,
@@ -60,6 +62,35 @@ void add_weighted_row(const uint8_t* pixels, float share, int width, float* sums
   for (int x = 0; x < width; ++x) sums[x] += share * static_cast<float>(pixels[x]);
 }
 
+// One row of out for each of kRows rows of sums, whose values of a column lie side by side.
+template <int kRows, typename Total, typename Sum>
+inline void average_columns_of(const Sum* sums, const ImagePreprocessor::Edge* edges, int width,
+                               float scale, float offset, float* out) {
+  float before[kRows] = {};
+  int column = 0;
+  for (int x = 0; x < width; ++x) {
+    const auto& edge = edges[x];
+    Total whole[kRows] = {};
+    for (; column < edge.column; ++column)
+      for (int row = 0; row < kRows; ++row) whole[row] += sums[column * kRows + row];
+    float average[kRows];
+    for (int row = 0; row < kRows; ++row) {
+      const float part = edge.share * static_cast<float>(sums[column * kRows + row]);
+      average[row] =
+          (static_cast<float>(whole[row]) + part - before[row]) * (edge.column_scale * scale) +
+          offset;
+      before[row] = part;
+    }
+    for (int row = 0; row < kRows; ++row) out[row * width + x] = average[row];
+  }
+}
+
+SAME_MULTIVERSION
+void average_columns(const uint16_t* sums, const ImagePreprocessor::Edge* edges, int width,
+                     float scale, float offset, float* out) {
+  average_columns_of<kLanes, int32_t>(sums, edges, width, scale, offset, out);
+}
+
 }  // namespace
 
 ImagePreprocessor::ImagePreprocessor(int in_height, int in_width, int out_height, int out_width,
@@ -83,8 +114,9 @@ ImagePreprocessor::ImagePreprocessor(int in_height, int in_width, int out_height
   offset_ = static_cast<float>(-mean / std);
   rows_ = make_axis(in_height, out_height);
   lay_columns(column_zoom);
-  whole_rows_ = in_height % out_height == 0 && in_height / out_height <= kMaxWholeRows;
   whole_columns_ = column_zoom == 1.0 && in_width % out_width == 0;
+  whole_rows_ = in_height % out_height == 0 && in_height / out_height <= kMaxWholeRows &&
+                (whole_columns_ || out_height >= kLanes);
 }
 
 ImagePreprocessor::Axis ImagePreprocessor::make_axis(int in_size, int out_size) {
@@ -106,13 +138,13 @@ ImagePreprocessor::Axis ImagePreprocessor::make_axis(int in_size, int out_size) 
 
 void ImagePreprocessor::lay_columns(double zoom) {
   double before = 0.0;
-  for (int i = 0; i <= out_width_; ++i) {
+  for (int i = 1; i <= out_width_; ++i) {
     const double place = camera_place(2.0 * i / out_width_ - 1.0, zoom);
     const double edge =
         std::clamp(0.5 * (1.0 + place) * in_width_, 0.0, static_cast<double>(in_width_));
     const double column = std::floor(edge);
-    edges_.push_back({static_cast<int>(column), static_cast<float>(edge - column)});
-    if (i > 0) column_scales_.push_back(static_cast<float>(1.0 / (edge - before)));
+    edges_.push_back({static_cast<int>(column), static_cast<float>(edge - column),
+                      static_cast<float>(1.0 / (edge - before))});
     before = edge;
   }
 }
@@ -140,12 +172,19 @@ void ImagePreprocessor::whole_rows(const uint8_t* image, std::ptrdiff_t row_stri
                                    float* out) const {
   const int box_height = in_height_ / out_height_;
   const float scale = scale_ / static_cast<float>(box_height);
-  uint16_t sums[kMaxInputWidth + 1];
-  sums[in_width_] = 0;
-  for (int y = 0; y < out_height_; ++y) {
-    sum_rows(image + static_cast<std::ptrdiff_t>(y) * box_height * row_stride, row_stride,
-             box_height, in_width_, sums);
-    average_columns<uint32_t>(sums, scale, out + static_cast<std::ptrdiff_t>(y) * out_width_);
+  uint16_t row_sums[kMaxInputWidth];
+  uint16_t sums[(kMaxInputWidth + 1) * kLanes];
+  std::fill_n(sums + in_width_ * kLanes, kLanes, uint16_t{0});
+  for (int y = 0; y < out_height_; y += kLanes) {
+    // The last rows partly once more where their number is no multiple.
+    const int first = std::min(y, out_height_ - kLanes);
+    for (int lane = 0; lane < kLanes; ++lane) {
+      sum_rows(image + static_cast<std::ptrdiff_t>(first + lane) * box_height * row_stride,
+               row_stride, box_height, in_width_, row_sums);
+      for (int x = 0; x < in_width_; ++x) sums[x * kLanes + lane] = row_sums[x];
+    }
+    average_columns(sums, edges_.data(), out_width_, scale, offset_,
+                    out + static_cast<std::ptrdiff_t>(first) * out_width_);
   }
 }
 
@@ -158,22 +197,8 @@ void ImagePreprocessor::partial_boxes(const uint8_t* image, std::ptrdiff_t row_s
     for (int i = 0; i < rows.count; ++i)
       add_weighted_row(image + (rows.begin + i) * row_stride, rows_.shares[rows.first_share + i],
                        in_width_, sums);
-    average_columns<double>(sums, scale_, out + static_cast<std::ptrdiff_t>(y) * out_width_);
-  }
-}
-
-// By differences of running totals: columns that differ in width cost as much as even ones.
-template <typename Total, typename Sum>
-void ImagePreprocessor::average_columns(const Sum* sums, float scale, float* out) const {
-  Total totals[kMaxInputWidth + 1];
-  totals[0] = 0;
-  for (int x = 0; x < in_width_; ++x) totals[x + 1] = totals[x] + sums[x];
-  for (int x = 0; x < out_width_; ++x) {
-    const Edge &left = edges_[x], &right = edges_[x + 1];
-    const float total = static_cast<float>(totals[right.column] - totals[left.column]) +
-                        right.share * static_cast<float>(sums[right.column]) -
-                        left.share * static_cast<float>(sums[left.column]);
-    out[x] = total * column_scales_[x] * scale + offset_;
+    average_columns_of<1, float>(sums, edges_.data(), out_width_, scale_, offset_,
+                                 out + static_cast<std::ptrdiff_t>(y) * out_width_);
   }
 }
 

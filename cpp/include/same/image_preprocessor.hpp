@@ -10,6 +10,13 @@ namespace same {
 // Immutable once built, so that threads may share one; calls do not allocate.
 class ImagePreprocessor {
  public:
+  // Right of an output column: in that input column, of which `share` lies left of it.
+  struct Edge {
+    int column;
+    float share;
+    float column_scale;  // 1 / (input columns that the output column covers)
+  };
+
   static constexpr int kMaxInputWidth = 8192;  // bounds rows of sums, on the stack
 
   // Throws std::invalid_argument for sizes below 1, an output larger than the input in either
@@ -33,11 +40,6 @@ class ImagePreprocessor {
     int begin, count;
     size_t first_share;
   };
-  // Between two output columns: in that input column, of which `share` lies left of it.
-  struct Edge {
-    int column;
-    float share;
-  };
   struct Axis {
     std::vector<Span> spans;
     std::vector<float> shares;
@@ -48,16 +50,11 @@ class ImagePreprocessor {
   void whole_boxes(const uint8_t* image, std::ptrdiff_t row_stride, float* out) const;
   void whole_rows(const uint8_t* image, std::ptrdiff_t row_stride, float* out) const;
   void partial_boxes(const uint8_t* image, std::ptrdiff_t row_stride, float* out) const;
-  // One row of out, of `sums` of pixels over the rows that it covers and a zero after the last one.
-  template <typename Total, typename Sum>
-  void average_columns(const Sum* sums, float scale, float* out) const;
-
   int in_height_, in_width_, out_height_, out_width_;
   float scale_, offset_;
   Axis rows_;
-  std::vector<Edge> edges_;           // out_width + 1
-  std::vector<float> column_scales_;  // 1 / (input columns that each output column covers)
-  bool whole_rows_, whole_columns_;   // output pixels cover one whole number of input pixels
+  std::vector<Edge> edges_;          // out_width
+  bool whole_rows_, whole_columns_;  // output pixels cover one whole number of input pixels
 };
 
 }  // namespace same
