@@ -35,5 +35,7 @@ class LossConfig:
     late: float = 0.0
     """Temporal stage: weight of the metres that the newest rows of a batch lie behind, or ahead,
     along their motion, each joint by itself; for ``distance`` some 0.1."""
+    legs: float = 1.0
+    """Visual stage: how many times the 2D joints of the lower body count."""
     deep_supervision: Flag = True
     """Average the local loss over every iteration's joints instead of the last's only."""

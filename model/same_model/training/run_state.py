@@ -37,7 +37,7 @@ _LATER_FIELDS = {
     "column_zoom": None,
     "more_data": (),
 }
-_LATER_LOSS_FIELDS = {"steady": 0.0, "late": 0.0, "standing": 0.0, "lowest": 0.0}
+_LATER_LOSS_FIELDS = {"steady": 0.0, "late": 0.0, "standing": 0.0, "lowest": 0.0, "legs": 1.0}
 
 
 def run_digest(config: TrainConfig, paths: _Paths = "places") -> str:

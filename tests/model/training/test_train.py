@@ -165,7 +165,7 @@ def test_runs_from_before_a_setting_existed_go_on(data, tmp_path):
         "allow_untrained",
     ):
         del old[name]
-    for name in ("steady", "late", "standing", "lowest"):
+    for name in ("steady", "late", "standing", "lowest", "legs"):
         del old["loss"][name]
     text = json.dumps(old, sort_keys=True, default=str)
     assert run_digest(config) == hashlib.sha256(text.encode()).hexdigest()

@@ -44,8 +44,10 @@ class VisualTraining(Stage[Frames]):
     def forward(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         out = self.visual(batch["images"])
         visible = batch["visible"]
-        heatmap = heatmap_loss(out.heatmap_logits, batch["joints_2d"], visible)
-        place = soft_argmax_loss(out.joints_2d, batch["joints_2d"], visible)
+        weight = visible.clone()
+        weight[..., LOWER_BODY_JOINTS] *= self._loss.legs
+        heatmap = heatmap_loss(out.heatmap_logits, batch["joints_2d"], weight)
+        place = soft_argmax_loss(out.joints_2d, batch["joints_2d"], weight)
         seen = visibility_loss(out.visibility_logits, visible, visible.new_ones(visible.shape[:2]))
         total = heatmap + _SOFT_ARGMAX_WEIGHT * place + _VISIBILITY_WEIGHT * seen
         return total, {"heatmap": heatmap, "place": place, "visibility": seen}
