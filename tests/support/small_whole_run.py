@@ -7,7 +7,7 @@ from typing import Any
 from same_model.synth.config import SynthConfig
 from same_model.training.whole_run.config import StageBudget, WholeRunConfig
 
-SMALL: dict[str, Any] = {"width": 64, "height": 48, "procedural": 1, "max_seconds": 1.5}
+SMALL: dict[str, Any] = {"width": 96, "height": 72, "procedural": 1, "max_seconds": 1.5}
 
 
 def write_small_split(folder: Path) -> Path:
@@ -28,6 +28,7 @@ def small_run(out: Path, split_file: Path, **changes: Any) -> WholeRunConfig:
     given: dict[str, Any] = {
         "split_file": split_file,
         "preset": "tiny",
+        "column_zoom": 1.5,
         "images": SynthConfig(**SMALL, restyle=0.5, seed=1),
         "motion_data": SynthConfig(**{**SMALL, "width": 16, "height": 16}, render=False, seed=2),
         "fresh_images": SynthConfig(**SMALL, restyle=0.5, seed=4),

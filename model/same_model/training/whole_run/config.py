@@ -54,9 +54,6 @@ class StageBudget:
 
 def _images() -> SynthConfig:
     return SynthConfig(
-        width=160,
-        height=120,
-        supersample=2,
         seed=31,
         procedural=6,
         max_seconds=5.0,
@@ -92,11 +89,13 @@ def _motion_data() -> SynthConfig:
 
 
 def _test_data() -> SynthConfig:
-    return SynthConfig(width=160, height=120, supersample=2, procedural=2, max_seconds=8.0)
+    return SynthConfig(procedural=2, max_seconds=8.0)
 
 
 def _loss() -> LossConfig:
-    return LossConfig(ground=30.0, form="distance", steady=0.5, standing=0.7, lowest=0.3, late=0.1)
+    return LossConfig(
+        ground=30.0, form="distance", steady=0.5, standing=0.7, lowest=0.3, late=0.1, legs=3.0
+    )
 
 
 @dataclass(frozen=True)
@@ -128,6 +127,9 @@ class WholeRunConfig:
     """Size of the network."""
     init: Path | None = None
     """Checkpoint whose weights every stage starts from; default: afresh."""
+    column_zoom: float = 1.8
+    """How much denser than evenly spaced the columns of the image's middle are (``ModelConfig``).
+    Recordings are to be at least that many times as wide as the network's input."""
     images: SynthConfig = field(default_factory=_images)
     """What the visual stage sees, and what all of them are validated on."""
     fresh_images: SynthConfig = field(default_factory=_fresh_images)

@@ -1,8 +1,9 @@
 """What a whole run will do, worked out and checked before any of it."""
 
 import importlib.util
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -65,7 +66,10 @@ def make_plan(config: WholeRunConfig) -> WholeRunPlan:
     run later on and can be known now; nothing is written.
     """
     split = load_split(config.split_file)
-    network = model_config(_stage(config, "visual", config.visual, InitFrom()))
+    network = replace(
+        model_config(_stage(config, "visual", config.visual, InitFrom())),
+        column_zoom=config.column_zoom,
+    )
     _check_sizes(config, network)
     _check_tools(config)
     data = _recordings(config, split)
@@ -126,6 +130,8 @@ def _stage(
         config.out / name,
         more_data=tuple(folders[1:]),
         preset=config.preset,
+        # The later stages follow its checkpoint.
+        column_zoom=config.column_zoom if name == "visual" else None,
         init=init,
         steps=budget.steps,
         batch=budget.batch,
@@ -163,6 +169,11 @@ def _stages(config: WholeRunConfig, held_out: Path | None) -> dict[str, TrainCon
 
 
 def _check_sizes(config: WholeRunConfig, network: ModelConfig) -> None:
+    # The middle columns show no more than evenly spaced ones unless the image has as many.
+    width, height = (
+        4 * math.ceil(network.column_zoom * network.input_width / 4),
+        network.input_height,
+    )
     for name, data in (
         ("images", config.images),
         ("fresh_images", config.fresh_images),
@@ -172,11 +183,11 @@ def _check_sizes(config: WholeRunConfig, network: ModelConfig) -> None:
         if not data.render:
             raise InvalidInputError(f"{name}.render: the cameras must see something here")
         option = f"--{name.replace('_', '-')}"
-        if data.width < network.input_width or data.height < network.input_height:
+        if data.width < width or data.height < height:
             raise InvalidInputError(
-                f"{name}: {data.width}x{data.height} is smaller than the {network.input_width}x"
-                f"{network.input_height} that preset {config.preset} takes; give {option}.width "
-                f"{network.input_width} {option}.height {network.input_height}"
+                f"{name}: {data.width}x{data.height} is smaller than the {width}x{height} that "
+                f"preset {config.preset} takes with a column_zoom of {network.column_zoom:g}; give "
+                f"{option}.width {width} {option}.height {height}"
             )
 
 

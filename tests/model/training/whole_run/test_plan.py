@@ -51,6 +51,7 @@ def test_the_plan_counts_recordings_and_steps(config):
     assert plan.stages["inertial"].data == config.out / "data" / "motion"
     data = config.out / "data"
     assert plan.stages["visual"].folders == (data / "images",)
+    assert plan.stages["visual"].column_zoom == 1.5
     assert plan.stages["fusion"].folders == (data / "fresh_images", data / "images/validation")
     assert plan.stages["temporal"].folders == (
         data / "fresh_images",
@@ -67,15 +68,16 @@ def test_the_plan_counts_recordings_and_steps(config):
         ({"motion": (Path("absent"),)}, "absent: no such folder"),
         ({"clips": ("06_*",)}, r"clips: 06_\* named, but no folder"),
         ({"preset": "huge"}, "preset: expected one of"),
+        ({"column_zoom": 0.5}, "column_zoom: expected 1 to 4, got 0.5"),
         ({"init": Path("absent.safetensors")}, "absent.safetensors: no such file"),
         ({"split_file": Path("absent.json")}, "absent.json: not a split file"),
         (
-            {"images": SynthConfig(**{**SMALL, "width": 32})},
-            "images: 32x48 is smaller than the 64x48 .* give --images.width 64",
+            {"images": SynthConfig(**{**SMALL, "width": 64})},
+            "images: 64x72 is smaller than the 96x48 .* column_zoom of 1.5; give --images.width 96",
         ),
         (
-            {"headset_rate": SynthConfig(**{**SMALL, "width": 32})},
-            "headset_rate: 32x48 is smaller than the 64x48 .* give --headset-rate.width 64",
+            {"headset_rate": SynthConfig(**{**SMALL, "height": 32})},
+            "headset_rate: 96x32 is smaller than the 96x48 .* --headset-rate.height 48",
         ),
         ({"test": SynthConfig(**SMALL, render=False)}, "test.render: the cameras must see"),
     ],
