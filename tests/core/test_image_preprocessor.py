@@ -87,6 +87,17 @@ def test_zoomed_columns_are_means(first: int, second: int, column_zoom: float, s
     np.testing.assert_allclose(out[0] @ covers, image.mean() / 255, atol=1e-5)
 
 
+@pytest.mark.parametrize("rows", [4, 5, 7, 12])
+def test_zoomed_rows_are_those_of_their_own_pixels(rows: int) -> None:
+    """Rows that are averaged together do not mix, nor do the last where they are no multiple."""
+    image = random_image(3 * rows, 50, rows)
+    out, one = np.empty((rows, 20), np.float32), np.empty((1, 20), np.float32)
+    ImagePreprocessor(3 * rows, 50, rows, 20, 0.5, 0.25, 1.8)(image, out)
+    for row in range(rows):
+        ImagePreprocessor(3, 50, 1, 20, 0.5, 0.25, 1.8)(image[3 * row : 3 * row + 3], one)
+        np.testing.assert_allclose(out[row], one[0], atol=5e-6)
+
+
 @pytest.mark.parametrize("column_zoom", [0.9, 4.1, float("nan"), float("inf")])
 def test_other_zooms_are_refused(column_zoom: float) -> None:
     with pytest.raises(ValueError, match="column_zoom"):

@@ -44,6 +44,7 @@ _WEIGHTS_FOR = {
     "use_joint_filter": ("temporal",),
     "column_zoom": ("visual",),
 }
+_DECIDES_SHAPES = ("use_joint_filter",)
 
 
 def model_config(config: TrainConfig) -> ModelConfig:
@@ -139,7 +140,9 @@ def _taken_over(asked: Any, field: str, default: Any, sources: Mapping[str, Same
     said = {
         f"init.{name}": getattr(source.config, field)
         for name, source in sources.items()
-        if name in stages or (name == "all" and not sources.keys() >= set(stages))
+        if name in stages
+        # Its weights of these stages are replaced, but fit no network of another shape.
+        or (name == "all" and (field in _DECIDES_SHAPES or not sources.keys() >= set(stages)))
     }
     if asked is not None:
         said[field.removeprefix("use_")] = asked

@@ -82,6 +82,8 @@ def test_a_run_filters_joints_if_what_it_starts_from_does(checkpoints: dict[str,
     assert not initial_model(settings(joint_filter=False)).config.use_joint_filter
     with pytest.raises(CheckpointError, match=r"init\.all False, joint_filter True"):
         initial_model(settings(joint_filter=True, all=checkpoints["none"]))
+    with pytest.raises(CheckpointError, match=r"init\.all False, init\.temporal True"):
+        initial_model(settings(all=checkpoints["none"], temporal=checkpoints["upright"]))
 
 
 def test_columns_stay_as_the_visual_weights_know_them(checkpoints: dict[str, Path]) -> None:

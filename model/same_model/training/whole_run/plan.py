@@ -170,10 +170,9 @@ def _stages(config: WholeRunConfig, held_out: Path | None) -> dict[str, TrainCon
 
 def _check_sizes(config: WholeRunConfig, network: ModelConfig) -> None:
     # The middle columns show no more than evenly spaced ones unless the image has as many.
-    width, height = (
-        4 * math.ceil(network.column_zoom * network.input_width / 4),
-        network.input_height,
-    )
+    width, height = _in_fours(network.column_zoom * network.input_width), network.input_height
+    # With pixels as wide as they are high.
+    advised = width, _in_fours(width * network.input_height / network.input_width)
     for name, data in (
         ("images", config.images),
         ("fresh_images", config.fresh_images),
@@ -187,8 +186,12 @@ def _check_sizes(config: WholeRunConfig, network: ModelConfig) -> None:
             raise InvalidInputError(
                 f"{name}: {data.width}x{data.height} is smaller than the {width}x{height} that "
                 f"preset {config.preset} takes with a column_zoom of {network.column_zoom:g}; give "
-                f"{option}.width {width} {option}.height {height}"
+                f"{option}.width {advised[0]} {option}.height {advised[1]}"
             )
+
+
+def _in_fours(pixels: float) -> int:
+    return 4 * math.ceil(pixels / 4)
 
 
 def _check_tools(config: WholeRunConfig) -> None:

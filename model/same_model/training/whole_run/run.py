@@ -60,6 +60,10 @@ def train_all(config: WholeRunConfig) -> None:
             run.stop()
 
 
+# Settings that came later, at the value with which a run is what it was before them.
+_BEFORE_IT_WAS_A_SETTING = {"column_zoom": 1.0, "loss.legs": 1.0}
+
+
 def _settings_path(config: WholeRunConfig) -> Path:
     return config.out / "whole_run.json"
 
@@ -74,8 +78,8 @@ def _check_settings(config: WholeRunConfig) -> None:
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: damaged ({error})") from None
     now = config.shaping()
-    if not isinstance(before, dict) or before != now:
-        before = before if isinstance(before, dict) else {}
+    before = {**_BEFORE_IT_WAS_A_SETTING, **before} if isinstance(before, dict) else {}
+    if before != now:
         changed = sorted(name for name in {*now, *before} if before.get(name) != now.get(name))
         later = [name for name in changed if name not in before]
         if later and later == changed:

@@ -77,7 +77,7 @@ def test_the_plan_counts_recordings_and_steps(config):
         ),
         (
             {"headset_rate": SynthConfig(**{**SMALL, "height": 32})},
-            "headset_rate: 96x32 is smaller than the 96x48 .* --headset-rate.height 48",
+            "headset_rate: 96x32 is smaller than the 96x48 .* --headset-rate.height 72",
         ),
         ({"test": SynthConfig(**SMALL, render=False)}, "test.render: the cameras must see"),
     ],
@@ -136,6 +136,13 @@ def test_a_folder_of_a_run_with_other_settings_is_refused(config):
     _check_settings(replace(config, workers=4, minutes=3.0, until="visual"))
     with pytest.raises(SameError, match="holds a run with another visual.steps;"):
         _check_settings(replace(config, visual=StageBudget(7, 4)))
+    evenly = replace(config, column_zoom=1.0, loss=replace(config.loss, legs=1.0))
+    settings = evenly.shaping()
+    del settings["column_zoom"], settings["loss.legs"]
+    (config.out / "whole_run.json").write_text(json.dumps(settings))
+    _check_settings(evenly)  # a run from before there was a choice goes on
+    with pytest.raises(SameError, match=r"with another column_zoom, loss\.legs; give the same"):
+        _check_settings(config)
     settings = config.shaping()
     del settings["headset_rate.fps"]
     (config.out / "whole_run.json").write_text(json.dumps(settings))
