@@ -146,7 +146,7 @@ def test_a_bare_machine_trains_in_two_commands(tmp_path, shared_data):
     content = json.loads(split.read_text())
     content["clips"] = [{"clip": "07_01", "action": "walk", "split": "train"}]
     split.write_text(json.dumps(content))
-    seen: dict[str, Any] = {"width": 160, "height": 120, "procedural": 1, "max_seconds": 1.5}
+    seen: dict[str, Any] = {"width": 240, "height": 180, "procedural": 1, "max_seconds": 1.5}
     config = small_run(
         tmp_path / "run",
         split,
