@@ -50,6 +50,7 @@ class ImagePreprocessor {
   void whole_boxes(const uint8_t* image, std::ptrdiff_t row_stride, float* out) const;
   void whole_rows(const uint8_t* image, std::ptrdiff_t row_stride, float* out) const;
   void partial_boxes(const uint8_t* image, std::ptrdiff_t row_stride, float* out) const;
+
   int in_height_, in_width_, out_height_, out_width_;
   float scale_, offset_;
   Axis rows_;

@@ -37,7 +37,7 @@ _LATER_FIELDS = {
     "column_zoom": None,
     "more_data": (),
 }
-_LATER_LOSS_FIELDS = {"steady": 0.0, "late": 0.0, "standing": 0.0, "lowest": 0.0, "legs": 1.0}
+LATER_LOSS_FIELDS = {"steady": 0.0, "late": 0.0, "standing": 0.0, "lowest": 0.0, "legs": 1.0}
 
 
 def run_digest(config: TrainConfig, paths: _Paths = "places") -> str:
@@ -56,7 +56,7 @@ def run_digest(config: TrainConfig, paths: _Paths = "places") -> str:
         return str(value.resolve())
 
     fields = asdict(config)
-    fields["loss"] = _without(_LATER_LOSS_FIELDS, fields["loss"])
+    fields["loss"] = _without(LATER_LOSS_FIELDS, fields["loss"])
     shaping = {
         name: value
         for name, value in _without(_LATER_FIELDS, fields).items()
@@ -131,7 +131,7 @@ def _changes(folder: Path, config: TrainConfig) -> str:
         before = _flat(parse_json((folder / "config.json").read_bytes()))
     except (OSError, ValueError, AttributeError):
         return ""
-    later = _flat(_plain({**_LATER_FIELDS, "loss": _LATER_LOSS_FIELDS}))
+    later = _flat(_plain({**_LATER_FIELDS, "loss": LATER_LOSS_FIELDS}))
     before, now = {**later, **before}, _flat(_plain(asdict(config)))
     changed = [
         f"{name} was {before[name]}, is {value}"

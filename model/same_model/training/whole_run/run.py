@@ -18,6 +18,7 @@ from same_model.checkpoint import load_checkpoint, save_checkpoint
 from same_model.synth.synth import run_jobs, write_summary
 from same_model.training.processes import Processes, join_processes, leave_processes
 from same_model.training.run import train
+from same_model.training.run_state import LATER_LOSS_FIELDS
 from same_model.training.whole_run.config import WholeRunConfig
 from same_model.training.whole_run.plan import INIT, NEEDED_BY, TOOLS, WholeRunPlan, make_plan
 from same_model.training.whole_run.progress import RunProgress, read_progress
@@ -29,6 +30,10 @@ _START_TOOL = (
     "sys.argv = sys.argv[1:]; (entry,) = entry_points(group='console_scripts', name=name); "
     "sys.exit(entry.load()())"
 )
+_BEFORE_IT_WAS_A_SETTING = {
+    "column_zoom": 1.0,
+    **{f"loss.{name}": value for name, value in LATER_LOSS_FIELDS.items()},
+}
 
 
 class OutOfTime(Exception):
@@ -58,10 +63,6 @@ def train_all(config: WholeRunConfig) -> None:
             run.ship()
         except OutOfTime:
             run.stop()
-
-
-# Settings that came later, at the value with which a run is what it was before them.
-_BEFORE_IT_WAS_A_SETTING = {"column_zoom": 1.0, "loss.legs": 1.0}
 
 
 def _settings_path(config: WholeRunConfig) -> Path:
