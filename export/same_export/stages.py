@@ -21,7 +21,7 @@ from same_export.operator.node import (
 )
 from same_model.network.fusion import FusionStage
 from same_model.network.inertial import LstmState
-from same_model.network.temporal import shift_window
+from same_model.network.temporal import shift_window, window_row
 from same_model.same_network import SameModel
 from same_runtime.estimation.signatures import newest_rows, stage_signatures
 
@@ -98,7 +98,7 @@ class TemporalFrame(nn.Module):
     def __init__(self, model: SameModel) -> None:
         super().__init__()
         self.stage = model.temporal
-        self.newest = newest_rows(model.config.window)
+        self.config = model.config
 
     def forward(
         self,
@@ -107,9 +107,13 @@ class TemporalFrame(nn.Module):
         T_anchor_cam: Tensor,
         time_offset_s: Tensor,
         window_valid: Tensor,
+        joints_imu: Tensor | None = None,
     ) -> tuple[Tensor, ...]:
-        window = shift_window(window_joints, joints_local)
-        joints = self.stage(window, T_anchor_cam, time_offset_s, window_valid, self.newest)
+        if joints_imu is None:  # no input of the graph: the window does without
+            joints_imu = joints_local
+        window = shift_window(window_joints, window_row(self.config, joints_local, joints_imu))
+        newest = newest_rows(self.config.window)
+        joints = self.stage(window, T_anchor_cam, time_offset_s, window_valid, newest)
         return joints, window
 
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from same_engines.errors import CheckpointError, InvalidInputError
 from same_engines.json_values import real_number
-from same_runtime.conventions import FEATURE_STRIDE, WINDOW
+from same_runtime.conventions import FEATURE_STRIDE, NUM_JOINTS, WINDOW
 
 # Bounds keep a damaged or hostile configuration from building without end.
 _LARGEST_WIDTH: Final = 8192
@@ -31,9 +31,27 @@ _CHOICES: Final = {
 _BEFORE_IT_WAS_A_FIELD: Final = {
     "pose_frame": "camera",
     "use_joint_filter": False,
+    "use_imu_filter": False,
     "column_zoom": 1.0,
 }
 """What checkpoints from before a field's time were trained with."""
+
+
+def _check_value(name: str, expected: object, value: Any) -> None:
+    """Raise ``InvalidInputError`` where field ``name`` cannot be ``value`` by itself."""
+    if type(value) is not expected:
+        raise InvalidInputError(
+            f"{name}: expected {getattr(expected, '__name__', expected)}, got {value!r}"
+        )
+    largest = _LARGEST.get(name, _LARGEST_WIDTH)
+    if expected is int and not 1 <= value <= largest:
+        raise InvalidInputError(f"{name}: expected 1 to {largest}, got {value}")
+    if expected is float and not math.isfinite(value):
+        raise InvalidInputError(f"{name}: expected a finite number, got {value}")
+    if name in _CHOICES and value not in _CHOICES[name]:
+        raise InvalidInputError(
+            f"{name}: expected one of {', '.join(_CHOICES[name])}, got {value!r}"
+        )
 
 
 @dataclass(frozen=True)
@@ -121,6 +139,9 @@ class ModelConfig:
     """False: the temporal network reads joints as fusion gives them, as in the paper, and not after
     a linear filter over each joint's past (``network/joint_filter.py``), nor are windows left alone
     that do not shake (``network/shaking.py``)."""
+    use_imu_filter: bool = True
+    """False: the filter is over fusion's joints alone, and not also over the inertial stage's,
+    whose motion is steadier. False wherever ``use_joint_filter``, ``use_ttn`` or ``use_imu`` is."""
     use_imu: bool = True
     """False: inertial tokens are zero and the first pose is a learned constant (Table 3)."""
     use_left: bool = True
@@ -134,26 +155,12 @@ class ModelConfig:
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            expected = field.type
-            if expected is float and type(value) is int:
+            if field.type is float and type(value) is int:
                 object.__setattr__(self, field.name, real_number(field.name, value))
-            elif type(value) is not expected:
-                raise InvalidInputError(
-                    f"{field.name}: expected {getattr(expected, '__name__', expected)}, "
-                    f"got {value!r}"
-                )
-            if expected is int and not 1 <= value <= _LARGEST.get(field.name, _LARGEST_WIDTH):
-                raise InvalidInputError(
-                    f"{field.name}: expected 1 to {_LARGEST.get(field.name, _LARGEST_WIDTH)}, "
-                    f"got {value}"
-                )
-            if expected is float and not math.isfinite(value):
-                raise InvalidInputError(f"{field.name}: expected a finite number, got {value}")
-            if field.name in _CHOICES and value not in _CHOICES[field.name]:
-                raise InvalidInputError(
-                    f"{field.name}: expected one of {', '.join(_CHOICES[field.name])}, "
-                    f"got {value!r}"
-                )
+            else:
+                _check_value(field.name, field.type, value)
+        if not (self.use_joint_filter and self.use_ttn and self.use_imu):
+            object.__setattr__(self, "use_imu_filter", False)
         for name in ("input_width", "input_height"):
             if getattr(self, name) % FEATURE_STRIDE:
                 raise InvalidInputError(
@@ -200,6 +207,12 @@ class ModelConfig:
     def feature_height(self) -> int:
         """Height of the feature map, pixels."""
         return self.input_height // FEATURE_STRIDE
+
+    @property
+    def window_points(self) -> int:
+        """P: points that the temporal stage's window keeps of a frame: fusion's joints, and with
+        ``use_imu_filter`` the inertial stage's after them."""
+        return NUM_JOINTS * (2 if self.use_imu_filter else 1)
 
     def to_dict(self) -> dict[str, Any]:
         """All fields as plain values, ready for JSON."""

@@ -11,9 +11,8 @@ from same_model.baselines.concat_fusion import ConcatFusion, features_at_joints
 from same_model.config import ModelConfig
 from same_model.network.fusion import FusionOutput, FusionStage
 from same_model.network.inertial import InertialOutput, InertialStage, LstmState
-from same_model.network.temporal import TemporalStage, shift_window
+from same_model.network.temporal import TemporalStage, shift_window, window_row
 from same_model.network.visual import VisualOutput, VisualStage
-from same_runtime.conventions import NUM_JOINTS
 
 _FRAMES_PER_CHUNK = 32
 
@@ -49,7 +48,7 @@ class StreamState(NamedTuple):
     lstm: LstmState
     """(L, 1, N, D) each."""
     window_joints: Tensor
-    """(window, J, 3) metres, oldest first, each row in its own frame's left camera."""
+    """(window, P, 3) metres, oldest first, each row in its own frame's left camera."""
     fusion_lstm: LstmState | None = None
     """Recurrent state of ``ConcatFusion``; None before its first frame and for SAME's fusion."""
 
@@ -134,9 +133,8 @@ class SameModel(nn.Module):
         visual = self.visual(images.flatten(0, 1))
         inertial = self.inertial(imu_features, state)
         fused = self._fuse(visual, view_valid, inertial, rays, origins, axes, imu_features)
-        joints_anchor = self.temporal(
-            fused.joints[:, :, -1], T_anchor_cam, time_offset_s, window_valid
-        )
+        points = window_row(self.config, fused.joints[:, :, -1], inertial.joints_imu)
+        joints_anchor = self.temporal(points, T_anchor_cam, time_offset_s, window_valid)
         return WindowOutput(joints_anchor, fused.joints, fused.joint_confidence, visual, inertial)
 
     def _fuse(
@@ -247,21 +245,24 @@ class SameModel(nn.Module):
             confidence.append(fused.joint_confidence[0])
         joints_local = torch.cat(local)
         joints_anchor = self.refine_sequence(
-            joints_local, T_anchor_cam, time_offset_s, window_valid
+            joints_local, inertial.joints_imu[0], T_anchor_cam, time_offset_s, window_valid
         )
         return SequenceOutput(joints_anchor, joints_local, torch.cat(confidence))
 
     def refine_sequence(
         self,
         joints_local: Tensor,
+        joints_imu: Tensor,
         T_anchor_cam: Tensor,
         time_offset_s: Tensor,
         window_valid: Tensor,
     ) -> Tensor:
-        """The temporal stage of ``forward_sequence`` on ``joints_local`` (T, J, 3) metres, each
-        in its own frame's left camera: (T, J, 3) metres, each in its own frame's anchor."""
+        """The temporal stage of ``forward_sequence`` on ``joints_local`` and ``joints_imu``
+        (T, J, 3) metres, each in its own frame's left camera: (T, J, 3) metres, each in its own
+        frame's anchor."""
         window = self.config.window
-        history = torch.cat([joints_local.new_zeros(window - 1, NUM_JOINTS, 3), joints_local])
+        points = window_row(self.config, joints_local, joints_imu)
+        history = torch.cat([points.new_zeros(window - 1, *points.shape[1:]), points])
         windows = history.unfold(0, window, 1).permute(0, 3, 1, 2)
         newest = [
             self.temporal(
@@ -274,7 +275,7 @@ class SameModel(nn.Module):
     def initial_state(self) -> StreamState:
         """The state of a stream that has seen nothing."""
         window_joints = torch.zeros(
-            self.config.window, NUM_JOINTS, 3, device=self.inertial.mean_pose.device
+            self.config.window, self.config.window_points, 3, device=self.inertial.mean_pose.device
         )
         return StreamState(self.inertial.initial_state(), window_joints)
 
@@ -310,7 +311,8 @@ class SameModel(nn.Module):
             state.fusion_lstm,
         )
         joints_local = fused.joints[:, 0, -1]
-        window_joints = shift_window(state.window_joints[None], joints_local)
+        row = window_row(self.config, joints_local, inertial.joints_imu[:, -1])
+        window_joints = shift_window(state.window_joints[None], row)
         joints_anchor = self.temporal(
             window_joints, T_anchor_cam[None], time_offset_s[None], window_valid[None]
         )

@@ -43,6 +43,8 @@ class NetworkSizes(Protocol):
     def depth_mode(self) -> str: ...
     @property
     def pose_frame(self) -> str: ...
+    @property
+    def use_imu_filter(self) -> bool: ...
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,11 @@ def stage_signatures(sizes: NetworkSizes) -> dict[str, StageSignature]:
         fusion["axes"] = (views, 3)
     if sizes.pose_frame == "upright":
         fusion["imu_features"] = (devices, FEATURE_DIM)
+    window_joints = (window, joints, 3)
+    temporal: dict[str, tuple[int, ...]] = {}
+    if sizes.use_imu_filter:
+        window_joints = (window, 2 * joints, 3)
+        temporal["joints_imu"] = (joints, 3)
     return {
         "visual": StageSignature(
             {"images": (views, 1, sizes.input_height, sizes.input_width)}, visual
@@ -95,14 +102,15 @@ def stage_signatures(sizes: NetworkSizes) -> dict[str, StageSignature]:
         "temporal": StageSignature(
             {
                 "joints_local": (joints, 3),
-                "window_joints": (window, joints, 3),
+                "window_joints": window_joints,
                 "T_anchor_cam": (window, 4, 4),
                 "time_offset_s": (window,),
                 "window_valid": (window,),
+                **temporal,
             },
             {
                 "joints_anchor": (newest_rows(window), joints, 3),
-                "window_joints_next": (window, joints, 3),
+                "window_joints_next": window_joints,
             },
         ),
     }

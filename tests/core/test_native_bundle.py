@@ -15,6 +15,7 @@ from both_readers import change_manifest, check_alike, judged_natively, put_grap
 from same_bench.fuzz.attack import make_input
 from same_bench.fuzz.target import BUNDLE
 from same_bench.fuzz.targets import TARGETS
+from same_engines import Bundle
 from same_engines.bundle.manifest import MANIFEST_NAME, STAGES
 from same_engines.errors import BundleError
 from same_runtime import _core
@@ -56,6 +57,14 @@ def test_both_format_versions_are_accepted(copy: Path) -> None:
     for version, good in ((1, True), (2, True), (2.0, True), (3, False), (0, False)):
         change_manifest(copy, lambda c, version=version: c.update(format_version=version))
         assert check_alike(copy) is good
+
+
+def test_the_imu_filter_is_a_choice(copy: Path) -> None:
+    """By the manifest: the graphs stay those of a bundle that has it."""
+    signatures = load("runtime/estimation/test_signatures")
+    change_manifest(copy, signatures.before_the_imu_filter)
+    signatures.check_signatures(Bundle.open(copy))
+    _core.NativeBundle(str(copy))
 
 
 def test_no_folder_is_named(tmp_path: Path) -> None:

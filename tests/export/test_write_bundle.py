@@ -78,6 +78,8 @@ def test_half_graphs_compute_in_half_but_keep_coordinates(exported_bundle: Path)
         {"use_sa_mvf_pe": False},
         {"use_ma_mmf": False},
         {"use_ttn": False},
+        {"use_joint_filter": False},
+        {"use_imu_filter": False},
         {"use_imu": False},
         {"use_right": False},
         {"shell_points": 1},

@@ -25,6 +25,15 @@ def test_lite_stays_small() -> None:
     assert sum(p.numel() for p in SameModel(PRESETS["lite"]).parameters()) <= 4_500_000
 
 
+@pytest.mark.parametrize("without", ["use_joint_filter", "use_ttn", "use_imu"])
+def test_the_imu_filter_goes_with_what_it_needs(without: str) -> None:
+    assert PRESETS["lite"].use_imu_filter
+    assert PRESETS["lite"].window_points == 44
+    changed = replace(PRESETS["lite"], **{without: False})
+    assert not changed.use_imu_filter
+    assert changed.window_points == 22
+
+
 @pytest.mark.parametrize("name", PRESETS)
 def test_dictionary_round_trip(name: str) -> None:
     values = PRESETS[name].to_dict()

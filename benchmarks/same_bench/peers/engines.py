@@ -180,7 +180,10 @@ class FullWindowEngine(Engine):
         self.precision = "fp32"
         self._inner = open_engine(bundle, "onnxruntime", self.precision, threads)
         self._window_joints = self._inner.host_input("window_joints")
-        self._joints_local = self._inner.host_output("joints_local")
+        names = ["joints_local"]
+        if bundle.manifest.config.use_imu_filter:
+            names.append("joints_imu")
+        self._newest = [self._inner.host_output(name) for name in names]
         self._live = {name: np.copy(self._inner.host_input(name)) for name in _HISTORY}
         self._frames: deque[dict[str, np.ndarray]] = deque(maxlen=len(self._window_joints))
 
@@ -202,7 +205,7 @@ class FullWindowEngine(Engine):
             for each in ("visual", "inertial", "fusion"):
                 self._inner.run(each)
             window[:-1] = window[1:]
-            window[-1] = self._joints_local
+            window[-1] = np.concatenate(self._newest)
         # The temporal stage itself moves the window on by the newest frame.
         self._window_joints[1:] = window[:-1]
         self._inner.run("temporal")

@@ -59,9 +59,10 @@ struct BundleConfig {
   int input_width = 0, input_height = 0;  // of one eye, pixels
   double image_mean = 0, image_std = 1;   // (pixel / 255 - mean) / std
   DepthMode depth_mode = DepthMode::RANGE;
-  double column_zoom = 1.0;    // column_zoom.hpp
-  bool reads_upright = false;  // pose_frame "upright": fusion reads imu_features too
-  int window = 0;              // frames
+  double column_zoom = 1.0;      // column_zoom.hpp
+  bool reads_upright = false;    // pose_frame "upright": fusion reads imu_features too
+  bool uses_imu_filter = false;  // the temporal stage reads joints_imu too
+  int window = 0;                // frames
   int feature_dim = 0;
   int inertial_blocks = 0;
 };

@@ -27,7 +27,9 @@ std::array<StageSignature, kNumStages> stage_signatures(const BundleConfig& conf
   const int64_t width = config.input_width / kFeatureStride;
   const std::vector<int64_t> state = {config.inertial_blocks, kNumDevices, dim};
   const std::vector<int64_t> imu_features = {kNumDevices, kFeatureDim};
-  const std::vector<int64_t> joints = {kNumJoints, 3}, window_joints = {window, kNumJoints, 3};
+  const std::vector<int64_t> joints = {kNumJoints, 3};
+  const std::vector<int64_t> window_joints = {
+      window, config.uses_imu_filter ? 2 * kNumJoints : kNumJoints, 3};
   const Shapes visual = {{"features", {kNumViews, dim, height, width}},
                          {"joints_2d", {kNumViews, kNumJoints, 2}},
                          {"visibility", {kNumViews, kNumJoints}}};
@@ -51,6 +53,7 @@ std::array<StageSignature, kNumStages> stage_signatures(const BundleConfig& conf
                 {"window_valid", {window}}},
                {{"joints_anchor", {std::min<int64_t>(window, kVelocityFrames), kNumJoints, 3}},
                 {"window_joints_next", window_joints}}};
+  if (config.uses_imu_filter) stages[3].inputs.insert({"joints_imu", joints});
   return stages;
 }
 

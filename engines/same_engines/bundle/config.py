@@ -16,6 +16,11 @@ _RANGES: Final = {
     "inertial_blocks": (1, 64),
 }
 _LARGEST_IMAGE_NUMBER: Final = 1e3
+_BEFORE_IT_WAS_A_FIELD: Final = {
+    "pose_frame": "camera",
+    "column_zoom": 1.0,
+    "use_imu_filter": False,
+}
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,9 @@ class BundleConfig:
     pose_frame: str
     """``upright``: fusion reads which way is up from the inertial features; ``camera``: it does
     not, nor does a bundle from before there was a choice."""
+    use_imu_filter: bool
+    """Whether the temporal stage reads the inertial stage's joints too; not in a bundle from before
+    there was a choice."""
     network: Mapping[str, Any]
     """Every hyper-parameter, these among them, as the network's own configuration reads them."""
 
@@ -67,6 +75,10 @@ class BundleConfig:
                 raise InvalidInputError(
                     f"config.{name}: expected one of {choices}, got {chosen!r:.40}"
                 )
+        if type(self.use_imu_filter) is not bool:
+            raise InvalidInputError(
+                f"config.use_imu_filter: expected true or false, got {self.use_imu_filter!r:.40}"
+            )
 
     @classmethod
     def from_dict(cls, network: object) -> "BundleConfig":
@@ -74,7 +86,7 @@ class BundleConfig:
         if not isinstance(network, dict):
             raise InvalidInputError(f"config: expected an object, got {type(network).__name__}")
         names = cls.__dataclass_fields__.keys() - {"network"}
-        settings = {"pose_frame": "camera", "column_zoom": 1.0, **network}
+        settings = {**_BEFORE_IT_WAS_A_FIELD, **network}
         missing = sorted(names - settings.keys())
         if missing:
             raise InvalidInputError(f"config: missing fields {missing}")

@@ -1,4 +1,4 @@
-"""Each joint drawn towards where it has just been: a linear filter in the world."""
+"""A linear filter in the world over where each joint has just been."""
 
 import torch
 from torch import Tensor, nn
@@ -11,17 +11,20 @@ _LEAST = 0.01
 
 
 class JointFilter(nn.Module):
-    """Weights of a joint's differences to its last frames, which are added to its newest place.
+    """Weights of a joint's differences to its last frames, whose sum is added to its newest place:
+    of its own differences, which draws it towards where it was, or of those of another stage's
+    joint, whose motion it then follows. ``first``: before training, the weight of the last frame,
+    of which each one before has half.
 
     Joints are off by as much in each of 90 frames a second as in each of 30, so there is more to
     average over: the weights go straight with the time between frames. Training without
     recordings at a higher rate leaves them as they are at 30.
     """
 
-    def __init__(self, window: int) -> None:
+    def __init__(self, window: int, first: float = 0.4) -> None:
         super().__init__()
         frames = max(1, min(_FRAMES, window - 1))
-        start = 0.4 * 0.5 ** torch.arange(frames)
+        start = first * 0.5 ** torch.arange(frames)
         self.weights = nn.Parameter(start.repeat(NUM_JOINTS, 1))
         self.more_at_90_hz = nn.Parameter(torch.zeros(NUM_JOINTS, frames))
         row = torch.arange(window)

@@ -13,9 +13,17 @@ _MASKED = -1e4  # finite in half precision, and exp of it is zero in every preci
 _FARTHEST_M = 5.0
 
 
-def shift_window(window_joints: Tensor, joints_local: Tensor) -> Tensor:
-    """Drop the oldest row of (..., T, J, 3) and append the newest joints (..., J, 3)."""
-    return torch.cat([window_joints[..., 1:, :, :], joints_local[..., None, :, :]], dim=-3)
+def window_row(config: ModelConfig, joints_local: Tensor, joints_imu: Tensor) -> Tensor:
+    """The ``ModelConfig.window_points`` (..., P, 3) of frames, from what fusion and the inertial
+    stage make of them (..., J, 3)."""
+    if not config.use_imu_filter:
+        return joints_local
+    return torch.cat([joints_local, joints_imu], dim=-2)
+
+
+def shift_window(window_joints: Tensor, row: Tensor) -> Tensor:
+    """Drop the oldest row of (..., T, P, 3) and append the newest (..., P, 3)."""
+    return torch.cat([window_joints[..., 1:, :, :], row[..., None, :, :]], dim=-3)
 
 
 class TemporalStage(nn.Module):
@@ -28,6 +36,7 @@ class TemporalStage(nn.Module):
             return
         dim = config.ttn_dim
         self.joint_filter = JointFilter(config.window) if config.use_joint_filter else None
+        self.imu_filter = JointFilter(config.window, 0.0) if config.use_imu_filter else None
         self.shaking = Shaking(config.window) if config.use_joint_filter else None
         self.embed_pose = nn.Linear(NUM_JOINTS * 3, dim)
         self.embed_time = feed_forward(2, dim, dim)
@@ -40,7 +49,7 @@ class TemporalStage(nn.Module):
 
     def forward(
         self,
-        joints_local: Tensor,
+        points_local: Tensor,
         T_anchor_cam: Tensor,
         time_offset_s: Tensor,
         window_valid: Tensor,
@@ -48,7 +57,8 @@ class TemporalStage(nn.Module):
     ) -> Tensor:
         """Refine a window, oldest row first, newest last; all tensors float32.
 
-        ``joints_local`` (..., T, J, 3) metres, each row in its own frame's left camera;
+        ``points_local`` (..., T, P, 3) metres of ``window_row``, each row in its own frame's left
+        camera;
         ``T_anchor_cam`` (..., T, 4, 4) that camera to the window's anchor frame (origin at the
         newest head's floor projection, y up, floor at y = 0); ``time_offset_s`` (..., T)
         seconds <= 0 before the newest; ``window_valid`` (..., T) 1 or 0. Returns (..., T, J, 3)
@@ -56,7 +66,8 @@ class TemporalStage(nn.Module):
         valid reaches no other and comes out as ``T_anchor_cam`` moved it.
         """
         rotation, translation = T_anchor_cam[..., :3, :3], T_anchor_cam[..., None, :3, 3]
-        joints = joints_local @ rotation.transpose(-1, -2) + translation
+        points = points_local @ rotation.transpose(-1, -2) + translation
+        joints, joints_imu = points[..., :NUM_JOINTS, :], points[..., NUM_JOINTS:, :]
         given = slice(None if newest is None else -newest, None)
         if not self.use_ttn:
             return joints[..., given, :, :]
@@ -64,7 +75,10 @@ class TemporalStage(nn.Module):
         if self.joint_filter is not None and self.shaking is not None:
             # What shakes no more than people do is left alone: there is nothing to mend.
             amount = amount * self.shaking(joints, window_valid)[..., None]
-            joints = joints + self.joint_filter(joints, window_valid, time_offset_s) * amount
+            added = self.joint_filter(joints, window_valid, time_offset_s)
+            if self.imu_filter is not None:
+                added = added + self.imu_filter(joints_imu, window_valid, time_offset_s)
+            joints = joints + added * amount
         dtype = module_dtype(self)
         # Bounded, so that a relocalised headset's far-off past stays within what was trained.
         pose = joints.flatten(-2).clamp(-_FARTHEST_M, _FARTHEST_M).to(dtype)

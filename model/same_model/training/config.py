@@ -136,6 +136,9 @@ class TrainConfig:
     joint_filter: bool | None = None
     """Whether the temporal network reads joints through a linear filter over their past; False: as
     in the paper; None: as the checkpoints that the run starts from, else with it."""
+    imu_filter: bool | None = None
+    """Whether that filter is over the inertial stage's joints too; None: as the checkpoints that
+    the run starts from, else with it. The temporal stage may take it up after one without."""
     column_zoom: float | None = None
     """How much denser than evenly spaced the columns of the image's middle are (``ModelConfig``);
     None: as in the checkpoints that the run starts from, else 1. The visual stage may go on from

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from torch import Tensor, nn
 
 from same_engines.bundle.manifest import STAGES
 from same_engines.errors import CheckpointError, InvalidInputError
@@ -42,9 +43,10 @@ _CONCAT_BATCH = 16
 _WEIGHTS_FOR = {
     "pose_frame": ("inertial", "fusion"),
     "use_joint_filter": ("temporal",),
+    "use_imu_filter": ("temporal",),
     "column_zoom": ("visual",),
 }
-_DECIDES_SHAPES = ("use_joint_filter",)
+_DECIDES_SHAPES = ("use_joint_filter", "use_imu_filter")
 
 
 def model_config(config: TrainConfig) -> ModelConfig:
@@ -70,12 +72,16 @@ def initial_model(config: TrainConfig) -> SameModel:
     settings: dict[str, Any] = {
         "pose_frame": config.pose_frame,
         "use_joint_filter": config.joint_filter,
+        "use_imu_filter": config.imu_filter,
         "column_zoom": config.column_zoom,
     }
     fresh = model_config(config)
     if config.stage == "visual" and config.column_zoom is not None:
         # What it learns from now on may be another zoom than what it knows.
         fresh = replace(fresh, column_zoom=settings.pop("column_zoom"))
+    if config.stage == "temporal" and config.imu_filter:
+        # At first it adds nothing to what a checkpoint without it knows.
+        fresh = replace(fresh, use_imu_filter=settings.pop("use_imu_filter"))
     taken_over = {
         field: _taken_over(asked, field, getattr(fresh, field), sources)
         for field, asked in settings.items()
@@ -91,8 +97,11 @@ def initial_model(config: TrainConfig) -> SameModel:
                 getattr(source, name),
             )
         )
+        weights = out_of.state_dict()
+        if config.stage == "temporal" and config.imu_filter:
+            weights = {**_imu_filter(into), **weights}
         try:
-            into.load_state_dict(out_of.state_dict())
+            into.load_state_dict(weights)
         except RuntimeError as error:
             raise CheckpointError(
                 f"{path}: its {name} weights do not fit preset {config.preset} with ablation "
@@ -104,6 +113,12 @@ def initial_model(config: TrainConfig) -> SameModel:
             # It looks around joints by pixels of the other zoom: a start, but nothing trained.
             model.trained_steps["fusion"] = 0
     return model
+
+
+def _imu_filter(module: nn.Module) -> dict[str, Tensor]:
+    """Those weights of ``module`` that are the filter's over the inertial stage's joints."""
+    weights = module.state_dict().items()
+    return {name: weight for name, weight in weights if ".imu_filter." in f".{name}"}
 
 
 def learning_stages(config: TrainConfig) -> tuple[str, ...]:

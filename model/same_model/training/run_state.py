@@ -34,6 +34,7 @@ _LATER_FIELDS = {
     "end_to_end": False,
     "pose_frame": None,
     "joint_filter": None,
+    "imu_filter": None,
     "column_zoom": None,
     "more_data": (),
 }

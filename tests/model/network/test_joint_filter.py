@@ -74,3 +74,8 @@ def test_any_window_has_a_filter() -> None:
         joints = torch.randn(1, window, 22, 3)
         filtered = _filtered(JointFilter(window), joints, torch.ones(1, window))
         assert filtered.shape == joints.shape
+
+
+def test_a_filter_that_starts_at_zero_adds_nothing() -> None:
+    joints, valid = _shaky(1)
+    assert torch.equal(_filtered(JointFilter(WINDOW, 0.0), joints, valid), joints)

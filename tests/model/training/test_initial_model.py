@@ -4,9 +4,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from same_engines.errors import CheckpointError
-from same_model.checkpoint import save_checkpoint
+from same_model.checkpoint import load_checkpoint, save_checkpoint
 from same_model.config import PRESETS
 from same_model.same_network import SameModel
 from same_model.training.config import InitFrom, StageName, TrainConfig
@@ -23,6 +24,7 @@ def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "camera": replace(LITE, pose_frame="camera"),
         "filter": LITE,
         "none": replace(LITE, use_joint_filter=False),
+        "no imu": replace(LITE, use_imu_filter=False),
         "zoomed": replace(LITE, column_zoom=1.8),
     }
     paths = {name: folder / f"{name}.safetensors" for name in configs}
@@ -34,6 +36,7 @@ def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 def settings(
     pose_frame: str | None = None,
     joint_filter: bool | None = None,
+    imu_filter: bool | None = None,
     column_zoom: float | None = None,
     stage: StageName = "fusion",
     **init: Path,
@@ -44,6 +47,7 @@ def settings(
         Path("run"),
         pose_frame=pose_frame,
         joint_filter=joint_filter,
+        imu_filter=imu_filter,
         column_zoom=column_zoom,
         init=InitFrom(**init),
     )
@@ -84,6 +88,24 @@ def test_a_run_filters_joints_if_what_it_starts_from_does(checkpoints: dict[str,
         initial_model(settings(joint_filter=True, all=checkpoints["none"]))
     with pytest.raises(CheckpointError, match=r"init\.all False, init\.temporal True"):
         initial_model(settings(all=checkpoints["none"], temporal=checkpoints["upright"]))
+
+
+def test_the_temporal_stage_goes_on_with_a_filter_that_a_checkpoint_lacks(
+    checkpoints: dict[str, Path],
+) -> None:
+    for name in ("all", "temporal"):
+        source = load_checkpoint(checkpoints["no imu"]).temporal.state_dict()
+        assert not initial_model(settings(**{name: checkpoints["no imu"]})).config.use_imu_filter
+        asked = settings(stage="temporal", imu_filter=True, **{name: checkpoints["no imu"]})
+        model = initial_model(asked)
+        assert model.temporal.imu_filter is not None
+        assert not model.temporal.imu_filter.weights.any()
+        for weight, value in model.temporal.state_dict().items():
+            assert weight.startswith("imu_filter.") or torch.equal(value, source[weight])
+        kept = initial_model(replace(asked, imu_filter=None)).config
+        assert not kept.use_imu_filter
+    with pytest.raises(CheckpointError, match=r"init\.all False, imu_filter True"):
+        initial_model(settings(imu_filter=True, all=checkpoints["no imu"]))
 
 
 def test_columns_stay_as_the_visual_weights_know_them(checkpoints: dict[str, Path]) -> None:

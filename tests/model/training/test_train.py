@@ -155,6 +155,7 @@ def test_runs_from_before_a_setting_existed_go_on(data, tmp_path):
         "pose_frame",
         "column_zoom",
         "joint_filter",
+        "imu_filter",
         "more_data",
         "out",
         "cache",

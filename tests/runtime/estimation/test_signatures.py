@@ -57,6 +57,9 @@ CHANGES: dict[str, Callable[[Content], None]] = {
     "a recurrent state of another size": set_shape("inertial", "lstm_h", 2, 5),
     "no camera poses": drop("temporal", "inputs", "T_anchor_cam"),
     "no confidence": drop("fusion", "outputs", "joint_confidence"),
+    "the inertial stage's joints unasked": lambda c: c["config"].update(use_imu_filter=False),
+    "a filter that is neither there nor not": lambda c: c["config"].update(use_imu_filter=1),
+    "no joints of the inertial stage": drop("temporal", "inputs", "joints_imu"),
     "axes that are not there": lambda c: c["config"].update(depth_mode="z"),
     "half precision": lambda c: tensor(c, "temporal", "joints_anchor").update(dtype="float16"),
     "a tensor twice": lambda c: c["graphs"]["fp32"]["visual"]["inputs"].append(
@@ -85,4 +88,21 @@ def test_the_rows_that_are_read_pass_and_so_does_the_whole_window(
 ) -> None:
     folder = Path(shutil.copytree(tiny_bundle, tmp_path / "copy.same"))
     changed(folder, set_shape("temporal", "joints_anchor", 0, rows))
+    check_signatures(Bundle.open(folder))
+
+
+def before_the_imu_filter(content: Content) -> None:
+    """Make a manifest one from before ``use_imu_filter``."""
+    del content["config"]["use_imu_filter"]
+    for stages in content["graphs"].values():
+        graph = stages["temporal"]
+        graph["inputs"] = [item for item in graph["inputs"] if item["name"] != "joints_imu"]
+        for item in (*graph["inputs"], *graph["outputs"]):
+            if item["name"].startswith("window_joints"):
+                item["shape"][1] = 22
+
+
+def test_a_bundle_from_before_the_imu_filter_passes(tiny_bundle: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(tiny_bundle, tmp_path / "copy.same"))
+    changed(folder, before_the_imu_filter)
     check_signatures(Bundle.open(folder))

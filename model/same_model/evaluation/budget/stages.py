@@ -145,7 +145,8 @@ def _stretch(
 
     def refined(joints_local: Tensor) -> Tensor:
         windows = (inputs.T_anchor_cam, inputs.time_offset_s, inputs.window_valid)
-        return model.refine_sequence(joints_local, *(torch.from_numpy(x[rows]) for x in windows))
+        others = (torch.from_numpy(x[rows]) for x in windows)
+        return model.refine_sequence(joints_local, found["imu"], *others)
 
     if images is not None:
         found["temporal"] = refined(found[f"fusion_{model.config.iterations}"])

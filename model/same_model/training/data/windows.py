@@ -101,10 +101,10 @@ def stream_losses(joints_anchor: Tensor, batch: Batch, config: LossConfig) -> di
     return losses
 
 
-def run_temporal(temporal: nn.Module, joints_local: Tensor, batch: Batch) -> Tensor:
-    """``temporal`` on ``joints_local`` (B, T, J, 3) and the entries of ``window_batch``."""
+def run_temporal(temporal: nn.Module, points_local: Tensor, batch: Batch) -> Tensor:
+    """``temporal`` on ``points_local`` (B, T, P, 3) and the entries of ``window_batch``."""
     return temporal(
-        joints_local, batch["T_anchor_cam"], batch["time_offset_s"], batch["window_valid"]
+        points_local, batch["T_anchor_cam"], batch["time_offset_s"], batch["window_valid"]
     )
 
 
@@ -128,15 +128,15 @@ def window_loss(
 
 @torch.inference_mode()
 def window_errors(
-    temporal: nn.Module, frames: Frames, joints_local: NDArray[np.float32], window: int
+    temporal: nn.Module, frames: Frames, points_local: NDArray[np.float32], window: int
 ) -> dict[str, float]:
-    """Validation figures of the newest row of every window over ``joints_local`` (F, J, 3)."""
+    """Validation figures of the newest row of every window over ``points_local`` (F, P, 3)."""
     device = next((p.device for p in temporal.parameters()), torch.device("cpu"))
-    newest = np.empty_like(joints_local)
+    newest = np.empty_like(frames.joints_local)
     for start in range(0, len(frames), 256):
         last = np.arange(start, min(start + 256, len(frames)))
         arrays = (
-            joints_local[frames.window_rows(last, window)],
+            points_local[frames.window_rows(last, window)],
             frames.T_anchor_cam[last],
             frames.time_offset_s[last],
             frames.window_valid[last],

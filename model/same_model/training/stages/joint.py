@@ -1,8 +1,10 @@
 """The paper's stage 2: fusion and the temporal network together on windows, backbones frozen."""
 
 import numpy as np
+import torch
 from torch import Tensor
 
+from same_model.network.temporal import window_row
 from same_model.training.data.augment import drop_views
 from same_model.training.data.fusion_inputs import (
     BackboneCache,
@@ -20,6 +22,7 @@ class JointTraining(Stage[BackboneCache]):
     def __init__(self, setup: StageSetup[BackboneCache]) -> None:
         super().__init__(setup)
         self.fusion, self.temporal = paper_fusion(setup.model), setup.model.temporal
+        self._config = setup.model.config
         self.frames_per_step = setup.batch * self._window
         self.frames_in_total = len(setup.data.frames)
 
@@ -36,7 +39,9 @@ class JointTraining(Stage[BackboneCache]):
 
     def forward(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         joints = run_fusion(self.fusion, batch).joints.unflatten(0, (-1, self._window))
-        joints_anchor = run_temporal(self.temporal, joints[:, :, -1], batch)
+        joints_imu = batch["joints_imu"].unflatten(0, (-1, self._window))
+        points = window_row(self._config, joints[:, :, -1], joints_imu)
+        joints_anchor = run_temporal(self.temporal, points, batch)
         return window_loss(joints_anchor, joints, batch, self._loss)
 
     def validate(self) -> dict[str, float]:
@@ -44,5 +49,6 @@ class JointTraining(Stage[BackboneCache]):
             return {}
         held_out = self._held_out
         everything = np.ones((len(held_out.frames), 2), np.float32)
-        joints = fused_joints(self.fusion, held_out, 0, everything)
-        return window_errors(self.temporal, held_out.frames, joints, self._window)
+        both = fused_joints(self.fusion, held_out, 0, everything), held_out.inertial.joints_imu[0]
+        points = window_row(self._config, *map(torch.from_numpy, both)).numpy()
+        return window_errors(self.temporal, held_out.frames, points, self._window)

@@ -5,6 +5,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from same_model.network.temporal import window_row
 from same_model.training.data.augment import drop_views
 from same_model.training.data.dataset import Frames
 from same_model.training.data.fusion_inputs import BackboneCache, fused_joints, paper_fusion
@@ -19,6 +20,7 @@ from same_model.training.data.windows import (
     window_loss,
 )
 from same_model.training.stages.stage import Batch, Stage, StageSetup
+from same_runtime.conventions import NUM_JOINTS
 
 _LOSS_SPAN_FRAMES = 90
 
@@ -38,7 +40,7 @@ class TemporalTraining(Stage[BackboneCache]):
     def __init__(self, setup: StageSetup[BackboneCache], seed: int) -> None:
         super().__init__(setup)
         fusion, cache, held_out = paper_fusion(setup.model), setup.data, setup.held_out
-        self.temporal = setup.model.temporal
+        self.temporal, self._config = setup.model.temporal, setup.model.config
         self._consecutive = CONSECUTIVE if looks_at_groups(setup.loss) else 1
         self._groups = max(1, setup.batch // self._consecutive)
         self.frames_per_step = self._groups * self._consecutive
@@ -50,9 +52,9 @@ class TemporalTraining(Stage[BackboneCache]):
                 return np.ones((len(cache.frames), 2), np.float32)
             return span_views(cache.frames, setup.augment.view_dropout, rng)
 
-        self._joints = np.stack(
+        self._points = np.stack(
             [
-                fused_joints(fusion, cache, version, views(version))
+                self._row(fused_joints(fusion, cache, version, views(version)), cache, version)
                 for version in range(cache.versions)
             ]
         )
@@ -60,25 +62,32 @@ class TemporalTraining(Stage[BackboneCache]):
             everything = np.ones((len(held_out.frames), 2), np.float32)
             self._held_out_joints = fused_joints(fusion, held_out, 0, everything)
 
+    def _row(
+        self, joints_local: NDArray[np.float32], cache: BackboneCache, version: int
+    ) -> NDArray[np.float32]:
+        """``window_row`` of every frame of ``cache``: (F, P, 3)."""
+        both = joints_local, cache.inertial.joints_imu[version]
+        return window_row(self._config, *map(torch.from_numpy, both)).numpy()
+
     def make_batch(self, rng: np.random.Generator) -> Batch:
         frames = self._data.frames
         first, members = rng.integers(len(frames), size=self._groups), self._consecutive
         last = frames.stretch_rows(first, members)[0].ravel()
         rows = frames.window_rows(last, self._window)
-        version = np.repeat(rng.integers(len(self._joints), size=self._groups), members)
-        joints = self._joints[version[:, None], rows]
+        version = np.repeat(rng.integers(len(self._points), size=self._groups), members)
+        points = self._points[version[:, None], rows]
         true = np.repeat(rng.random(self._groups) < self._augment.true_windows, members)
-        joints[true] = frames.joints_local[rows[true]]
-        batch = {"joints_local": torch.from_numpy(joints)}
+        points[true, :, :NUM_JOINTS] = frames.joints_local[rows[true]]
+        batch = {"points_local": torch.from_numpy(points)}
         if members > 1:
             batch["T_first_anchor"] = first_anchor(frames, last)
         return {**batch, **window_batch(frames, last, rows, rng, members)}
 
     def forward(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-        joints_anchor = run_temporal(self.temporal, batch["joints_local"], batch)
-        loss, parts = window_loss(
-            joints_anchor, batch["joints_local"][:, :, None], batch, self._loss
-        )
+        points = batch["points_local"]
+        joints_anchor = run_temporal(self.temporal, points, batch)
+        joints_local = points[:, :, None, :NUM_JOINTS]
+        loss, parts = window_loss(joints_anchor, joints_local, batch, self._loss)
         for name, part in stream_losses(joints_anchor, batch, self._loss).items():
             parts[name] = part
             loss = loss + getattr(self._loss, name) * part
@@ -87,7 +96,9 @@ class TemporalTraining(Stage[BackboneCache]):
     def validate(self) -> dict[str, float]:
         if self._held_out is None:
             return {}
-        held_out, window = self._held_out.frames, self._window
-        errors = window_errors(self.temporal, held_out, self._held_out_joints, window)
-        of_truth = window_errors(self.temporal, held_out, held_out.joints_local, window)
+        frames, window = self._held_out.frames, self._window
+        errors, of_truth = (
+            window_errors(self.temporal, frames, self._row(joints, self._held_out, 0), window)
+            for joints in (self._held_out_joints, frames.joints_local)
+        )
         return {**errors, "val_true_pose_mpjpe_mm": of_truth["val_mpjpe_mm"]}
