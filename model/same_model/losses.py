@@ -11,6 +11,7 @@ from same_model.same_network import WindowOutput
 from same_model.skating import STANDS_BELOW_M, STANDS_BELOW_MPS, TOES
 
 _ROUNDED_M = 0.005
+_ROUNDED_PX = 0.25
 _UNIT_S = 1 / 30
 
 
@@ -110,7 +111,7 @@ def same_loss(
 
 
 def heatmap_loss(
-    heatmap_logits: Tensor, joints_2d: Tensor, visible: Tensor, sigma: float = 1.5
+    heatmap_logits: Tensor, joints_2d: Tensor, visible: Tensor, sigma: float = 0.8
 ) -> Tensor:
     """Cross-entropy between the predicted place of each joint and a Gaussian around the true one.
 
@@ -130,9 +131,10 @@ def heatmap_loss(
 
 
 def soft_argmax_loss(predicted_2d: Tensor, joints_2d: Tensor, visible: Tensor) -> Tensor:
-    """Smooth L1 of 2D joints (..., J, 2) in feature pixels, weighted by ``visible`` (..., J)."""
-    error = F.smooth_l1_loss(predicted_2d, joints_2d, reduction="none").mean(dim=-1)
-    return _masked_mean(error, visible)
+    """Mean distance of 2D joints (..., J, 2) in feature pixels, rounded off below a quarter of one
+    and weighted by ``visible`` (..., J)."""
+    square = (predicted_2d - joints_2d).square().sum(dim=-1)
+    return _masked_mean((square + _ROUNDED_PX**2).sqrt() - _ROUNDED_PX, visible)
 
 
 def visibility_loss(visibility_logits: Tensor, visible: Tensor, view_valid: Tensor) -> Tensor:

@@ -73,8 +73,8 @@ def test_heatmap_loss_is_least_at_the_truth() -> None:
 
     def gaussian(centre: torch.Tensor) -> torch.Tensor:
         return -0.5 * (
-            ((x - centre[..., 0, None, None]) / 1.5) ** 2
-            + ((y - centre[..., 1, None, None]) / 1.5) ** 2
+            ((x - centre[..., 0, None, None]) / 0.8) ** 2
+            + ((y - centre[..., 1, None, None]) / 0.8) ** 2
         )
 
     visible = torch.tensor([[1.0, 0.0]])
@@ -101,6 +101,14 @@ def test_invisible_joints_and_missing_views_do_not_count() -> None:
     logits[:, 1] *= -1
     assert visibility_loss(logits, visible, torch.ones(1, 2)) > 10
     assert visibility_loss(logits, visible, torch.tensor([[1.0, 0.0]])) < 1e-6
+
+
+def test_a_place_is_as_far_off_as_it_is_but_for_a_rounded_tip() -> None:
+    truth, visible = torch.zeros(1, 2, 22, 2), torch.ones(1, 2, 22)
+    places = truth + torch.tensor([3.0, 4.0])
+    assert soft_argmax_loss(places, truth, visible).item() == pytest.approx(5.0, abs=0.25)
+    twice = soft_argmax_loss(2 * places, truth, visible).item()
+    assert twice == pytest.approx(10.0, abs=0.25)
 
 
 def test_distance_form_is_the_metric_but_for_its_rounded_tip() -> None:

@@ -12,7 +12,7 @@ from same_model.training.stages.stage import Batch, Stage, StageSetup
 from same_runtime.conventions import FEATURE_STRIDE, LOWER_BODY_JOINTS
 
 _VALIDATION_FRAMES = 1024
-_SOFT_ARGMAX_WEIGHT = 0.2
+_SOFT_ARGMAX_WEIGHT = 0.5
 _VISIBILITY_WEIGHT = 0.5
 
 
