@@ -214,6 +214,17 @@ def test_what_the_parser_refuses_is_one_line(command: str, said: str, monkeypatc
     assert re.fullmatch(said, line), line
 
 
+@pytest.mark.parametrize("option", ["joint-filter", "imu-filter"])
+@pytest.mark.parametrize("value", ["True", "False"])
+def test_what_a_checkpoint_decides_can_be_decided_otherwise(
+    option: str, value: str, monkeypatch, capsys
+) -> None:
+    arguments = ["temporal", "--data", "d", "--out", "o", f"--{option}", value]
+    code, _, err = run("same-train", arguments, monkeypatch, capsys)
+    assert code == 2
+    assert "builds on stage visual, which was never trained" in err
+
+
 @pytest.mark.parametrize(
     ("name", "arguments", "message"),
     [

@@ -29,6 +29,9 @@ Input = Annotated[Path | None, tyro.conf.Positional, tyro.conf.arg(metavar="INPU
 Flag = Annotated[bool, tyro.conf.arg(help_behavior_hint=_say_flag)]
 """A flag that may be on by default; its option is then ``--no-NAME`` and turns it off."""
 
+YesNo = Annotated[bool, tyro.conf.FlagConversionOff]
+"""``--NAME True`` or ``--NAME False``, for what is otherwise decided by something else."""
+
 View = Annotated[
     tuple[()] | tuple[Literal["web", "rerun"]] | None, tyro.conf.arg(metavar="[{web,rerun}]")
 ]

@@ -10,7 +10,7 @@ import tyro
 
 from same_engines.errors import InvalidInputError
 from same_model.loss_config import LossConfig
-from same_runtime.cli.option_types import Flag, one_of
+from same_runtime.cli.option_types import Flag, YesNo, one_of
 
 StageName = Literal["visual", "inertial", "fusion", "temporal", "joint"]
 
@@ -133,10 +133,10 @@ class TrainConfig:
     pose_frame: Literal["upright", "camera"] | None = None
     """Axes in which the inertial and the fusion stage work, see ``ModelConfig``; None: those of the
     checkpoints that the run starts from, else upright."""
-    joint_filter: bool | None = None
+    joint_filter: YesNo | None = None
     """Whether the temporal network reads joints through a linear filter over their past; False: as
     in the paper; None: as the checkpoints that the run starts from, else with it."""
-    imu_filter: bool | None = None
+    imu_filter: YesNo | None = None
     """Whether that filter is over the inertial stage's joints too; None: as the checkpoints that
     the run starts from, else with it. The temporal stage may take it up after one without."""
     column_zoom: float | None = None
