@@ -157,7 +157,7 @@ def test_export_sees_one_operator_per_iteration_and_small_ranks() -> None:
         (
             model.temporal,
             (
-                torch.randn(1, TINY.window, 22, 3),
+                torch.randn(1, TINY.window, TINY.window_points, 3),
                 inputs["T_anchor_cam"],
                 inputs["time_offset_s"],
                 inputs["window_valid"],

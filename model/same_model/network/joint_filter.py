@@ -11,22 +11,25 @@ _LEAST = 0.01
 
 
 class JointFilter(nn.Module):
-    """Weights of a joint's differences to its last frames, whose sum is added to its newest place:
-    of its own differences, which draws it towards where it was, or of those of another stage's
-    joint, whose motion it then follows. ``first``: before training, the weight of the last frame,
-    of which each one before has half.
+    """Weights of a joint's differences to its last frames, whose sum is added to its newest place;
+    with ``imu`` also of the differences of where the inertial stage has the joint, whose motion it
+    then follows.
 
     Joints are off by as much in each of 90 frames a second as in each of 30, so there is more to
     average over: the weights go straight with the time between frames. Training without
     recordings at a higher rate leaves them as they are at 30.
     """
 
-    def __init__(self, window: int, first: float = 0.4) -> None:
+    def __init__(self, window: int, imu: bool = False) -> None:
         super().__init__()
         frames = max(1, min(_FRAMES, window - 1))
-        start = first * 0.5 ** torch.arange(frames)
+        start = 0.4 * 0.5 ** torch.arange(frames)
         self.weights = nn.Parameter(start.repeat(NUM_JOINTS, 1))
         self.more_at_90_hz = nn.Parameter(torch.zeros(NUM_JOINTS, frames))
+        self.imu_weights = self.imu_more_at_90_hz = None
+        if imu:
+            self.imu_weights = nn.Parameter(torch.zeros(NUM_JOINTS, frames))
+            self.imu_more_at_90_hz = nn.Parameter(torch.zeros(NUM_JOINTS, frames))
         row = torch.arange(window)
         ago = row[:, None] - row - 1
         self.ago: Tensor
@@ -36,19 +39,28 @@ class JointFilter(nn.Module):
         self.rows_ago: Tensor
         self.register_buffer("rows_ago", (window - 1 - row).float(), persistent=False)
 
-    def forward(self, joints: Tensor, window_valid: Tensor, time_offset_s: Tensor) -> Tensor:
-        """What to add to ``joints`` (..., T, J, 3) float32 metres, oldest row first, all in one
-        frame that stands still; ``window_valid`` (..., T) 1 or 0; ``time_offset_s`` (..., T) <= 0
-        before the newest. A row that is not valid reaches no other; what comes out for it means
-        nothing."""
-        # Both at once, by weights that are constants of a graph.
-        weights = torch.cat([self._by_rows(self.weights), self._by_rows(self.more_at_90_hz)], -2)
+    def forward(self, points: Tensor, window_valid: Tensor, time_offset_s: Tensor) -> Tensor:
+        """What to add to the joints (..., T, J, 3) float32 metres that ``points`` (..., T, P, 3)
+        begin with, the inertial stage's after them where there is a filter of those; oldest row
+        first, all in one frame that stands still; ``window_valid`` (..., T) 1 or 0;
+        ``time_offset_s`` (..., T) <= 0 before the newest. A row that is not valid reaches no other;
+        what comes out for it means nothing."""
+        at_30_hz: Tensor = self.weights
+        more: Tensor = self.more_at_90_hz
+        if self.imu_weights is not None and self.imu_more_at_90_hz is not None:
+            at_30_hz = torch.cat([at_30_hz, self.imu_weights])
+            more = torch.cat([more, self.imu_more_at_90_hz])
+        # All at once, by weights that are constants of a graph: (J, T, 2 T), from rows to rows.
+        weights = torch.cat([self._by_rows(at_30_hz), self._by_rows(more)], -2).mT
         counts = window_valid[..., None, None]
         # A fourth coordinate of 1 sums the weights of the rows that count.
-        placed = torch.cat([joints * counts, counts.expand_as(joints[..., :1])], dim=-1)
-        at_30_hz, more = (weights @ placed.transpose(-3, -2)).transpose(-3, -2).chunk(2, dim=-3)
-        summed = at_30_hz + self._fast(window_valid, time_offset_s)[..., None, None, None] * more
-        return summed[..., :3] - summed[..., 3:] * joints
+        placed = torch.cat([points * counts, counts.expand_as(points[..., :1])], dim=-1)
+        slow, more_at_90 = (placed.movedim(-3, -1) @ weights).movedim(-1, -3).chunk(2, dim=-3)
+        summed = slow + self._fast(window_valid, time_offset_s)[..., None, None, None] * more_at_90
+        added = summed[..., :3] - summed[..., 3:] * points
+        if self.imu_weights is not None:
+            return added[..., :NUM_JOINTS, :] + added[..., NUM_JOINTS:, :]
+        return added
 
     def _by_rows(self, weights: Tensor) -> Tensor:
         """(J, T, T): the weight of each row for each; metres need more bits than half precision."""

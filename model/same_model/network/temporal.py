@@ -35,8 +35,9 @@ class TemporalStage(nn.Module):
         if not self.use_ttn:
             return
         dim = config.ttn_dim
-        self.joint_filter = JointFilter(config.window) if config.use_joint_filter else None
-        self.imu_filter = JointFilter(config.window, 0.0) if config.use_imu_filter else None
+        self.joint_filter = (
+            JointFilter(config.window, config.use_imu_filter) if config.use_joint_filter else None
+        )
         self.shaking = Shaking(config.window) if config.use_joint_filter else None
         self.embed_pose = nn.Linear(NUM_JOINTS * 3, dim)
         self.embed_time = feed_forward(2, dim, dim)
@@ -67,7 +68,7 @@ class TemporalStage(nn.Module):
         """
         rotation, translation = T_anchor_cam[..., :3, :3], T_anchor_cam[..., None, :3, 3]
         points = points_local @ rotation.transpose(-1, -2) + translation
-        joints, joints_imu = points[..., :NUM_JOINTS, :], points[..., NUM_JOINTS:, :]
+        joints = points[..., :NUM_JOINTS, :]
         given = slice(None if newest is None else -newest, None)
         if not self.use_ttn:
             return joints[..., given, :, :]
@@ -75,10 +76,7 @@ class TemporalStage(nn.Module):
         if self.joint_filter is not None and self.shaking is not None:
             # What shakes no more than people do is left alone: there is nothing to mend.
             amount = amount * self.shaking(joints, window_valid)[..., None]
-            added = self.joint_filter(joints, window_valid, time_offset_s)
-            if self.imu_filter is not None:
-                added = added + self.imu_filter(joints_imu, window_valid, time_offset_s)
-            joints = joints + added * amount
+            joints = joints + self.joint_filter(points, window_valid, time_offset_s) * amount
         dtype = module_dtype(self)
         # Bounded, so that a relocalised headset's far-off past stays within what was trained.
         pose = joints.flatten(-2).clamp(-_FARTHEST_M, _FARTHEST_M).to(dtype)

@@ -99,7 +99,7 @@ def initial_model(config: TrainConfig) -> SameModel:
         )
         weights = out_of.state_dict()
         if config.stage == "temporal" and config.imu_filter:
-            weights = {**_imu_filter(into), **weights}
+            weights = {**_imu_weights(into), **weights}
         try:
             into.load_state_dict(weights)
         except RuntimeError as error:
@@ -115,10 +115,10 @@ def initial_model(config: TrainConfig) -> SameModel:
     return model
 
 
-def _imu_filter(module: nn.Module) -> dict[str, Tensor]:
+def _imu_weights(module: nn.Module) -> dict[str, Tensor]:
     """Those weights of ``module`` that are the filter's over the inertial stage's joints."""
     weights = module.state_dict().items()
-    return {name: weight for name, weight in weights if ".imu_filter." in f".{name}"}
+    return {name: weight for name, weight in weights if "joint_filter.imu_" in name}
 
 
 def learning_stages(config: TrainConfig) -> tuple[str, ...]:

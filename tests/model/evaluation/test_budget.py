@@ -74,7 +74,7 @@ def test_a_stage_that_changes_nothing_shows_what_it_was_given(sequences):
         model.temporal.head[-1].weight.zero_()
         model.temporal.head[-1].bias.zero_()
         model.temporal.joint_filter.weights.zero_()
-        model.temporal.imu_filter.weights.zero_()
+        model.temporal.joint_filter.imu_weights.zero_()
     rows = rows_of(model, sequences[1:])
     for name in ("fusion_1", "fusion_2", "fusion_true_2d"):
         assert rows[name].joints == pytest.approx(rows["imu"].joints, abs=1e-3)

@@ -76,6 +76,11 @@ def test_any_window_has_a_filter() -> None:
         assert filtered.shape == joints.shape
 
 
-def test_a_filter_that_starts_at_zero_adds_nothing() -> None:
+def test_what_the_inertial_stage_has_counts_nothing_at_first() -> None:
     joints, valid = _shaky(1)
-    assert torch.equal(_filtered(JointFilter(WINDOW, 0.0), joints, valid), joints)
+    with_imu = JointFilter(WINDOW, imu=True)
+    with torch.no_grad():
+        added = with_imu(torch.cat([joints, 9.0 * joints], dim=-2), valid, _offsets())
+    torch.testing.assert_close(
+        joints + added * valid[..., None, None], _filtered(JointFilter(WINDOW), joints, valid)
+    )

@@ -34,7 +34,8 @@ def test_the_newest_rows_alone_are_those_of_the_whole_window(
 def test_it_follows_the_motion_of_the_inertial_stage_and_not_where_that_has_the_joints() -> None:
     model = tiny_model()
     stage = model.temporal
-    assert stage.imu_filter is not None
+    assert stage.joint_filter is not None
+    assert stage.joint_filter.imu_weights is not None
     inputs = sequence_inputs(12)
     given = [inputs[name] for name in ("T_anchor_cam", "time_offset_s", "window_valid")]
     given[0] = torch.eye(4).expand_as(given[0])
@@ -44,9 +45,10 @@ def test_it_follows_the_motion_of_the_inertial_stage_and_not_where_that_has_the_
         with torch.no_grad():
             return stage(window_row(model.config, joints, joints_imu), *given, newest=1)
 
-    torch.nn.init.zeros_(stage.imu_filter.weights)
+    for weights in (stage.joint_filter.imu_weights, stage.joint_filter.imu_more_at_90_hz):
+        torch.nn.init.zeros_(weights)
     without = refined(joints_imu)
-    torch.nn.init.constant_(stage.imu_filter.weights, 0.05)
+    torch.nn.init.constant_(stage.joint_filter.imu_weights, 0.05)
     torch.testing.assert_close(refined(torch.full_like(joints, 0.7)), without, atol=1e-5, rtol=0)
     moved = refined(joints_imu)
     assert (moved - without).abs().max() > 1e-3

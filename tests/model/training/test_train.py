@@ -585,7 +585,9 @@ def test_true_poses_are_among_what_the_temporal_network_must_leave_alone(data, t
     config = settings("temporal", data, tmp_path, augment=AugmentConfig(true_windows=1.0))
     stage = prepare.make_stage(config, prepare.initial_model(config))
     batch = stage.make_batch(np.random.default_rng(0))
-    assert torch.equal(batch["joints_local"], batch["truth_local"])
+    joints_local, joints_imu = batch["points_local"].split(22, dim=-2)
+    assert torch.equal(joints_local, batch["truth_local"])
+    assert not torch.equal(joints_imu, batch["truth_local"]), "that stage stays as it is"
     errors = stage.validate()
     assert errors["val_true_pose_mpjpe_mm"] < errors["val_mpjpe_mm"], "a fresh one moves nothing"
 

@@ -147,7 +147,7 @@ def test_the_temporal_stage_draws_windows_in_groups_only_where_it_looks_at_them(
         stage = TemporalTraining(setup, 0)
         assert stage.frames_per_step == 10 // members * members
         batch = stage.make_batch(np.random.default_rng(0))
-        newest = batch["joints_local"][:, -2], batch["joints_local"][:, -1]
+        newest = batch["points_local"][:, -2], batch["points_local"][:, -1]
         follows = [torch.equal(newest[0][i], newest[1][i - 1]) for i in range(1, len(newest[0]))]
         assert sum(follows) == (len(newest[0]) // CONSECUTIVE * 3 if members > 1 else 0)
         _, parts = stage(batch)
