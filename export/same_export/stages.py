@@ -109,8 +109,6 @@ class TemporalFrame(nn.Module):
         window_valid: Tensor,
         joints_imu: Tensor | None = None,
     ) -> tuple[Tensor, ...]:
-        if joints_imu is None:  # no input of the graph: the window does without
-            joints_imu = joints_local
         window = shift_window(window_joints, window_row(self.config, joints_local, joints_imu))
         newest = newest_rows(self.config.window)
         joints = self.stage(window, T_anchor_cam, time_offset_s, window_valid, newest)

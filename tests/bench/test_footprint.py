@@ -30,7 +30,8 @@ def test_the_shipped_bundle_is_counted() -> None:
     assert found.flash_bytes == {
         "fp32": sum(path.stat().st_size for path in bundle.path.glob("*.onnx"))
     }
-    state = 2 * (2 * 5 * 64) + 32 * 22 * 3  # h and c of the two LSTM blocks, the window
+    # h and c of the two LSTM blocks; the window of fusion's and the inertial stage's joints
+    state = 2 * (2 * 5 * 64) + 32 * 44 * 3
     sensors = 5 * 16 + 2 + 2 * 3 * 30 * 40 + 2 * 3 + 32 * 4 * 4 + 32 + 32
     shared = 2 * 64 * 30 * 40 + 2 * 22 * 2 + 2 * 22 + 22 * 3 + 5 * 64 + 22 * 3
     assert found.frame == FrameBytes(

@@ -50,8 +50,10 @@ class JointFilter(nn.Module):
         if self.imu_weights is not None and self.imu_more_at_90_hz is not None:
             at_30_hz = torch.cat([at_30_hz, self.imu_weights])
             more = torch.cat([more, self.imu_more_at_90_hz])
-        # All at once, by weights that are constants of a graph: (J, T, 2 T), from rows to rows.
-        weights = torch.cat([self._by_rows(at_30_hz), self._by_rows(more)], -2).mT
+        # All at once, by weights that are constants of a graph; the second factor, since a CPU
+        # multiplies four rows by many columns in less time than many rows by four. Turned in the
+        # graph: a constant factor would get 8 bits for an NPU, where metres need more.
+        weights = torch.cat([self._by_rows(at_30_hz), self._by_rows(more)], dim=-2).mT
         counts = window_valid[..., None, None]
         # A fourth coordinate of 1 sums the weights of the rows that count.
         placed = torch.cat([points * counts, counts.expand_as(points[..., :1])], dim=-1)
@@ -63,7 +65,7 @@ class JointFilter(nn.Module):
         return added
 
     def _by_rows(self, weights: Tensor) -> Tensor:
-        """(J, T, T): the weight of each row for each; metres need more bits than half precision."""
+        """(P, T, T): the weight of each row for each; metres need more bits than half precision."""
         return weights.float()[:, self.ago] * self.is_past
 
     def _fast(self, window_valid: Tensor, time_offset_s: Tensor) -> Tensor:

@@ -13,10 +13,10 @@ _MASKED = -1e4  # finite in half precision, and exp of it is zero in every preci
 _FARTHEST_M = 5.0
 
 
-def window_row(config: ModelConfig, joints_local: Tensor, joints_imu: Tensor) -> Tensor:
+def window_row(config: ModelConfig, joints_local: Tensor, joints_imu: Tensor | None) -> Tensor:
     """The ``ModelConfig.window_points`` (..., P, 3) of frames, from what fusion and the inertial
-    stage make of them (..., J, 3)."""
-    if not config.use_imu_filter:
+    stage make of them (..., J, 3); the latter is needed with ``use_imu_filter`` alone."""
+    if not config.use_imu_filter or joints_imu is None:
         return joints_local
     return torch.cat([joints_local, joints_imu], dim=-2)
 
@@ -59,9 +59,8 @@ class TemporalStage(nn.Module):
         """Refine a window, oldest row first, newest last; all tensors float32.
 
         ``points_local`` (..., T, P, 3) metres of ``window_row``, each row in its own frame's left
-        camera;
-        ``T_anchor_cam`` (..., T, 4, 4) that camera to the window's anchor frame (origin at the
-        newest head's floor projection, y up, floor at y = 0); ``time_offset_s`` (..., T)
+        camera; ``T_anchor_cam`` (..., T, 4, 4) that camera to the window's anchor frame (origin at
+        the newest head's floor projection, y up, floor at y = 0); ``time_offset_s`` (..., T)
         seconds <= 0 before the newest; ``window_valid`` (..., T) 1 or 0. Returns (..., T, J, 3)
         metres in the anchor frame, or the last ``newest`` rows of that only. A row that is not
         valid reaches no other and comes out as ``T_anchor_cam`` moved it.

@@ -121,7 +121,14 @@ class TrainingRun:
                 f"which would now be {self.steps}: {folders} has changed; give another "
                 "--out, or the data as they were"
             )
-        self.stage.load_state_dict(state["stage"])
+        try:
+            self.stage.load_state_dict(state["stage"])
+        except RuntimeError as error:
+            raise CheckpointError(
+                f"{self._state_path}: belongs to a network of other layers, as one of an earlier "
+                f"version may be ({str(error).splitlines()[-1].strip()}); give another --out, or "
+                "the settings that leave those out"
+            ) from None
         self._average.values = {
             name: tensor.to(self.processes.device) for name, tensor in state["average"].items()
         }

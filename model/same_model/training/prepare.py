@@ -61,7 +61,8 @@ def model_config(config: TrainConfig) -> ModelConfig:
 def initial_model(config: TrainConfig) -> SameModel:
     """The network with the weights that ``config.init`` names.
 
-    Raises ``CheckpointError`` for a checkpoint whose stage does not fit the network.
+    Raises ``CheckpointError`` for a checkpoint whose stage does not fit the network and
+    ``InvalidInputError`` for a filter that the network has no place for.
     """
     paths: dict[str, Path] = {
         name: path
@@ -87,32 +88,36 @@ def initial_model(config: TrainConfig) -> SameModel:
         for field, asked in settings.items()
     }
     model = SameModel(replace(fresh, **taken_over))
-    for name, source in sources.items():
-        path = paths[name]
-        into, out_of = (
-            (model, source)
-            if name == "all"
-            else (
-                getattr(model, name),
-                getattr(source, name),
-            )
+    if config.imu_filter and not model.config.use_imu_filter:
+        raise InvalidInputError(
+            "imu_filter: expected a network with a joint filter, a temporal stage and inertial "
+            "sensors, got one that lacks one of them by its checkpoint, ablation or --joint-filter"
         )
-        weights = out_of.state_dict()
-        if config.stage == "temporal" and config.imu_filter:
-            weights = {**_imu_weights(into), **weights}
-        try:
-            into.load_state_dict(weights)
-        except RuntimeError as error:
-            raise CheckpointError(
-                f"{path}: its {name} weights do not fit preset {config.preset} with ablation "
-                f"{config.ablation}: {str(error).splitlines()[-1].strip()}"
-            ) from None
-        taken = STAGES if name == "all" else (name,)
-        model.trained_steps.update({stage: source.trained_steps[stage] for stage in taken})
-        if "fusion" in taken and source.config.column_zoom != model.config.column_zoom:
-            # It looks around joints by pixels of the other zoom: a start, but nothing trained.
-            model.trained_steps["fusion"] = 0
+    for name, source in sources.items():
+        _take_weights(config, model, name, source)
     return model
+
+
+def _take_weights(config: TrainConfig, model: SameModel, name: str, source: SameModel) -> None:
+    """Give ``model`` the weights that ``config.init`` names as ``name``, those of ``source``."""
+    into, out_of = (
+        (model, source) if name == "all" else (getattr(model, name), getattr(source, name))
+    )
+    weights = out_of.state_dict()
+    if config.stage == "temporal" and config.imu_filter:
+        weights = {**_imu_weights(into), **weights}
+    try:
+        into.load_state_dict(weights)
+    except RuntimeError as error:
+        raise CheckpointError(
+            f"{getattr(config.init, name)}: its {name} weights do not fit preset {config.preset} "
+            f"with ablation {config.ablation}: {str(error).splitlines()[-1].strip()}"
+        ) from None
+    taken = STAGES if name == "all" else (name,)
+    model.trained_steps.update({stage: source.trained_steps[stage] for stage in taken})
+    if "fusion" in taken and source.config.column_zoom != model.config.column_zoom:
+        # It looks around joints by pixels of the other zoom: a start, but nothing trained.
+        model.trained_steps["fusion"] = 0
 
 
 def _imu_weights(module: nn.Module) -> dict[str, Tensor]:

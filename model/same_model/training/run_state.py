@@ -29,7 +29,8 @@ _FREE_FIELDS = (
     "device",
     "allow_untrained",
 )
-# Fields that came later, at the value with which a run is what it was before them.
+# Fields that came later, at the value with which a run is what it was before them, or is refused
+# for its layers.
 _LATER_FIELDS = {
     "end_to_end": False,
     "pose_frame": None,

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from same_engines.errors import CheckpointError
+from same_engines.errors import CheckpointError, InvalidInputError
 from same_model.checkpoint import load_checkpoint, save_checkpoint
 from same_model.config import PRESETS
 from same_model.same_network import SameModel
@@ -106,6 +106,13 @@ def test_the_temporal_stage_goes_on_with_a_filter_that_a_checkpoint_lacks(
         assert not kept.use_imu_filter
     with pytest.raises(CheckpointError, match=r"init\.all False, imu_filter True"):
         initial_model(settings(imu_filter=True, all=checkpoints["no imu"]))
+    for asked in (
+        settings(stage="temporal", imu_filter=True, all=checkpoints["none"]),
+        settings(stage="temporal", imu_filter=True, joint_filter=False),
+        replace(settings(stage="temporal", imu_filter=True), ablation="stereo_only"),
+    ):
+        with pytest.raises(InvalidInputError, match="imu_filter: expected a network with"):
+            initial_model(asked)
 
 
 def test_columns_stay_as_the_visual_weights_know_them(checkpoints: dict[str, Path]) -> None:

@@ -173,6 +173,7 @@ def test_runs_from_before_a_setting_existed_go_on(data, tmp_path):
     assert run_digest(config) != run_digest(replace(config, end_to_end=True))
     assert run_digest(config) != run_digest(replace(config, pose_frame="camera"))
     assert run_digest(config) != run_digest(replace(config, joint_filter=False))
+    assert run_digest(config) != run_digest(replace(config, imu_filter=False))
     assert run_digest(config) != run_digest(replace(config, column_zoom=1.8))
     assert run_digest(config) != run_digest(replace(config, more_data=(data,)))
     assert run_digest(config) != run_digest(replace(config, loss=LossConfig(steady=1.0)))
