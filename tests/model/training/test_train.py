@@ -582,6 +582,17 @@ def test_the_splits_own_validation_is_held_out(data, tmp_path, small_rig):
         split_performers((tmp_path / "data",), ("carol",))
 
 
+def test_a_state_of_other_layers_is_named(data, tmp_path):
+    """As one from a version whose network lacked a layer, which the settings do not tell."""
+    config = settings("inertial", data, tmp_path, steps=1)
+    train(config)
+    state = torch.load(tmp_path / "state.pt", weights_only=True)
+    state["stage"].popitem()
+    torch.save(state, tmp_path / "state.pt")
+    with pytest.raises(CheckpointError, match="a network of other layers.*give another --out"):
+        train(replace(config, steps=2))
+
+
 def test_true_poses_are_among_what_the_temporal_network_must_leave_alone(data, tmp_path):
     config = settings("temporal", data, tmp_path, augment=AugmentConfig(true_windows=1.0))
     stage = prepare.make_stage(config, prepare.initial_model(config))
