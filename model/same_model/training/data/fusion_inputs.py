@@ -8,7 +8,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from same_engines.errors import InvalidInputError
+from same_model.config import ModelConfig
 from same_model.network.fusion import FusionOutput, FusionStage
+from same_model.network.temporal import window_row
 from same_model.same_network import SameModel
 from same_model.training.data.augment import jitter_rays
 from same_model.training.data.dataset import Frames
@@ -114,6 +116,13 @@ def fused_joints(
         out = run_fusion(fusion, {name: t.to(device) for name, t in inputs.items()})
         joints[rows] = out.joints[:, -1].float().cpu().numpy()
     return joints
+
+
+def window_points(
+    config: ModelConfig, joints_local: NDArray[np.float32], joints_imu: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """``window_row`` of frames in memory: (F, P, 3) from J_L and J_imu (F, J, 3)."""
+    return window_row(config, torch.from_numpy(joints_local), torch.from_numpy(joints_imu)).numpy()
 
 
 def mean_error_mm(predicted: NDArray[np.float32] | Tensor, truth: NDArray[np.float32]) -> float:

@@ -1,7 +1,6 @@
 """The paper's stage 2: fusion and the temporal network together on windows, backbones frozen."""
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from same_model.network.temporal import window_row
@@ -11,6 +10,7 @@ from same_model.training.data.fusion_inputs import (
     fused_joints,
     paper_fusion,
     run_fusion,
+    window_points,
 )
 from same_model.training.data.windows import run_temporal, window_batch, window_errors, window_loss
 from same_model.training.stages.stage import Batch, Stage, StageSetup
@@ -49,6 +49,6 @@ class JointTraining(Stage[BackboneCache]):
             return {}
         held_out = self._held_out
         everything = np.ones((len(held_out.frames), 2), np.float32)
-        both = fused_joints(self.fusion, held_out, 0, everything), held_out.inertial.joints_imu[0]
-        points = window_row(self._config, *map(torch.from_numpy, both)).numpy()
+        joints = fused_joints(self.fusion, held_out, 0, everything)
+        points = window_points(self._config, joints, held_out.inertial.joints_imu[0])
         return window_errors(self.temporal, held_out.frames, points, self._window)

@@ -5,10 +5,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from same_model.network.temporal import window_row
 from same_model.training.data.augment import drop_views
 from same_model.training.data.dataset import Frames
-from same_model.training.data.fusion_inputs import BackboneCache, fused_joints, paper_fusion
+from same_model.training.data.fusion_inputs import (
+    BackboneCache,
+    fused_joints,
+    paper_fusion,
+    window_points,
+)
 from same_model.training.data.windows import (
     CONSECUTIVE,
     first_anchor,
@@ -65,9 +69,8 @@ class TemporalTraining(Stage[BackboneCache]):
     def _row(
         self, joints_local: NDArray[np.float32], cache: BackboneCache, version: int
     ) -> NDArray[np.float32]:
-        """``window_row`` of every frame of ``cache``: (F, P, 3)."""
-        both = joints_local, cache.inertial.joints_imu[version]
-        return window_row(self._config, *map(torch.from_numpy, both)).numpy()
+        """``window_points`` of every frame of ``cache``: (F, P, 3)."""
+        return window_points(self._config, joints_local, cache.inertial.joints_imu[version])
 
     def make_batch(self, rng: np.random.Generator) -> Batch:
         frames = self._data.frames
