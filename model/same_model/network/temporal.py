@@ -5,7 +5,13 @@ from torch import Tensor, nn
 
 from same_model.config import ModelConfig
 from same_model.network.joint_filter import JointFilter
-from same_model.network.layers import EncoderLayer, feed_forward, module_dtype, offset_head
+from same_model.network.layers import (
+    EncoderLayer,
+    feed_forward,
+    in_full_precision,
+    module_dtype,
+    offset_head,
+)
 from same_model.network.shaking import Shaking
 from same_runtime.conventions import NUM_JOINTS
 
@@ -48,6 +54,7 @@ class TemporalStage(nn.Module):
         self.norm = nn.LayerNorm(dim)
         self.head = offset_head(dim, dim, NUM_JOINTS * 3)
 
+    @in_full_precision
     def forward(
         self,
         points_local: Tensor,

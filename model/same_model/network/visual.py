@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from same_model.config import ModelConfig
 from same_model.network.fpn import FeaturePyramid
-from same_model.network.layers import module_dtype
+from same_model.network.layers import full_precision, module_dtype
 from same_model.network.resnet import ResNet
 from same_runtime.conventions import NUM_JOINTS
 
@@ -53,10 +53,12 @@ class VisualStage(nn.Module):
         features = self.pyramid(self.backbone(images))
         height, width = features.shape[-2:]
         # Float32 from here on: half precision has too few bits for sub-pixel coordinates.
-        maps = self.head(features).float().reshape(batch, views, 2 * NUM_JOINTS, height * width)
-        heatmap_logits, visibility_maps = maps.split(NUM_JOINTS, dim=2)
-        probability = torch.softmax(heatmap_logits, dim=-1)
-        joints_2d = probability @ self.pixel_centres.float()
+        with full_precision(images.device):
+            maps = self.head(features.to(module_dtype(self))).float()
+            maps = maps.reshape(batch, views, 2 * NUM_JOINTS, height * width)
+            heatmap_logits, visibility_maps = maps.split(NUM_JOINTS, dim=2)
+            probability = torch.softmax(heatmap_logits, dim=-1)
+            joints_2d = probability @ self.pixel_centres.float()
         # A joint's visibility is read where its heatmap says the joint is.
         visibility_logits = (probability * visibility_maps).sum(dim=-1)
         return VisualOutput(

@@ -169,7 +169,7 @@ class TrainConfig:
     """Folder for cached visual features; default: ``cache`` beside the run's folder, which the runs
     there share."""
     precision: Literal["fp32", "bf16"] = "fp32"
-    """bf16 runs convolutions and matrix products under autocast."""
+    """bf16 runs the visual stage's convolutions under autocast; the rest works with metres."""
     device: Annotated[str, one_of("auto", "cpu", "cuda")] = "auto"
     """Where to train; auto takes a GPU if PyTorch finds one."""
     threads: int | None = None

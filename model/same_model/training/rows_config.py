@@ -59,7 +59,7 @@ class RowsConfig:
     cache: Path | None = None
     """Folder for cached visual features; default: ``cache`` in RUNS."""
     precision: Literal["fp32", "bf16"] = "fp32"
-    """bf16 runs convolutions and matrix products under autocast."""
+    """bf16 runs the visual stage's convolutions under autocast; the rest works with metres."""
     device: Annotated[str, one_of("auto", "cpu", "cuda")] = "auto"
     """Where to train; auto takes a GPU if PyTorch finds one."""
     threads: int | None = None

@@ -26,7 +26,7 @@ from same_runtime.cli.console import messages
 from same_runtime.conventions import NUM_JOINTS
 
 _LOG = logging.getLogger("same")
-_FORMAT_VERSION = 2
+_FORMAT_VERSION = 3
 _CHUNK = 64
 _NAMES = ("features", "joints_2d", "visibility")
 

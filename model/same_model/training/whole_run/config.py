@@ -150,7 +150,7 @@ class WholeRunConfig:
     """Versions of the inertial stage's outputs that fusion and the temporal stage see."""
     loss: LossConfig = field(default_factory=_loss)
     precision: Literal["fp32", "bf16"] = "fp32"
-    """bf16 runs convolutions and matrix products under autocast."""
+    """bf16 runs the visual stage's convolutions under autocast; the rest works with metres."""
     save_every: int = 100
     """Steps between saved states."""
     validate_every: int = 500
