@@ -87,6 +87,14 @@ class AugmentConfig:
     others; its error on held-out images over that on its own."""
     device_dropout: float = 0.3
     """Chance that a device is lost for a span of a stretch of some seconds."""
+    body_size: float = 0.06
+    """Inertial stage: spread of the logarithm of a wearer's size, over what recordings show."""
+    tempo: float = 0.1
+    """Inertial stage: spread of the logarithm of a motion's speed."""
+    strap_deg: float = 4.0
+    """Inertial stage: spread of how leg sensors are strapped on, degrees about each axis."""
+    heading_deg: float = 2.0
+    """Inertial stage: spread of the error of a leg sensor's heading, degrees."""
     true_windows: float = 0.2
     """Temporal stage: chance that a window holds the true poses, which it must leave alone."""
 

@@ -41,6 +41,9 @@ _LATER_FIELDS = {
 }
 LATER_LOSS_FIELDS = {"steady": 0.0, "late": 0.0, "standing": 0.0, "lowest": 0.0, "legs": 1.0}
 
+# Of the inertial stage alone; other runs are what they were, whatever these say.
+_LATER_AUGMENT_FIELDS = {"body_size": 0.0, "tempo": 0.0, "strap_deg": 0.0, "heading_deg": 0.0}
+
 
 def run_digest(config: TrainConfig, paths: _Paths = "places") -> str:
     """Changes when a field of ``config`` that shapes the result does.
@@ -59,6 +62,9 @@ def run_digest(config: TrainConfig, paths: _Paths = "places") -> str:
 
     fields = asdict(config)
     fields["loss"] = _without(LATER_LOSS_FIELDS, fields["loss"])
+    for name, none in _LATER_AUGMENT_FIELDS.items():
+        if config.stage != "inertial" or fields["augment"][name] == none:
+            del fields["augment"][name]
     shaping = {
         name: value
         for name, value in _without(_LATER_FIELDS, fields).items()
@@ -133,7 +139,8 @@ def _changes(folder: Path, config: TrainConfig) -> str:
         before = _flat(parse_json((folder / "config.json").read_bytes()))
     except (OSError, ValueError, AttributeError):
         return ""
-    later = _flat(_plain({**_LATER_FIELDS, "loss": LATER_LOSS_FIELDS}))
+    settings = {"loss": LATER_LOSS_FIELDS, "augment": _LATER_AUGMENT_FIELDS}
+    later = _flat(_plain({**_LATER_FIELDS, **settings}))
     before, now = {**later, **before}, _flat(_plain(asdict(config)))
     changed = [
         f"{name} was {before[name]}, is {value}"

@@ -17,7 +17,10 @@ def _stage(name: str) -> tuple[nn.Module, dict[str, Tensor]]:
         return model.inertial, {"imu_features": window["imu_features"]}
     if name == "temporal":
         given = {x: window[x] for x in ("T_anchor_cam", "time_offset_s", "window_valid")}
-        return model.temporal, {"points_local": torch.randn(2, model.config.window, model.config.window_points, 3), **given}
+        return model.temporal, {
+            "points_local": torch.randn(2, model.config.window, model.config.window_points, 3),
+            **given,
+        }
     if name == "fusion":
         return model.fusion, fusion
     read = features_at_joints(fusion["features"], fusion["joints_2d"])

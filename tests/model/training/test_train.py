@@ -168,6 +168,8 @@ def test_runs_from_before_a_setting_existed_go_on(data, tmp_path):
         del old[name]
     for name in ("steady", "late", "standing", "lowest", "legs"):
         del old["loss"][name]
+    for name in ("body_size", "tempo", "strap_deg", "heading_deg"):
+        del old["augment"][name]
     text = json.dumps(old, sort_keys=True, default=str)
     assert run_digest(config) == hashlib.sha256(text.encode()).hexdigest()
     assert run_digest(config) != run_digest(replace(config, end_to_end=True))
@@ -177,6 +179,14 @@ def test_runs_from_before_a_setting_existed_go_on(data, tmp_path):
     assert run_digest(config) != run_digest(replace(config, column_zoom=1.8))
     assert run_digest(config) != run_digest(replace(config, more_data=(data,)))
     assert run_digest(config) != run_digest(replace(config, loss=LossConfig(steady=1.0)))
+
+
+def test_an_inertial_run_without_other_wearers_is_one_from_before_there_were_any(data, tmp_path):
+    still = AugmentConfig(body_size=0.0, tempo=0.0, strap_deg=0.0, heading_deg=0.0)
+    config = settings("inertial", data, tmp_path, augment=still)
+    assert run_digest(config) != run_digest(replace(config, augment=AugmentConfig()))
+    visual = replace(config, stage="visual")
+    assert run_digest(visual) == run_digest(replace(visual, augment=AugmentConfig()))
 
 
 @pytest.mark.parametrize("stage", ["visual", "inertial"])

@@ -1,0 +1,81 @@
+"""The same motion on other wearers: larger or smaller, quicker or slower, sensors strapped on
+otherwise. For the inertial stage, which learns the wearers of its recordings by heart.
+
+It changes the tokens of ``same_runtime.conventions.FEATURE_DIM`` to what the core would have made
+of such a wearer, and the true joints with them; images would not follow.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
+
+from same_model.training.config import AugmentConfig
+from same_runtime.conventions import LEG_DEVICES, NUM_DEVICES
+
+_UP, _HEIGHT = slice(0, 3), 3
+_AXES = (slice(0, 3), slice(3, 6))
+_ANGULAR_VELOCITY, _PLACE_OR_ACCELERATION, _VELOCITY = slice(6, 9), slice(9, 12), slice(12, 15)
+_LEGS = slice(NUM_DEVICES - len(LEG_DEVICES), NUM_DEVICES)
+_LEAST, _MOST = 0.7, 1.4
+
+
+class Wearers(NamedTuple):
+    """What is otherwise about B wearers."""
+
+    size: NDArray[np.float32]
+    """(B,) times as large."""
+    tempo: NDArray[np.float32]
+    """(B,) times as quick."""
+    straps: NDArray[np.float32]
+    """(B, 2, 3, 3) how each leg's sensor is turned, in its own axes."""
+    headings_rad: NDArray[np.float32]
+    """(B, 2) how far each leg's sensor turns what it reads about the vertical."""
+
+
+def draw_wearers(count: int, augment: AugmentConfig, rng: np.random.Generator) -> Wearers:
+    """``count`` wearers as different as ``augment`` says."""
+    legs = len(LEG_DEVICES)
+    size, tempo = (
+        np.exp(rng.normal(0.0, spread, count)).clip(_LEAST, _MOST).astype(np.float32)
+        for spread in (augment.body_size, augment.tempo)
+    )
+    turns = rng.normal(0.0, np.deg2rad(augment.strap_deg), (count * legs, 3))
+    straps = Rotation.from_rotvec(turns).as_matrix().reshape(count, legs, 3, 3)
+    headings = np.deg2rad(rng.normal(0.0, augment.heading_deg, (count, legs)))
+    return Wearers(size, tempo, straps.astype(np.float32), headings.astype(np.float32))
+
+
+def on_wearers(features: NDArray[np.float32], wearers: Wearers) -> NDArray[np.float32]:
+    """``features`` (B, T, N, 16) of stretches as ``wearers``, one for each, would give them; their
+    joints are ``size`` times as far from the camera."""
+    features = features.copy()
+    legs = features[:, :, _LEGS]
+    first, second = (legs[..., axis] for axis in _AXES)
+    axes = np.stack([first, second, np.cross(first, second)], axis=-1) @ wearers.straps[:, None]
+    up, headings = features[:, :, None, 0, _UP], wearers.headings_rad[:, None, :, None]
+    turned = _about(up, headings, np.stack([axes[..., 0], axes[..., 1], legs[..., 9:12]]))
+    for place, vector in zip((*_AXES, _PLACE_OR_ACCELERATION), turned, strict=True):
+        legs[..., place] = vector
+    legs[..., _ANGULAR_VELOCITY] = np.einsum(
+        "btli,blij->btlj", legs[..., _ANGULAR_VELOCITY], wearers.straps
+    )
+    size, tempo = (x[:, None, None, None] for x in (wearers.size, wearers.tempo))
+    legs[..., _PLACE_OR_ACCELERATION] *= tempo**2
+    features[:, :, :1, _HEIGHT] *= size[..., 0]
+    features[..., _PLACE_OR_ACCELERATION] *= size
+    features[..., _VELOCITY] *= size * tempo
+    features[..., _ANGULAR_VELOCITY] *= tempo
+    return features
+
+
+def _about(
+    up: NDArray[np.float32], angle: NDArray[np.float32], vector: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """``vector`` (..., 3) turned by ``angle`` (..., 1) radians about ``up`` (..., 3), a unit one."""
+    along = up * (up * vector).sum(axis=-1, keepdims=True)
+    turned: NDArray[np.float32] = (
+        along + np.cos(angle) * (vector - along) + np.sin(angle) * np.cross(up, vector)
+    )
+    return turned
