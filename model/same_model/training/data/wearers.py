@@ -73,7 +73,7 @@ def on_wearers(features: NDArray[np.float32], wearers: Wearers) -> NDArray[np.fl
 def _about(
     up: NDArray[np.float32], angle: NDArray[np.float32], vector: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """``vector`` (..., 3) turned by ``angle`` (..., 1) radians about ``up`` (..., 3), a unit one."""
+    """``vector`` (..., 3) turned by ``angle`` (..., 1) radians about the unit ``up`` (..., 3)."""
     along = up * (up * vector).sum(axis=-1, keepdims=True)
     turned: NDArray[np.float32] = (
         along + np.cos(angle) * (vector - along) + np.sin(angle) * np.cross(up, vector)
