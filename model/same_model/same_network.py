@@ -122,15 +122,18 @@ class SameModel(nn.Module):
         time_offset_s: Tensor,
         window_valid: Tensor,
         state: LstmState | None = None,
+        *,
+        in_bfloat16: bool = False,
     ) -> WindowOutput:
         """Run windows of T frames that share one anchor, as training does.
 
         ``images`` (B, T, V, 1, H, W), ``view_valid`` (B, T, V), ``imu_features``
         (B, T, N, 16), ``rays`` (B, V, 3, Hf, Wf), ``origins`` and ``axes`` (B, V, 3),
         ``T_anchor_cam`` (B, T, 4, 4), ``time_offset_s`` and ``window_valid`` (B, T);
-        ``state`` is the recurrent state before the window (None: zeros). Float32.
+        ``state`` is the recurrent state before the window (None: zeros). Float32; ``in_bfloat16``
+        as ``VisualStage.forward`` says.
         """
-        visual = self.visual(images.flatten(0, 1))
+        visual = self.visual(images.flatten(0, 1), in_bfloat16)
         inertial = self.inertial(imu_features, state)
         fused = self._fuse(visual, view_valid, inertial, rays, origins, axes, imu_features)
         points = window_row(self.config, fused.joints[:, :, -1], inertial.joints_imu)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from same_model.config import ModelConfig
 from same_model.network.inertial import LstmState
-from same_model.network.layers import in_full_precision, offset_head
+from same_model.network.layers import offset_head
 from same_model.network.standing_pose import standing_joints_cam_left
 from same_runtime.conventions import NUM_DEVICES, NUM_JOINTS, NUM_VIEWS
 
@@ -36,8 +36,8 @@ def features_at_joints(features: Tensor, joints_2d: Tensor) -> Tensor:
     -> (B, V, J, D), bilinear, zero outside. It has no weights, so that it can be cached."""
     height, width = features.shape[-2:]
     scale = joints_2d.new_tensor([2.0 / (width - 1), 2.0 / (height - 1)])
-    grid = (joints_2d * scale - 1.0).flatten(0, 1)[:, :, None]
-    read = F.grid_sample(features.flatten(0, 1).to(grid.dtype), grid, align_corners=True)
+    grid = (joints_2d * scale - 1.0).flatten(0, 1)[:, :, None].to(features.dtype)
+    read = F.grid_sample(features.flatten(0, 1), grid, align_corners=True)
     return read[..., 0].transpose(1, 2).unflatten(0, joints_2d.shape[:2])
 
 
@@ -61,7 +61,6 @@ class ConcatFusion(nn.Module):
         zeros = self.embed.weight.new_zeros(_LSTM_LAYERS, batch, self.lstm.hidden_size)
         return LstmState(zeros, zeros.clone())
 
-    @in_full_precision
     def forward(
         self,
         joint_features: Tensor,

@@ -21,7 +21,6 @@ from same_model.network.layers import (
     SelfAttention,
     attend,
     feed_forward,
-    in_full_precision,
     module_dtype,
     offset_head,
     split_heads,
@@ -259,7 +258,6 @@ class FusionStage(nn.Module):
             standing = standing_joints_upright() if self.upright else standing_joints_cam_left()
             self.initial_pose = nn.Parameter(torch.from_numpy(standing))
 
-    @in_full_precision
     def forward(
         self,
         features: Tensor,

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from same_model.config import ModelConfig
-from same_model.network.layers import EncoderLayer, in_full_precision, module_dtype, offset_head
+from same_model.network.layers import EncoderLayer, module_dtype, offset_head
 from same_model.network.standing_pose import standing_joints_cam_left, standing_joints_upright
 from same_model.network.upright import Upright
 from same_runtime.conventions import (
@@ -139,7 +139,6 @@ class InertialStage(nn.Module):
         zeros = weight.new_zeros(len(self.blocks), batch, NUM_DEVICES, weight.shape[-1])
         return LstmState(zeros, zeros.clone())
 
-    @in_full_precision
     def forward(self, imu_features: Tensor, state: LstmState | None = None) -> InertialOutput:
         """Advance by the T frames of ``imu_features`` (B, T, N, 16) float32.
 

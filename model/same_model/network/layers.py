@@ -1,47 +1,16 @@
-"""Parts that several stages share, Transformer's most of them, of operators every engine has.
+"""Transformer parts that several stages share, of operators every engine has.
 
 Leading axes are free. Training gives a batch; an exported frame gives none, because on a CPU
 the reshapes around each matrix product of a batched graph cost more than the products.
 """
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
-from functools import wraps
-from typing import Concatenate, ParamSpec, TypeVar
-
 import torch
 from torch import Tensor, nn
-
-_Module = TypeVar("_Module", bound=nn.Module)
-_Arguments = ParamSpec("_Arguments")
-_Output = TypeVar("_Output")
 
 
 def module_dtype(module: nn.Module) -> torch.dtype:
     """The precision that ``module`` computes in: that of its parameters."""
     return next(module.parameters()).dtype
-
-
-def full_precision(device: torch.device) -> AbstractContextManager[object]:
-    """A context without autocast, whose bfloat16 knows a metre to 4 millimetres and a column of an
-    image to a pixel; nothing at all where autocast is off, as in graphs that are exported."""
-    if torch.is_autocast_enabled(device.type):
-        return torch.autocast(device.type, enabled=False)
-    return nullcontext()
-
-
-def in_full_precision(
-    forward: Callable[Concatenate[_Module, _Arguments], _Output],
-) -> Callable[Concatenate[_Module, _Arguments], _Output]:
-    """``forward`` of a stage that works with metres, in ``full_precision`` whoever calls it."""
-
-    @wraps(forward)
-    def run(stage: _Module, *args: _Arguments.args, **kwargs: _Arguments.kwargs) -> _Output:
-        tensors = (x for x in (*args, *kwargs.values()) if isinstance(x, Tensor))
-        with full_precision(next(tensors).device):
-            return forward(stage, *args, **kwargs)
-
-    return run
 
 
 def split_heads(x: Tensor, heads: int) -> Tensor:

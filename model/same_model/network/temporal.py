@@ -5,13 +5,7 @@ from torch import Tensor, nn
 
 from same_model.config import ModelConfig
 from same_model.network.joint_filter import JointFilter
-from same_model.network.layers import (
-    EncoderLayer,
-    feed_forward,
-    in_full_precision,
-    module_dtype,
-    offset_head,
-)
+from same_model.network.layers import EncoderLayer, feed_forward, module_dtype, offset_head
 from same_model.network.shaking import Shaking
 from same_runtime.conventions import NUM_JOINTS
 
@@ -54,7 +48,6 @@ class TemporalStage(nn.Module):
         self.norm = nn.LayerNorm(dim)
         self.head = offset_head(dim, dim, NUM_JOINTS * 3)
 
-    @in_full_precision
     def forward(
         self,
         points_local: Tensor,

@@ -1,5 +1,6 @@
 """Visual stage: stereo images to feature maps, 2D joints and their visibility."""
 
+from contextlib import nullcontext
 from typing import NamedTuple
 
 import torch
@@ -7,7 +8,7 @@ from torch import Tensor, nn
 
 from same_model.config import ModelConfig
 from same_model.network.fpn import FeaturePyramid
-from same_model.network.layers import full_precision, module_dtype
+from same_model.network.layers import module_dtype
 from same_model.network.resnet import ResNet
 from same_runtime.conventions import NUM_JOINTS
 
@@ -46,19 +47,22 @@ class VisualStage(nn.Module):
             "pixel_centres", torch.stack([x, y], dim=-1).reshape(-1, 2).float(), persistent=False
         )
 
-    def forward(self, images: Tensor) -> VisualOutput:
-        """Find the joints in ``images`` (B, V, 1, H, W), normalised as ``ModelConfig`` says."""
+    def forward(self, images: Tensor, in_bfloat16: bool = False) -> VisualOutput:
+        """Find the joints in ``images`` (B, V, 1, H, W), normalised as ``ModelConfig`` says.
+
+        ``in_bfloat16``: the backbone and the pyramid compute in it, as training may.
+        """
         batch, views = images.shape[:2]
         images = images.flatten(0, 1).to(module_dtype(self))
-        features = self.pyramid(self.backbone(images))
+        with torch.autocast(images.device.type, torch.bfloat16) if in_bfloat16 else nullcontext():
+            features = self.pyramid(self.backbone(images))
+        features = features.to(module_dtype(self))
         height, width = features.shape[-2:]
         # Float32 from here on: half precision has too few bits for sub-pixel coordinates.
-        with full_precision(images.device):
-            maps = self.head(features.to(module_dtype(self))).float()
-            maps = maps.reshape(batch, views, 2 * NUM_JOINTS, height * width)
-            heatmap_logits, visibility_maps = maps.split(NUM_JOINTS, dim=2)
-            probability = torch.softmax(heatmap_logits, dim=-1)
-            joints_2d = probability @ self.pixel_centres.float()
+        maps = self.head(features).float().reshape(batch, views, 2 * NUM_JOINTS, height * width)
+        heatmap_logits, visibility_maps = maps.split(NUM_JOINTS, dim=2)
+        probability = torch.softmax(heatmap_logits, dim=-1)
+        joints_2d = probability @ self.pixel_centres.float()
         # A joint's visibility is read where its heatmap says the joint is.
         visibility_logits = (probability * visibility_maps).sum(dim=-1)
         return VisualOutput(

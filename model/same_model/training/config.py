@@ -88,7 +88,7 @@ class AugmentConfig:
     device_dropout: float = 0.3
     """Chance that a device is lost for a span of a stretch of some seconds."""
     body_size: float = 0.06
-    """Inertial stage: spread of the logarithm of a wearer's size, over what recordings show."""
+    """Inertial stage: spread of the logarithm of a wearer's size, beyond that of recorded ones."""
     tempo: float = 0.1
     """Inertial stage: spread of the logarithm of a motion's speed."""
     strap_deg: float = 4.0
@@ -177,7 +177,7 @@ class TrainConfig:
     """Folder for cached visual features; default: ``cache`` beside the run's folder, which the runs
     there share."""
     precision: Literal["fp32", "bf16"] = "fp32"
-    """bf16 runs the visual stage's convolutions under autocast; the rest works with metres."""
+    """bf16: the visual stage's convolutions train in bfloat16; all else works with metres."""
     device: Annotated[str, one_of("auto", "cpu", "cuda")] = "auto"
     """Where to train; auto takes a GPU if PyTorch finds one."""
     threads: int | None = None

@@ -288,8 +288,7 @@ class TrainingRun:
         rng = batch_rng(self.config.seed, self.step, self.processes.rank)
         batch: Batch = self.stage.make_batch(rng)
         device = self.processes.device
-        with torch.autocast(device.type, torch.bfloat16, enabled=self.config.precision == "bf16"):
-            loss, parts = wrapped({name: t.to(device) for name, t in batch.items()})
+        loss, parts = wrapped({name: t.to(device) for name, t in batch.items()})
         if not torch.isfinite(loss):
             raise self._not_finite(f"the loss is {loss.item()}")
         self._optimiser.zero_grad(set_to_none=True)

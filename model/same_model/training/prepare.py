@@ -272,7 +272,10 @@ def make_stage(
         held_out = (
             load_frames(validation, model.config, images, "validation data") if validation else None
         )
-        from_frames = StageSetup(model, frames, held_out, batch, config.stretch, augment, loss)
+        in_bfloat16 = config.precision == "bf16"
+        from_frames = StageSetup(
+            model, frames, held_out, batch, config.stretch, augment, loss, in_bfloat16
+        )
         if config.stage == "visual":
             return VisualTraining(from_frames)
         if config.stage == "inertial":

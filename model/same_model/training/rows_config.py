@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final
 
 import tyro
 
@@ -58,8 +58,6 @@ class RowsConfig:
     """Performers held out for validation, as file name patterns, such as ``cmu10-*``."""
     cache: Path | None = None
     """Folder for cached visual features; default: ``cache`` in RUNS."""
-    precision: Literal["fp32", "bf16"] = "fp32"
-    """bf16 runs the visual stage's convolutions under autocast; the rest works with metres."""
     device: Annotated[str, one_of("auto", "cpu", "cuda")] = "auto"
     """Where to train; auto takes a GPU if PyTorch finds one."""
     threads: int | None = None
@@ -93,7 +91,6 @@ class RowsConfig:
             validation=self.validation,
             versions=self.versions,
             cache=self.cache or self.runs / "cache",
-            precision=self.precision,
             device=self.device,
             threads=self.threads,
             seed=self.seed,

@@ -42,7 +42,7 @@ _LATER_FIELDS = {
 LATER_LOSS_FIELDS = {"steady": 0.0, "late": 0.0, "standing": 0.0, "lowest": 0.0, "legs": 1.0}
 
 # Of the inertial stage alone; other runs are what they were, whatever these say.
-_LATER_AUGMENT_FIELDS = {"body_size": 0.0, "tempo": 0.0, "strap_deg": 0.0, "heading_deg": 0.0}
+LATER_AUGMENT_FIELDS = {"body_size": 0.0, "tempo": 0.0, "strap_deg": 0.0, "heading_deg": 0.0}
 
 
 def run_digest(config: TrainConfig, paths: _Paths = "places") -> str:
@@ -62,7 +62,7 @@ def run_digest(config: TrainConfig, paths: _Paths = "places") -> str:
 
     fields = asdict(config)
     fields["loss"] = _without(LATER_LOSS_FIELDS, fields["loss"])
-    for name, none in _LATER_AUGMENT_FIELDS.items():
+    for name, none in LATER_AUGMENT_FIELDS.items():
         if config.stage != "inertial" or fields["augment"][name] == none:
             del fields["augment"][name]
     shaping = {
@@ -139,13 +139,16 @@ def _changes(folder: Path, config: TrainConfig) -> str:
         before = _flat(parse_json((folder / "config.json").read_bytes()))
     except (OSError, ValueError, AttributeError):
         return ""
-    settings = {"loss": LATER_LOSS_FIELDS, "augment": _LATER_AUGMENT_FIELDS}
+    settings = {"loss": LATER_LOSS_FIELDS, "augment": LATER_AUGMENT_FIELDS}
     later = _flat(_plain({**_LATER_FIELDS, **settings}))
     before, now = {**later, **before}, _flat(_plain(asdict(config)))
+    no_matter = set(_FREE_FIELDS)
+    if config.stage != "inertial":
+        no_matter |= {f"augment.{name}" for name in LATER_AUGMENT_FIELDS}
     changed = [
         f"{name} was {before[name]}, is {value}"
         for name, value in now.items()
-        if name not in _FREE_FIELDS and name in before and before[name] != value
+        if name not in no_matter and name in before and before[name] != value
     ]
     return f" ({'; '.join(changed)})" if changed else ""
 

@@ -104,6 +104,16 @@ def test_every_stage_trains_from_the_one_before(data, tmp_path):
         assert torch.equal(final[name], untrained[name])
 
 
+@pytest.mark.parametrize("stage", ["visual", "inertial", "fusion", "temporal"])
+def test_half_precision_is_for_the_visual_stage_alone(stage, data, tmp_path):
+    """Everything else works with metres: in 8 bits a wrist is 4 mm off."""
+    for precision in ("fp32", "bf16"):
+        train(settings(stage, data, tmp_path / precision, steps=2, precision=precision))
+    full, half = weights(tmp_path / "fp32"), weights(tmp_path / "bf16")
+    is_same = all(torch.equal(full[name], half[name]) for name in full)
+    assert is_same == (stage != "visual")
+
+
 def test_end_to_end_training_moves_every_stage(data, tmp_path):
     optim = OptimConfig(lr=1e-3, warmup_steps=2, ema_decay=0.0)
     fresh = settings("joint", data, tmp_path / "run", end_to_end=True, batch=2, optim=optim)
@@ -187,6 +197,16 @@ def test_an_inertial_run_without_other_wearers_is_one_from_before_there_were_any
     assert run_digest(config) != run_digest(replace(config, augment=AugmentConfig()))
     visual = replace(config, stage="visual")
     assert run_digest(visual) == run_digest(replace(visual, augment=AugmentConfig()))
+
+
+def test_a_refusal_names_other_wearers_to_the_inertial_stage_alone(data, tmp_path):
+    for stage in ("visual", "inertial"):
+        config = settings(stage, data, tmp_path / stage, steps=1)
+        train(config)
+        still = AugmentConfig(body_size=0.0, tempo=0.0, strap_deg=0.0, heading_deg=0.0)
+        with pytest.raises(CheckpointError, match="seed was 0, is 5") as refused:
+            train(replace(config, seed=5, augment=still))
+        assert ("body_size was 0.06, is 0.0" in str(refused.value)) == (stage == "inertial")
 
 
 @pytest.mark.parametrize("stage", ["visual", "inertial"])

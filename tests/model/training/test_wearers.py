@@ -1,23 +1,36 @@
 """Other wearers of a motion, against what the core makes of such a wearer."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation, Slerp
+from tiny_model import tiny_model
+from tiny_sequence import write_sequence
 
+from same_model.loss_config import LossConfig
 from same_model.training.config import AugmentConfig
-from same_model.training.data.wearers import Wearers, draw_wearers, on_wearers
+from same_model.training.data.dataset import load_frames
+from same_model.training.data.wearers import Wearers, draw_wearers, on_other_wearers, on_wearers
+from same_model.training.stages.inertial import InertialTraining
+from same_model.training.stages.stage import StageSetup
 from same_runtime._core import FrameAssembler, Synchroniser
+from same_runtime.camera import CameraRig
 from same_runtime.conventions import FEATURE_DIM, NUM_DEVICES
 
 _FRAMES, _STEP_NS = 12, 33_000_000
 _UP = np.array([0.0, 1.0, 0.0])
+_STILL = AugmentConfig(body_size=0.0, tempo=0.0, strap_deg=0.0, heading_deg=0.0)
 
 
 def _tokens(
     size: float, tempo: float, straps: list[Rotation], headings_rad: tuple[float, float]
 ) -> NDArray[np.float32]:
-    """(T, N, 16) of the same made-up motion, by the core."""
+    """(T, N, 16) of the same made-up motion, by the core: the headset as much larger, and
+    frames as much faster."""
     rng = np.random.default_rng(5)
     times = np.arange(_FRAMES)
     knots = [0, 6, _FRAMES - 1]
@@ -62,10 +75,14 @@ def test_tokens_are_what_the_core_makes_of_such_a_wearer() -> None:
     assert np.abs(changed[1] - plain[1]).max() > 0.1
 
 
-def test_a_device_that_is_lost_stays_lost() -> None:
-    wearers = draw_wearers(3, AugmentConfig(), np.random.default_rng(0))
-    nothing = np.zeros((3, 4, NUM_DEVICES, FEATURE_DIM), np.float32)
-    assert not on_wearers(nothing, wearers).any()
+def test_a_device_that_is_lost_stays_lost_and_the_others_change() -> None:
+    tokens = np.stack([_tokens(1.0, 1.0, [Rotation.identity()] * 2, (0.0, 0.0))] * 3)
+    tokens[:, 3:6, 1] = tokens[:, 2:9, 4] = 0.0
+    changed = on_wearers(tokens, draw_wearers(3, AugmentConfig(), np.random.default_rng(0)))
+    assert not changed[:, 3:6, 1].any() and not changed[:, 2:9, 4].any()
+    np.testing.assert_array_equal(changed[..., 15], tokens[..., 15])
+    for device in range(NUM_DEVICES):
+        assert np.abs(changed[:, 10, device] - tokens[:, 10, device]).max() > 1e-3
 
 
 def test_wearers_differ_by_as_much_as_asked() -> None:
@@ -78,10 +95,47 @@ def test_wearers_differ_by_as_much_as_asked() -> None:
     assert np.rad2deg(wearers.headings_rad).std() == pytest.approx(2.0, rel=0.05)
 
 
-def test_each_strength_of_zero_switches_its_own_off() -> None:
-    still = AugmentConfig(body_size=0.0, tempo=0.0, strap_deg=0.0, heading_deg=0.0)
-    features = np.random.default_rng(2).normal(size=(2, 3, NUM_DEVICES, FEATURE_DIM))
-    features = features.astype(np.float32)
-    features[:, :, 0, :3] /= np.linalg.norm(features[:, :, 0, :3], axis=-1, keepdims=True)
-    wearers = draw_wearers(2, still, np.random.default_rng(3))
-    np.testing.assert_allclose(on_wearers(features, wearers), features, atol=1e-6)
+@pytest.mark.parametrize(
+    ("strength", "changes"),
+    [
+        ("body_size", [(0, 3), (0, 12), (1, 9), (1, 12), (3, 9)]),
+        ("tempo", [(0, 6), (0, 12), (1, 6), (1, 12), (3, 6), (3, 9)]),
+        ("strap_deg", [(3, 0), (3, 3), (3, 6)]),
+        ("heading_deg", [(3, 0), (3, 3), (3, 9)]),
+    ],
+)
+def test_each_strength_changes_its_own(strength: str, changes: list[tuple[int, int]]) -> None:
+    """``changes``: devices of the left-hand side and the first slots of what changes."""
+    alone = replace(_STILL, **{strength: 0.1 if strength in ("body_size", "tempo") else 5.0})
+    tokens = _tokens(1.0, 1.0, [Rotation.identity()] * 2, (0.0, 0.0))[None]
+    joints = np.ones((1, _FRAMES, 22, 3), np.float32)
+    changed, moved = on_other_wearers(tokens, joints, alone, np.random.default_rng(3))
+    differs = np.abs(changed - tokens).max(axis=(0, 1)) > 1e-5
+    firsts = {(d, first) for d in (0, 1, 3) for first in (0, 3, 6, 9, 12) if differs[d, first]}
+    assert firsts == set(changes)
+    assert (strength == "body_size") == (not np.array_equal(moved, joints))
+
+
+def test_no_strength_leaves_a_batch_and_its_generator_as_they_were() -> None:
+    tokens = _tokens(1.0, 1.0, [Rotation.identity()] * 2, (0.0, 0.0))[None]
+    joints = np.ones((1, _FRAMES, 22, 3), np.float32)
+    for augment in (_STILL, AugmentConfig()):
+        rng = np.random.default_rng(4)
+        changed, moved = on_other_wearers(tokens, joints, augment, rng)
+        assert rng.random() == np.random.default_rng(4).random()
+        is_same = np.array_equal(changed, tokens) and np.array_equal(moved, joints)
+        assert is_same == (augment is _STILL)
+
+
+def test_readings_and_truth_grow_together(tmp_path: Path, small_rig: CameraRig) -> None:
+    model = tiny_model()
+    recordings = [write_sequence(tmp_path / str(i), small_rig, 60, seed=i) for i in range(2)]
+    frames = load_frames(recordings, model.config, False, "test")
+    still = replace(_STILL, imu_noise=0.0, time_offset_s=0.0, device_dropout=0.0)
+    both = (replace(still, body_size=0.1), still)
+    setups = (StageSetup(model, frames, None, 8, 16, one, LossConfig()) for one in both)
+    larger, plain = (InertialTraining(s).make_batch(np.random.default_rng(6)) for s in setups)
+    height = larger["imu_features"][:, :, 0, 3] / plain["imu_features"][:, :, 0, 3]
+    ratio = (larger["joints_local"] / plain["joints_local"])[..., 0, 2]
+    torch.testing.assert_close(ratio, height, rtol=1e-3, atol=1e-3)
+    assert height.std() > 0.03

@@ -115,11 +115,8 @@ def cache_key(model: SameModel, frames: Frames, sequences: list[SequenceReader])
     """
     config = model.config
     size = (config.input_width, config.input_height)
-    # Left out where it is 1, so that features from before there was a choice serve.
-    zoom = () if config.column_zoom == 1.0 else (config.column_zoom,)
-    digest = hashlib.sha256(
-        json.dumps([_FORMAT_VERSION, *size, config.image_mean, config.image_std, *zoom]).encode()
-    )
+    seen = (*size, config.image_mean, config.image_std, config.column_zoom)
+    digest = hashlib.sha256(json.dumps([_FORMAT_VERSION, *seen]).encode())
     for name, tensor in model.visual.state_dict().items():
         digest.update(name.encode())
         digest.update(tensor.detach().cpu().float().numpy().tobytes())
@@ -209,8 +206,7 @@ def _write(model: SameModel, images_u8: NDArray[np.uint8], folder: Path, label: 
             range(0, count, _CHUNK), f"visual features of {label}", console=messages()
         ):
             images = torch.from_numpy(images_u8[start : start + _CHUNK]).float().to(device)
-            with torch.autocast(device.type, torch.bfloat16):
-                out = visual(normalised(images, model.config))
+            out = visual(normalised(images, model.config), in_bfloat16=True)
             for name, file in files.items():
                 file.write(getattr(out, name).float().cpu().numpy().astype(_dtype(name)).tobytes())
         for file in files.values():

@@ -2,7 +2,8 @@
 otherwise. For the inertial stage, which learns the wearers of its recordings by heart.
 
 It changes the tokens of ``same_runtime.conventions.FEATURE_DIM`` to what the core would have made
-of such a wearer, and the true joints with them; images would not follow.
+of such a wearer, whose headset is as much larger and whose frames come as much faster, and the
+true joints with them; images would not follow.
 """
 
 from typing import NamedTuple
@@ -18,7 +19,7 @@ _UP, _HEIGHT = slice(0, 3), 3
 _AXES = (slice(0, 3), slice(3, 6))
 _ANGULAR_VELOCITY, _PLACE_OR_ACCELERATION, _VELOCITY = slice(6, 9), slice(9, 12), slice(12, 15)
 _LEGS = slice(NUM_DEVICES - len(LEG_DEVICES), NUM_DEVICES)
-_LEAST, _MOST = 0.7, 1.4
+_LEAST, _MOST = 0.7, 1.4  # times what is recorded: a tail of the normal distribution is nobody
 
 
 class Wearers(NamedTuple):
@@ -32,6 +33,21 @@ class Wearers(NamedTuple):
     """(B, 2, 3, 3) how each leg's sensor is turned, in its own axes."""
     headings_rad: NDArray[np.float32]
     """(B, 2) how far each leg's sensor turns what it reads about the vertical."""
+
+
+def on_other_wearers(
+    features: NDArray[np.float32],
+    joints: NDArray[np.float32],
+    augment: AugmentConfig,
+    rng: np.random.Generator,
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """``features`` (B, T, N, 16) and ``joints`` (B, T, J, 3) metres of stretches, each on a wearer
+    of its own; as they are where ``augment`` asks for none. ``rng`` gives afterwards what it would
+    have given before."""
+    if not any((augment.body_size, augment.tempo, augment.strap_deg, augment.heading_deg)):
+        return features, joints
+    wearers = draw_wearers(len(features), augment, rng.spawn(1)[0])
+    return on_wearers(features, wearers), joints * wearers.size[:, None, None, None]
 
 
 def draw_wearers(count: int, augment: AugmentConfig, rng: np.random.Generator) -> Wearers:

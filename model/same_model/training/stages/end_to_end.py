@@ -77,7 +77,10 @@ class EndToEndTraining(Stage[Frames]):
         if before.shape[1]:
             state = self.model.inertial(before).state
         output = self.model(
-            imu_features=window, state=state, **{name: batch[name] for name in _INPUTS}
+            imu_features=window,
+            state=state,
+            in_bfloat16=self._in_bfloat16,
+            **{name: batch[name] for name in _INPUTS},
         )
         return window_loss(output.joints_anchor, output.joints_local, batch, self._loss)
 

@@ -12,7 +12,7 @@ from same_model.losses import inertial_loss
 from same_model.training.config import AugmentConfig
 from same_model.training.data.augment import drop_devices, jitter_devices
 from same_model.training.data.dataset import Frames
-from same_model.training.data.wearers import draw_wearers, on_wearers
+from same_model.training.data.wearers import on_other_wearers
 from same_model.training.last_layers import solve_last_layers
 from same_model.training.stages.stage import Batch, Stage, StageSetup
 
@@ -40,9 +40,9 @@ class InertialTraining(Stage[Frames]):
         length = int(rng.integers(max(1, self._stretch // 4), self._stretch + 1))
         first = rng.integers(len(frames), size=self._batch)
         rows, valid = frames.stretch_rows(first, length)
-        wearers = draw_wearers(self._batch, self._augment, rng)
-        joints = frames.joints_local[rows] * wearers.size[:, None, None, None]
-        features = on_wearers(frames.imu_features[rows], wearers)
+        features, joints = on_other_wearers(
+            frames.imu_features[rows], frames.joints_local[rows], self._augment, rng
+        )
         features = jitter_devices(features, self._augment, rng, frames.step_s[first])
         features = drop_devices(features, self._augment.device_dropout, rng)
         return {
@@ -59,7 +59,7 @@ class InertialTraining(Stage[Frames]):
         return loss, {"mpjpe_mm": _MM * error.mean()}
 
     def finish(self) -> None:
-        """Solve the last layers for whole sequences, as recorded and with losses."""
+        """Solve the last layers for whole sequences: as recorded, and with losses on others."""
         stage, head = self.inertial, self.inertial.head[-1]
         assert isinstance(head, torch.nn.Linear)
         rows = _SOLVED_VERSIONS * len(self._data)
@@ -72,9 +72,10 @@ class InertialTraining(Stage[Frames]):
         features = augmented_features(frames, _SOLVED_VERSIONS, self._augment, rng)
         truth = np.repeat(frames.joints_local[None], _SOLVED_VERSIONS, axis=0)
         for start, end in zip(frames.starts[:-1], frames.starts[1:], strict=True):
-            wearers, part = draw_wearers(_SOLVED_VERSIONS, self._augment, rng), slice(start, end)
-            features[:, part] = on_wearers(features[:, part], wearers)
-            truth[:, part] *= wearers.size[:, None, None, None]
+            others = slice(1, None), slice(start, end)
+            features[others], truth[others] = on_other_wearers(
+                features[others], truth[others], self._augment, rng
+            )
         for group in _groups(frames):
             x = torch.from_numpy(_padded(frames, features, group)).flatten(0, 1).to(device)
             wanted = torch.from_numpy(_padded(frames, truth, group)).flatten(0, 1).to(device)

@@ -28,6 +28,8 @@ class StageSetup(Generic[Data]):
     """Longest run of frames over which a recurrent state is carried."""
     augment: AugmentConfig
     loss: LossConfig
+    in_bfloat16: bool = False
+    """Whether the visual stage, where it learns, computes in bfloat16 as far as it can."""
 
 
 class Stage(nn.Module, Generic[Data]):
@@ -48,6 +50,7 @@ class Stage(nn.Module, Generic[Data]):
         self._augment, self._loss = setup.augment, setup.loss
         self._batch, self._stretch = setup.batch, setup.stretch
         self._window = setup.model.config.window
+        self._in_bfloat16 = setup.in_bfloat16
 
     @abstractmethod
     def make_batch(self, rng: np.random.Generator) -> Batch:

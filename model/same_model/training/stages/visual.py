@@ -42,7 +42,7 @@ class VisualTraining(Stage[Frames]):
         }
 
     def forward(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-        out = self.visual(batch["images"])
+        out = self.visual(batch["images"], self._in_bfloat16)
         visible = batch["visible"]
         weight = visible.clone()
         weight[..., LOWER_BODY_JOINTS] *= self._loss.legs

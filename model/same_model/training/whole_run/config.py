@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final, Literal
 from same_engines.errors import InvalidInputError
 from same_model.loss_config import LossConfig
 from same_model.synth.config import SynthConfig
+from same_model.training.config import AugmentConfig
 from same_runtime.cli.option_types import one_of
 
 STEPS: Final = (
@@ -149,8 +150,9 @@ class WholeRunConfig:
     versions: int = 3
     """Versions of the inertial stage's outputs that fusion and the temporal stage see."""
     loss: LossConfig = field(default_factory=_loss)
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
     precision: Literal["fp32", "bf16"] = "fp32"
-    """bf16 runs the visual stage's convolutions under autocast; the rest works with metres."""
+    """bf16: the visual stage's convolutions train in bfloat16; all else works with metres."""
     save_every: int = 100
     """Steps between saved states."""
     validate_every: int = 500

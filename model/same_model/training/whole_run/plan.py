@@ -147,6 +147,7 @@ def _stage(
             lr=budget.lr, weight_decay=budget.weight_decay, ema_decay=budget.ema_decay
         ),
         loss=config.loss,
+        augment=config.augment,
     )
 
 

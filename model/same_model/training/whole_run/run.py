@@ -8,6 +8,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 from same_engines.atomic_files import replace_file
@@ -16,9 +17,10 @@ from same_engines.json_values import parse_json
 from same_engines.processes import python_command
 from same_model.checkpoint import load_checkpoint, save_checkpoint
 from same_model.synth.synth import run_jobs, write_summary
+from same_model.training.config import AugmentConfig
 from same_model.training.processes import Processes, join_processes, leave_processes
 from same_model.training.run import train
-from same_model.training.run_state import LATER_LOSS_FIELDS
+from same_model.training.run_state import LATER_AUGMENT_FIELDS, LATER_LOSS_FIELDS
 from same_model.training.whole_run.config import WholeRunConfig
 from same_model.training.whole_run.plan import INIT, NEEDED_BY, TOOLS, WholeRunPlan, make_plan
 from same_model.training.whole_run.progress import RunProgress, read_progress
@@ -33,6 +35,8 @@ _START_TOOL = (
 _BEFORE_IT_WAS_A_SETTING = {
     "column_zoom": 1.0,
     **{f"loss.{name}": value for name, value in LATER_LOSS_FIELDS.items()},
+    **{f"augment.{name}": value for name, value in asdict(AugmentConfig()).items()},
+    **{f"augment.{name}": value for name, value in LATER_AUGMENT_FIELDS.items()},
 }
 
 

@@ -13,6 +13,7 @@ from same_engines.errors import SameError
 from same_model.checkpoint import save_checkpoint
 from same_model.synth.config import SynthConfig
 from same_model.training import prepare
+from same_model.training.config import AugmentConfig
 from same_model.training.whole_run import plan as plan_module
 from same_model.training.whole_run import run as run_module
 from same_model.training.whole_run.config import StageBudget, WholeRunConfig
@@ -136,12 +137,13 @@ def test_a_folder_of_a_run_with_other_settings_is_refused(config):
     _check_settings(replace(config, workers=4, minutes=3.0, until="visual"))
     with pytest.raises(SameError, match="holds a run with another visual.steps;"):
         _check_settings(replace(config, visual=StageBudget(7, 4)))
-    evenly = replace(config, column_zoom=1.0, loss=replace(config.loss, legs=1.0))
-    settings = evenly.shaping()
+    still = AugmentConfig(body_size=0.0, tempo=0.0, strap_deg=0.0, heading_deg=0.0)
+    evenly = replace(config, column_zoom=1.0, loss=replace(config.loss, legs=1.0), augment=still)
+    settings = {name: x for name, x in evenly.shaping().items() if not name.startswith("augment.")}
     del settings["column_zoom"], settings["loss.legs"]
     (config.out / "whole_run.json").write_text(json.dumps(settings))
     _check_settings(evenly)  # a run from before there was a choice goes on
-    with pytest.raises(SameError, match=r"with another column_zoom, loss\.legs; give the same"):
+    with pytest.raises(SameError, match=r"with another augment\.body_size, augment\.hea"):
         _check_settings(config)
     settings = config.shaping()
     del settings["headset_rate.fps"]
