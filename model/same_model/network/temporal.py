@@ -16,8 +16,9 @@ _FARTHEST_M = 5.0
 def window_row(config: ModelConfig, joints_local: Tensor, joints_imu: Tensor | None) -> Tensor:
     """The ``ModelConfig.window_points`` (..., P, 3) of frames, from what fusion and the inertial
     stage make of them (..., J, 3); the latter is needed with ``use_imu_filter`` alone."""
-    if not config.use_imu_filter or joints_imu is None:
+    if not config.use_imu_filter:
         return joints_local
+    assert joints_imu is not None
     return torch.cat([joints_local, joints_imu], dim=-2)
 
 

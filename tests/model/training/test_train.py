@@ -27,7 +27,7 @@ from same_model.training.data.dataset import load_frames, split_performers
 from same_model.training.data.visual_cache import read_rows
 from same_model.training.processes import Processes
 from same_model.training.run import train
-from same_model.training.run_state import run_digest
+from same_model.training.run_state import LATER_AUGMENT_FIELDS, run_digest
 from same_model.training.stages.inertial import InertialTraining
 from same_runtime.conventions import JOINT_NAMES
 
@@ -192,7 +192,7 @@ def test_runs_from_before_a_setting_existed_go_on(data, tmp_path):
 
 
 def test_an_inertial_run_without_other_wearers_is_one_from_before_there_were_any(data, tmp_path):
-    still = AugmentConfig(body_size=0.0, tempo=0.0, strap_deg=0.0, heading_deg=0.0)
+    still = AugmentConfig(**LATER_AUGMENT_FIELDS)
     config = settings("inertial", data, tmp_path, augment=still)
     assert run_digest(config) != run_digest(replace(config, augment=AugmentConfig()))
     visual = replace(config, stage="visual")
@@ -203,7 +203,7 @@ def test_a_refusal_names_other_wearers_to_the_inertial_stage_alone(data, tmp_pat
     for stage in ("visual", "inertial"):
         config = settings(stage, data, tmp_path / stage, steps=1)
         train(config)
-        still = AugmentConfig(body_size=0.0, tempo=0.0, strap_deg=0.0, heading_deg=0.0)
+        still = AugmentConfig(**LATER_AUGMENT_FIELDS)
         with pytest.raises(CheckpointError, match="seed was 0, is 5") as refused:
             train(replace(config, seed=5, augment=still))
         assert ("body_size was 0.06, is 0.0" in str(refused.value)) == (stage == "inertial")

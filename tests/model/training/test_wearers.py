@@ -15,6 +15,7 @@ from same_model.loss_config import LossConfig
 from same_model.training.config import AugmentConfig
 from same_model.training.data.dataset import load_frames
 from same_model.training.data.wearers import Wearers, draw_wearers, on_other_wearers, on_wearers
+from same_model.training.run_state import LATER_AUGMENT_FIELDS
 from same_model.training.stages.inertial import InertialTraining
 from same_model.training.stages.stage import StageSetup
 from same_runtime._core import FrameAssembler, Synchroniser
@@ -23,7 +24,7 @@ from same_runtime.conventions import FEATURE_DIM, NUM_DEVICES
 
 _FRAMES, _STEP_NS = 12, 33_000_000
 _UP = np.array([0.0, 1.0, 0.0])
-_STILL = AugmentConfig(body_size=0.0, tempo=0.0, strap_deg=0.0, heading_deg=0.0)
+_STILL = AugmentConfig(**LATER_AUGMENT_FIELDS)
 
 
 def _tokens(

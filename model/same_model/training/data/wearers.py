@@ -71,12 +71,12 @@ def on_wearers(features: NDArray[np.float32], wearers: Wearers) -> NDArray[np.fl
     first, second = (legs[..., axis] for axis in _AXES)
     axes = np.stack([first, second, np.cross(first, second)], axis=-1) @ wearers.straps[:, None]
     up, headings = features[:, :, None, 0, _UP], wearers.headings_rad[:, None, :, None]
-    turned = _about(up, headings, np.stack([axes[..., 0], axes[..., 1], legs[..., 9:12]]))
+    vectors = (axes[..., 0], axes[..., 1], legs[..., _PLACE_OR_ACCELERATION])
+    turned = _about(up, headings, np.stack(vectors))
     for place, vector in zip((*_AXES, _PLACE_OR_ACCELERATION), turned, strict=True):
         legs[..., place] = vector
-    legs[..., _ANGULAR_VELOCITY] = np.einsum(
-        "btli,blij->btlj", legs[..., _ANGULAR_VELOCITY], wearers.straps
-    )
+    turning = legs[..., None, _ANGULAR_VELOCITY] @ wearers.straps[:, None]
+    legs[..., _ANGULAR_VELOCITY] = turning[..., 0, :]
     size, tempo = (x[:, None, None, None] for x in (wearers.size, wearers.tempo))
     legs[..., _PLACE_OR_ACCELERATION] *= tempo**2
     features[:, :, :1, _HEIGHT] *= size[..., 0]

@@ -14,6 +14,7 @@ from same_model.checkpoint import save_checkpoint
 from same_model.synth.config import SynthConfig
 from same_model.training import prepare
 from same_model.training.config import AugmentConfig
+from same_model.training.run_state import LATER_AUGMENT_FIELDS
 from same_model.training.whole_run import plan as plan_module
 from same_model.training.whole_run import run as run_module
 from same_model.training.whole_run.config import StageBudget, WholeRunConfig
@@ -137,7 +138,7 @@ def test_a_folder_of_a_run_with_other_settings_is_refused(config):
     _check_settings(replace(config, workers=4, minutes=3.0, until="visual"))
     with pytest.raises(SameError, match="holds a run with another visual.steps;"):
         _check_settings(replace(config, visual=StageBudget(7, 4)))
-    still = AugmentConfig(body_size=0.0, tempo=0.0, strap_deg=0.0, heading_deg=0.0)
+    still = AugmentConfig(**LATER_AUGMENT_FIELDS)
     evenly = replace(config, column_zoom=1.0, loss=replace(config.loss, legs=1.0), augment=still)
     settings = {name: x for name, x in evenly.shaping().items() if not name.startswith("augment.")}
     del settings["column_zoom"], settings["loss.legs"]
