@@ -228,6 +228,14 @@ class DeviceStates:
         (5, 4) unit quaternions, each device to world; zeros where it is MISSING. A copy.
         """
     @property
+    def straps_measured(self) -> bool:
+        """
+        Whether the leg sensors read as if worn right; False as lookup gives them.
+        """
+    @straps_measured.setter
+    def straps_measured(self, arg0: bool) -> None:
+        ...
+    @property
     def timestamp_ns(self) -> int:
         """
         The instant, nanoseconds.
@@ -887,6 +895,11 @@ class Calibration:
         xyzw from it as worn to one worn right; None until measured or given.
         """
     @property
+    def leg_straps_hold(self) -> bool:
+        """
+        Whether leg_straps are known and the sensors still sit so.
+        """
+    @property
     def legs_changed(self) -> bool:
         """
         Whether a leg sensor sits otherwise than it was measured or given.
@@ -921,7 +934,7 @@ class Tracker:
     What SamePoseTracker is a façade of: see there. Any thread may call any method. Raises
     InvalidInputError, TimestampError, EngineError and SameError.
     """
-    def __init__(self, engine: typing.Any, rig: CameraRig, image_mean: typing.SupportsFloat | typing.SupportsIndex, image_std: typing.SupportsFloat | typing.SupportsIndex, z_depth: bool, column_zoom: typing.SupportsFloat | typing.SupportsIndex, options: typing.Any, log: typing.Any, hint: typing.Any, estimated: typing.Any, given_out: typing.Any) -> None:
+    def __init__(self, engine: typing.Any, rig: CameraRig, image_mean: typing.SupportsFloat | typing.SupportsIndex, image_std: typing.SupportsFloat | typing.SupportsIndex, z_depth: bool, column_zoom: typing.SupportsFloat | typing.SupportsIndex, reads_straps: bool, options: typing.Any, log: typing.Any, hint: typing.Any, estimated: typing.Any, given_out: typing.Any) -> None:
         """
         engine: a same_engines.Engine or a NativeEngine; it is kept, not closed. options: a
         TrackerOptions. log, hint: called with one-line warnings, and with likely mistakes behind

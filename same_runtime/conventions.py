@@ -44,14 +44,21 @@ slots    head                         controller                    leg
          above the floor (m), 0, 0    columns, one after the other)
 6..8     angular velocity, rad/s: rotation vector of R_{t-1}^T R_t over dt, R = R_world_device
 9..11    0, 0, 0                      position in cam_left (m)      acceleration (m/s^2)
-12..14   linear velocity (m/s)        linear velocity (m/s)         0, 0, 0
+12..14   linear velocity (m/s)        linear velocity (m/s)         straps measured, 0, 0
 15       1 when the token is valid, else the whole token is zero
 =======  ===========================  ============================  ==========================
+
+``straps measured``: 1 when the sensors read as if worn right, because the straps of both were
+measured or given and still sit so (``docs/calibration.md``), and the network can be told
+(``ModelConfig.use_leg_straps``); else 0.
 
 Velocities are world velocities turned into ``cam_left`` axes, by differences between
 successive frames; they are 0 on a device's first frame, after it was missing, and after a
 gap between frames of more than ``MAX_VELOCITY_GAP_NS``.
 """
+
+STRAP_MEASURED_SLOT: Final = 12
+"""Of a leg's token: whether the straps are measured."""
 
 WINDOW: Final = 32
 """Frames that the temporal stage looks at."""

@@ -37,6 +37,8 @@ void bind_states(py::module_& module) {
       "same_runtime.conventions.DEVICES; the arrays are read-only float64 views, zeros (identity\n"
       "for orientations) where the device is MISSING. A wrong device index raises ValueError.")
       .def_readonly("timestamp_ns", &DeviceStates::timestamp_ns, "The instant, nanoseconds.")
+      .def_readwrite("straps_measured", &DeviceStates::straps_measured,
+                     "Whether the leg sensors read as if worn right; False as lookup gives them.")
       .def_property_readonly(
           "how", [](const DeviceStates& states) { return std::tuple_cat(states.how); },
           "How each of the five devices was found.")

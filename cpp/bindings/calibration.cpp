@@ -58,6 +58,8 @@ void bind_readings(py::class_<Calibration>& calibration) {
           "leg_straps", &strap_values,
           "The head's height in the stand and, for the left and the right sensor, the turn (4,)\n"
           "xyzw from it as worn to one worn right; None until measured or given.")
+      .def_property_readonly("leg_straps_hold", &Calibration::leg_straps_hold,
+                             "Whether leg_straps are known and the sensors still sit so.")
       .def_property_readonly("legs_changed", &Calibration::legs_changed,
                              "Whether a leg sensor sits otherwise than it was measured or given.")
       .def_property_readonly("ground_y", &Calibration::ground_y,

@@ -43,6 +43,11 @@ std::optional<LegStraps> Calibration::leg_straps() const {
   return legs_.straps(ground_y_);
 }
 
+bool Calibration::leg_straps_hold() const {
+  const std::lock_guard lock(mutex_);
+  return legs_.known() && !legs_.changed();
+}
+
 bool Calibration::legs_changed() const {
   const std::lock_guard lock(mutex_);
   return legs_.changed();

@@ -48,6 +48,7 @@ void inertial_features(const DeviceStates& current, const DeviceStates* previous
               token + 12);
     } else {
       write(T_cam_world.rotation * current.legs[device - kNumPoseDevices].acceleration, token + 9);
+      token[12] = current.straps_measured ? 1.0f : 0.0f;
     }
     token[15] = 1.0f;
   }

@@ -38,6 +38,7 @@ Pipeline::Pipeline(Engine& engine, const CameraRig& rig, const NetworkInputs& in
       estimator_(engine, rig, inputs, options.ground_y, options.hint ? options.hint : options.log,
                  times_),
       clock_watch_(ingestion, options.log),
+      reads_straps_(inputs.reads_straps),
       calibration_(ingestion, options.ground_y, options.log),
       finisher_(finishing(options), calibration_),
       display_finisher_(finishing(options), calibration_) {}
@@ -160,7 +161,9 @@ void Pipeline::store_readings(const Readings& readings, int64_t arrival_ns) {
 
 DeviceStates Pipeline::look_up(int64_t timestamp_ns) {
   const PartTimer timer(times_, Part::SYNCHRONISE);
-  return synchroniser_.look_up(timestamp_ns);
+  DeviceStates states = synchroniser_.look_up(timestamp_ns);
+  states.straps_measured = reads_straps_ && calibration_.leg_straps_hold();
+  return states;
 }
 
 Pose Pipeline::estimate(int64_t timestamp_ns, const StereoImages& images, int64_t started_ns,

@@ -54,6 +54,7 @@ int main() {
                                   : ingestion.push_leg(device, t, t, leg_of(t));
       if (status != same::PushStatus::ACCEPTED) return EXIT_FAILURE;
     }
+    // Leg sensors as they are strapped on: look_up() leaves straps_measured false.
     if (ms % 11 == 10 && !assembler.assemble(t, synchroniser.look_up(t), out)) return EXIT_FAILURE;
   }
   for (int device = 0; device < same::kNumDevices; ++device) {

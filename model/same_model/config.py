@@ -33,6 +33,7 @@ _BEFORE_IT_WAS_A_FIELD: Final = {
     "use_joint_filter": False,
     "use_imu_filter": False,
     "column_zoom": 1.0,
+    "use_leg_straps": False,
 }
 """What checkpoints from before a field's time were trained with."""
 
@@ -142,6 +143,9 @@ class ModelConfig:
     use_imu_filter: bool = True
     """False: the filter is over fusion's joints alone, and not also over the inertial stage's,
     whose motion is steadier. False wherever ``use_joint_filter``, ``use_ttn`` or ``use_imu`` is."""
+    use_leg_straps: bool = True
+    """False: the inertial stage does not know whether leg straps were measured, and makes little of
+    it. False wherever ``use_imu`` is."""
     use_imu: bool = True
     """False: inertial tokens are zero and the first pose is a learned constant (Table 3)."""
     use_left: bool = True
@@ -161,6 +165,8 @@ class ModelConfig:
                 _check_value(field.name, field.type, value)
         if not (self.use_joint_filter and self.use_ttn and self.use_imu):
             object.__setattr__(self, "use_imu_filter", False)
+        if not self.use_imu:
+            object.__setattr__(self, "use_leg_straps", False)
         for name in ("input_width", "input_height"):
             if getattr(self, name) % FEATURE_STRIDE:
                 raise InvalidInputError(

@@ -59,7 +59,9 @@ class Buffers:
         yield from (self.imu_features, self.T_anchor_cam, self.time_offset_s, self.window_valid)
 
 
-def expected_features(now: Devices, before: Devices | None, dt_s: float) -> NDArray:
+def expected_features(
+    now: Devices, before: Devices | None, dt_s: float, straps_measured: bool = False
+) -> NDArray:
     features = np.zeros((NUM_DEVICES, FEATURE_DIM))
     R_cam_world = now.T_world_cam[:3, :3].T
     for i in set(range(NUM_DEVICES)) - set(now.missing):
@@ -79,6 +81,7 @@ def expected_features(now: Devices, before: Devices | None, dt_s: float) -> NDAr
             token[9:12] = (np.linalg.inv(now.T_world_cam) @ [*now.vector[i], 1])[:3]
         elif i > 2:
             token[9:12] = R_cam_world @ now.vector[i]
+            token[12] = straps_measured
         token[15] = 1
     return features
 
@@ -89,9 +92,14 @@ def expected_features(now: Devices, before: Devices | None, dt_s: float) -> NDAr
     st.sets(st.integers(1, 4)),
     st.sets(st.integers(1, 4)),
     st.integers(5, 500),
+    st.booleans(),
 )
 def test_features_follow_the_layout(
-    seed: int, missing_first: set[int], missing_second: set[int], dt_ms: int
+    seed: int,
+    missing_first: set[int],
+    missing_second: set[int],
+    dt_ms: int,
+    straps_measured: bool,
 ) -> None:
     rng = np.random.default_rng(seed)
     first, second = (Devices(rng, tuple(m)) for m in (missing_first, missing_second))
@@ -99,8 +107,10 @@ def test_features_follow_the_layout(
     out = Buffers(2)
     assert assembler.assemble(0, first.states(), *out)
     np.testing.assert_allclose(out.imu_features, expected_features(first, None, 1), atol=1e-5)
-    assert assembler.assemble(dt_ms * MS, second.states(), *out)
-    expected = expected_features(second, first, dt_ms / 1000)
+    states = second.states()
+    states.straps_measured = straps_measured
+    assert assembler.assemble(dt_ms * MS, states, *out)
+    expected = expected_features(second, first, dt_ms / 1000, straps_measured)
     np.testing.assert_allclose(out.imu_features, expected, rtol=1e-5, atol=1e-4)
 
 

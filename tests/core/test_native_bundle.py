@@ -53,6 +53,12 @@ def test_zoomed_columns_are_accepted(copy: Path) -> None:
         assert not check_alike(copy)
 
 
+def test_whether_it_is_told_of_straps_is_a_choice(copy: Path) -> None:
+    for told, good in ((True, True), (False, True), (1, False), (None, False), ("yes", False)):
+        change_manifest(copy, lambda c, told=told: c["config"].update(use_leg_straps=told))
+        assert check_alike(copy) is good
+
+
 def test_both_format_versions_are_accepted(copy: Path) -> None:
     for version, good in ((1, True), (2, True), (2.0, True), (3, False), (0, False)):
         change_manifest(copy, lambda c, version=version: c.update(format_version=version))

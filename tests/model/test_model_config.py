@@ -34,6 +34,11 @@ def test_the_imu_filter_goes_with_what_it_needs(without: str) -> None:
     assert changed.window_points == 22
 
 
+def test_who_reads_no_sensors_is_not_told_of_their_straps() -> None:
+    assert PRESETS["lite"].use_leg_straps
+    assert not replace(PRESETS["lite"], use_imu=False).use_leg_straps
+
+
 @pytest.mark.parametrize("name", PRESETS)
 def test_dictionary_round_trip(name: str) -> None:
     values = PRESETS[name].to_dict()

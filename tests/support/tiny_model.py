@@ -8,6 +8,7 @@ from torch import Tensor
 
 from same_model.config import ModelConfig
 from same_model.same_network import SameModel
+from same_runtime.conventions import STRAP_MEASURED_SLOT
 
 TINY = ModelConfig(
     preset="tiny",
@@ -39,6 +40,8 @@ def tiny_model(seed: int = 0, **changes: Any) -> SameModel:
         for parameter in model.parameters():
             if not parameter.any():
                 parameter.normal_(std=0.05)
+        if model.config.use_leg_straps:
+            model.inertial.embed.weight[-2:, STRAP_MEASURED_SLOT].normal_(std=0.05)
     return model.eval()
 
 

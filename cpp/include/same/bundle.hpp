@@ -62,6 +62,7 @@ struct BundleConfig {
   double column_zoom = 1.0;      // column_zoom.hpp
   bool reads_upright = false;    // pose_frame "upright": fusion reads imu_features too
   bool uses_imu_filter = false;  // the temporal stage reads joints_imu too
+  bool reads_straps = false;     // the inertial stage may be told that leg straps were measured
   int window = 0;                // frames
   int feature_dim = 0;
   int inertial_blocks = 0;
@@ -85,7 +86,8 @@ class Bundle {
   const Manifest& manifest() const { return manifest_; }
   NetworkInputs network_inputs() const {
     const BundleConfig& config = manifest_.config;
-    return {config.image_mean, config.image_std, config.depth_mode, config.column_zoom};
+    return {config.image_mean, config.image_std, config.depth_mode, config.column_zoom,
+            config.reads_straps};
   }
   // The default camera rig. Throws BundleError for a bad one.
   CameraRig rig() const;

@@ -41,6 +41,8 @@ class Calibration {
   std::optional<BoneLengths> bone_lengths() const;
   // As measured or given; none before.
   std::optional<LegStraps> leg_straps() const;
+  // Whether they are known and the sensors still sit so.
+  bool leg_straps_hold() const;
   // Whether a leg sensor sits otherwise than it was measured or given.
   bool legs_changed() const;
   // The floor's height in the world; it counts from the next frame on.

@@ -31,6 +31,10 @@ class LegMounting {
 
   // As measured or given; none before. The floor is at `ground_y`.
   std::optional<LegStraps> straps(double ground_y) const;
+  // Whether they are known, and not being measured anew, nor was that given up.
+  bool known() const {
+    return state_ == CalibrationState::DONE || state_ == CalibrationState::GIVEN;
+  }
   // Takes what was measured before.
   void give(const LegStraps& straps);
   // Begins a measurement, anew if one is under way.

@@ -106,6 +106,7 @@ class Pipeline {
   PartTimes times_{};  // of the frame that is under way
   Estimator estimator_;
   ClockWatch clock_watch_;
+  bool reads_straps_;
   Calibration calibration_;
   PoseFinisher finisher_, display_finisher_;
   Snapshot current_;

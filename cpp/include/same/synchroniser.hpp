@@ -17,6 +17,8 @@ struct DeviceStates {
   std::array<LookupKind, kNumDevices> how{};
   std::array<PoseSample, kNumPoseDevices> poses{};
   std::array<LegSample, kNumLegDevices> legs{};
+  // Whether the leg sensors read as if worn right. Who measures straps knows; look_up() does not.
+  bool straps_measured = false;
 
   bool has(int device) const { return how[device] != LookupKind::MISSING; }
   const Quaternion& orientation(int device) const {

@@ -97,7 +97,7 @@ BundleConfig read_config(const JsonValue& content, const std::string& at) {
   if (config.image_std <= 0) refuse(where, "image_std: expected more than 0");
   if (is_second(field("depth_mode"), "range", "z", where + ".depth_mode"))
     config.depth_mode = DepthMode::Z;
-  // Bundles from before there was a choice do not say these three.
+  // Bundles from before there was a choice do not say these four.
   if (const JsonValue* zoom = content.find("column_zoom")) {
     config.column_zoom = real_number(*zoom, kLargestImageNumber, where + ".column_zoom");
     if (!is_column_zoom(config.column_zoom)) refuse(where, "column_zoom: expected 1 to 4");
@@ -106,6 +106,8 @@ BundleConfig read_config(const JsonValue& content, const std::string& at) {
     config.reads_upright = is_second(*frame, "camera", "upright", where + ".pose_frame");
   if (const JsonValue* filter = content.find("use_imu_filter"))
     config.uses_imu_filter = expect(*filter, Kind::FLAG, where + ".use_imu_filter").flag;
+  if (const JsonValue* straps = content.find("use_leg_straps"))
+    config.reads_straps = expect(*straps, Kind::FLAG, where + ".use_leg_straps").flag;
   return config;
 }
 

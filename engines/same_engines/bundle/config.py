@@ -20,6 +20,7 @@ _BEFORE_IT_WAS_A_FIELD: Final = {
     "pose_frame": "camera",
     "column_zoom": 1.0,
     "use_imu_filter": False,
+    "use_leg_straps": False,
 }
 
 
@@ -56,6 +57,9 @@ class BundleConfig:
     use_imu_filter: bool
     """Whether the temporal stage reads the inertial stage's joints too; not in a bundle from before
     there was a choice."""
+    use_leg_straps: bool
+    """Whether the inertial stage may be told that leg straps were measured; not in a bundle from
+    before there was a choice."""
     network: Mapping[str, Any]
     """Every hyper-parameter, these among them, as the network's own configuration reads them."""
 
@@ -75,10 +79,9 @@ class BundleConfig:
                 raise InvalidInputError(
                     f"config.{name}: expected one of {choices}, got {chosen!r:.40}"
                 )
-        if type(self.use_imu_filter) is not bool:
-            raise InvalidInputError(
-                f"config.use_imu_filter: expected true or false, got {self.use_imu_filter!r:.40}"
-            )
+        for name in ("use_imu_filter", "use_leg_straps"):
+            if type(flag := getattr(self, name)) is not bool:
+                raise InvalidInputError(f"config.{name}: expected true or false, got {flag!r:.40}")
 
     @classmethod
     def from_dict(cls, network: object) -> "BundleConfig":

@@ -16,10 +16,13 @@ from same_model.data.sequence import SequenceReader, find_sequences, open_sequen
 from same_model.evaluation.metrics import FrameErrors, MetricsConfig
 from same_runtime.cli.command import Subcommand, run_subcommand
 from same_runtime.cli.console import results
-from same_runtime.cli.option_types import Backend, Input, Precision
+from same_runtime.cli.option_types import Backend, Input, Precision, one_of
 
 if TYPE_CHECKING:
     from same_model.evaluation.predict import PredictedPoses, Predictor
+
+
+_Straps = Annotated[str, one_of("worn", "measured")]
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,9 @@ class EvalCommand:
     """Folder for metrics.json, metrics.md, joints.png and the videos."""
     videos: int = 1
     """Videos of each protocol: 1 shows its sequence of median error, more go from best to worst."""
+    straps: _Straps = "worn"
+    """Leg sensors as they were worn, or as after ``tracker.calibration.start_legs()``: the stand
+    that measures their straps is made up from the true joints, with errors of 3 to 6 degrees."""
     losses: bool = False
     """Also lose cameras and devices for a second and report the errors."""
     limit: int | None = None
@@ -69,19 +75,22 @@ def _predictor(command: EvalCommand) -> tuple["Predictor", Mapping[str, int | No
     from same_model.checkpoint import load_checkpoint
     from same_model.evaluation.predict import OfflinePredictor, SavedPoses, StreamingPredictor
 
-    source = command.given()
+    source, measured = command.given(), command.straps == "measured"
     if not source.exists():
         raise DataError(f"{source}: no such checkpoint, bundle or pose file")
     if source.suffix in (".safetensors", ".pt"):
         model = load_checkpoint(source)
-        return OfflinePredictor(model), model.trained_steps
+        return OfflinePredictor(model, measured), model.trained_steps
     if source.suffix == ".npz" or (source.is_dir() and not (source / "manifest.json").exists()):
+        if measured:
+            raise InvalidInputError(f"--straps measured: {source} holds poses, nothing to measure")
         return SavedPoses(source), {}
     from same_runtime.tracker import TrackerOptions
 
     options = TrackerOptions(threads=command.threads, precision=command.precision)
     trained_steps = Bundle.open(source).manifest.trained_steps or dict.fromkeys(STAGES)
-    return StreamingPredictor(source, command.backend, options), trained_steps
+    predictor = StreamingPredictor(source, command.backend, options, measured)
+    return predictor, trained_steps
 
 
 def _sequences(
@@ -180,6 +189,8 @@ class BudgetCommand:
     """Folder for budget.json, budget.md and budget.png."""
     limit: int | None = None
     """Measure every n-th sequence so that at most this many remain."""
+    straps: _Straps = "worn"
+    """Leg sensors as they were worn, or as after ``tracker.calibration.start_legs()``."""
     no_images: bool = False
     """Measure only the rows that need no image, as of sequences made with --no-render."""
     json: bool = False
@@ -195,7 +206,8 @@ def run_budget(command: BudgetCommand) -> None:
     from same_model.evaluation.budget.report import pixels_table, rows_table, write_budget
 
     model = load_checkpoint(command.checkpoint)
-    budget = error_budget(model, _sequences(command), not command.no_images)
+    measured = command.straps == "measured"
+    budget = error_budget(model, _sequences(command), not command.no_images, measured)
     invocation = shlex.join(["same-eval", *sys.argv[1:]])
     title = f"Error budget of {command.checkpoint.name}"
     write_budget(budget, title, invocation, command.out)

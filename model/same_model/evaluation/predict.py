@@ -9,17 +9,22 @@ from typing import Protocol
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
 
 from same_engines.errors import DataError
 from same_model.data.array_files import load_arrays
+from same_model.data.leg_straps import after_a_stand, stood_turns
 from same_model.data.recorded_inputs import Loss, kept_streams, lost_views, read_images, read_inputs
 from same_model.data.sequence import SequenceReader
 from same_model.network.visual import VisualOutput
 from same_model.same_network import SameModel
-from same_runtime.conventions import DEVICES, JOINT_NAMES, POSE_DEVICES
+from same_runtime.calibration.profile import LegStraps, UserProfile
+from same_runtime.conventions import DEVICES, JOINT_NAMES, LEG_DEVICES, POSE_DEVICES
 from same_runtime.pose import PoseStatus
 from same_runtime.samples import DevicePose, LegReading, StereoFrame
 from same_runtime.tracker import SamePoseTracker, TrackerOptions
+
+_IMU_FEATURES = 2  # among the arguments of ``SameModel.forward_sequence``
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,10 +46,11 @@ class Predictor(Protocol):
 
 
 class OfflinePredictor:
-    """One pass of the network over the whole sequence, in PyTorch."""
+    """One pass of the network over the whole sequence, in PyTorch; ``straps_measured``: with the
+    leg straps as a stand would have measured them (``data/leg_straps.py``)."""
 
-    def __init__(self, model: SameModel) -> None:
-        self._models = OfflineModels({"": model})
+    def __init__(self, model: SameModel, straps_measured: bool = False) -> None:
+        self._models = OfflineModels({"": model}, straps_measured)
 
     def __call__(self, sequence: SequenceReader, losses: Sequence[Loss] = ()) -> PredictedPoses:
         return self._models(sequence, losses)[""]
@@ -53,7 +59,8 @@ class OfflinePredictor:
 class OfflineModels:
     """Several networks over the same sequences; those with one visual stage run it once."""
 
-    def __init__(self, models: Mapping[str, SameModel]) -> None:
+    def __init__(self, models: Mapping[str, SameModel], straps_measured: bool = False) -> None:
+        self._straps_measured = straps_measured
         groups: dict[tuple[object, ...], dict[str, SameModel]] = {}
         for name, model in models.items():
             groups.setdefault(_visual_key(model), {})[name] = model.eval()
@@ -72,7 +79,7 @@ class OfflineModels:
             images = read_images(sequence, inputs.frames, config)
             # A lost image is zero at the network's input, as the tracker hands it over.
             images *= inputs.view_valid[:, :, None, None, None]
-            tensors = [
+            tensors: list[torch.Tensor] = [
                 torch.from_numpy(array)
                 for array in (
                     images,
@@ -90,10 +97,24 @@ class OfflineModels:
             visual = first.find_joints(tensors[0]) if len(group) > 1 else None
             T = inputs.T_world_anchor
             for name, model in group.items():
+                if self._straps_measured:
+                    told = model.config.use_leg_straps
+                    stood = after_a_stand(sequence, inputs.imu_features, told)
+                    tensors[_IMU_FEATURES] = torch.from_numpy(stood)
                 joints = _joints_anchor(model, inputs.starts, tensors, visual)
                 joints_world = joints @ T[:, :3, :3].swapaxes(1, 2) + T[:, None, :3, 3]
                 found[name] = PredictedPoses(inputs.frames, joints_world)
         return found
+
+
+def _stood_profile(sequence: SequenceReader) -> UserProfile:
+    """Leg straps as a stand of the wearer would have left them, the head as high as it mostly was
+    at its highest. Raises ``InvalidInputError`` where nobody stands so."""
+    mountings = Rotation.from_matrix(stood_turns(sequence)).as_quat()
+    head_height_m = float(np.quantile(sequence.sensed_position[:, 0, 1], 0.9))
+    return UserProfile(
+        leg_straps=LegStraps(head_height_m, dict(zip(LEG_DEVICES, mountings, strict=True)))
+    )
 
 
 def _joints_anchor(
@@ -129,12 +150,18 @@ def _visual_key(model: SameModel) -> tuple[object, ...]:
 
 
 class StreamingPredictor:
-    """The tracker, fed sample by sample in the order of time stamps."""
+    """The tracker, fed sample by sample in the order of time stamps; ``straps_measured`` as of
+    ``OfflinePredictor``."""
 
     def __init__(
-        self, bundle: Path, backend: str = "auto", options: TrackerOptions | None = None
+        self,
+        bundle: Path,
+        backend: str = "auto",
+        options: TrackerOptions | None = None,
+        straps_measured: bool = False,
     ) -> None:
         self._bundle, self._backend, self._options = bundle, backend, options
+        self._straps_measured = straps_measured
 
     def __call__(self, sequence: SequenceReader, losses: Sequence[Loss] = ()) -> PredictedPoses:
         streams, lost = kept_streams(sequence, losses), lost_views(sequence, losses)
@@ -145,6 +172,8 @@ class StreamingPredictor:
         frames, joints = [], []
         images = sequence.images
         with SamePoseTracker(self._bundle, sequence.rig, self._backend, self._options) as tracker:
+            if self._straps_measured:
+                tracker.calibration.use(_stood_profile(sequence))
             for stamp, _, device, i in sorted(events):
                 if device:
                     stream = streams[device]

@@ -18,6 +18,7 @@ from same_runtime.conventions import (
     LEG_DEVICES,
     NUM_DEVICES,
     NUM_JOINTS,
+    STRAP_MEASURED_SLOT,
 )
 
 _ANGULAR_VELOCITY = slice(6, 9)
@@ -124,6 +125,8 @@ class InertialStage(nn.Module):
         self.mean_pose: Tensor
         self.register_buffer("mean_pose", torch.from_numpy(mean_pose))
         self.embed = TokenLinear(NUM_DEVICES, FEATURE_DIM, dim)
+        with torch.no_grad():  # who has never learned what it says does as if it were not said
+            self.embed.weight[-len(LEG_DEVICES) :, STRAP_MEASURED_SLOT] = 0.0
         self.blocks = nn.ModuleList(InertialBlock(config) for _ in range(config.inertial_blocks))
         self.norm = nn.LayerNorm(dim)
         self.head = offset_head(NUM_DEVICES * dim, 4 * dim, NUM_JOINTS * 3)

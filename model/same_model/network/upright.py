@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from same_model.network.standing_pose import standing_camera_axes
-from same_runtime.conventions import NUM_DEVICES
+from same_runtime.conventions import LEG_DEVICES, NUM_DEVICES
 
 _UP, _VALID = slice(0, 3), 15
 _VECTORS = 5  # of three slots each, before the last slot
@@ -18,9 +18,10 @@ _LEAST = 0.05  # of 1 + cos: bounds the rotation where the head hangs upside dow
 
 def _turning_slots() -> Tensor:
     """(N, 5, 1): 1 for vectors in camera axes. A device's angular velocity is in its own axes,
-    and the head's first two vectors say how the camera is held."""
+    the head's first two vectors say how the camera is held, and a leg's last one is none."""
     turns = torch.ones(NUM_DEVICES, _VECTORS, 1)
     turns[:, 2] = 0.0
+    turns[-len(LEG_DEVICES) :, 4] = 0.0
     turns[0, :2] = 0.0
     return turns
 

@@ -95,6 +95,10 @@ class AugmentConfig:
     """Inertial stage: spread of how leg sensors are strapped on, degrees about each axis."""
     heading_deg: float = 2.0
     """Inertial stage: spread of the error of a leg sensor's heading, degrees."""
+    measured_straps: float = 0.5
+    """Inertial stage: chance that a stretch's wearer has had the leg straps measured, as
+    ``tracker.calibration.start_legs()`` does. For a stage behind one that learned what that says,
+    every other recording's wearer has; 0: it does not learn it."""
     true_windows: float = 0.2
     """Temporal stage: chance that a window holds the true poses, which it must leave alone."""
 
@@ -151,6 +155,9 @@ class TrainConfig:
     """How much denser than evenly spaced the columns of the image's middle are (``ModelConfig``);
     None: as in the checkpoints that the run starts from, else 1. The visual stage may go on from
     another. Recordings should be at least that many times as wide as the network's input."""
+    leg_straps: YesNo | None = None
+    """Whether the inertial stage is told when leg straps were measured; None: as the checkpoints
+    that the run starts from, else it is. The inertial stage may learn it after training without."""
     end_to_end: bool = False
     """Joint stage: train the backbones too, from the images."""
     init: InitFrom = field(default_factory=InitFrom)

@@ -30,12 +30,14 @@ from same_model.training.stages.fusion import FusionTraining
 from same_model.training.stages.inertial import (
     InertialTraining,
     augmented_features,
+    every_other_measured,
     run_inertial,
 )
 from same_model.training.stages.joint import JointTraining
 from same_model.training.stages.stage import Stage, StageSetup
 from same_model.training.stages.temporal import TemporalTraining
 from same_model.training.stages.visual import VisualTraining
+from same_runtime.conventions import LEG_DEVICES, STRAP_MEASURED_SLOT
 
 _BATCH = {"visual": 48, "inertial": 16, "fusion": 128, "temporal": 64, "joint": 4}
 _CONCAT_BATCH = 16
@@ -45,6 +47,7 @@ _WEIGHTS_FOR = {
     "use_joint_filter": ("temporal",),
     "use_imu_filter": ("temporal",),
     "column_zoom": ("visual",),
+    "use_leg_straps": ("inertial",),
 }
 _DECIDES_SHAPES = ("use_joint_filter", "use_imu_filter")
 
@@ -75,6 +78,7 @@ def initial_model(config: TrainConfig) -> SameModel:
         "use_joint_filter": config.joint_filter,
         "use_imu_filter": config.imu_filter,
         "column_zoom": config.column_zoom,
+        "use_leg_straps": config.leg_straps,
     }
     fresh = model_config(config)
     if config.stage == "visual" and config.column_zoom is not None:
@@ -83,6 +87,11 @@ def initial_model(config: TrainConfig) -> SameModel:
     if config.stage == "temporal" and config.imu_filter:
         # At first it adds nothing to what a checkpoint without it knows.
         fresh = replace(fresh, use_imu_filter=settings.pop("use_imu_filter"))
+    if config.stage == "inertial" and config.leg_straps:
+        # From now on it learns what that says.
+        fresh = replace(fresh, use_leg_straps=settings.pop("use_leg_straps"))
+    elif config.stage == "inertial" and not config.augment.measured_straps:
+        fresh = replace(fresh, use_leg_straps=False)
     taken_over = {
         field: _taken_over(asked, field, getattr(fresh, field), sources)
         for field, asked in settings.items()
@@ -106,6 +115,8 @@ def _take_weights(config: TrainConfig, model: SameModel, name: str, source: Same
     weights = out_of.state_dict()
     if config.stage == "temporal" and config.imu_filter:
         weights = {**_imu_weights(into), **weights}
+    if model.config.use_leg_straps and not source.config.use_leg_straps:
+        weights = {key: _deaf_to_straps(key, weight) for key, weight in weights.items()}
     try:
         into.load_state_dict(weights)
     except RuntimeError as error:
@@ -118,6 +129,15 @@ def _take_weights(config: TrainConfig, model: SameModel, name: str, source: Same
     if "fusion" in taken and source.config.column_zoom != model.config.column_zoom:
         # It looks around joints by pixels of the other zoom: a start, but nothing trained.
         model.trained_steps["fusion"] = 0
+
+
+def _deaf_to_straps(key: str, weight: Tensor) -> Tensor:
+    """``weight`` of a network that was never told of straps, as if it had learned to ignore it."""
+    if not key.endswith("embed.weight") or weight.dim() != 3:
+        return weight
+    weight = weight.clone()
+    weight[-len(LEG_DEVICES) :, STRAP_MEASURED_SLOT] = 0.0
+    return weight
 
 
 def _imu_weights(module: nn.Module) -> dict[str, Tensor]:
@@ -212,10 +232,13 @@ def _backbone_cache(
     versions: int,
     image_error: float,
     label: str,
+    is_training: bool,
 ) -> BackboneCache:
     visual = _visual_cache(config, model, sequences, frames, label)
     rng = np.random.default_rng([config.seed, 2])
     features = augmented_features(frames, versions, config.augment, rng)
+    if is_training and model.config.use_leg_straps:
+        features = every_other_measured(features, frames, rng)
     inertial = run_inertial(model.inertial.eval(), frames, features)
     visual = with_errors_scaled(visual, frames, image_error)
     return BackboneCache(frames, visual, inertial)
@@ -243,8 +266,8 @@ def backbone_caches(config: TrainConfig, model: SameModel) -> BackboneCaches:
     model.freeze_backbones()
     versions, error = config.versions, config.augment.image_error
     return BackboneCaches(
-        _backbone_cache(config, model, train, frames, versions, error, "training data"),
-        _backbone_cache(config, model, validation, held_out, 1, 1.0, "validation data")
+        _backbone_cache(config, model, train, frames, versions, error, "training data", True),
+        _backbone_cache(config, model, validation, held_out, 1, 1.0, "validation data", False)
         if held_out
         else None,
     )

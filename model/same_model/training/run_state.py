@@ -37,12 +37,19 @@ _LATER_FIELDS = {
     "joint_filter": None,
     "imu_filter": None,
     "column_zoom": None,
+    "leg_straps": None,
     "more_data": (),
 }
 LATER_LOSS_FIELDS = {"steady": 0.0, "late": 0.0, "standing": 0.0, "lowest": 0.0, "legs": 1.0}
 
 # Of the inertial stage alone; other runs are what they were, whatever these say.
-LATER_AUGMENT_FIELDS = {"body_size": 0.0, "tempo": 0.0, "strap_deg": 0.0, "heading_deg": 0.0}
+LATER_AUGMENT_FIELDS = {
+    "body_size": 0.0,
+    "tempo": 0.0,
+    "strap_deg": 0.0,
+    "heading_deg": 0.0,
+    "measured_straps": 0.0,
+}
 
 
 def run_digest(config: TrainConfig, paths: _Paths = "places") -> str:

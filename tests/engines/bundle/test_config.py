@@ -49,6 +49,13 @@ def test_a_bundle_from_before_columns_were_zoomed_has_none(
     assert Bundle.open(tiny_bundle).manifest.config.column_zoom == 1.0
 
 
+def test_a_bundle_from_before_straps_were_told_of_is_not_told(
+    tiny_bundle: Path, tmp_path: Path
+) -> None:
+    assert Bundle.open(tiny_bundle).manifest.config.use_leg_straps
+    assert not reopened(tiny_bundle, tmp_path, use_leg_straps=None).manifest.config.use_leg_straps
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [
@@ -65,6 +72,7 @@ def test_a_bundle_from_before_columns_were_zoomed_has_none(
         ("column_zoom", 0.5),
         ("column_zoom", 5),
         ("column_zoom", "2"),
+        ("use_leg_straps", 1),
     ],
     ids=str,
 )

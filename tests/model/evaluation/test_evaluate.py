@@ -53,6 +53,30 @@ def test_streaming_gives_the_offline_poses(data, exported_bundle, small_rig):
     assert np.abs(offline.joints_world - clean.joints_world).max() > 1e-4
 
 
+def test_streaming_gives_the_offline_poses_with_leg_straps_measured(
+    data, exported_bundle, small_rig, tmp_path
+):
+    """By the tracker's own correction, which says so to a network that reads it and no other."""
+    from same_export.write_bundle import write_bundle
+    from same_model.data.sequence import open_sequence
+
+    sequence = open_sequence(data / "one")
+    deaf = tmp_path / "deaf.same"
+    write_bundle(tiny_model(use_leg_straps=False), "0" * 64, small_rig, deaf)
+    for bundle, model in (
+        (exported_bundle, tiny_model()),
+        (deaf, tiny_model(use_leg_straps=False)),
+    ):
+        offline = OfflinePredictor(model, straps_measured=True)(sequence)
+        streaming = StreamingPredictor(bundle, straps_measured=True)(sequence)
+        assert np.array_equal(offline.frames, streaming.frames)
+        assert np.abs(offline.joints_world - streaming.joints_world).max() < 1e-4
+        as_worn = OfflinePredictor(model)(sequence)
+        assert np.abs(offline.joints_world - as_worn.joints_world).max() > 1e-3
+    told = OfflinePredictor(tiny_model(), straps_measured=True)(sequence)
+    assert np.abs(told.joints_world - offline.joints_world).max() > 1e-3
+
+
 def test_streaming_gives_the_offline_poses_after_a_long_gap(data, exported_bundle):
     from same_model.data.sequence import open_sequence
 

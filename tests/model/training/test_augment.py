@@ -30,6 +30,19 @@ def test_legs_are_lost_together_in_half_of_the_batch_and_else_one_by_one() -> No
     assert (right.any(axis=1) & ~left.any(axis=1)).sum() > 100
 
 
+def test_a_leg_that_is_back_has_no_velocity_but_is_known_to_be_worn_right() -> None:
+    features = np.ones((400, 60, NUM_DEVICES, FEATURE_DIM), np.float32)
+    dropped = drop_devices(features, 0.5, np.random.default_rng(3))
+    valid = dropped[..., 15]
+    back = (valid[:, 1:] > 0) & (valid[:, :-1] == 0)
+    assert back[..., 1:].any(axis=(0, 1)).all()
+    legs, others = slice(NUM_DEVICES - len(LEG_DEVICES), None), slice(1, 3)
+    after = dropped[:, 1:]
+    assert not after[..., 6:9][back].any()
+    assert not after[:, :, others, 12:15][back[..., others]].any()
+    assert (dropped[:, :, legs, 12] == valid[..., legs]).all()
+
+
 def test_images_and_readings_are_apart_by_as_much_at_every_frame_rate() -> None:
     step_s = np.repeat(np.float32([1 / 30, 1 / 90]), 4000)
     features = np.zeros((8000, 3, NUM_DEVICES, FEATURE_DIM), np.float32)

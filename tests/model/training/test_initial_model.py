@@ -10,8 +10,9 @@ from same_engines.errors import CheckpointError, InvalidInputError
 from same_model.checkpoint import load_checkpoint, save_checkpoint
 from same_model.config import PRESETS
 from same_model.same_network import SameModel
-from same_model.training.config import InitFrom, StageName, TrainConfig
+from same_model.training.config import AugmentConfig, InitFrom, StageName, TrainConfig
 from same_model.training.prepare import initial_model
+from same_runtime.conventions import STRAP_MEASURED_SLOT
 
 LITE = PRESETS["lite"]
 
@@ -26,6 +27,7 @@ def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "none": replace(LITE, use_joint_filter=False),
         "no imu": replace(LITE, use_imu_filter=False),
         "zoomed": replace(LITE, column_zoom=1.8),
+        "deaf": replace(LITE, use_leg_straps=False),
     }
     paths = {name: folder / f"{name}.safetensors" for name in configs}
     for name, path in paths.items():
@@ -38,6 +40,7 @@ def settings(
     joint_filter: bool | None = None,
     imu_filter: bool | None = None,
     column_zoom: float | None = None,
+    leg_straps: bool | None = None,
     stage: StageName = "fusion",
     **init: Path,
 ) -> TrainConfig:
@@ -49,6 +52,7 @@ def settings(
         joint_filter=joint_filter,
         imu_filter=imu_filter,
         column_zoom=column_zoom,
+        leg_straps=leg_straps,
         init=InitFrom(**init),
     )
 
@@ -137,3 +141,23 @@ def test_fusion_of_another_zoom_counts_as_untrained(checkpoints: dict[str, Path]
     assert model.config.column_zoom == 1.8
     assert (model.trained_steps["fusion"], model.trained_steps["temporal"]) == (0, 5)
     assert initial_model(settings(all=path)).trained_steps["fusion"] == 5
+
+
+def test_a_run_is_told_of_measured_straps_if_its_inertial_weights_are(
+    checkpoints: dict[str, Path],
+) -> None:
+    assert initial_model(settings()).config.use_leg_straps
+    assert not initial_model(settings(leg_straps=False)).config.use_leg_straps
+    for name in ("all", "inertial"):
+        start = {name: checkpoints["deaf"]}
+        assert not initial_model(settings(**start)).config.use_leg_straps
+        with pytest.raises(CheckpointError, match=rf"init\.{name} False, leg_straps True"):
+            initial_model(settings(leg_straps=True, **start))
+        learning = initial_model(settings(stage="inertial", leg_straps=True, **start))
+        assert learning.config.use_leg_straps
+        weight = learning.inertial.embed.weight[-2:]
+        assert not weight[:, STRAP_MEASURED_SLOT].any() and weight[:, :12].any()
+    assert initial_model(settings(fusion=checkpoints["deaf"])).config.use_leg_straps
+    never = replace(settings(stage="inertial"), augment=AugmentConfig(measured_straps=0.0))
+    assert not initial_model(never).config.use_leg_straps
+    assert initial_model(replace(never, augment=AugmentConfig())).config.use_leg_straps

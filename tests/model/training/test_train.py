@@ -166,6 +166,7 @@ def test_runs_from_before_a_setting_existed_go_on(data, tmp_path):
         "column_zoom",
         "joint_filter",
         "imu_filter",
+        "leg_straps",
         "more_data",
         "out",
         "cache",
@@ -178,7 +179,7 @@ def test_runs_from_before_a_setting_existed_go_on(data, tmp_path):
         del old[name]
     for name in ("steady", "late", "standing", "lowest", "legs"):
         del old["loss"][name]
-    for name in ("body_size", "tempo", "strap_deg", "heading_deg"):
+    for name in LATER_AUGMENT_FIELDS:
         del old["augment"][name]
     text = json.dumps(old, sort_keys=True, default=str)
     assert run_digest(config) == hashlib.sha256(text.encode()).hexdigest()
@@ -186,6 +187,7 @@ def test_runs_from_before_a_setting_existed_go_on(data, tmp_path):
     assert run_digest(config) != run_digest(replace(config, pose_frame="camera"))
     assert run_digest(config) != run_digest(replace(config, joint_filter=False))
     assert run_digest(config) != run_digest(replace(config, imu_filter=False))
+    assert run_digest(config) != run_digest(replace(config, leg_straps=False))
     assert run_digest(config) != run_digest(replace(config, column_zoom=1.8))
     assert run_digest(config) != run_digest(replace(config, more_data=(data,)))
     assert run_digest(config) != run_digest(replace(config, loss=LossConfig(steady=1.0)))

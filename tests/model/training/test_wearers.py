@@ -16,7 +16,8 @@ from same_model.training.config import AugmentConfig
 from same_model.training.data.dataset import load_frames
 from same_model.training.data.wearers import Wearers, draw_wearers, on_other_wearers, on_wearers
 from same_model.training.run_state import LATER_AUGMENT_FIELDS
-from same_model.training.stages.inertial import InertialTraining
+from same_model.training.stages.end_to_end import EndToEndTraining
+from same_model.training.stages.inertial import InertialTraining, every_other_measured
 from same_model.training.stages.stage import StageSetup
 from same_runtime._core import FrameAssembler, Synchroniser
 from same_runtime.camera import CameraRig
@@ -25,6 +26,7 @@ from same_runtime.conventions import FEATURE_DIM, NUM_DEVICES
 _FRAMES, _STEP_NS = 12, 33_000_000
 _UP = np.array([0.0, 1.0, 0.0])
 _STILL = AugmentConfig(**LATER_AUGMENT_FIELDS)
+_NO_TURN = np.tile(np.eye(3, dtype=np.float32), (1, 2, 1, 1))
 
 
 def _tokens(
@@ -103,6 +105,7 @@ def test_wearers_differ_by_as_much_as_asked() -> None:
         ("tempo", [(0, 6), (0, 12), (1, 6), (1, 12), (3, 6), (3, 9)]),
         ("strap_deg", [(3, 0), (3, 3), (3, 6)]),
         ("heading_deg", [(3, 0), (3, 3), (3, 9)]),
+        ("measured_straps", [(3, 0), (3, 3), (3, 6), (3, 12)]),
     ],
 )
 def test_each_strength_changes_its_own(strength: str, changes: list[tuple[int, int]]) -> None:
@@ -110,7 +113,7 @@ def test_each_strength_changes_its_own(strength: str, changes: list[tuple[int, i
     alone = replace(_STILL, **{strength: 0.1 if strength in ("body_size", "tempo") else 5.0})
     tokens = _tokens(1.0, 1.0, [Rotation.identity()] * 2, (0.0, 0.0))[None]
     joints = np.ones((1, _FRAMES, 22, 3), np.float32)
-    changed, moved = on_other_wearers(tokens, joints, alone, np.random.default_rng(3))
+    changed, moved = on_other_wearers(tokens, joints, _NO_TURN, alone, np.random.default_rng(3))
     differs = np.abs(changed - tokens).max(axis=(0, 1)) > 1e-5
     firsts = {(d, first) for d in (0, 1, 3) for first in (0, 3, 6, 9, 12) if differs[d, first]}
     assert firsts == set(changes)
@@ -122,10 +125,29 @@ def test_no_strength_leaves_a_batch_and_its_generator_as_they_were() -> None:
     joints = np.ones((1, _FRAMES, 22, 3), np.float32)
     for augment in (_STILL, AugmentConfig()):
         rng = np.random.default_rng(4)
-        changed, moved = on_other_wearers(tokens, joints, augment, rng)
+        changed, moved = on_other_wearers(tokens, joints, _NO_TURN, augment, rng)
         assert rng.random() == np.random.default_rng(4).random()
         is_same = np.array_equal(changed, tokens) and np.array_equal(moved, joints)
         assert is_same == (augment is _STILL)
+
+
+def test_straps_are_measured_of_the_wearer_that_it_is_now() -> None:
+    """However the strap was turned since, the sensor comes out as one worn right, but for what
+    a stand leaves."""
+    as_worn = _tokens(1.0, 1.0, [Rotation.from_rotvec([0.2, -0.5, 0.1])] * 2, (0.0, 0.0))
+    right = _tokens(1.0, 1.0, [Rotation.identity()] * 2, (0.0, 0.0))
+    turn = Rotation.from_rotvec([0.2, -0.5, 0.1]).inv().as_matrix()
+    count = 400
+    tokens, turns = np.stack([as_worn] * count), np.tile(np.float32(turn), (count, 2, 1, 1))
+    joints = np.ones((count, _FRAMES, 22, 3), np.float32)
+    augment = replace(_STILL, strap_deg=20.0, measured_straps=0.5)
+    changed, _ = on_other_wearers(tokens, joints, turns, augment, np.random.default_rng(7))
+    told = changed[:, :, 3:, 12] == 1
+    assert told.all(axis=(1, 2)).sum() + (~told).all(axis=(1, 2)).sum() == count
+    measured = told.all(axis=(1, 2))
+    assert 0.4 < measured.mean() < 0.6
+    apart_deg = np.rad2deg(np.linalg.norm(changed[:, 0, 3:, 3:6] - right[0, 3:, 3:6], axis=-1))
+    assert 2 < apart_deg[measured].mean() < 7 and apart_deg[~measured].mean() > 20
 
 
 def test_readings_and_truth_grow_together(tmp_path: Path, small_rig: CameraRig) -> None:
@@ -140,3 +162,24 @@ def test_readings_and_truth_grow_together(tmp_path: Path, small_rig: CameraRig) 
     ratio = (larger["joints_local"] / plain["joints_local"])[..., 0, 2]
     torch.testing.assert_close(ratio, height, rtol=1e-3, atol=1e-3)
     assert height.std() > 0.03
+
+
+def test_stages_behind_see_every_other_recording_with_measured_straps(
+    tmp_path: Path, small_rig: CameraRig
+) -> None:
+    """Once each in two versions; the end-to-end stage of half of its windows."""
+    recordings = [write_sequence(tmp_path / str(i), small_rig, 40, seed=i) for i in range(3)]
+    model = tiny_model()
+    frames = load_frames(recordings, model.config, True, "test")
+    versions = np.stack([frames.imu_features] * 2)
+    measured = every_other_measured(versions, frames, np.random.default_rng(1))
+    told = measured[..., 3:, 12].max(axis=-1) > 0
+    ever = versions[..., 3:, 15].max(axis=-1) > 0
+    first = frames.sequence_of % 2 == 1
+    np.testing.assert_array_equal(told, np.stack([first, ~first]) & ever)
+    np.testing.assert_array_equal(measured[~told], versions[~told])
+    for change, share in (({}, 0.5), ({"use_leg_straps": False}, 0.0)):
+        setup = StageSetup(tiny_model(**change), frames, None, 64, 20, _STILL, LossConfig())
+        batch = EndToEndTraining(setup).make_batch(np.random.default_rng(2))
+        said = batch["imu_features"][:, :, 3:, 12].amax(dim=(1, 2))
+        assert float(said.mean()) == pytest.approx(share, abs=0.2)

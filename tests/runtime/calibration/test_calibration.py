@@ -116,9 +116,11 @@ def test_a_stand_begun_anew_is_a_whole_one(body: Body) -> None:
     legs = {LEFT_LEG: yaw(30.0), RIGHT_LEG: yaw(30.0)}  # far from those of the first
     for _ in range(46):
         assert body.calibration.legs_state is CalibrationState.COLLECTING
+        assert not body.calibration.core.leg_straps_hold
         body.update(Pose(), body.frame(legs=legs))
     body.update(Pose(), body.frame(legs=legs))
     assert body.calibration.legs_state is CalibrationState.DONE
+    assert body.calibration.core.leg_straps_hold
 
 
 def test_bone_lengths_are_the_median_of_valid_poses_that_stand(body: Body) -> None:

@@ -210,9 +210,11 @@ def test_a_strap_that_slipped_is_reported_and_forgiven(wearer: Wearer) -> None:
     assert Reason.MOUNT_CHANGED in poses[-1].reasons
     assert poses[-1].status is PoseStatus.LIMITED
     assert wearer.tracker.calibration.legs_changed
+    assert not wearer.tracker.calibration.core.leg_straps_hold
     assert Reason.MOUNT_CHANGED in wearer.tracker.stats().reasons
     wearer.straps["left"] = STRAPS["left"]
     assert Reason.MOUNT_CHANGED not in wearer.stand(6.0)[-1].reasons
+    assert wearer.tracker.calibration.core.leg_straps_hold
 
 
 def test_a_strap_turned_about_the_shin_is_reported_and_measured_anew(wearer: Wearer) -> None:

@@ -145,8 +145,10 @@ def error_budget(
     model: SameModel,
     sequences: list[SequenceReader],
     with_images: bool = True,
+    straps_measured: bool = False,
 ) -> Budget:
-    """The error budget of ``model`` (on the CPU) over ``sequences``, by split.
+    """The error budget of ``model`` (on the CPU) over ``sequences``, by split;
+    ``straps_measured`` as of ``OfflinePredictor``.
 
     ``with_images``: False measures only what needs no image. Raises ``DataError`` without
     sequences or for one that cannot be read, and ``InvalidInputError`` for the concatenating
@@ -165,7 +167,7 @@ def error_budget(
     with Progress(console=messages()) as progress:
         task = progress.add_task("error budget", total=sum(s.frames for s in sequences))
         for sequence in sequences:
-            errors = stage_errors(model, sequence, with_images)
+            errors = stage_errors(model, sequence, with_images, straps_measured)
             parts.setdefault(str(sequence.meta.get("split", "unnamed")), []).append(errors)
             progress.advance(task, sequence.frames)
     groups = {split: _group(found, titles, with_images) for split, found in sorted(parts.items())}

@@ -1,7 +1,7 @@
 """Every stage of the network on its own inputs, and given the truth in place of some of them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -11,6 +11,7 @@ from torch import Tensor
 
 from same_model.config import FEATURE_STRIDE
 from same_model.data.column_zoom import from_zoomed
+from same_model.data.leg_straps import after_a_stand
 from same_model.data.recorded_inputs import (
     RecordedInputs,
     joints_in_anchor,
@@ -159,9 +160,14 @@ def _stretch(
 
 
 @torch.inference_mode()
-def stage_errors(model: SameModel, sequence: SequenceReader, with_images: bool) -> StageErrors:
+def stage_errors(
+    model: SameModel, sequence: SequenceReader, with_images: bool, straps_measured: bool = False
+) -> StageErrors:
     config = model.config
     inputs = read_inputs(sequence, config)
+    if straps_measured:
+        stood = after_a_stand(sequence, inputs.imu_features, config.use_leg_straps)
+        inputs = replace(inputs, imu_features=stood)
     images = torch.from_numpy(read_images(sequence, inputs.frames, config)) if with_images else None
     joints_2d, visible = image_truth(sequence, inputs.frames, config)
     truth = {

@@ -20,7 +20,7 @@ MIRRORED_JOINTS = tuple(
 
 _VALID = 15
 _LEGS = slice(NUM_DEVICES - len(LEG_DEVICES), NUM_DEVICES)
-_VELOCITIES = (slice(6, 9), slice(12, 15))
+_ANGULAR_VELOCITY, _VELOCITY = slice(6, 9), slice(12, 15)
 
 
 def photometric(images: Tensor, strength: float, rng: np.random.Generator) -> Tensor:
@@ -99,8 +99,8 @@ def drop_devices(
     gone = lost[:, None] & (time >= start[:, None]) & (time < (start + length)[:, None])
     back = lost[:, None] & (time == (start + length)[:, None])
     out = features * ~gone[..., None]
-    for slots in _VELOCITIES:
-        out[..., slots] *= ~back[..., None]
+    out[..., _ANGULAR_VELOCITY] *= ~back[..., None]
+    out[..., : _LEGS.start, _VELOCITY] *= ~back[..., : _LEGS.start, None]
     return out
 
 

@@ -12,13 +12,19 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
+from same_model.data.leg_straps import (
+    ANGULAR_VELOCITY,
+    AXES,
+    LEG_TOKENS,
+    stand_errors,
+    turned_sensors,
+    with_straps_measured,
+)
 from same_model.training.config import AugmentConfig
-from same_runtime.conventions import LEG_DEVICES, NUM_DEVICES
+from same_runtime.conventions import LEG_DEVICES
 
 _UP, _HEIGHT = slice(0, 3), 3
-_AXES = (slice(0, 3), slice(3, 6))
-_ANGULAR_VELOCITY, _PLACE_OR_ACCELERATION, _VELOCITY = slice(6, 9), slice(9, 12), slice(12, 15)
-_LEGS = slice(NUM_DEVICES - len(LEG_DEVICES), NUM_DEVICES)
+_PLACE_OR_ACCELERATION, _VELOCITY = slice(9, 12), slice(12, 15)
 _LEAST, _MOST = 0.7, 1.4  # times what is recorded: a tail of the normal distribution is nobody
 
 
@@ -38,16 +44,24 @@ class Wearers(NamedTuple):
 def on_other_wearers(
     features: NDArray[np.float32],
     joints: NDArray[np.float32],
+    turns: NDArray[np.float32],
     augment: AugmentConfig,
     rng: np.random.Generator,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """``features`` (B, T, N, 16) and ``joints`` (B, T, J, 3) metres of stretches, each on a wearer
-    of its own; as they are where ``augment`` asks for none. ``rng`` gives afterwards what it would
-    have given before."""
-    if not any((augment.body_size, augment.tempo, augment.strap_deg, augment.heading_deg)):
+    of its own, of whom some have had their straps measured; as they are where ``augment`` asks for
+    none. ``turns`` (B, 2, 3, 3): ``strap_turns`` of the recorded wearers. ``rng`` gives afterwards
+    what it would have given before."""
+    spreads = (augment.body_size, augment.tempo, augment.strap_deg, augment.heading_deg)
+    if not any((*spreads, augment.measured_straps)):
         return features, joints
-    wearers = draw_wearers(len(features), augment, rng.spawn(1)[0])
-    return on_wearers(features, wearers), joints * wearers.size[:, None, None, None]
+    rng = rng.spawn(1)[0]
+    wearers = draw_wearers(len(features), augment, rng)
+    features = on_wearers(features, wearers)
+    measured = rng.random(len(features)) < augment.measured_straps
+    turns = wearers.straps.swapaxes(-1, -2) @ turns @ stand_errors(len(features), rng)
+    features[measured] = with_straps_measured(features[measured], turns[measured, None])
+    return features, joints * wearers.size[:, None, None, None]
 
 
 def draw_wearers(count: int, augment: AugmentConfig, rng: np.random.Generator) -> Wearers:
@@ -67,22 +81,19 @@ def on_wearers(features: NDArray[np.float32], wearers: Wearers) -> NDArray[np.fl
     """``features`` (B, T, N, 16) of stretches as ``wearers``, one for each, would give them; their
     joints are ``size`` times as far from the camera."""
     features = features.copy()
-    legs = features[:, :, _LEGS]
-    first, second = (legs[..., axis] for axis in _AXES)
-    axes = np.stack([first, second, np.cross(first, second)], axis=-1) @ wearers.straps[:, None]
+    features[:, :, LEG_TOKENS] = turned_sensors(features[:, :, LEG_TOKENS], wearers.straps[:, None])
+    legs = features[:, :, LEG_TOKENS]
     up, headings = features[:, :, None, 0, _UP], wearers.headings_rad[:, None, :, None]
-    vectors = (axes[..., 0], axes[..., 1], legs[..., _PLACE_OR_ACCELERATION])
-    turned = _about(up, headings, np.stack(vectors))
-    for place, vector in zip((*_AXES, _PLACE_OR_ACCELERATION), turned, strict=True):
+    places = (*AXES, _PLACE_OR_ACCELERATION)
+    turned = _about(up, headings, np.stack([legs[..., place] for place in places]))
+    for place, vector in zip(places, turned, strict=True):
         legs[..., place] = vector
-    turning = legs[..., None, _ANGULAR_VELOCITY] @ wearers.straps[:, None]
-    legs[..., _ANGULAR_VELOCITY] = turning[..., 0, :]
     size, tempo = (x[:, None, None, None] for x in (wearers.size, wearers.tempo))
     legs[..., _PLACE_OR_ACCELERATION] *= tempo**2
     features[:, :, :1, _HEIGHT] *= size[..., 0]
     features[..., _PLACE_OR_ACCELERATION] *= size
     features[..., _VELOCITY] *= size * tempo
-    features[..., _ANGULAR_VELOCITY] *= tempo
+    features[..., ANGULAR_VELOCITY] *= tempo
     return features
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from same_model.data.leg_straps import stand_errors, strap_turns, with_straps_measured
 from same_model.network.inertial import LstmState
 from same_model.training.data.augment import (
     drop_devices,
@@ -31,7 +32,8 @@ _INPUTS = (
 
 class EndToEndTraining(Stage[Frames]):
     """Trains all of ``SameModel``. The inertial stage runs over a stretch before the window, its
-    length random, so that the window meets recurrent states of every age."""
+    length random, so that the window meets recurrent states of every age. Half of the wearers have
+    had their leg straps measured where the network is told."""
 
     def __init__(self, setup: StageSetup[Frames]) -> None:
         super().__init__(setup)
@@ -39,6 +41,10 @@ class EndToEndTraining(Stage[Frames]):
         self.model = setup.model
         self.frames_per_step = setup.batch * self._window
         self.frames_in_total = len(setup.data)
+        frames, told = setup.data, setup.model.config.use_leg_straps
+        self._turns = (
+            strap_turns(frames.imu_features, frames.joints_local, frames.starts) if told else None
+        )
 
     def make_batch(self, rng: np.random.Generator) -> Batch:
         frames, config = self._data, self.model.config
@@ -46,6 +52,11 @@ class EndToEndTraining(Stage[Frames]):
         rows = frames.window_rows(last, self._window)
         length = int(rng.integers(self._window, max(self._window, self._stretch) + 1))
         features = frames.imu_features[frames.window_rows(last, length)]
+        if self._turns is not None:
+            measured = last % 2 == 1
+            turns = self._turns[frames.sequence_of[last[measured]]]
+            turns = turns @ stand_errors(len(turns), rng)
+            features[measured] = with_straps_measured(features[measured], turns[:, None])
         features = jitter_devices(features, self._augment, rng, frames.step_s[last])
         features = drop_devices(features, self._augment.device_dropout, rng)
         view_valid = torch.from_numpy(

@@ -1,6 +1,7 @@
 """Stage 1, inertial: joints from the worn devices alone."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -8,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from same_model.data.leg_straps import stand_errors, strap_turns, with_straps_measured
 from same_model.losses import inertial_loss
 from same_model.training.config import AugmentConfig
 from same_model.training.data.augment import drop_devices, jitter_devices
@@ -34,6 +36,10 @@ class InertialTraining(Stage[Frames]):
         self.inertial = setup.model.inertial
         self.frames_per_step = setup.batch * setup.stretch * 5 // 8
         self.frames_in_total = len(setup.data)
+        if not setup.model.config.use_leg_straps:
+            self._augment = replace(self._augment, measured_straps=0.0)
+        frames = setup.data
+        self._turns = strap_turns(frames.imu_features, frames.joints_local, frames.starts)
 
     def make_batch(self, rng: np.random.Generator) -> Batch:
         frames = self._data
@@ -41,7 +47,11 @@ class InertialTraining(Stage[Frames]):
         first = rng.integers(len(frames), size=self._batch)
         rows, valid = frames.stretch_rows(first, length)
         features, joints = on_other_wearers(
-            frames.imu_features[rows], frames.joints_local[rows], self._augment, rng
+            frames.imu_features[rows],
+            frames.joints_local[rows],
+            self._turns[frames.sequence_of[first]],
+            self._augment,
+            rng,
         )
         features = jitter_devices(features, self._augment, rng, frames.step_s[first])
         features = drop_devices(features, self._augment.device_dropout, rng)
@@ -71,10 +81,13 @@ class InertialTraining(Stage[Frames]):
         rng = np.random.default_rng(_SOLVED_VERSIONS)
         features = augmented_features(frames, _SOLVED_VERSIONS, self._augment, rng)
         truth = np.repeat(frames.joints_local[None], _SOLVED_VERSIONS, axis=0)
-        for start, end in zip(frames.starts[:-1], frames.starts[1:], strict=True):
+        for start, end, turns in zip(
+            frames.starts[:-1], frames.starts[1:], self._turns, strict=True
+        ):
             others = slice(1, None), slice(start, end)
+            each = np.repeat(turns[None], _SOLVED_VERSIONS - 1, axis=0)
             features[others], truth[others] = on_other_wearers(
-                features[others], truth[others], self._augment, rng
+                features[others], truth[others], each, self._augment, rng
             )
         for group in _groups(frames):
             x = torch.from_numpy(_padded(frames, features, group)).flatten(0, 1).to(device)
@@ -89,9 +102,16 @@ class InertialTraining(Stage[Frames]):
     def validate(self) -> dict[str, float]:
         if self._held_out is None:
             return {}
-        joints = run_inertial(self.inertial, self._held_out, self._held_out.imu_features[None])
-        error = np.linalg.norm(joints.joints_imu[0] - self._held_out.joints_local, axis=-1)
-        return {"val_mpjpe_mm": _MM * float(error.mean())}
+        held_out = self._held_out
+        versions = {"val_mpjpe_mm": held_out.imu_features}
+        if self._augment.measured_straps:
+            rng = np.random.default_rng(0)
+            versions["val_straps_mpjpe_mm"] = straps_measured(
+                held_out.imu_features[None], held_out, rng
+            )[0]
+        joints = run_inertial(self.inertial, held_out, np.stack(list(versions.values())))
+        error = np.linalg.norm(joints.joints_imu - held_out.joints_local, axis=-1)
+        return {name: _MM * float(e.mean()) for name, e in zip(versions, error, strict=True)}
 
 
 class InertialCache(NamedTuple):
@@ -114,6 +134,25 @@ def augmented_features(
             noisy = jitter_devices(out[1:, part], augment, rng, frames.step_s[start])
             out[1:, part] = drop_devices(noisy, augment.device_dropout, rng)
     return out
+
+
+def straps_measured(
+    features: NDArray[np.float32], frames: Frames, rng: np.random.Generator
+) -> NDArray[np.float32]:
+    """Versions ``features`` (K, F, N, 16) of ``frames`` whose wearers had their straps measured,
+    each wearer of each version by a stand of its own."""
+    turns = strap_turns(frames.imu_features, frames.joints_local, frames.starts)
+    each = [turns @ stand_errors(len(turns), rng) for _ in features]
+    return with_straps_measured(features, np.stack(each)[:, frames.sequence_of])
+
+
+def every_other_measured(
+    features: NDArray[np.float32], frames: Frames, rng: np.random.Generator
+) -> NDArray[np.float32]:
+    """``features`` (K, F, N, 16), of every other sequence with its straps measured: of the others
+    in the next version."""
+    measured = (np.arange(len(features))[:, None] + frames.sequence_of) % 2 == 1
+    return np.where(measured[..., None, None], straps_measured(features, frames, rng), features)
 
 
 def _groups(frames: Frames) -> list[NDArray[np.int64]]:

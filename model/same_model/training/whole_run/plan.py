@@ -132,6 +132,7 @@ def _stage(
         preset=config.preset,
         # The later stages follow its checkpoint.
         column_zoom=config.column_zoom if name == "visual" else None,
+        leg_straps=(name == "inertial" and bool(config.augment.measured_straps)) or None,
         init=init,
         steps=budget.steps,
         batch=budget.batch,

@@ -54,6 +54,8 @@ def test_the_plan_counts_recordings_and_steps(config):
     data = config.out / "data"
     assert plan.stages["visual"].folders == (data / "images",)
     assert plan.stages["visual"].column_zoom == 1.5
+    assert plan.stages["inertial"].leg_straps is True  # also from a checkpoint without
+    assert plan.stages["fusion"].leg_straps is None
     assert plan.stages["fusion"].folders == (data / "fresh_images", data / "images/validation")
     assert plan.stages["temporal"].folders == (
         data / "fresh_images",
