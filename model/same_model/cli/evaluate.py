@@ -5,7 +5,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import tyro
 
@@ -16,13 +16,13 @@ from same_model.data.sequence import SequenceReader, find_sequences, open_sequen
 from same_model.evaluation.metrics import FrameErrors, MetricsConfig
 from same_runtime.cli.command import Subcommand, run_subcommand
 from same_runtime.cli.console import results
-from same_runtime.cli.option_types import Backend, Input, Precision, one_of
+from same_runtime.cli.option_types import Backend, Input, Precision
 
 if TYPE_CHECKING:
     from same_model.evaluation.predict import PredictedPoses, Predictor
 
 
-_Straps = Annotated[str, one_of("worn", "measured")]
+_Straps = Literal["worn", "measured"]
 
 
 @dataclass(frozen=True)

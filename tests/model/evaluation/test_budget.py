@@ -44,11 +44,13 @@ def rows_of(model, sequences, **options):
     return group.rows
 
 
-def test_the_last_row_is_what_evaluation_measures(sequences):
+@pytest.mark.parametrize("straps_measured", [False, True])
+def test_the_last_row_is_what_evaluation_measures(sequences, straps_measured):
     """By another path: the whole network over the whole sequence."""
     model = tiny_model()
-    budget = error_budget(model, sequences)
-    evaluation = evaluate(OfflinePredictor(model), sequences, MetricsConfig(), losses=False)
+    budget = error_budget(model, sequences, straps_measured=straps_measured)
+    predict = OfflinePredictor(model, straps_measured)
+    evaluation = evaluate(predict, sequences, MetricsConfig(), losses=False)
     assert list(budget.groups) == ["protocol1", "protocol2"]
     for split, group in budget.groups.items():
         assert list(group.rows) == list(budget.titles) == IN_ORDER

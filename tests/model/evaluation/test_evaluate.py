@@ -11,9 +11,9 @@ from tiny_model import TINY, tiny_model
 from tiny_sequence import write_sequence
 
 from same_engines import Bundle
-from same_engines.errors import DataError, SameError
+from same_engines.errors import DataError, InvalidInputError, SameError
 from same_model.checkpoint import save_checkpoint
-from same_model.cli.evaluate import EvalCommand, run
+from same_model.cli.evaluate import EvalCommand, main, run
 from same_model.data.recorded_inputs import Loss, read_inputs
 from same_model.evaluation.predict import OfflinePredictor, SavedPoses, StreamingPredictor
 from same_runtime._core import MAX_FRAME_GAP_NS
@@ -221,6 +221,10 @@ def test_bad_sources_are_named(data, checkpoint, tmp_path):
         run(EvalCommand(data, tmp_path / "absent.safetensors", out=tmp_path / "out"))
     with pytest.raises(DataError, match="no such folder"):
         run(EvalCommand(tmp_path / "absent", checkpoint, out=tmp_path / "out"))
+    (tmp_path / "poses.npz").write_text("whatever")
+    with pytest.raises(InvalidInputError, match="holds poses, nothing to measure"):
+        run(EvalCommand(data, tmp_path / "poses.npz", straps="measured", out=tmp_path / "out"))
+    assert main(["--data", str(data), str(checkpoint), "--straps", "sideways"]) == 2
     for name in ("text.safetensors", "text.pt", "text.same"):
         (tmp_path / name).write_text("not a model")
         with pytest.raises(SameError, match=name):
