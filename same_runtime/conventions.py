@@ -57,8 +57,18 @@ successive frames; they are 0 on a device's first frame, after it was missing, a
 gap between frames of more than ``MAX_VELOCITY_GAP_NS``.
 """
 
+LEG_TOKENS: Final = slice(len(POSE_DEVICES), NUM_DEVICES)
+"""The legs' among the tokens of a frame."""
+AXES_SLOTS: Final = (slice(0, 3), slice(3, 6))
+"""Of a token, but the head's: the device's first two axes."""
+ANGULAR_VELOCITY_SLOTS: Final = slice(6, 9)
+POSITION_OR_ACCELERATION_SLOTS: Final = slice(9, 12)
+VELOCITY_SLOTS: Final = slice(12, 15)
+"""Of the head's and the controllers' tokens."""
 STRAP_MEASURED_SLOT: Final = 12
 """Of a leg's token: whether the straps are measured."""
+VALID_SLOT: Final = 15
+"""Of any token, and its last."""
 
 WINDOW: Final = 32
 """Frames that the temporal stage looks at."""

@@ -14,19 +14,15 @@ from same_model.config import PRESETS
 from same_model.data.recorded_inputs import read_inputs
 from same_model.data.sequence import SequenceReader
 from same_runtime.conventions import (
+    ANGULAR_VELOCITY_SLOTS,
+    AXES_SLOTS,
     JOINT_NAMES,
     LEG_DEVICES,
-    NUM_DEVICES,
+    LEG_TOKENS,
     STRAP_MEASURED_SLOT,
+    VALID_SLOT,
 )
 
-LEG_TOKENS = slice(NUM_DEVICES - len(LEG_DEVICES), NUM_DEVICES)
-"""The legs' among the tokens of ``same_runtime.conventions.FEATURE_DIM``, which all below are."""
-AXES = (slice(0, 3), slice(3, 6))
-"""Of a leg's token: the sensor's first two axes."""
-ANGULAR_VELOCITY = slice(6, 9)
-"""Of any token, in the device's own axes."""
-_VALID = 15
 _OUTWARD_RAD = (np.pi / 6, -np.pi / 6)
 """Where on the shin a sensor is worn right: ``kOutwardRad`` of ``mount_watch.hpp``."""
 _TOES_OUT_DEG, _SHIN_LEANS_DEG = 8.48, 4.29
@@ -40,10 +36,10 @@ def turned_sensors(legs: NDArray[np.float32], turns: NDArray[np.float32]) -> NDA
     """Leg tokens (..., 2, 16) of sensors that are worn turned by ``turns`` (..., 2, 3, 3), which
     map the axes of a sensor worn so into its own."""
     legs = legs.copy()
-    first, second = (legs[..., axis] for axis in AXES)
+    first, second = (legs[..., axis] for axis in AXES_SLOTS)
     axes = np.stack([first, second, np.cross(first, second)], axis=-1) @ turns
-    legs[..., AXES[0]], legs[..., AXES[1]] = axes[..., 0], axes[..., 1]
-    legs[..., ANGULAR_VELOCITY] = (legs[..., None, ANGULAR_VELOCITY] @ turns)[..., 0, :]
+    legs[..., AXES_SLOTS[0]], legs[..., AXES_SLOTS[1]] = axes[..., 0], axes[..., 1]
+    legs[..., ANGULAR_VELOCITY_SLOTS] = (legs[..., None, ANGULAR_VELOCITY_SLOTS] @ turns)[..., 0, :]
     return legs
 
 
@@ -55,7 +51,7 @@ def with_straps_measured(
     features = features.copy()
     legs = turned_sensors(features[..., LEG_TOKENS, :], turns)
     if is_told:
-        legs[..., STRAP_MEASURED_SLOT] = legs[..., _VALID]
+        legs[..., STRAP_MEASURED_SLOT] = legs[..., VALID_SLOT]
     features[..., LEG_TOKENS, :] = legs
     return features
 
@@ -72,9 +68,9 @@ def strap_turns(
     legs = features[:, LEG_TOKENS].astype(np.float64)
     for leg, side in enumerate(("left", "right")):
         right = _leg_axes(joints_local, side) @ _worn_right(side, _OUTWARD_RAD[leg])
-        first, second = (legs[:, leg, axis] for axis in AXES)
+        first, second = (legs[:, leg, axis] for axis in AXES_SLOTS)
         worn = np.stack([first, second, np.cross(first, second)], axis=-1)
-        is_read = legs[:, leg, _VALID] > 0
+        is_read = legs[:, leg, VALID_SLOT] > 0
         for sequence, (start, end) in enumerate(zip(starts[:-1], starts[1:], strict=True)):
             rows = np.arange(start, end)[is_read[start:end]]
             if len(rows):

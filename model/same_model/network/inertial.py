@@ -14,15 +14,15 @@ from same_model.network.layers import EncoderLayer, module_dtype, offset_head
 from same_model.network.standing_pose import standing_joints_cam_left, standing_joints_upright
 from same_model.network.upright import Upright
 from same_runtime.conventions import (
+    ANGULAR_VELOCITY_SLOTS,
     FEATURE_DIM,
-    LEG_DEVICES,
+    LEG_TOKENS,
     NUM_DEVICES,
     NUM_JOINTS,
+    POSITION_OR_ACCELERATION_SLOTS,
     STRAP_MEASURED_SLOT,
 )
 
-_ANGULAR_VELOCITY = slice(6, 9)
-_POSITION_OR_ACCELERATION = slice(9, 12)
 _TYPICAL_ANGULAR_VELOCITY = 3.0  # rad/s
 _TYPICAL_ACCELERATION = 10.0  # m/s^2
 _LARGEST_FEATURE = 8.0
@@ -47,8 +47,8 @@ class InertialOutput(NamedTuple):
 
 def _feature_scale() -> Tensor:
     scale = torch.ones(NUM_DEVICES, FEATURE_DIM)
-    scale[:, _ANGULAR_VELOCITY] = 1.0 / _TYPICAL_ANGULAR_VELOCITY
-    scale[-len(LEG_DEVICES) :, _POSITION_OR_ACCELERATION] = 1.0 / _TYPICAL_ACCELERATION
+    scale[:, ANGULAR_VELOCITY_SLOTS] = 1.0 / _TYPICAL_ANGULAR_VELOCITY
+    scale[LEG_TOKENS, POSITION_OR_ACCELERATION_SLOTS] = 1.0 / _TYPICAL_ACCELERATION
     return scale
 
 
@@ -126,7 +126,7 @@ class InertialStage(nn.Module):
         self.register_buffer("mean_pose", torch.from_numpy(mean_pose))
         self.embed = TokenLinear(NUM_DEVICES, FEATURE_DIM, dim)
         with torch.no_grad():  # who has never learned what it says does as if it were not said
-            self.embed.weight[-len(LEG_DEVICES) :, STRAP_MEASURED_SLOT] = 0.0
+            self.embed.weight[LEG_TOKENS, STRAP_MEASURED_SLOT] = 0.0
         self.blocks = nn.ModuleList(InertialBlock(config) for _ in range(config.inertial_blocks))
         self.norm = nn.LayerNorm(dim)
         self.head = offset_head(NUM_DEVICES * dim, 4 * dim, NUM_JOINTS * 3)

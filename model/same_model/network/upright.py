@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from same_model.network.standing_pose import standing_camera_axes
-from same_runtime.conventions import LEG_DEVICES, NUM_DEVICES
+from same_runtime.conventions import LEG_TOKENS, NUM_DEVICES, VALID_SLOT
 
-_UP, _VALID = slice(0, 3), 15
+_UP = slice(0, 3)
 _VECTORS = 5  # of three slots each, before the last slot
 _LEAST = 0.05  # of 1 + cos: bounds the rotation where the head hangs upside down
 
@@ -21,7 +21,7 @@ def _turning_slots() -> Tensor:
     the head's first two vectors say how the camera is held, and a leg's last one is none."""
     turns = torch.ones(NUM_DEVICES, _VECTORS, 1)
     turns[:, 2] = 0.0
-    turns[-len(LEG_DEVICES) :, 4] = 0.0
+    turns[LEG_TOKENS, 4] = 0.0
     turns[0, :2] = 0.0
     return turns
 
@@ -56,7 +56,7 @@ class Upright(nn.Module):
         """``R_upright_cam`` (..., 3, 3) float32 of tokens (..., N, 16); a head without a valid
         token counts as one that stands."""
         head = imu_features[..., 0, :]
-        up = head[..., _UP] + (1.0 - head[..., _VALID:]) * self.up.float()
+        up = head[..., _UP] + (1.0 - head[..., VALID_SLOT:]) * self.up.float()
         # Not a matrix product, whose constants an NPU would round to 8 bits.
         parts = (up[..., :, None] * self.table.float()).sum(dim=-2)
         v, v_upright, linear, cosine = parts.split([3, 3, 9, 1], dim=-1)
@@ -65,7 +65,7 @@ class Upright(nn.Module):
 
     def turned(self, imu_features: Tensor, R_upright_cam: Tensor) -> Tensor:
         """Tokens (..., N, 16) with their vectors in the upright axes."""
-        vectors = imu_features[..., :_VALID].unflatten(-1, (_VECTORS, 3))
+        vectors = imu_features[..., :VALID_SLOT].unflatten(-1, (_VECTORS, 3))
         turned = vectors @ R_upright_cam.transpose(-1, -2)[..., None, :, :]
         vectors = vectors + (turned - vectors) * self.turns.float()
-        return torch.cat([vectors.flatten(-2), imu_features[..., _VALID:]], dim=-1)
+        return torch.cat([vectors.flatten(-2), imu_features[..., VALID_SLOT:]], dim=-1)

@@ -37,7 +37,7 @@ from same_model.training.stages.joint import JointTraining
 from same_model.training.stages.stage import Stage, StageSetup
 from same_model.training.stages.temporal import TemporalTraining
 from same_model.training.stages.visual import VisualTraining
-from same_runtime.conventions import LEG_DEVICES, STRAP_MEASURED_SLOT
+from same_runtime.conventions import LEG_TOKENS, STRAP_MEASURED_SLOT
 
 _BATCH = {"visual": 48, "inertial": 16, "fusion": 128, "temporal": 64, "joint": 4}
 _CONCAT_BATCH = 16
@@ -136,7 +136,7 @@ def _deaf_to_straps(key: str, weight: Tensor) -> Tensor:
     if not key.endswith("embed.weight") or weight.dim() != 3:
         return weight
     weight = weight.clone()
-    weight[-len(LEG_DEVICES) :, STRAP_MEASURED_SLOT] = 0.0
+    weight[LEG_TOKENS, STRAP_MEASURED_SLOT] = 0.0
     return weight
 
 

@@ -10,7 +10,6 @@ from tiny_sequence import write_sequence
 
 from same_model.config import PRESETS
 from same_model.data.leg_straps import (
-    LEG_TOKENS,
     STAND_ERROR_DEG,
     stand_errors,
     stood_turns,
@@ -21,7 +20,7 @@ from same_model.data.recorded_inputs import read_inputs
 from same_model.network.standing_pose import standing_joints_upright
 from same_runtime._core import FrameAssembler, Synchroniser
 from same_runtime.camera import CameraRig
-from same_runtime.conventions import FEATURE_DIM, NUM_DEVICES
+from same_runtime.conventions import FEATURE_DIM, LEG_TOKENS, NUM_DEVICES
 
 _FRAMES = 9
 

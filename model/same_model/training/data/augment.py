@@ -6,7 +6,17 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from same_model.training.config import AugmentConfig
-from same_runtime.conventions import FEATURE_STRIDE, JOINT_NAMES, LEG_DEVICES, NUM_DEVICES
+from same_runtime.conventions import (
+    ANGULAR_VELOCITY_SLOTS,
+    FEATURE_STRIDE,
+    JOINT_NAMES,
+    LEG_TOKENS,
+    NUM_DEVICES,
+    POSE_DEVICES,
+    POSITION_OR_ACCELERATION_SLOTS,
+    VALID_SLOT,
+    VELOCITY_SLOTS,
+)
 
 MIRRORED_JOINTS = tuple(
     JOINT_NAMES.index(
@@ -18,9 +28,7 @@ MIRRORED_JOINTS = tuple(
 )
 """The joint that each joint becomes in a mirror."""
 
-_VALID = 15
-_LEGS = slice(NUM_DEVICES - len(LEG_DEVICES), NUM_DEVICES)
-_ANGULAR_VELOCITY, _VELOCITY = slice(6, 9), slice(12, 15)
+_POSES = slice(0, len(POSE_DEVICES))
 
 
 def photometric(images: Tensor, strength: float, rng: np.random.Generator) -> Tensor:
@@ -66,10 +74,10 @@ def _noise_scale() -> NDArray[np.float32]:
     scale = np.zeros((NUM_DEVICES, 16), np.float32)
     scale[:, :6] = 0.009
     scale[0, 3:6] = (0.005, 0.0, 0.0)
-    scale[:, 6:9] = 0.05
-    scale[1:, 9:12] = 0.002
-    scale[-len(LEG_DEVICES) :, 9:12] = 0.1
-    scale[:3, 12:15] = 0.02
+    scale[:, ANGULAR_VELOCITY_SLOTS] = 0.05
+    scale[1:, POSITION_OR_ACCELERATION_SLOTS] = 0.002
+    scale[LEG_TOKENS, POSITION_OR_ACCELERATION_SLOTS] = 0.1
+    scale[_POSES, VELOCITY_SLOTS] = 0.02
     return scale
 
 
@@ -94,13 +102,13 @@ def drop_devices(
     start, length = np.where(throughout, 0, start), np.where(throughout, frames, length)
     together = rng.random(batch) < 1 / 2
     for span in (lost, start, length):
-        span[together, _LEGS] = span[together, _LEGS.start, None]
+        span[together, LEG_TOKENS] = span[together, LEG_TOKENS.start, None]
     time = np.arange(frames)[None, :, None]
     gone = lost[:, None] & (time >= start[:, None]) & (time < (start + length)[:, None])
     back = lost[:, None] & (time == (start + length)[:, None])
     out = features * ~gone[..., None]
-    out[..., _ANGULAR_VELOCITY] *= ~back[..., None]
-    out[..., : _LEGS.start, _VELOCITY] *= ~back[..., : _LEGS.start, None]
+    out[..., ANGULAR_VELOCITY_SLOTS] *= ~back[..., None]
+    out[..., _POSES, VELOCITY_SLOTS] *= ~back[..., _POSES, None]
     return out
 
 
@@ -115,16 +123,16 @@ def jitter_devices(
     if augment.time_offset_s > 0:
         offset_s = rng.normal(0.0, augment.time_offset_s, len(out))
         part = (offset_s / step_s).clip(-1, 1)[:, None, None, None]
-        valid = features[..., _VALID] > 0
+        valid = features[..., VALID_SLOT] > 0
         for shift in (1, -1):
             neighbour = np.roll(features, shift, axis=1)
-            usable = valid & (np.roll(features[..., _VALID], shift, axis=1) > 0)
+            usable = valid & (np.roll(features[..., VALID_SLOT], shift, axis=1) > 0)
             usable[:, 0 if shift == 1 else -1] = False
             weight = np.where(usable[..., None], np.maximum(part * shift, 0.0), 0.0)
             out = (out + weight * (neighbour - features)).astype(np.float32)
     if augment.imu_noise > 0:
         noise = rng.standard_normal(out.shape, dtype=np.float32) * _NOISE_SCALE
-        out += augment.imu_noise * noise * features[..., _VALID:]
+        out += augment.imu_noise * noise * features[..., VALID_SLOT:]
     return out
 
 

@@ -12,19 +12,18 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from same_model.data.leg_straps import (
-    ANGULAR_VELOCITY,
-    AXES,
-    LEG_TOKENS,
-    stand_errors,
-    turned_sensors,
-    with_straps_measured,
-)
+from same_model.data.leg_straps import stand_errors, turned_sensors, with_straps_measured
 from same_model.training.config import AugmentConfig
-from same_runtime.conventions import LEG_DEVICES
+from same_runtime.conventions import (
+    ANGULAR_VELOCITY_SLOTS,
+    AXES_SLOTS,
+    LEG_DEVICES,
+    LEG_TOKENS,
+    POSITION_OR_ACCELERATION_SLOTS,
+    VELOCITY_SLOTS,
+)
 
 _UP, _HEIGHT = slice(0, 3), 3
-_PLACE_OR_ACCELERATION, _VELOCITY = slice(9, 12), slice(12, 15)
 _LEAST, _MOST = 0.7, 1.4  # times what is recorded: a tail of the normal distribution is nobody
 
 
@@ -84,16 +83,16 @@ def on_wearers(features: NDArray[np.float32], wearers: Wearers) -> NDArray[np.fl
     features[:, :, LEG_TOKENS] = turned_sensors(features[:, :, LEG_TOKENS], wearers.straps[:, None])
     legs = features[:, :, LEG_TOKENS]
     up, headings = features[:, :, None, 0, _UP], wearers.headings_rad[:, None, :, None]
-    places = (*AXES, _PLACE_OR_ACCELERATION)
+    places = (*AXES_SLOTS, POSITION_OR_ACCELERATION_SLOTS)
     turned = _about(up, headings, np.stack([legs[..., place] for place in places]))
     for place, vector in zip(places, turned, strict=True):
         legs[..., place] = vector
     size, tempo = (x[:, None, None, None] for x in (wearers.size, wearers.tempo))
-    legs[..., _PLACE_OR_ACCELERATION] *= tempo**2
+    legs[..., POSITION_OR_ACCELERATION_SLOTS] *= tempo**2
     features[:, :, :1, _HEIGHT] *= size[..., 0]
-    features[..., _PLACE_OR_ACCELERATION] *= size
-    features[..., _VELOCITY] *= size * tempo
-    features[..., ANGULAR_VELOCITY] *= tempo
+    features[..., POSITION_OR_ACCELERATION_SLOTS] *= size
+    features[..., VELOCITY_SLOTS] *= size * tempo
+    features[..., ANGULAR_VELOCITY_SLOTS] *= tempo
     return features
 
 
