@@ -94,6 +94,9 @@ def test_the_accuracy_is_the_one_that_was_measured() -> None:
     ]
     (said,) = re.findall(r"is (\d+) mm off on average [^.;]*; [^.;]*, (\d+) mm", README)
     assert [int(number) for number in said] == [round(number) for number in measured]
+    straps = json.loads((results / "straps" / "metrics.json").read_text())
+    (said,) = re.findall(r"straps are measured\]\([^)]*\) it is at (\d+) mm", README)
+    assert int(said) == round(straps["protocols"]["protocol1"]["metrics"]["mpjpe"])
 
 
 def test_the_shipped_bundle_is_whole() -> None:
