@@ -101,14 +101,6 @@ def stood_turns(sequence: SequenceReader) -> NDArray[np.float32]:
     return found
 
 
-def after_a_stand(
-    sequence: SequenceReader, features: NDArray[np.float32], is_told: bool
-) -> NDArray[np.float32]:
-    """``features`` (F, N, 16) of ``sequence`` whose wearer has stood before, see
-    ``with_straps_measured``."""
-    return with_straps_measured(features, stood_turns(sequence), is_told)
-
-
 def _worn_right(side: str, outward_rad: float) -> NDArray[np.float64]:
     """From a sensor worn right to the axes of its leg, so that it is upright and looks
     ``outward_rad`` aside of ahead while its wearer stands: (3, 3)."""

@@ -13,7 +13,7 @@ from scipy.spatial.transform import Rotation
 
 from same_engines.errors import DataError
 from same_model.data.array_files import load_arrays
-from same_model.data.leg_straps import after_a_stand, stood_turns
+from same_model.data.leg_straps import stood_turns, with_straps_measured
 from same_model.data.recorded_inputs import Loss, kept_streams, lost_views, read_images, read_inputs
 from same_model.data.sequence import SequenceReader
 from same_model.network.visual import VisualOutput
@@ -72,6 +72,7 @@ class OfflineModels:
     ) -> dict[str, PredictedPoses]:
         """The poses of every network, by its name."""
         found = {}
+        turns = stood_turns(sequence) if self._straps_measured else None
         for group in self._groups:
             first = next(iter(group.values()))
             config = first.config
@@ -97,10 +98,10 @@ class OfflineModels:
             visual = first.find_joints(tensors[0]) if len(group) > 1 else None
             T = inputs.T_world_anchor
             for name, model in group.items():
-                if self._straps_measured:
+                if turns is not None:
                     told = model.config.use_leg_straps
-                    stood = after_a_stand(sequence, inputs.imu_features, told)
-                    tensors[_IMU_FEATURES] = torch.from_numpy(stood)
+                    measured = with_straps_measured(inputs.imu_features, turns, told)
+                    tensors[_IMU_FEATURES] = torch.from_numpy(measured)
                 joints = _joints_anchor(model, inputs.starts, tensors, visual)
                 joints_world = joints @ T[:, :3, :3].swapaxes(1, 2) + T[:, None, :3, 3]
                 found[name] = PredictedPoses(inputs.frames, joints_world)

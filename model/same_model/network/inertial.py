@@ -125,8 +125,7 @@ class InertialStage(nn.Module):
         self.mean_pose: Tensor
         self.register_buffer("mean_pose", torch.from_numpy(mean_pose))
         self.embed = TokenLinear(NUM_DEVICES, FEATURE_DIM, dim)
-        with torch.no_grad():  # who has never learned what it says does as if it were not said
-            self.embed.weight[LEG_TOKENS, STRAP_MEASURED_SLOT] = 0.0
+        self.ignore_straps()
         self.blocks = nn.ModuleList(InertialBlock(config) for _ in range(config.inertial_blocks))
         self.norm = nn.LayerNorm(dim)
         self.head = offset_head(NUM_DEVICES * dim, 4 * dim, NUM_JOINTS * 3)
@@ -135,6 +134,11 @@ class InertialStage(nn.Module):
         self.direct = nn.Linear(NUM_DEVICES * FEATURE_DIM, NUM_JOINTS * 3)
         nn.init.zeros_(self.direct.weight)
         nn.init.zeros_(self.direct.bias)
+
+    @torch.no_grad()
+    def ignore_straps(self) -> None:
+        """Do as if nothing were said of leg straps: what it says has not been learned."""
+        self.embed.weight[LEG_TOKENS, STRAP_MEASURED_SLOT] = 0.0
 
     def initial_state(self, batch: int = 1) -> LstmState:
         """The state of a stream that has seen nothing: zeros (L, B, N, D)."""

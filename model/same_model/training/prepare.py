@@ -37,7 +37,6 @@ from same_model.training.stages.joint import JointTraining
 from same_model.training.stages.stage import Stage, StageSetup
 from same_model.training.stages.temporal import TemporalTraining
 from same_model.training.stages.visual import VisualTraining
-from same_runtime.conventions import LEG_TOKENS, STRAP_MEASURED_SLOT
 
 _BATCH = {"visual": 48, "inertial": 16, "fusion": 128, "temporal": 64, "joint": 4}
 _CONCAT_BATCH = 16
@@ -115,8 +114,6 @@ def _take_weights(config: TrainConfig, model: SameModel, name: str, source: Same
     weights = out_of.state_dict()
     if config.stage == "temporal" and config.imu_filter:
         weights = {**_imu_weights(into), **weights}
-    if model.config.use_leg_straps and not source.config.use_leg_straps:
-        weights = {key: _deaf_to_straps(key, weight) for key, weight in weights.items()}
     try:
         into.load_state_dict(weights)
     except RuntimeError as error:
@@ -126,18 +123,12 @@ def _take_weights(config: TrainConfig, model: SameModel, name: str, source: Same
         ) from None
     taken = STAGES if name == "all" else (name,)
     model.trained_steps.update({stage: source.trained_steps[stage] for stage in taken})
+    told, was_told = model.config.use_leg_straps, source.config.use_leg_straps
+    if "inertial" in taken and told and not was_told:
+        model.inertial.ignore_straps()
     if "fusion" in taken and source.config.column_zoom != model.config.column_zoom:
         # It looks around joints by pixels of the other zoom: a start, but nothing trained.
         model.trained_steps["fusion"] = 0
-
-
-def _deaf_to_straps(key: str, weight: Tensor) -> Tensor:
-    """``weight`` of a network that was never told of straps, as if it had learned to ignore it."""
-    if not key.endswith("embed.weight") or weight.dim() != 3:
-        return weight
-    weight = weight.clone()
-    weight[LEG_TOKENS, STRAP_MEASURED_SLOT] = 0.0
-    return weight
 
 
 def _imu_weights(module: nn.Module) -> dict[str, Tensor]:

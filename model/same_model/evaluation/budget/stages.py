@@ -9,9 +9,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from same_model.config import FEATURE_STRIDE
+from same_model.config import FEATURE_STRIDE, ModelConfig
 from same_model.data.column_zoom import from_zoomed
-from same_model.data.leg_straps import after_a_stand
+from same_model.data.leg_straps import stood_turns, with_straps_measured
 from same_model.data.recorded_inputs import (
     RecordedInputs,
     joints_in_anchor,
@@ -159,15 +159,20 @@ def _stretch(
     return found
 
 
+def _inputs(sequence: SequenceReader, config: ModelConfig, straps_measured: bool) -> RecordedInputs:
+    inputs = read_inputs(sequence, config)
+    if not straps_measured:
+        return inputs
+    told, turns = config.use_leg_straps, stood_turns(sequence)
+    return replace(inputs, imu_features=with_straps_measured(inputs.imu_features, turns, told))
+
+
 @torch.inference_mode()
 def stage_errors(
     model: SameModel, sequence: SequenceReader, with_images: bool, straps_measured: bool = False
 ) -> StageErrors:
     config = model.config
-    inputs = read_inputs(sequence, config)
-    if straps_measured:
-        stood = after_a_stand(sequence, inputs.imu_features, config.use_leg_straps)
-        inputs = replace(inputs, imu_features=stood)
+    inputs = _inputs(sequence, config, straps_measured)
     images = torch.from_numpy(read_images(sequence, inputs.frames, config)) if with_images else None
     joints_2d, visible = image_truth(sequence, inputs.frames, config)
     truth = {
