@@ -29,6 +29,7 @@ void bind_state(py::module_& module) {
       .value("GIVEN", CalibrationState::GIVEN)
       .value("FAILED", CalibrationState::FAILED)
       .finalize();
+  module.attr("LEG_OUTWARD_RAD") = py::cast(std::tuple_cat(kOutwardRad));
   module.attr("LOWEST_STATURE_M") = kLowestStatureM;
   module.attr("HIGHEST_STATURE_M") = kHighestStatureM;
   module.attr("SHORTEST_BONE_M") = kShortestBoneM;

@@ -30,7 +30,7 @@ CalibrationState Calibration::forward_state() const {
 
 std::optional<double> Calibration::user_height_m() const {
   const std::lock_guard lock(mutex_);
-  return height_.user_height_m();
+  return height_.user_height_m(ground_y_);
 }
 
 std::optional<BoneLengths> Calibration::bone_lengths() const {

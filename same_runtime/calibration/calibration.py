@@ -27,8 +27,8 @@ _STATES: Final = tuple(CalibrationState)
 class Calibration:
     """Calibrations of one tracker; each has its state. All lengths are metres.
 
-    Height and bone lengths are measured by themselves from the first poses. The others begin
-    when the application asks for them.
+    Height and bone lengths are measured by themselves. The others begin when the application asks
+    for them.
     """
 
     def __init__(self, core: _core.Calibration, rig: str = "") -> None:
@@ -42,8 +42,9 @@ class Calibration:
 
     @property
     def user_height_m(self) -> float | None:
-        """Stature, from the head's height while it is upright, for avatars; None until measured.
-        No pose depends on it."""
+        """Stature, for avatars, from the highest that the upright head was held for a second so
+        far, so that who sat at first is taller once he stands; None until it was measured for
+        four seconds or so. No pose depends on it."""
         return self.core.user_height_m
 
     @property

@@ -21,7 +21,7 @@ struct UserSettings {
 
 // Calibrations of one tracker; each has its state. All lengths are metres.
 //
-// Height and bone lengths are measured by themselves from the first poses. The others begin when
+// Height and bone lengths are measured by themselves from the poses. The others begin when
 // the application asks for them. Any thread may call any method; a lock is held for microseconds
 // and never during `on_failure`. Values are trusted: the caller has checked them. Fixed memory.
 class Calibration {

@@ -1,7 +1,8 @@
-// The user's height: measured while the head is upright, or given.
+// The user's height: as high as the head was held upright so far, or given.
 #pragma once
 
-#include <array>
+#include <cstddef>
+#include <cstdint>
 #include <optional>
 
 #include "same/calibration_state.hpp"
@@ -22,15 +23,22 @@ class Height {
   void update(const DeviceStates& states, double ground_y);
 
   CalibrationState state() const { return state_; }
-  std::optional<double> user_height_m() const { return user_height_m_; }
+  // None before it is DONE or GIVEN. Who sat at first is taller once he stands. The floor is at
+  // `ground_y`.
+  std::optional<double> user_height_m(double ground_y) const;
 
  private:
   static constexpr size_t kSamples = 120;
+  static constexpr int64_t kHeldNs = 1'000'000'000;
 
   CalibrationState state_ = CalibrationState::COLLECTING;
-  std::optional<double> user_height_m_;
-  std::array<double, kSamples> head_heights_m_{};
+  double given_m_ = 0.0;
   size_t count_ = 0;
+  // In the world, as the floor may be told later.
+  std::optional<double> held_y_;
+  double lowest_y_ = 0.0;  // since `since_ns_`, once there is a sample
+  int64_t since_ns_ = 0;
+  bool started_ = false;
 };
 
 }  // namespace same

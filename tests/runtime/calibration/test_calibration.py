@@ -14,6 +14,7 @@ from same_engines.errors import InvalidInputError
 from same_runtime import Pose, PoseStatus, SamePoseTracker, TrackerOptions, _core
 from same_runtime._core import DeviceStates, Ingestion, Synchroniser
 from same_runtime.calibration.calibration import Calibration
+from same_runtime.calibration.profile import UserProfile
 from same_runtime.calibration.state import CalibrationState
 from same_runtime.conventions import JOINT_NAMES
 from same_runtime.core_pose import to_core
@@ -69,7 +70,7 @@ def test_height_comes_from_the_upright_head(body: Body) -> None:
         body.update(Pose(), body.frame((0.0, 0.9, 0.0), stooped))
     assert body.calibration.height_state is CalibrationState.COLLECTING
     for i in range(120):
-        body.update(Pose(), body.frame((0.0, 1.4 if i % 2 else 1.638, 0.0)))
+        body.update(Pose(), body.frame((0.0, 1.4 if i < 60 else 1.638, 0.0)))
     assert body.calibration.height_state is CalibrationState.DONE
     assert body.calibration.user_height_m == pytest.approx(1.75, abs=0.005)
     with pytest.warns(DeprecationWarning, match="changes no pose"):
@@ -78,6 +79,35 @@ def test_height_comes_from_the_upright_head(body: Body) -> None:
         CalibrationState.GIVEN,
         1.8,
     )
+
+
+def test_who_sat_at_first_is_taller_once_he_stands(body: Body) -> None:
+    for _ in range(130):
+        body.update(Pose(), body.frame((0.0, 1.17, 0.0)))
+    assert body.calibration.user_height_m == pytest.approx(1.25, abs=0.005)
+    for _ in range(70):
+        body.update(Pose(), body.frame((0.0, 1.638, 0.0)))
+    assert body.calibration.user_height_m == pytest.approx(1.75, abs=0.005)
+    for _ in range(130):
+        body.update(Pose(), body.frame((0.0, 1.17, 0.0)))
+    assert body.calibration.user_height_m == pytest.approx(1.75, abs=0.005)
+
+
+def test_a_jump_makes_nobody_taller(body: Body) -> None:
+    for frame in range(300):
+        is_up = frame % 45 < 15  # half a second in the air, again and again
+        body.update(Pose(), body.frame((0.0, 1.938 if is_up else 1.638, 0.0)))
+    assert body.calibration.user_height_m == pytest.approx(1.75, abs=0.005)
+
+
+def test_a_floor_told_later_changes_the_height_measured_before(body: Body) -> None:
+    for _ in range(130):
+        body.update(Pose(), body.frame((0.0, 1.638, 0.0)))
+    body.calibration.set_floor(-0.0936)
+    assert body.calibration.user_height_m == pytest.approx(1.85, abs=0.005)
+    body.calibration.use(UserProfile(height_m=1.8))
+    body.calibration.set_floor(0.0)
+    assert body.calibration.user_height_m == 1.8
 
 
 @pytest.mark.parametrize("head_y_m", [-0.2, 0.3, 0.7, 2.4, 30.0])
