@@ -13,6 +13,7 @@ from scipy.spatial.transform import Rotation
 from same_model.config import PRESETS
 from same_model.data.recorded_inputs import read_inputs
 from same_model.data.sequence import SequenceReader
+from same_runtime._core import LEG_OUTWARD_RAD
 from same_runtime.conventions import (
     ANGULAR_VELOCITY_SLOTS,
     AXES_SLOTS,
@@ -23,8 +24,6 @@ from same_runtime.conventions import (
     VALID_SLOT,
 )
 
-_OUTWARD_RAD = (np.pi / 6, -np.pi / 6)
-"""Where on the shin a sensor is worn right: ``kOutwardRad`` of ``mount_watch.hpp``."""
 _TOES_OUT_DEG, _SHIN_LEANS_DEG = 8.48, 4.29
 """How who stands has the axes of ``_leg_axes``, as in ``network/standing_pose.py``."""
 STAND_ERROR_DEG = (3.0, 6.0, 3.0)
@@ -67,7 +66,7 @@ def strap_turns(
     turns = np.tile(np.eye(3, dtype=np.float32), (len(starts) - 1, len(LEG_DEVICES), 1, 1))
     legs = features[:, LEG_TOKENS].astype(np.float64)
     for leg, side in enumerate(("left", "right")):
-        right = _leg_axes(joints_local, side) @ _worn_right(side, _OUTWARD_RAD[leg])
+        right = _leg_axes(joints_local, side) @ _worn_right(side, LEG_OUTWARD_RAD[leg])
         first, second = (legs[:, leg, axis] for axis in AXES_SLOTS)
         worn = np.stack([first, second, np.cross(first, second)], axis=-1)
         is_read = legs[:, leg, VALID_SLOT] > 0

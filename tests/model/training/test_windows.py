@@ -152,3 +152,15 @@ def test_the_temporal_stage_draws_windows_in_groups_only_where_it_looks_at_them(
         assert sum(follows) == (len(newest[0]) // CONSECUTIVE * 3 if members > 1 else 0)
         _, parts = stage(batch)
         assert {"late", "lowest", "steady", "standing"} & set(parts) == {name}
+
+
+def test_fusion_reads_the_sensors_of_its_version(frames: Frames) -> None:
+    """A wearer whose straps were measured in a version reads so in fusion too."""
+    model = tiny_model()
+    others = np.stack([frames.imu_features, frames.imu_features + 1.0])
+    cache = BackboneCache(frames, _visual(frames), run_inertial(model.inertial, frames, others))
+    rows, version = np.array([3, 40, 40]), np.array([1, 0, 1])
+    batch = cache.fusion_batch(
+        rows, version, np.ones((3, 2), np.float32), 0.0, np.random.default_rng(0)
+    )
+    np.testing.assert_array_equal(batch["imu_features"].numpy(), others[version, rows])

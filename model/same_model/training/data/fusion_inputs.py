@@ -62,7 +62,7 @@ class BackboneCache:
             "rays": rays,
             "origins": origins,
             "axes": torch.from_numpy(self.frames.axes[sequences]),
-            "imu_features": torch.from_numpy(self.frames.imu_features[rows]),
+            "imu_features": torch.from_numpy(self.inertial.features[version, rows]),
         }
 
 

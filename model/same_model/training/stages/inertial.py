@@ -121,6 +121,8 @@ class InertialCache(NamedTuple):
     """(K, F, J, 3) metres, left-camera frame."""
     tokens: NDArray[np.float32]
     """(K, F, N, D)."""
+    features: NDArray[np.float32]
+    """(K, F, N, 16): what they are made of."""
 
 
 def augmented_features(
@@ -194,4 +196,4 @@ def run_inertial(
             joints[:, start:end] = came[:, row, : end - start]
             tokens[:, start:end] = came_tokens[:, row, : end - start]
     assert joints is not None and tokens is not None
-    return InertialCache(joints, tokens)
+    return InertialCache(joints, tokens, features)
