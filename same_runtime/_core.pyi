@@ -781,8 +781,7 @@ class Estimate:
         """
 class Plausibility:
     """
-    What same_runtime.estimation.plausibility.Plausibility computes with. For one thread at a
-    time.
+    Whether images and devices can be what they are said to be. For one thread at a time.
     """
     def __init__(self, image_mean: typing.SupportsFloat | typing.SupportsIndex, image_std: typing.SupportsFloat | typing.SupportsIndex, on_hint: collections.abc.Callable[[str], None]) -> None:
         """

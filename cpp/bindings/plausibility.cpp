@@ -10,8 +10,7 @@ namespace same::bindings {
 void bind_plausibility(py::module_& module) {
   py::class_<Plausibility>(
       module, "Plausibility",
-      "What same_runtime.estimation.plausibility.Plausibility computes with. For one thread at a\n"
-      "time.")
+      "Whether images and devices can be what they are said to be. For one thread at a time.")
       .def(py::init<double, double, Plausibility::OnHint>(), py::arg("image_mean"),
            py::arg("image_std"), py::arg("on_hint"),
            "image_mean, image_std: of the network's images, in shares of white; on_hint: called\n"

@@ -30,7 +30,7 @@ CalibrationState Calibration::forward_state() const {
 
 std::optional<double> Calibration::user_height_m() const {
   const std::lock_guard lock(mutex_);
-  return height_.user_height_m(ground_y_);
+  return height_.user_height_m();
 }
 
 std::optional<BoneLengths> Calibration::bone_lengths() const {
@@ -111,9 +111,11 @@ void Calibration::update(const Pose& pose, const DeviceStates& states, double gr
   const char* failure = nullptr;
   {
     const std::lock_guard lock(mutex_);
-    height_.update(states, ground_y);
+    const bool worn =
+        pose.status != PoseStatus::INVALID && !pose.reasons.contains(Reason::CAMERAS_COVERED);
+    if (worn) height_.update(states, ground_y);
     bones_.update(pose);
-    failure = legs_.update(states, ground_y);
+    failure = legs_.update(states, ground_y, worn);
   }
   if (failure && on_failure_) on_failure_((std::string("leg calibration: ") + failure).c_str());
 }

@@ -10,6 +10,7 @@ namespace {
 // Height of the eyes over stature (Winter, Biomechanics and Motor Control, 2009, fig. 4.1).
 constexpr double kEyeHeightShare = 0.936;
 constexpr double kUprightDeg = 20.0;
+constexpr int64_t kHeldNs = 1'000'000'000, kLongestGapNs = 500'000'000;
 
 }  // namespace
 
@@ -18,33 +19,44 @@ void Height::give(double height_m) {
   state_ = CalibrationState::GIVEN;
 }
 
-std::optional<double> Height::user_height_m(double ground_y) const {
+std::optional<double> Height::user_height_m() const {
   if (state_ == CalibrationState::GIVEN) return given_m_;
   if (state_ != CalibrationState::DONE) return std::nullopt;
-  return (*held_y_ - ground_y) / kEyeHeightShare;
+  return held_m_.front() / kEyeHeightShare;
+}
+
+void Height::forget() {
+  seconds_ = 0;
+  holds_ = false;
+  held_m_ = {};
+  state_ = CalibrationState::COLLECTING;
 }
 
 void Height::update(const DeviceStates& states, double ground_y) {
   static const double upright_cos = std::cos(kUprightDeg * std::numbers::pi / 180.0);
-  if (state_ == CalibrationState::GIVEN ||
-      upwards(states.poses[kHead].orientation) < upright_cos)
-    return;
-  const double head_y = states.poses[kHead].position[1];
-  const double height_m = (head_y - ground_y) / kEyeHeightShare;
-  if (!(kLowestStatureM <= height_m && height_m <= kHighestStatureM)) return;
+  if (state_ == CalibrationState::GIVEN) return;
+  if (ground_y != ground_y_) forget();
+  ground_y_ = ground_y;
 
-  // The least of a second: who jumps or stretches for a moment is no taller for it.
-  const bool anew = !started_ || states.timestamp_ns < since_ns_;
-  lowest_y_ = anew ? head_y : std::min(lowest_y_, head_y);
-  if (anew) {
-    started_ = true;
-    since_ns_ = states.timestamp_ns;
-  } else if (states.timestamp_ns - since_ns_ >= kHeldNs) {
-    held_y_ = held_y_ ? std::max(*held_y_, lowest_y_) : lowest_y_;
-    started_ = false;
+  const int64_t now_ns = states.timestamp_ns;
+  const double head_m = states.poses[kHead].position[1] - ground_y;
+  const double height_m = head_m / kEyeHeightShare;
+  if (upwards(states.poses[kHead].orientation) < upright_cos ||
+      !(kLowestStatureM <= height_m && height_m <= kHighestStatureM)) {
+    holds_ = false;
+    return;
   }
-  if (count_ < kSamples) ++count_;
-  if (count_ == kSamples && held_y_) state_ = CalibrationState::DONE;
+  if (holds_ && (now_ns < newest_ns_ || now_ns - newest_ns_ > kLongestGapNs)) holds_ = false;
+  if (!holds_) first_ns_ = now_ns;
+  // The least of a second: who jumps or stretches for a moment is no taller for it.
+  lowest_m_ = holds_ ? std::min(lowest_m_, head_m) : head_m;
+  newest_ns_ = now_ns;
+  holds_ = now_ns - first_ns_ < kHeldNs;
+  if (holds_) return;
+
+  held_m_.front() = std::max(held_m_.front(), lowest_m_);
+  std::sort(held_m_.begin(), held_m_.end());
+  if (seconds_ < kSeconds && ++seconds_ == kSeconds) state_ = CalibrationState::DONE;
 }
 
 }  // namespace same

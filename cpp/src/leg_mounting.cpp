@@ -10,6 +10,7 @@ namespace same {
 namespace {
 
 constexpr int64_t kStandNs = 1'500'000'000;
+constexpr int64_t kLongestGapNs = 500'000'000;  // after a longer one the stand begins anew
 constexpr double kStillRad = 8.0 * std::numbers::pi / 180.0;
 // Each makes what is off the mean at least 100 times less: the samples are within 16 degrees.
 constexpr int kMeanSteps = 12;
@@ -59,9 +60,9 @@ void LegMounting::start() {
   state_ = CalibrationState::COLLECTING;
 }
 
-const char* LegMounting::update(const DeviceStates& states, double ground_y) {
+const char* LegMounting::update(const DeviceStates& states, double ground_y, bool worn) {
   if (state_ == CalibrationState::COLLECTING) {
-    const char* failure = measure(states);
+    const char* failure = worn ? measure(states) : "the headset is not worn, or not tracked well";
     if (failure) state_ = CalibrationState::FAILED;
     return failure;
   }
@@ -83,6 +84,9 @@ const char* LegMounting::measure(const DeviceStates& states) {
   if (!states.has(kNumPoseDevices) || !states.has(kNumPoseDevices + 1))
     return "a leg tracker is not there";
   const PoseSample& head = states.poses[kHead];
+  const int64_t passed_ns = states.timestamp_ns - stand_.newest_ns;
+  if (stand_.frames > 0 && (passed_ns < 0 || passed_ns > kLongestGapNs)) stand_.frames = 0;
+  stand_.newest_ns = states.timestamp_ns;
   if (stand_.frames == 0) {
     stand_.first_ns = states.timestamp_ns;
     stand_.heading_sine = stand_.heading_cosine = 0.0;

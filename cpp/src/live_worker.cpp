@@ -126,9 +126,15 @@ void LiveWorker::run_display() {
 
 void LiveWorker::give_out(int64_t due_ns, int64_t period_ns) {
   const int64_t now_ns = tasks_.clock();
-  const Pose pose = options_.between_frames == BetweenFrames::HOLD
-                        ? tasks_.held_pose(now_ns)
-                        : tasks_.pose_at(now_ns + options_.lead_ns);
+  Pose pose;
+  try {
+    pose = options_.between_frames == BetweenFrames::HOLD
+               ? tasks_.held_pose(now_ns)
+               : tasks_.pose_at(now_ns + options_.lead_ns);
+  } catch (const std::exception&) {
+    tasks_.publish(tasks_.held_pose(now_ns));  // what was shown before is no longer true
+    throw;
+  }
   const int64_t ready_ns = steady_ns();
   figures_.output.add(ready_ns, ready_ns - due_ns);
   if (tasks_.given_out) tasks_.given_out(ready_ns, ready_ns - due_ns);

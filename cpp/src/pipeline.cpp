@@ -11,6 +11,7 @@ namespace {
 
 constexpr int64_t kOneSecondNs = 1'000'000'000;
 constexpr int64_t kOneHourNs = 3600 * kOneSecondNs;
+constexpr int64_t kLongestLagNs = kOneSecondNs / 2;
 
 constexpr std::array<const char*, kNumDevices> kReadingNames{
     "imu.timestamp_ns (head)", "imu.timestamp_ns (ctrl_left)", "imu.timestamp_ns (ctrl_right)",
@@ -62,6 +63,9 @@ Pose Pipeline::push_frame(int64_t timestamp_ns, const StereoImages& images, int6
 }
 
 bool Pipeline::estimate_frame(const InboxFrame& frame) {
+  const auto head_ns = synchroniser_.newest_ns(kHead);
+  frame_lag_ns_ = std::clamp<int64_t>(head_ns.value_or(0) - frame.timestamp_ns, 0, kLongestLagNs);
+  lag_known_ns_ = steady_ns();
   if (!may_follow(frame.timestamp_ns, frame.restarts, ingestion_.gate(kHead).restarts())) {
     // Image-free estimates went past the frame.
     frames_too_late_.fetch_add(1, std::memory_order_relaxed);
@@ -75,8 +79,11 @@ void Pipeline::estimate_without_images() {
   const int64_t started_ns = steady_ns();
   const uint64_t head_restarts = ingestion_.gate(kHead).restarts();
   const auto head_ns = synchroniser_.newest_ns(kHead);
-  if (head_ns && may_follow(*head_ns, frame_restarts_, head_restarts))
-    estimate(*head_ns, {}, started_ns);
+  if (!head_ns) return;
+  // As far behind as frames come: they would find themselves too late for ever, each in turn.
+  const int64_t lag_ns = started_ns - lag_known_ns_ < kOneSecondNs ? frame_lag_ns_ : 0;
+  const int64_t at_ns = std::max<int64_t>(*head_ns - lag_ns, 0);
+  if (may_follow(at_ns, frame_restarts_, head_restarts)) estimate(at_ns, {}, started_ns);
 }
 
 void Pipeline::predict_without_images() {

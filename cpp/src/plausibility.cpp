@@ -179,8 +179,10 @@ bool Plausibility::head_is_implausible(const DeviceStates& states, double height
       lasted_.upside_down.after(step_s, up < kUpsideDown && height_m > kUpsideDownFrom);
   const bool on_floor = lasted_.on_floor.after(step_s, up > kUpright && height_m < kFloorLevel);
   hint_at_head(height_m, on_floor, upside_down);
-  return upside_down || on_floor || !(kLowestHead <= height_m && height_m <= kHighestHead);
+  return upside_down || on_floor || !is_head_height(height_m);
 }
+
+bool is_head_height(double height_m) { return kLowestHead <= height_m && height_m <= kHighestHead; }
 
 void Plausibility::hint_at_head(double height_m, bool on_floor, bool upside_down) {
   if (height_m > kHighestHead) {

@@ -137,7 +137,12 @@ Pose pose_at(int64_t timestamp_ns, const Estimate& estimate, const Synchroniser&
         joints[joint] = joints[joint] + whole * (along[joint] - joints[joint]);
     }
   }
-  const Judgement judgement = judged(estimate.pose, timestamp_ns, head_ns, reach);
+  Judgement judgement = judged(estimate.pose, timestamp_ns, head_ns, reach);
+  if (states.has(kHead) && jumped(estimate.states.poses[kHead], states.poses[kHead],
+                                  std::abs(1e-9 * static_cast<double>(horizon_ns)))) {
+    judgement.reasons.add(Reason::RELOCALISED);
+    if (judgement.status == PoseStatus::VALID) judgement.status = PoseStatus::LIMITED;
+  }
   pose.timestamp_ns = timestamp_ns;
   pose.status = judgement.status;
   pose.reasons = judgement.reasons;

@@ -20,6 +20,7 @@ constexpr int64_t kOneSecondNs = 1'000'000'000;
 constexpr int64_t kOneHourNs = 3600 * kOneSecondNs;
 constexpr double kMaxDriftPpm = 10'000.0;  // a hundred times what crystals are off by
 constexpr int64_t kMaxLatencyNs = 10 * kOneSecondNs;
+constexpr std::ptrdiff_t kLongestStride = 1 << 24;  // bytes: more is a wrong number, not memory
 constexpr auto kSamplePoll = std::chrono::microseconds(500);
 
 // The tracker whose callback, clock, log or observer this thread is in.
@@ -173,7 +174,7 @@ Pose Tracker::push_frame(const StereoFrame& frame, std::optional<int64_t> arriva
 std::optional<Pose> Tracker::step() {
   check_open();
   check_not_started();
-  if (!estimate_newest(0, nullptr)) return {};
+  if (estimate_newest(0, nullptr) != Taken::ESTIMATED) return {};
   return latest();
 }
 
@@ -222,7 +223,7 @@ void Tracker::start(const LiveOptions& options, std::function<int64_t()> clock) 
   };
   shown_.clear();
   LiveTasks tasks{[this, wait_ns = options.max_wait_ns](const std::atomic<bool>& stopping) {
-                    return estimate_newest(wait_ns, &stopping);
+                    return estimate_newest(wait_ns, &stopping) != Taken::NOTHING;
                   },
                   [this] { estimate_without_images(); },
                   [this] { predict_without_images(); },
@@ -306,10 +307,13 @@ void Tracker::check_frame(const StereoFrame& frame) const {
 
 void Tracker::check_image(const GrayImage& image) const {
   const int width = rig_.cameras[0].width;
-  if (image.pixels && std::abs(image.row_stride) < width)
-    throw std::invalid_argument("image: expected rows of " + std::to_string(width) +
-                                " bytes or more, got a stride of " +
-                                std::to_string(image.row_stride));
+  const std::ptrdiff_t stride = image.row_stride;
+  if (!image.pixels || (width <= stride && stride <= kLongestStride) ||
+      (-kLongestStride <= stride && stride <= -width))
+    return;
+  throw std::invalid_argument("image: expected rows of " + std::to_string(width) + " to " +
+                              std::to_string(kLongestStride) + " bytes, got a stride of " +
+                              std::to_string(stride));
 }
 
 // Throws for a stamp that was refused, and warns of cameras that are not synchronised.
@@ -348,9 +352,16 @@ Pose Tracker::pose_at(int64_t timestamp_ns, bool keep) {
   }
   check_same_clock("timestamp_ns", timestamp_ns, "newest estimate", newest->pose.timestamp_ns,
                    kOneHourNs);
-  const Pose pose =
+  Pose pose =
       same::pose_at(timestamp_ns, *newest, synchroniser_, rig_.cameras[0].T_head_cam, reach_);
   PoseFinisher& finisher = started() ? pipeline_.display_finisher() : pipeline_.finisher();
+  const double head_y =
+      (pose.T_world_cam_left * inverse(rig_.cameras[0].T_head_cam)).translation[1];
+  const double head_m = head_y - pipeline_.calibration().ground_y();
+  if (!pose.reasons.contains(Reason::HEAD_LOST) && !is_head_height(head_m)) {
+    pose.reasons.add(Reason::IMPLAUSIBLE_HEAD);
+    pose.status = PoseStatus::INVALID;
+  }
   Pose finished = finisher.finish(pose, keep);
   finished.latency_ns = steady_ns() - started_ns;
   return finished;
@@ -371,14 +382,14 @@ Pose Tracker::held_pose(int64_t now_ns) const {
   return pose;
 }
 
-bool Tracker::estimate_newest(int64_t max_wait_ns, const std::atomic<bool>* stopping) {
+Tracker::Taken Tracker::estimate_newest(int64_t max_wait_ns, const std::atomic<bool>* stopping) {
   std::unique_lock taking(taking_);
   const std::optional<InboxFrame> frame = inbox_.newest();
   taking.unlock();
-  if (!frame || frame->timestamp_ns == pipeline_.newest_frame_ns()) return false;
+  if (!frame || frame->timestamp_ns == pipeline_.newest_frame_ns()) return Taken::NOTHING;
   await_samples(frame->timestamp_ns, max_wait_ns, stopping);
   const Turn turn(*this);
-  return pipeline_.estimate_frame(*frame);
+  return pipeline_.estimate_frame(*frame) ? Taken::ESTIMATED : Taken::TOO_LATE;
 }
 
 // Waits until every device that is sending has sent a sample as new as the frame.
@@ -418,14 +429,15 @@ std::optional<int64_t> Tracker::clock_now_ns() const {
   }
 }
 
-// By the clock while started, else by the newest sample and by how long ago the newest frame was
-// tracked.
+// By the clock while started, else the time of the newest sample, or of the newest frame and by how
+// long ago it was tracked.
 int64_t Tracker::now_ns() {
   if (const auto now_ns = clock_now_ns()) return *now_ns;
   const int64_t newest_ns = pipeline_.clock_watch().newest_ns();
   Snapshot snapshot;
   pipeline_.snapshot().read(snapshot);
-  return snapshot.tracked_ns > 0 ? newest_ns + steady_ns() - snapshot.tracked_ns : newest_ns;
+  if (snapshot.tracked_ns == 0 || !snapshot.pose) return newest_ns;
+  return std::max(newest_ns, snapshot.pose->timestamp_ns + steady_ns() - snapshot.tracked_ns);
 }
 
 }  // namespace same

@@ -55,8 +55,10 @@ double floor_under(const DeviceStates& states) {
       lowest = lowest ? std::min(*lowest, y) : y;
     }
   if (!lowest) throw std::invalid_argument("floor: no controller is tracked; put one on the floor");
+  if (!states.has(kHead))
+    throw std::invalid_argument("floor: the head is not tracked, over which to judge it");
   const double head_height_m = states.poses[kHead].position[1] - *lowest;
-  if (states.has(kHead) && !(kLowestHeadM <= head_height_m && head_height_m <= kHighestHeadM)) {
+  if (!(kLowestHeadM <= head_height_m && head_height_m <= kHighestHeadM)) {
     char text[160];
     std::snprintf(text, sizeof text,
                   "floor: expected the head %g..%g m above the lower controller, got %.2f m; put "

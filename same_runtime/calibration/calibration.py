@@ -43,14 +43,16 @@ class Calibration:
     @property
     def user_height_m(self) -> float | None:
         """Stature, for avatars, from the highest that the upright head was held for a second so
-        far, so that who sat at first is taller once he stands; None until it was measured for
-        four seconds or so. No pose depends on it."""
+        far, the third best of such seconds, so that who sat at first is taller once he stands;
+        None before there are three. Of a floor told anew it is measured anew. No pose depends
+        on it."""
         return self.core.user_height_m
 
     @property
     def bone_lengths_m(self) -> NDArray[np.float64] | None:
-        """(22,) from each joint's parent, 0 for the pelvis: the median of the first poses, or
-        given. Poses come out with them if ``TrackerOptions.hold_bone_lengths``."""
+        """(22,) from each joint's parent, 0 for the pelvis: the median of the first poses that
+        stand, before these of some that do not, or given. Poses come out with them if
+        ``TrackerOptions.hold_bone_lengths``."""
         return self.core.bone_lengths
 
     @property

@@ -32,15 +32,3 @@ def stamp_error(
         case _:
             why = f"sample at {timestamp_ns} ns refused: {status.name}"
     return TimestampError(f"{name}: {why}")
-
-
-def check_same_clock(
-    name: str, timestamp_ns: int, other_name: str, other_ns: int | None, limit_ns: int
-) -> None:
-    """Raise ``TimestampError`` when two streams' times lie so far apart that they cannot be on
-    one clock in one unit."""
-    if other_ns is not None and abs(timestamp_ns - other_ns) > limit_ns:
-        raise TimestampError(
-            f"{name}: {timestamp_ns} ns is {abs(timestamp_ns - other_ns) / 1e9:.3g} s from "
-            f"{other_name} at {other_ns} ns; both must be on one monotonic clock, and {_UNITS_HINT}"
-        )

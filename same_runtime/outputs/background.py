@@ -1,5 +1,6 @@
 """Sending from a thread of its own."""
 
+import contextlib
 import logging
 import threading
 
@@ -37,8 +38,9 @@ class Background(Output):
             self._ending = True
             self._changed.notify()
         self._thread.join()
-        for output in self.outputs:
-            output.close()
+        with contextlib.ExitStack() as closing:  # all of them, whatever one raises
+            for output in reversed(self.outputs):
+                closing.callback(output.close)
 
     def _run(self) -> None:
         while True:

@@ -84,6 +84,11 @@ def checked_reading(sample: RecordedSample) -> DevicePose | LegReading:
 def ingest_sample(ingest: Ingest, sample: RecordedSample, arrival_ns: int | None = None) -> None:
     """Pass a recorded device sample on, faults and all; ``InvalidInputError`` for a faulty one."""
     kind, _, side = sample.stream.partition("_")
+    if isinstance(sample.value, RawPose | RawLegReading) and (
+        isinstance(sample.value, RawLegReading) != (kind == "leg")
+    ):
+        found = "an orientation and an acceleration" if kind != "leg" else "a pose"
+        raise InvalidInputError(f"{sample.stream}: holds {found}, as no {kind} has in a recording")
     if isinstance(sample.value, RawPose):
         if kind == "head":
             ingest.head(sample.timestamp_ns, *sample.value, arrival_ns)

@@ -32,7 +32,8 @@ class Skeleton:
     offsets_m: NDArray[np.float64]
     """(22, 3) from each joint's parent in the T-pose: constant per user."""
     changed_count: int
-    """How often ``offsets_m`` changed: once at the first pose, once when the user is measured."""
+    """How often ``offsets_m`` changed: at the first pose, whenever the user is measured better, as
+    by standing after sitting, and when lengths are given."""
 
     @property
     def bone_lengths_m(self) -> NDArray[np.float64]:

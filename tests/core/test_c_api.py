@@ -232,6 +232,20 @@ CALLS: dict[str, tuple[int, Callable[[NativeTracker], int]]] = {
             "put_frame", made("frame", timestamp_ns=1, left=1, left_row_stride=3), c_api.NOW
         ),
     ),
+    "rows as long as no memory": (
+        c_api.INVALID,
+        lambda t: t.call(
+            "put_frame", made("frame", timestamp_ns=1, left=1, left_row_stride=1 << 40), c_api.NOW
+        ),
+    ),
+    "rows as long as no number": (
+        c_api.INVALID,
+        lambda t: t.call(
+            "put_frame",
+            made("frame", timestamp_ns=1, left=1, left_row_stride=-(1 << 63)),
+            c_api.NOW,
+        ),
+    ),
     "devices that are none": (
         c_api.INVALID,
         lambda t: t.call(

@@ -115,8 +115,8 @@ def test_what_was_measured_is_carried_over_to_the_next_session(
         reference.calibration.set_bone_lengths(lengths)
         first.call("start_legs")
         reference.calibration.start_legs()
-        for frame in feed(first, reference, standing(4.5)):
-            if frame == 80:
+        for frame in feed(first, reference, standing(4.9)):
+            if frame == 50:
                 ground_y = c.c_double()
                 assert first.call("floor_from_controller", ground_y) == c_api.OK, last_error()
                 assert ground_y.value == reference.floor_from_controller() == 0.02

@@ -51,6 +51,17 @@ def test_a_replay_is_equal_bit_for_bit_and_reset_forgets_everything(
     np.testing.assert_array_equal(first, again)
 
 
+def test_the_rate_is_that_since_time_began_anew(tracker: SamePoseTracker) -> None:
+    for frame, imu in made_up_stream(tracker.rig, 20):
+        hours_ns = 3 * 3600 * 10**9
+        later = replace(frame, timestamp_ns=frame.timestamp_ns + hours_ns)
+        tracker.push(later, replace(imu, timestamp_ns=imu.timestamp_ns + hours_ns))
+    tracker.reset()
+    for inputs in made_up_stream(tracker.rig, 20):
+        tracker.push(*inputs)
+    assert tracker.stats().estimates.rate_hz == pytest.approx(1e9 / FRAME_NS, rel=0.02)
+
+
 def test_both_doors_lead_to_the_same_pose(tracker: SamePoseTracker, tiny_bundle: Path) -> None:
     with SamePoseTracker(tiny_bundle) as other:
         for frame, imu in made_up_stream(tracker.rig, 12):

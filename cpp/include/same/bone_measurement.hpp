@@ -17,8 +17,8 @@ class BoneMeasurement {
  public:
   // All but the pelvis's kShortestBoneM..kLongestBoneM.
   void give(const BoneLengths& lengths);
-  // Takes one pose; only VALID ones count, and at first only upright ones: of a body that sits, a
-  // network tells lengths badly.
+  // Takes one pose; only VALID ones count, and upright ones most: of a body that sits, a network
+  // tells lengths badly, so that what is measured of one counts only until it has stood.
   void update(const Pose& pose);
 
   // None before.
@@ -32,7 +32,10 @@ class BoneMeasurement {
     size_t count = 0;
   };
 
+  static BoneLengths median(const Samples& samples);
+
   std::optional<BoneLengths> lengths_;
+  bool is_final_ = false;  // given, or of poses that stood
   Samples upright_, any_;
   int poses_ = 0;
 };

@@ -40,8 +40,9 @@ class LegMounting {
   // Begins a measurement, anew if one is under way.
   void start();
   // Takes the devices at one frame into a running measurement; the last one applies it. The floor
-  // is at `ground_y`. Returns why the measurement failed just now, else null.
-  const char* update(const DeviceStates& states, double ground_y);
+  // is at `ground_y`; `worn`: whether somebody wears the headset. Returns why the measurement
+  // failed just now, else null.
+  const char* update(const DeviceStates& states, double ground_y, bool worn);
 
   CalibrationState state() const { return state_; }
   // Whether a sensor sits otherwise than it was measured or given.
@@ -53,7 +54,7 @@ class LegMounting {
 
   // A stand under way.
   struct Stand {
-    int64_t first_ns = 0;
+    int64_t first_ns = 0, newest_ns = 0;
     size_t frames = 0;
     double heading_sine = 0.0, heading_cosine = 0.0;  // sums
     std::array<double, kMostHeights> head_ys{};

@@ -107,6 +107,7 @@ class Pipeline {
   Estimator estimator_;
   ClockWatch clock_watch_;
   bool reads_straps_;
+  int64_t frame_lag_ns_ = 0, lag_known_ns_ = 0;  // of the newest frame in the inbox, and since when
   Calibration calibration_;
   PoseFinisher finisher_, display_finisher_;
   Snapshot current_;

@@ -11,6 +11,9 @@
 
 namespace same {
 
+// Whether a head can be so high over the floor, metres, worn by whoever does whatever.
+bool is_head_height(double head_height_m);
+
 // Judges frame after frame; for one thread at a time. Allocates nothing but what `on_hint` does.
 class Plausibility {
  public:

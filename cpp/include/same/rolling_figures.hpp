@@ -25,7 +25,7 @@ class RollingFigures {
   static constexpr size_t kKept = 512;
 
   std::array<std::atomic<int64_t>, kKept> times_ns_{}, latencies_ns_{};
-  std::atomic<uint64_t> count_{0};
+  std::atomic<uint64_t> count_{0}, anew_{0};  // anew_: first event since time went back
 };
 
 }  // namespace same

@@ -98,7 +98,7 @@ typedef struct same_options {
   int32_t threads;              /* for the visual stage; 0: as many as there are, four at most */
   const char* onnxruntime_path; /* ONNX Runtime's shared library; NULL: as the loader finds it */
   const char* provider;         /* "cpu", or another execution provider of that library */
-  const char* precision;        /* "fp32" or "fp16": which graphs of the bundle run */
+  const char* precision;        /* "fp32", "fp16" or "int8": which graphs of the bundle run */
   double ground_y;              /* height of the floor in the world, metres */
   int64_t max_gap_ns;
   int64_t max_extrapolation_ns;

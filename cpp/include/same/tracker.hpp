@@ -154,7 +154,8 @@ class Tracker {
   void check_open() const;
   Pose pose_at(int64_t timestamp_ns, bool keep);
   Pose held_pose(int64_t now_ns) const;
-  bool estimate_newest(int64_t max_wait_ns, const std::atomic<bool>* stopping);
+  enum class Taken { NOTHING, TOO_LATE, ESTIMATED };  // what became of the newest frame
+  Taken estimate_newest(int64_t max_wait_ns, const std::atomic<bool>* stopping);
   void await_samples(int64_t timestamp_ns, int64_t max_wait_ns, const std::atomic<bool>* stopping);
   template <typename Check>
   auto counted_if_bad(int stream, Check check);

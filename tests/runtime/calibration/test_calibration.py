@@ -23,6 +23,7 @@ from same_runtime.skeleton.bone_lengths import bone_lengths, with_bone_lengths
 FRAME_NS = 33_333_333
 HEAD = JOINT_NAMES.index("head")
 LEFT_LEG, RIGHT_LEG = 3, 4
+VALID = Pose(status=PoseStatus.VALID)
 OUTWARD = {LEFT_LEG: np.deg2rad(30), RIGHT_LEG: np.deg2rad(-30)}
 
 
@@ -64,13 +65,18 @@ def yaw(degrees: float) -> Rotation:
     return Rotation.from_euler("y", degrees, degrees=True)
 
 
+def stand(body: Body, head_y_m: float, frames: int, pose: Pose = VALID) -> None:
+    for _ in range(frames):
+        body.update(pose, body.frame((0.0, head_y_m, 0.0)))
+
+
 def test_height_comes_from_the_upright_head(body: Body) -> None:
     stooped = Rotation.from_euler("x", -60, degrees=True)
     for _ in range(200):
-        body.update(Pose(), body.frame((0.0, 0.9, 0.0), stooped))
+        body.update(VALID, body.frame((0.0, 0.9, 0.0), stooped))
     assert body.calibration.height_state is CalibrationState.COLLECTING
-    for i in range(120):
-        body.update(Pose(), body.frame((0.0, 1.4 if i < 60 else 1.638, 0.0)))
+    stand(body, 1.4, 60)
+    stand(body, 1.638, 120)
     assert body.calibration.height_state is CalibrationState.DONE
     assert body.calibration.user_height_m == pytest.approx(1.75, abs=0.005)
     with pytest.warns(DeprecationWarning, match="changes no pose"):
@@ -82,42 +88,56 @@ def test_height_comes_from_the_upright_head(body: Body) -> None:
 
 
 def test_who_sat_at_first_is_taller_once_he_stands(body: Body) -> None:
-    for _ in range(130):
-        body.update(Pose(), body.frame((0.0, 1.17, 0.0)))
-    assert body.calibration.user_height_m == pytest.approx(1.25, abs=0.005)
-    for _ in range(70):
-        body.update(Pose(), body.frame((0.0, 1.638, 0.0)))
+    for head_y_m, height_m in ((1.17, 1.25), (1.638, 1.75), (1.17, 1.75)):
+        stand(body, head_y_m, 130)
+        assert body.calibration.user_height_m == pytest.approx(height_m, abs=0.005)
+
+
+def test_what_does_not_last_makes_nobody_taller(body: Body) -> None:
+    for _ in range(10):
+        stand(body, 1.638, 30)
+        stand(body, 1.938, 15)  # a jump
+    stand(body, 1.838, 60)  # on a step
+    stand(body, 2.1, 300, Pose())  # the headset on a shelf
+    for _ in range(20):  # glimpses
+        stand(body, 1.738, 4)
+        body.update(VALID, body.frame((0.0, 1.5, 0.0), Rotation.from_euler("x", -60, degrees=True)))
+        body.now_ns += 2 * FRAME_NS
     assert body.calibration.user_height_m == pytest.approx(1.75, abs=0.005)
-    for _ in range(130):
-        body.update(Pose(), body.frame((0.0, 1.17, 0.0)))
-    assert body.calibration.user_height_m == pytest.approx(1.75, abs=0.005)
 
 
-def test_a_jump_makes_nobody_taller(body: Body) -> None:
-    for frame in range(300):
-        is_up = frame % 45 < 15  # half a second in the air, again and again
-        body.update(Pose(), body.frame((0.0, 1.938 if is_up else 1.638, 0.0)))
-    assert body.calibration.user_height_m == pytest.approx(1.75, abs=0.005)
-
-
-def test_a_floor_told_later_changes_the_height_measured_before(body: Body) -> None:
-    for _ in range(130):
-        body.update(Pose(), body.frame((0.0, 1.638, 0.0)))
-    body.calibration.set_floor(-0.0936)
+def test_a_floor_told_anew_measures_height_anew(body: Body) -> None:
+    stand(body, 1.638, 130)
+    for floor_m in (0.9, 2.0, -0.9, -0.0936):
+        body.calibration.set_floor(floor_m)
+        stand(body, 1.638, 1)
+        assert body.calibration.height_state is CalibrationState.COLLECTING
+        assert body.calibration.profile().height_m is None
+    stand(body, 1.638, 130)
     assert body.calibration.user_height_m == pytest.approx(1.85, abs=0.005)
     body.calibration.use(UserProfile(height_m=1.8))
     body.calibration.set_floor(0.0)
-    assert body.calibration.user_height_m == 1.8
+    assert body.calibration.profile().height_m == 1.8
+
+
+def test_height_takes_seconds_at_any_rate(body: Body) -> None:
+    body.now_ns -= FRAME_NS
+    for fps in (10, 120):
+        frames = 0
+        body.calibration.set_floor(0.001 * fps)
+        while body.calibration.height_state is not CalibrationState.DONE or not frames:
+            body.now_ns += 10**9 // fps - FRAME_NS
+            stand(body, 1.6, 1)
+            frames += 1
+        assert frames == pytest.approx(3 * fps, abs=8)
 
 
 @pytest.mark.parametrize("head_y_m", [-0.2, 0.3, 0.7, 2.4, 30.0])
 def test_no_height_comes_of_a_head_where_nobody_has_it(body: Body, head_y_m: float) -> None:
-    for _ in range(130):
-        body.update(Pose(), body.frame((0.0, head_y_m, 0.0)))
+    stand(body, head_y_m, 130)
     assert body.calibration.user_height_m is None
     assert body.calibration.height_state is CalibrationState.COLLECTING
-    for _ in range(120):  # the headset is put on at last
-        body.update(Pose(), body.frame((0.0, 1.638, 0.0)))
+    stand(body, 1.638, 120)  # the headset is put on at last
     assert body.calibration.user_height_m == pytest.approx(1.75, abs=0.005)
 
 
@@ -133,6 +153,10 @@ def test_a_controller_in_the_hand_is_no_floor(body: Body) -> None:
         states = body.frame((0.0, head_y_m, 0.0), hand=(0.3, hand_y_m, 0.0))
         with pytest.raises(ValueError, match="put one on the floor"):
             body.calibration.core.floor_from_controller(states)
+    headless = Body()
+    headless.ingestion.push_pose(1, START_NS, (0.0, 5000.0, 0.0), (0.0, 0.0, 0.0, 1.0))
+    with pytest.raises(ValueError, match="head is not tracked"):
+        headless.calibration.core.floor_from_controller(headless.synchroniser.lookup(START_NS))
     assert body.calibration.core.ground_y == 0.0
     assert body.calibration.floor_state is CalibrationState.DEFAULT
 
@@ -141,16 +165,43 @@ def test_a_stand_begun_anew_is_a_whole_one(body: Body) -> None:
     legs = {LEFT_LEG: yaw(0.0), RIGHT_LEG: yaw(0.0)}
     body.calibration.start_legs()
     for _ in range(40):
-        body.update(Pose(), body.frame(legs=legs))
+        body.update(VALID, body.frame(legs=legs))
     body.calibration.start_legs()
     legs = {LEFT_LEG: yaw(30.0), RIGHT_LEG: yaw(30.0)}  # far from those of the first
     for _ in range(46):
         assert body.calibration.legs_state is CalibrationState.COLLECTING
         assert not body.calibration.core.leg_straps_hold
-        body.update(Pose(), body.frame(legs=legs))
-    body.update(Pose(), body.frame(legs=legs))
+        body.update(VALID, body.frame(legs=legs))
+    body.update(VALID, body.frame(legs=legs))
     assert body.calibration.legs_state is CalibrationState.DONE
     assert body.calibration.core.leg_straps_hold
+
+
+@pytest.mark.parametrize("later_ns", [-60_000_000_000, 3_600_000_000_000])
+def test_a_stand_across_a_gap_begins_anew(body: Body, later_ns: int) -> None:
+    legs = {LEFT_LEG: yaw(0.0), RIGHT_LEG: yaw(0.0)}
+    body.now_ns += 100_000_000_000
+    body.calibration.start_legs()
+    for _ in range(10):
+        body.update(VALID, body.frame(legs=legs))
+    body.now_ns += later_ns
+    body.synchroniser.clear()
+    body.ingestion = Ingestion(body.synchroniser)
+    for _ in range(45):
+        body.update(VALID, body.frame(legs=legs))
+        assert body.calibration.legs_state is CalibrationState.COLLECTING
+    for _ in range(3):
+        body.update(VALID, body.frame(legs=legs))
+    assert body.calibration.legs_state is CalibrationState.DONE
+
+
+def test_a_headset_that_nobody_wears_fails_the_stand(
+    body: Body, capsys: pytest.CaptureFixture[str]
+) -> None:
+    body.calibration.start_legs()
+    body.update(Pose(), body.frame(legs={LEFT_LEG: yaw(0.0), RIGHT_LEG: yaw(0.0)}))
+    assert body.calibration.legs_state is CalibrationState.FAILED
+    assert "not worn" in capsys.readouterr().out
 
 
 def test_bone_lengths_are_the_median_of_valid_poses_that_stand(body: Body) -> None:
@@ -175,6 +226,12 @@ def test_who_never_stands_is_measured_all_the_same(body: Body) -> None:
     lengths = body.calibration.bone_lengths_m
     assert lengths is not None
     np.testing.assert_allclose(lengths, bone_lengths(seated.joints_world))
+    standing = posed().joints_world
+    for _ in range(60):
+        body.update(Pose(status=PoseStatus.VALID, joints_world=standing), body.frame())
+    stood = body.calibration.bone_lengths_m
+    assert stood is not None
+    np.testing.assert_allclose(stood, bone_lengths(standing))
 
 
 @pytest.mark.parametrize("heading", [0.0, 130.0])
@@ -191,7 +248,7 @@ def test_a_short_stand_puts_crooked_straps_right(body: Body, heading: float) -> 
 
     body.calibration.start_legs()
     for _ in range(60):
-        body.update(Pose(), body.frame(turn=yaw(heading), legs=sensors()))
+        body.update(VALID, body.frame(turn=yaw(heading), legs=sensors()))
     assert body.calibration.legs_state is CalibrationState.DONE
     states = body.frame(turn=yaw(heading), legs=sensors(0.7))
     for device in straps:
@@ -202,12 +259,12 @@ def test_a_short_stand_puts_crooked_straps_right(body: Body, heading: float) -> 
 
 def test_legs_that_move_or_are_missing_fail_the_stand(body: Body) -> None:
     body.calibration.start_legs()
-    body.update(Pose(), body.frame())
+    body.update(VALID, body.frame())
     assert body.calibration.legs_state is CalibrationState.FAILED
     body.calibration.start_legs()
     for i in range(10):
         legs = {d: Rotation.from_euler("x", 0.05 * i) for d in (LEFT_LEG, RIGHT_LEG)}
-        body.update(Pose(), body.frame(legs=legs))
+        body.update(VALID, body.frame(legs=legs))
     assert body.calibration.legs_state is CalibrationState.FAILED
     assert body.ingestion.leg_correction(LEFT_LEG)[0] == 0
     np.testing.assert_array_equal(body.ingestion.leg_correction(LEFT_LEG)[1], (0, 0, 0, 1))

@@ -241,3 +241,25 @@ def test_a_relocalised_head_keeps_the_bodys_shape(tiny_bundle: Path) -> None:
     assert max(differences[:30]) == 0
     # The shift upwards changes the head's height, which the network sees: not zero, but no jump.
     assert max(differences[30:]) < 0.15
+
+
+@pytest.mark.parametrize(
+    ("place", "reason", "status"),
+    [
+        ((0.0, 1600.0, 0.0), Reason.IMPLAUSIBLE_HEAD, PoseStatus.INVALID),
+        ((0.0, -3.0, 0.0), Reason.IMPLAUSIBLE_HEAD, PoseStatus.INVALID),
+        ((50.0, 1.6, 0.0), Reason.RELOCALISED, PoseStatus.LIMITED),
+    ],
+)
+def test_a_head_where_none_can_be_is_said(
+    tracker: SamePoseTracker,
+    place: tuple[float, float, float],
+    reason: Reason,
+    status: PoseStatus,
+) -> None:
+    newest_ns = warmed_up(tracker)
+    before = tracker.at_time(newest_ns).status
+    tracker.ingest.head(newest_ns + 100 * MS, place, ONE)
+    pose = tracker.at_time(newest_ns + 100 * MS)
+    assert reason in pose.reasons
+    assert pose.status is (PoseStatus.INVALID if before is PoseStatus.INVALID else status)

@@ -188,6 +188,9 @@ def test_a_head_seen_long_ago_is_no_forward(tracker: SamePoseTracker) -> None:
     time.sleep(1.1)
     with pytest.raises(InvalidInputError, match=r"last seen [1-9].\d s ago"):
         tracker.recentre()
+    # But a head that came since is there.
+    tracker.ingest.head(START_NS + 1100 * MS, (0.0, 1.6, 0.0), (0.0, 0.0, 0.0, 1.0))
+    tracker.recentre()
 
 
 def test_a_failing_engine_or_callback_does_not_end_the_stream(
@@ -529,3 +532,36 @@ def test_two_threads_push_and_one_reads(tracker: SamePoseTracker) -> None:
     assert len({pose.timestamp_ns for pose, _ in results}) == len(results)
     for pose, joints in results:
         np.testing.assert_array_equal(pose.joints_world, joints)
+
+
+@pytest.mark.parametrize("frame_hz", [30, 6])
+def test_late_cameras_are_seen_again_after_a_gap(tracker: SamePoseTracker, frame_hz: int) -> None:
+    """Image-free estimates go on meanwhile, and must not be ahead of every frame to come."""
+    camera = tracker.rig.left
+    image = np.random.default_rng(0).integers(0, 255, (camera.height, camera.width), np.uint8)
+    began_ns, frame_every = time.monotonic_ns(), 90 // frame_hz
+    tracker.start(clock=lambda: START_NS + time.monotonic_ns() - began_ns)
+    accepted = None
+    for step in range(200):
+        now_ns = START_NS + time.monotonic_ns() - began_ns
+        tracker.ingest.head(now_ns, (0.0, 1.6, 0.0), (0.0, 0.0, 0.0, 1.0))
+        if step > 30 and step % frame_every == 0:
+            tracker.ingest.frame(StereoFrame(now_ns - 80 * MS, image, image))
+        if step == 120:
+            accepted = tracker.stats().frames_too_late
+        time.sleep(0.011)
+    stats = tracker.stats()
+    assert stats.frames_too_late == accepted, stats
+    assert Reason.NO_IMAGES not in tracker.latest().reasons or frame_hz == 6
+
+
+def test_a_clock_that_leaves_shows_no_old_pose_as_new(tracker: SamePoseTracker) -> None:
+    player, ahead_ns = Player(tracker, 1.5), [0]
+    tracker.start(clock=lambda: player.now_ns() + ahead_ns[0])
+    player.play()
+    assert Reason.STALE not in tracker.latest().reasons
+    ahead_ns[0] = 2 * 3600 * SECOND
+    time.sleep(0.2)
+    latest = tracker.latest()
+    assert latest.status is PoseStatus.INVALID
+    assert {Reason.STALE, Reason.HEAD_LOST} <= set(latest.reasons)

@@ -12,6 +12,7 @@ from scipy.spatial.transform import Rotation
 pytest.importorskip("pythonosc", reason="needs pip install .[xr]")
 from osc_receiver import OscReceiver
 
+from same_engines.errors import RecordingError
 from same_runtime import InvalidInputError, Pose, PoseStatus, SameError
 from same_runtime.conventions import JOINT_NAMES
 from same_runtime.outputs import Background, Output, VmcOutput, VrchatOutput, open_output
@@ -330,3 +331,24 @@ def test_a_background_sends_the_newest_survives_bugs_and_closes_its_outputs() ->
     assert slow.taken == sorted(slow.taken) and background.sent + background.skipped == 200
     assert slow.sent == len(slow.taken)
     assert background.failed in (0, 1), "only the pose of time 0 meets the bug"
+
+
+def test_all_outputs_in_the_background_are_closed_whatever_one_raises() -> None:
+    closed = []
+
+    class Ends(Output):
+        def __init__(self, name: str) -> None:
+            super().__init__(name)
+            self._name = name
+
+        def _send(self, pose: Pose) -> bool:
+            return True
+
+        def _close(self) -> None:
+            closed.append(self._name)
+            if self._name == "first":
+                raise RecordingError("no room")
+
+    with pytest.raises(RecordingError, match="no room"):
+        Background(Ends("first"), Ends("second")).close()
+    assert closed == ["first", "second"]

@@ -7,9 +7,10 @@ import pytest
 
 from same_bench.measuring.made_up_stream import made_up_stream
 from same_engines.errors import InvalidInputError, RecordingError
-from same_runtime import DevicePose, StereoFrame
+from same_runtime import DevicePose, SamePoseTracker, StereoFrame
 from same_runtime.camera import CameraRig
 from same_runtime.conventions import LEG_DEVICES, POSE_DEVICES
+from same_runtime.demo import demo_bundle
 from same_runtime.recording import (
     FRAME_STREAM,
     TRUTH_STREAM,
@@ -18,6 +19,8 @@ from same_runtime.recording import (
     Recording,
     RecordingWriter,
 )
+from same_runtime.recording.mcap_format import RecordedSample
+from same_runtime.recording.replay import ingest_sample
 
 
 def write_stream(path: Path, rig: CameraRig, frames: int) -> None:
@@ -29,6 +32,16 @@ def write_stream(path: Path, rig: CameraRig, frames: int) -> None:
                 writer.write_leg(device, imu.timestamp_ns, getattr(imu, device))
             writer.write_frame(frame)
             writer.write_truth(frame.timestamp_ns, np.full((22, 3), frame.timestamp_ns / 1e9))
+
+
+def test_a_reading_of_another_kind_of_device_is_refused() -> None:
+    pose = RawPose(np.array([0.1, 0.4, 0.0]), np.array([0.0, 0.0, 0.0, 1.0]))
+    leg = RawLegReading(np.array([0.0, 0.0, 0.0, 1.0]), np.zeros(3))
+    with SamePoseTracker(demo_bundle()) as tracker:
+        for stream, value in (("leg_left", pose), ("ctrl_left", leg), ("head", leg)):
+            with pytest.raises(InvalidInputError, match=f"{stream}: holds"):
+                ingest_sample(tracker.ingest, RecordedSample(stream, 10**9, value, 10**9))
+        assert not any(stream.accepted for stream in tracker.stats().streams.values())
 
 
 def test_everything_comes_back(tmp_path: Path, small_rig: CameraRig) -> None:
