@@ -18,6 +18,9 @@ STAND = REFERENCE_LEG_M + ANKLE - 0.015
 SHOULDER = np.array([0.18, 0.47, 0.0])
 """Left shoulder from the hip midpoint, upright, metres."""
 
+_STANDS_M, _HANGS_M = 0.04, 0.12
+"""A foot lifted by less stands on its toes; by as much more it hangs."""
+
 Vector = NDArray[np.float64]
 
 
@@ -71,6 +74,7 @@ def assemble(
     heel_lift: tuple[Vector, Vector],
     knees: tuple[Vector, Vector] | None = None,
     free_feet: bool = False,
+    lifted_feet_hang: bool = False,
 ) -> Vector:
     """Joint rotations (frames, 22, 4) from the paths of the ends.
 
@@ -78,7 +82,8 @@ def assemble(
     the pelvis; ``feet``: ankles, ``hands``: wrists, (frames, 3) world; ``gaze``: (frames, 2)
     pitch down and yaw of the head relative to the chest; ``heel_lift``: (frames,) radians;
     ``knees``: (frames, 3) world, where each knee points; None: where the pelvis does;
-    ``free_feet``: they do not stand, but go along with the shins.
+    ``free_feet``: they do not stand, but go along with the shins; ``lifted_feet_hang``: so do
+    feet that are off the floor, and only those.
     """
     count = len(times)
     R: dict[str, Rotation] = {"pelvis": pelvis}
@@ -104,8 +109,13 @@ def assemble(
         tip = np.stack([lift, 0 * lift, 0 * lift], axis=1)
         R[f"{side}_ankle"] = frame(up, 1, flat, 2) * Rotation.from_rotvec(tip)
         R[f"{side}_foot"] = frame(up, 1, flat, 2)
+        along = R[f"{side}_knee"] * Rotation.from_rotvec(tip)
         if free_feet:
-            R[f"{side}_ankle"] = R[f"{side}_foot"] = R[f"{side}_knee"] * Rotation.from_rotvec(tip)
+            R[f"{side}_ankle"] = R[f"{side}_foot"] = along
+        elif lifted_feet_hang:
+            hung = ((foot[:, 1] - ANKLE - _STANDS_M) / _HANGS_M).clip(0.0, 1.0)
+            for name in (f"{side}_ankle", f"{side}_foot"):
+                R[name] *= Rotation.from_rotvec(hung[:, None] * (R[name].inv() * along).as_rotvec())
         shoulder = hips + chest.apply(SHOULDER * (sign, 1, 1))
         elbow_pole = chest.apply([0.5 * sign, -1.0, -0.4])
         upper, lower = two_bones(shoulder, hand, UPPER_ARM, FOREARM, elbow_pole)

@@ -1,4 +1,4 @@
-"""What people do in headset games: aim, throw, swing, climb, stretch, sit, lie, reach down.
+"""What people do in headset games: aim, throw, swing, climb, duck, kick, sit, kneel, lie.
 
 A take runs through random key poses of its action, each held a moment, at the action's own speed.
 A pose says where hips, feet and hands are and how the trunk bends; limbs follow by two-bone inverse
@@ -12,13 +12,26 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from same_model.synth.motion.clip import MAX_JOINT_SPEED_DEG_S, low_pass_rotations
-from same_model.synth.motion.ik import ANKLE, FPS, SHOULDER, STAND, Vector, assemble, path
+from same_model.synth.motion.ik import (
+    ANKLE,
+    FPS,
+    HIP_HALF,
+    SHIN,
+    SHOULDER,
+    STAND,
+    THIGH,
+    Vector,
+    assemble,
+    path,
+)
 
 Rng = np.random.Generator
 _SMOOTH_HZ = 3.0
 _TRIES = 20
 _CLOSEST_M = 0.19
 """Wrist to shoulder with the elbow bent by 140 degrees."""
+_KNEELING_KNEE, _KNEELING_ANKLE = 0.06, 0.07
+"""Heights of the joints of a leg that kneels, metres."""
 
 
 def _v(*values: float) -> Vector:
@@ -252,6 +265,83 @@ def _dance(rng: Rng) -> Pose:
     return pose if rng.random() < 0.5 else _mirrored(pose)
 
 
+def _duck(rng: Rng) -> Pose:
+    """Under what comes flying, or to the side of it."""
+    pose, u = (_shoot, _swing)[int(rng.integers(2))](rng), rng.uniform
+    match rng.integers(4):
+        case 0:
+            return pose
+        case 1:  # knees bent
+            down = u(0.2, 0.6)
+            pose.hips = _v(u(-0.1, 0.1), STAND - down, -0.3 * down)
+            pose.lean = _v(u(0.6, 1.4) * down, u(-0.3, 0.3), 0)
+            pose.bend = _v(u(0.3, 1.2) * down, u(-0.4, 0.4), u(-0.2, 0.2))
+        case 2:  # folded at the hips
+            down = u(0.02, 0.25)
+            pose.hips = _v(0, STAND - down, -u(0.1, 0.2))
+            pose.lean = _v(u(0.4, 0.9), u(-0.3, 0.3), 0)
+            pose.bend = _v(u(0.3, 0.8), u(-0.3, 0.3), u(-0.2, 0.2))
+        case _:  # to the side
+            away, down = u(0.1, 0.3), u(0.08, 0.4)
+            pose.hips = _v(away, STAND - down, -0.2 * down)
+            pose.lean = _v(0.5 * down, u(-0.2, 0.2), -u(0.0, 0.25))
+            pose.bend = _v(u(0.0, 0.5), u(-0.3, 0.3), -u(0.1, 0.5))
+            pose.left_foot = _v(away + u(0.1, 0.3), ANKLE, u(-0.1, 0.1))
+    pose.gaze = _v(u(-0.7, 0.2), u(-0.4, 0.4))
+    return pose if rng.random() < 0.5 else _mirrored(pose)
+
+
+def _kick(rng: Rng) -> Pose:
+    """On one leg: kicks, raised knees, steps over something."""
+    pose, u = (_shoot, _swing, _box)[int(rng.integers(3))](rng), rng.uniform
+    if rng.random() < 0.4:
+        return pose
+    pose.left_foot = _v(u(0.02, 0.12), ANKLE, u(-0.05, 0.05))
+    pose.hips = _v(0.07, STAND - u(0.01, 0.08), -0.03)
+    high = u(0.15, 0.8)
+    match rng.integers(3):
+        case 0:  # to the front
+            pose.right_foot = _v(-u(0.0, 0.25), high, u(0.3, 0.75))
+            pose.lean = _v(-u(0.0, 0.35) * high, u(-0.2, 0.4), 0)
+        case 1:  # a raised knee
+            pose.right_foot = _v(-u(0.05, 0.25), ANKLE + 0.6 * high, u(-0.15, 0.25))
+        case _:  # to the side or behind
+            pose.right_foot = _v(-u(0.2, 0.6), 0.6 * high, u(-0.45, 0.1))
+            pose.lean = _v(u(0.0, 0.3) * high, u(-0.2, 0.2), u(0.0, 0.4) * high)
+    return pose if rng.random() < 0.5 else _mirrored(pose)
+
+
+def _perch(rng: Rng) -> Pose:
+    """On a high stool: feet on its rung, on the floor or hanging."""
+    pose, u = (_shoot, _swing, _throw)[int(rng.integers(3))](rng), rng.uniform
+    pose.hips = _v(u(-0.03, 0.03), 0.64 + u(-0.01, 0.01), u(-0.04, 0.04))
+    pose.lean = _v(u(-0.2, 0.2), u(-0.2, 0.2), 0)
+    for side, sign in (("left", 1.0), ("right", -1.0)):
+        wide = sign * u(0.06, 0.28)
+        foot = (
+            _v(wide, u(0.2, 0.4), u(0.05, 0.35)),
+            _v(wide, ANKLE, u(0.3, 0.5)),
+            _v(wide, u(0.2, 0.35), u(0.3, 0.45)),
+        )[int(rng.integers(3))]
+        setattr(pose, f"{side}_foot", foot)
+    return pose
+
+
+def _kneel_and_play(rng: Rng) -> Pose:
+    """On both knees: upright, or sitting on the heels."""
+    pose, u = (_shoot, _swing, _throw)[int(rng.integers(3))](rng), rng.uniform
+    height = _KNEELING_KNEE + THIGH * (u(0.9, 0.99) if rng.random() < 0.6 else u(0.45, 0.9))
+    pose.hips = _v(u(-0.05, 0.05), height, 0)
+    pose.lean = _v(u(-0.1, 0.5), u(-0.3, 0.3), u(-0.1, 0.1))
+    pose.bend = _v(u(-0.1, 0.5), u(-0.5, 0.5), u(-0.2, 0.2))
+    ahead = np.sqrt(THIGH**2 - (height - _KNEELING_KNEE) ** 2)
+    for side, sign in (("left", 1.0), ("right", -1.0)):
+        apart = sign * (HIP_HALF + u(-0.03, 0.12))
+        setattr(pose, f"{side}_foot", _v(apart, _KNEELING_ANKLE, ahead - SHIN))
+        setattr(pose, f"{side}_knee", _v(0.3 * (apart - sign * HIP_HALF), -0.3, 1))
+    return pose
+
+
 @dataclass(frozen=True)
 class _Style:
     pose: Callable[[Rng], Pose]
@@ -259,6 +349,12 @@ class _Style:
     """Fastest and slowest time from pose to pose."""
     free_legs: bool = False
     """The legs do not stand: their feet go along with the shins."""
+    lifted_feet_hang: bool = False
+    """Feet that are off the floor go along with the shins."""
+    toes_back: float = 0.0
+    """Radians that the feet are stretched."""
+    hips_up: tuple[float, float] = (0.0, 0.0)
+    """How much higher the hips are, metres, drawn once for a take: seats differ."""
 
 
 STYLES = {
@@ -273,6 +369,10 @@ STYLES = {
     "lie": _Style(_lie, (0.8, 2.0), free_legs=True),
     "box": _Style(_box, (0.2, 0.5)),
     "dance": _Style(_dance, (0.35, 0.8)),
+    "duck": _Style(_duck, (0.35, 0.9)),
+    "kick": _Style(_kick, (0.35, 0.8), lifted_feet_hang=True),
+    "perch": _Style(_perch, (0.5, 1.4), lifted_feet_hang=True, hips_up=(0.0, 0.2)),
+    "kneel and play": _Style(_kneel_and_play, (0.5, 1.4), free_legs=True, toes_back=1.35),
 }
 
 
@@ -299,6 +399,8 @@ def _take(rng: Rng, times: Vector, style: _Style) -> tuple[Vector, Vector]:
         moving, lengths, axis=1
     )
     left_foot, right_foot, left_hand, right_hand, reach = feet_and_hands
+    if any(style.hips_up):
+        hips[:, 1] += rng.uniform(*style.hips_up)
     pelvis = Rotation.from_rotvec(lean)
     chest = pelvis * Rotation.from_rotvec(bend)
     hands = []
@@ -309,7 +411,7 @@ def _take(rng: Rng, times: Vector, style: _Style) -> tuple[Vector, Vector]:
     feet = (left_foot, right_foot)
     if not style.free_legs:
         feet = (_stepping(times, left_foot), _stepping(times, right_foot))
-    still = np.zeros(len(times))
+    toes = np.full(len(times), style.toes_back)
     # Standing legs point their knees where the pelvis faces, however far it leans.
     facing = pelvis if style.free_legs else _heading(pelvis)
     knees = (facing.apply(left_knee), facing.apply(right_knee))
@@ -321,9 +423,10 @@ def _take(rng: Rng, times: Vector, style: _Style) -> tuple[Vector, Vector]:
         feet,
         (hands[0], hands[1]),
         gaze,
-        (still, still),
+        (toes, toes),
         knees,
         free_feet=style.free_legs,
+        lifted_feet_hang=style.lifted_feet_hang,
     )
     return hips, low_pass_rotations(rotations, FPS, _SMOOTH_HZ)
 

@@ -12,6 +12,7 @@ from scipy.spatial.transform import Rotation
 from same_engines.errors import DataError
 from same_model.synth.motion.clip import LOW_PASS_HZ, REFERENCE_LEG_M, Motion, low_pass
 from same_model.synth.motion.ik import ANKLE, FPS, STAND, Vector, assemble, path
+from same_model.synth.motion.jump import jump
 from same_model.synth.motion.play import STYLES, play
 from same_model.synth.motion.poses import pose_sequence
 
@@ -171,9 +172,10 @@ _FIRST: dict[str, Callable[[np.random.Generator, Vector], tuple[Vector, Vector]]
     "lean": _lean,
     "lunge": _lunge,
     "kneel": _kneel,
+    "jump": jump,
 }
 POSES = "poses"
 """Static poses within joint limits."""
 ACTIONS = (*_FIRST, *STYLES, POSES)
 """The first six are as old as the protocols, which test them."""
-_SEATED = ("sit", "sit and play")
+_SEATED = ("sit", "sit and play", "perch")

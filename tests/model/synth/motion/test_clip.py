@@ -171,6 +171,26 @@ def test_limbs_of_played_motion_bend_as_joints_can(action: str) -> None:
         assert nod[:, 1].min() > 0.4
 
 
+def test_a_jump_flies_as_nothing_holds_it() -> None:
+    made = procedural.make_motion(np.random.default_rng(1), "jump", 8.0)
+    worn = retarget(made, make_body(np.zeros(12)))
+    toes = worn.joints[:, [_joint("left_foot"), _joint("right_foot")], 1].min(axis=1)
+    flies = toes > np.percentile(toes, 20) + 0.08
+    assert 0.02 < flies.mean() < 0.5
+    height = made.hips_m[:, 1]
+    falling = np.gradient(np.gradient(height, 1 / made.fps), 1 / made.fps)[flies]
+    assert -12.0 < np.median(falling) < -8.0
+
+
+@pytest.mark.parametrize(
+    ("action", "lowest_m", "highest_m"), [("perch", 0.6, 0.9), ("kneel and play", 0.2, 0.5)]
+)
+def test_seats_and_knees_carry_the_hips(action: str, lowest_m: float, highest_m: float) -> None:
+    for seed in range(3):
+        made = procedural.make_motion(np.random.default_rng(seed), action, 6.0)
+        assert lowest_m < made.hips_m[:, 1].min() and made.hips_m[:, 1].max() < highest_m
+
+
 def test_an_unknown_action_is_refused(rng: np.random.Generator) -> None:
     with pytest.raises(DataError, match="moonwalk"):
         procedural.make_motion(rng, "moonwalk")
