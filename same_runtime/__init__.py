@@ -21,6 +21,7 @@ from same_engines.errors import (
 )
 from same_runtime.calibration.calibration import Calibration
 from same_runtime.calibration.profile import UserProfile
+from same_runtime.calibration.state import CalibrationState
 from same_runtime.camera import CameraRig, FisheyeCamera
 from same_runtime.conventions import JOINT_NAMES
 from same_runtime.ingestion.clock_sync import EstimatedClock, GivenClock
@@ -43,6 +44,7 @@ __all__ = [
     "JOINT_NAMES",
     "BundleError",
     "Calibration",
+    "CalibrationState",
     "CameraRig",
     "DevicePose",
     "EngineError",

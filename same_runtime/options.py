@@ -13,6 +13,7 @@ from same_runtime.ingestion.clock_sync import EstimatedClock, GivenClock, check_
 from same_runtime.samples import check_timestamp_ns
 from same_runtime.skeleton.one_euro import OneEuro
 
+MOST_THREADS: Final = 256
 PRECISIONS: Final = ("auto", "fp32", "fp16", "bf16", "int8")
 _DURATIONS: Final = (
     "max_gap_ns",
@@ -86,7 +87,7 @@ class TrackerOptions:
                 f"profile: expected UserProfile or None, got {type(self.profile).__name__}"
             )
         if self.threads is not None:
-            checked["threads"] = whole_number("threads", self.threads, 1, 256)
+            checked["threads"] = whole_number("threads", self.threads, 1, MOST_THREADS)
         for name in _DURATIONS:
             checked[name] = check_timestamp_ns(name, getattr(self, name))
         for name, value in checked.items():

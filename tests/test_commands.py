@@ -2,15 +2,22 @@
 
 import dataclasses
 import importlib
+import math
 import os
 import re
 import subprocess
 import sys
+import types
+import typing
+from collections.abc import Iterator
 from importlib.metadata import entry_points, version
 from pathlib import Path
 
 import pytest
 from recordings import write_made_up
+
+from same_engines.errors import SameError
+from same_runtime.cli.command import EXIT_PIPE_CLOSED, load
 
 COMMANDS = sorted(
     entry.name for entry in entry_points(group="console_scripts") if entry.value.startswith("same_")
@@ -73,6 +80,75 @@ def test_every_command_has_the_same_common_options(command: str, monkeypatch, ca
         _, out, _ = run(name, [*subcommand, "--help"], monkeypatch, capsys)
         assert "-q, --quiet" in out and "-v, --verbose" in out
         assert not re.search(r"--(report-file|output|checkpoint|model)\b", out), "another name"
+
+
+def number_type(hint: object) -> type | None:
+    """``int`` or ``float`` where an option is one, or may be."""
+    kinds = typing.get_args(hint)
+    if typing.get_origin(hint) is typing.Annotated:
+        return number_type(kinds[0])
+    if isinstance(hint, types.UnionType):
+        return next((kind for kind in kinds if kind in (int, float)), None)
+    return hint if hint in (int, float) else None
+
+
+def number_options(options: object) -> Iterator[tuple[object, str, float]]:
+    """Every number among ``options``, with a value that none of them can have."""
+    hints = typing.get_type_hints(type(options), include_extras=True)
+    for field in dataclasses.fields(options):
+        value = getattr(options, field.name)
+        kind = number_type(hints[field.name])
+        if dataclasses.is_dataclass(value):
+            yield from number_options(value)
+        elif kind is not None:
+            yield options, field.name, -(10**12) if kind is int else math.nan
+
+
+@pytest.mark.parametrize("command", EVERY_COMMAND)
+def test_numbers_out_of_range_are_refused_before_any_work(command: str) -> None:
+    name, *subcommand = command.split()
+    (entry,) = (e for e in entry_points(group="console_scripts") if e.name == name)
+    module = importlib.import_module(entry.module)
+    if subcommand:
+        place = module._COMMANDS[subcommand[0]].options
+    elif hasattr(module, "_COMMANDS"):
+        pytest.skip("has subcommands")
+    else:
+        place = f"{entry.module}:{name.split('-')[1].title()}Command"
+    kind = load(place)
+    hints = typing.get_type_hints(kind, include_extras=True)
+    needed = {
+        f.name: (Path("a"),) if "tuple" in str(hints[f.name]) else Path("a")
+        for f in dataclasses.fields(kind)
+        if f.default is f.default_factory is dataclasses.MISSING
+    }
+    if "stage" in needed:
+        needed["stage"] = "joint"
+    for options, option, impossible in number_options(kind(**needed)):
+        with pytest.raises(SameError, match=option):
+            dataclasses.replace(options, **{option: impossible})
+
+
+TALKATIVE = """
+import sys
+from same_runtime.cli import command, console
+
+def say(_):
+    for _ in range(9999):
+        console.results().print("x" * 99)
+
+sys.exit(command.run_command("say", Options, say, []))
+"""
+
+
+def test_a_pipe_whose_reader_left_has_an_exit_code_of_its_own() -> None:
+    options = "from dataclasses import dataclass\n@dataclass\nclass Options:\n    words: int = 1\n"
+    talking = subprocess.Popen(
+        [sys.executable, "-c", options + TALKATIVE], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert talking.stdout is not None
+    talking.stdout.close()
+    assert talking.communicate()[1] == b"" and talking.returncode == EXIT_PIPE_CLOSED
 
 
 EXTRAS = (

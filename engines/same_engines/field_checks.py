@@ -1,5 +1,6 @@
 """Checks that options and arguments share: one type, one range, one wording of the error."""
 
+import math
 from collections.abc import Collection
 from typing import TypeVar
 
@@ -24,6 +25,16 @@ def checked_number(name: str, value: object, low: float, high: float, unit: str)
     return number
 
 
+def check_ranges(options: object, **ranges: tuple[float, float]) -> None:
+    """Raise ``InvalidInputError`` unless every named field of ``options`` lies in its range (both
+    ends count); a field that is None is left alone, NaN lies nowhere."""
+    for name, (low, high) in ranges.items():
+        value = getattr(options, name)
+        if value is not None and not low <= value <= high:
+            wanted = f"at least {low:g}" if math.isinf(high) else f"{low:g} to {high:g}"
+            raise InvalidInputError(f"{name}: expected {wanted}, got {shown(value)}")
+
+
 def checked_flag(name: str, value: object) -> bool:
     """``value`` itself. Raises ``InvalidInputError`` unless it is True or False."""
     if not isinstance(value, bool):
@@ -40,10 +51,16 @@ def checked_choice(name: str, value: Choice, choices: Collection[Choice]) -> Cho
     return value
 
 
+def check_kind(name: str, value: object, *kinds: type) -> None:
+    """Raise ``InvalidInputError`` unless ``value`` is of one of ``kinds``."""
+    if not isinstance(value, kinds):
+        wanted = " or ".join(kind.__name__ for kind in kinds)
+        raise InvalidInputError(f"{name}: expected {wanted}, got {type(value).__name__}")
+
+
 def given_or_default(name: str, value: Kind | None, kind: type[Kind]) -> Kind:
     """``value``, or a ``kind()`` for None. Raises ``InvalidInputError`` for another type."""
     if value is None:
         return kind()
-    if not isinstance(value, kind):
-        raise InvalidInputError(f"{name}: expected {kind.__name__}, got {type(value).__name__}")
+    check_kind(name, value, kind)
     return value

@@ -2,6 +2,11 @@
 
 import json
 import logging
+import math
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal
@@ -14,6 +19,7 @@ from same_engines.bundle.plans import PORTABLE, VARIANTS, write_plans
 from same_engines.bundle.reader import Bundle
 from same_engines.bundle.signature import sign_bundle
 from same_engines.errors import ExportError
+from same_engines.field_checks import check_ranges
 from same_engines.files.regular_files import read_regular
 from same_engines.gpu.cuda_device import CudaDevice
 from same_engines.json_values import parse_json
@@ -25,6 +31,7 @@ from same_runtime.camera import CameraRig
 from same_runtime.cli.command import run_command
 from same_runtime.cli.console import messages, results
 from same_runtime.cli.option_types import Input, one_of
+from same_runtime.cli.output_places import check_file_place
 from same_runtime.demo import demo_recording
 from same_runtime.recording import Recording
 
@@ -79,6 +86,9 @@ class ExportCommand:
     json: bool = False
     """Print what was made as JSON."""
 
+    def __post_init__(self) -> None:
+        check_ranges(self, calibration_frames=(1, math.inf), check_frames=(0, math.inf))
+
 
 def export(command: ExportCommand) -> None:
     """Run the command. Raises ``SameError`` kinds for anything the user can mend."""
@@ -88,6 +98,9 @@ def export(command: ExportCommand) -> None:
         return
     if command.bundle is not None and command.target is None and command.sign is None:
         raise ExportError("--bundle needs --target (tensorrt-rtx, tensorrt, qnn-xr2gen2) or --sign")
+    if command.rig is not None and command.bundle is not None:
+        raise ExportError("--rig: the bundle has its rig; export the checkpoint with another one")
+    check_file_place("--delta", command.delta)
     if command.delta is not None and command.precision == "fp16":
         raise ExportError("--delta: the weights are in the fp32 graphs; export those too")
     if command.delta is not None and command.ckpt and command.ckpt.suffix != ".safetensors":
@@ -110,7 +123,8 @@ def export(command: ExportCommand) -> None:
 
         write_delta(command.ckpt, Bundle.open(bundle), command.delta)
     if for_npu:
-        _compile_for_npu(Bundle.open(bundle), command)
+        with _stdout_for_json(command):
+            _compile_for_npu(Bundle.open(bundle), command)
     elif for_cpu:
         _add_int8(Bundle.open(bundle), command)
     elif command.target is not None:
@@ -153,6 +167,22 @@ def _with_source(command: ExportCommand) -> ExportCommand:
     if command.source.suffix == ".same" or command.source.is_dir():
         return replace(command, source=None, bundle=command.source)
     return replace(command, source=None, ckpt=command.source)
+
+
+@contextmanager
+def _stdout_for_json(command: ExportCommand) -> Iterator[None]:
+    """With --json, what a vendor's library prints by itself goes to stderr."""
+    if not command.json:
+        yield
+        return
+    sys.stdout.flush()
+    kept = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
 
 
 def _rebuild(command: ExportCommand, bundle: Path, delta: Path) -> None:
@@ -242,15 +272,9 @@ def _check_npu_arguments(command: ExportCommand) -> None:
     find_soc(command.target)
     load_qnn()
     _check_calibration(command)
-    if command.check_frames < 0:
-        raise ExportError(f"--check-frames: expected 0 or more, got {command.check_frames}")
 
 
 def _check_calibration(command: ExportCommand) -> None:
-    if command.calibration_frames is not None and command.calibration_frames < 1:
-        raise ExportError(
-            f"--calibration-frames: expected 1 or more, got {command.calibration_frames}"
-        )
     if command.precision == "fp16":
         raise ExportError(f"--precision fp16: {command.target} is quantised from fp32; add it")
     if command.calibration_recording is not None:

@@ -6,9 +6,12 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from same_engines.errors import CheckpointError, InvalidInputError
+from same_engines.field_checks import check_ranges
 from same_engines.json_values import real_number
 from same_runtime.conventions import FEATURE_STRIDE, NUM_JOINTS, WINDOW
 
+COLUMN_ZOOMS: Final = (1.0, 4.0)
+"""Least and most ``column_zoom``."""
 # Bounds keep a damaged or hostile configuration from building without end.
 _LARGEST_WIDTH: Final = 8192
 _LARGEST: Final = {
@@ -182,8 +185,7 @@ class ModelConfig:
         for name in ("image_std", "shell_half_depth_m"):
             if getattr(self, name) <= 0:
                 raise InvalidInputError(f"{name}: expected more than 0, got {getattr(self, name)}")
-        if not 1 <= self.column_zoom <= 4:
-            raise InvalidInputError(f"column_zoom: expected 1 to 4, got {self.column_zoom}")
+        check_ranges(self, column_zoom=COLUMN_ZOOMS)
         if not 0 < self.backbone_width <= 4:
             raise InvalidInputError(
                 f"backbone_width: expected a value in (0, 4], got {self.backbone_width}"

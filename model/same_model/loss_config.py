@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from same_engines.field_checks import check_ranges
 from same_runtime.cli.option_types import Flag
 
 ErrorForm = Literal["squared", "distance"]
@@ -39,3 +40,8 @@ class LossConfig:
     """Visual stage: how many times the 2D joints of the lower body count."""
     deep_supervision: Flag = True
     """Average the local loss over every iteration's joints instead of the last's only."""
+
+    def __post_init__(self) -> None:
+        weight = (0.0, 1e6)
+        check_ranges(self, local=weight, anchor=weight, ground=weight, steady=weight)
+        check_ranges(self, standing=weight, lowest=weight, late=weight, legs=weight)

@@ -10,10 +10,16 @@ from rich.logging import RichHandler
 _quiet = False
 
 
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Let ``run_command`` say that the reader left; the library would exit with code 1."""
+        raise  # noqa: PLE0704: called where BrokenPipeError was caught
+
+
 def _console(stream: TextIO, is_stderr: bool, quiet: bool) -> Console:
     # A pipe has no width: what is printed into one is for programs, and is never wrapped.
     width = None if stream.isatty() else 10_000
-    return Console(stderr=is_stderr, width=width, quiet=quiet, highlight=False, soft_wrap=True)
+    return _Console(stderr=is_stderr, width=width, quiet=quiet, highlight=False, soft_wrap=True)
 
 
 def results() -> Console:

@@ -1,10 +1,11 @@
 """``same-track``: replay a recording through the tracker and write the poses."""
 
+import statistics
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import numpy as np
 import tyro
@@ -12,16 +13,18 @@ from rich.console import Console
 from rich.progress import Progress
 
 from same_engines.errors import InvalidInputError, RecordingError
+from same_engines.field_checks import check_ranges
 from same_runtime.calibration.profile import UserProfile
 from same_runtime.cli.command import run_command
 from same_runtime.cli.console import messages, results
 from same_runtime.cli.option_types import Backend, Input, Precision, View, one_of
+from same_runtime.cli.output_places import check_file_place, make_folder
 from same_runtime.cli.outputs import check_formats, opened_outputs, write_files
 from same_runtime.cli.preview import Preview
 from same_runtime.cli.track_live import SentFrames, live_track, print_stats
 from same_runtime.cli.track_summary import TrackSummary, print_summary, summarise
 from same_runtime.demo import demo_bundle, demo_recording
-from same_runtime.options import TrackerOptions
+from same_runtime.options import MOST_THREADS, TrackerOptions
 from same_runtime.outputs import Background, Output, RerunViewer
 from same_runtime.outputs.web.viewer import PORT, WebViewer
 from same_runtime.pose import Pose
@@ -31,6 +34,9 @@ from same_runtime.recording.pose_files import write_csv, write_mcap, write_npz
 from same_runtime.recording.replay import Replay
 from same_runtime.samples import StereoFrame
 from same_runtime.tracker import SamePoseTracker
+
+_HOST: Final = "127.0.0.1"
+_UNVIEWED: Final = (False, _HOST, PORT)
 
 
 @dataclass(frozen=True)
@@ -62,14 +68,14 @@ class TrackCommand:
     of every stream."""
     speed: float = 1.0
     """With --live: how many times as fast."""
-    inject: Annotated[str, one_of(*FAULTS)] | None = None
+    inject: Annotated[str | None, one_of(*FAULTS)] = None
     """With --live: a fault to inject."""
     view: View = None
     """With --live: show the body in 3D, status, reasons, streams and latency on a local page, or
     with "rerun" in rerun's viewer."""
     view_images: bool = False
     """With --view: show the camera images too, with the joints in them."""
-    view_host: str = "127.0.0.1"
+    view_host: str = _HOST
     """With --view: the address to serve on; 127.0.0.1 is this machine alone."""
     view_port: int = PORT
     """With --view: the port to serve on; 0 takes a free one."""
@@ -91,6 +97,9 @@ class TrackCommand:
     json: bool = False
     """Print the summary as JSON."""
 
+    def __post_init__(self) -> None:
+        check_ranges(self, threads=(1, MOST_THREADS), speed=(0.01, 100.0), view_port=(0, 65535))
+
 
 def track(command: TrackCommand) -> None:
     """Run the command. Raises ``SameError`` kinds for anything the user can mend."""
@@ -99,14 +108,16 @@ def track(command: TrackCommand) -> None:
     viewed = command.view is not None
     if not command.live and (command.inject is not None or command.speed != 1.0 or viewed):
         raise InvalidInputError("--inject, --speed and --view need --live")
+    if not viewed and (command.view_images, command.view_host, command.view_port) != _UNVIEWED:
+        raise InvalidInputError("--view-images, --view-host and --view-port need --view")
+    if command.user and command.save_profile is None:
+        raise InvalidInputError("--user needs --save-profile")
     recording = Recording(command.recording or demo_recording())
     if recording.rig is None:
         raise RecordingError(f"{recording.path}: has no cameras, so there are no frames to track")
     check_formats(command.write)
-    try:
-        command.out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RecordingError(f"--out {command.out}: cannot be made ({error.strerror})") from None
+    make_folder("--out", command.out)
+    check_file_place("--save-profile", command.save_profile)
     console = messages() if command.json else results()
     track_one = _track_live if command.live else _track_all
     with opened_outputs(command.send) as outputs:
@@ -151,9 +162,8 @@ def _track_all(
         why = replay.why_refused.get(FRAME_STREAM, "it holds none")
         raise RecordingError(f"{recording.path}: no frame could be tracked: {why}")
     files = _write(command, poses, preview)
-    hints = tracker.stats().hints
-    out = str(command.out)
-    return summarise(tracker.backend, poses, errors_mm, hints, replay.refused, out, files)
+    latency_ms = statistics.median(pose.latency_ns for pose in poses) / 1e6
+    return summarise(tracker, poses, latency_ms, errors_mm, replay.refused, str(command.out), files)
 
 
 def _track_live(
@@ -180,9 +190,10 @@ def _track_live(
     preview = None if frames is None else frames.preview(run)
     files = _write(command, run.poses, preview)
     print_stats(console, run.stats)
-    hints = tracker.stats().hints
-    out = str(command.out)
-    return summarise(tracker.backend, run.poses, run.errors_mm, hints, run.refused, out, files)
+    latency_ms = run.stats.estimates.latency_median_ms
+    return summarise(
+        tracker, run.poses, latency_ms, run.errors_mm, run.refused, str(command.out), files
+    )
 
 
 def _viewer(

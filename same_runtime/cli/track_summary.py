@@ -1,7 +1,6 @@
 """What ``same-track`` says at its end, for people and as JSON."""
 
 import json
-import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -10,6 +9,7 @@ import numpy as np
 from rich.console import Console
 
 from same_runtime.pose import Pose, PoseStatus, Reason
+from same_runtime.tracker import SamePoseTracker
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,7 @@ class TrackSummary:
     refused: Mapping[str, int]
     """Stream -> samples that the tracker refused."""
     latency_median_ms: float
+    """From a frame to its pose."""
     mean_joint_error_mm: float | None
     """Against the recording's truth; None where it has none."""
     out: str
@@ -40,26 +41,26 @@ class TrackSummary:
 
 
 def summarise(
-    backend: str,
+    tracker: SamePoseTracker,
     poses: Sequence[Pose],
+    latency_median_ms: float,
     errors_mm: Sequence[float],
-    hints: Sequence[str],
     refused: Mapping[str, int],
     out: str,
     files: Sequence[str],
 ) -> TrackSummary:
-    """The summary of ``poses``, at least one; ``errors_mm``: the mean joint error of each that the
-    truth is known of."""
+    """The summary of ``poses`` of ``tracker``, at least one; ``errors_mm``: the mean joint error of
+    each that the truth is known of."""
     statuses = Counter(pose.status for pose in poses)
     reasons = Counter(reason.name for pose in poses for reason in pose.reasons)
     return TrackSummary(
-        backend,
+        tracker.backend,
         len(poses),
         {status.name: statuses[status] for status in reversed(PoseStatus)},
         dict(reasons.most_common()),
-        tuple(hints),
+        tuple(tracker.stats().hints),
         {stream: count for stream, count in sorted(refused.items()) if count},
-        statistics.median(pose.latency_ns for pose in poses) / 1e6,
+        latency_median_ms,
         float(np.mean(errors_mm)) if errors_mm else None,
         out,
         tuple(files),
@@ -70,8 +71,8 @@ def print_summary(console: Console, summary: TrackSummary) -> None:
     """Print it for people."""
     shares = ", ".join(f"{count} {name}" for name, count in summary.statuses.items())
     console.print(
-        f"{summary.frames} frames on {summary.backend}: {shares}; median latency "
-        f"{summary.latency_median_ms:.1f} ms"
+        f"{summary.frames} poses on {summary.backend}: {shares}; median latency "
+        f"{summary.latency_median_ms:.1f} ms from frame to pose"
     )
     if summary.mean_joint_error_mm is not None:
         error_mm = summary.mean_joint_error_mm

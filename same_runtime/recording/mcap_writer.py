@@ -16,6 +16,7 @@ from PIL import Image
 
 from same_engines.atomic_files import PartialFile
 from same_engines.errors import InvalidInputError, RecordingError
+from same_engines.field_checks import check_kind
 from same_engines.files.owned import private_opener
 from same_engines.json_values import number_array
 from same_runtime.camera import CameraRig
@@ -45,7 +46,8 @@ class RecordingWriter:
     ``path``: the MCAP file. ``rig``: the cameras' calibration; None for a recording without
     cameras. ``jpeg_quality``: None stores images lossless (PNG), 1..95 as JPEG of that quality.
     With cameras, the file is readable by its owner only.
-    Raises ``RecordingError`` if the file cannot be written.
+    Raises ``RecordingError`` if the file cannot be written, also after ``close``, and
+    ``InvalidInputError`` for what is no sample.
     """
 
     def __init__(
@@ -75,6 +77,7 @@ class RecordingWriter:
 
     def write_frame(self, frame: StereoFrame, arrival_ns: int | None = None) -> None:
         """Write the images of a stereo frame; a missing one is left out."""
+        check_kind("frame", frame, StereoFrame)
         for view in VIEWS:
             image = getattr(frame, view)
             if image is None:
@@ -109,6 +112,7 @@ class RecordingWriter:
         """Write a 6DOF sample of ``head``, ``ctrl_left`` or ``ctrl_right`` (world frame)."""
         if device not in POSE_DEVICES:
             raise InvalidInputError(f"device: expected one of {POSE_DEVICES}, got {device!r}")
+        check_kind("pose", pose, DevicePose, RawPose)
         content = {
             "frame_id": "world",
             "pose": {
@@ -129,6 +133,7 @@ class RecordingWriter:
         """Write a 3DOF sample of ``leg_left`` or ``leg_right`` (world frame, m/s^2)."""
         if device not in LEG_DEVICES:
             raise InvalidInputError(f"device: expected one of {LEG_DEVICES}, got {device!r}")
+        check_kind("reading", reading, LegReading, RawLegReading)
         content = {
             "orientation": _axes("orientation_xyzw", reading.orientation_xyzw, "xyzw"),
             "linear_acceleration": _axes("acceleration", reading.acceleration, "xyz"),
@@ -198,6 +203,8 @@ class RecordingWriter:
     def _add(
         self, topic: str, schema: str, timestamp_ns: int, log_time_ns: int, data: bytes
     ) -> None:
+        if self._file.closed:
+            raise RecordingError(f"{self._path}: is closed; write before close()")
         if topic not in self._channels:
             if schema not in self._schemas:
                 content = json.dumps(SCHEMAS[schema]).encode()

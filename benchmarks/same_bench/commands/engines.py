@@ -25,8 +25,10 @@ from same_bench.reporting.record import about_the_run, write_record
 from same_bench.reporting.stats import deadline_misses
 from same_engines import Bundle, Engine, open_engine
 from same_engines.errors import EngineError, InvalidInputError
+from same_engines.field_checks import check_ranges
 from same_engines.onnxruntime.engine import OnnxRuntimeEngine
 from same_runtime.cli.console import messages, results
+from same_runtime.cli.output_places import check_file_place
 from same_runtime.demo import demo_bundle, demo_recording
 from same_runtime.recording import Recording
 
@@ -70,13 +72,15 @@ class EnginesCommand:
     out: Path = Path("benchmarks/results/engines.json")
     """JSON report to write."""
 
+    def __post_init__(self) -> None:
+        check_ranges(self, rounds=(1, 1e6), seconds=(1.0, 86_400.0))
+
 
 def run(command: EnginesCommand) -> None:
     """Run the command. Raises ``SameError`` kinds for anything the user can mend."""
     if not command.runs:
         raise InvalidInputError("--runs: expected at least one BACKEND:PRECISION:THREADS")
-    if not command.out.parent.is_dir():
-        raise InvalidInputError(f"--out {command.out}: its folder does not exist")
+    check_file_place("--out", command.out)
     bundle = Bundle.open(command.bundle or demo_bundle())
     recording = Recording(command.recording or demo_recording())
     clip = load_clip(recording, bundle)

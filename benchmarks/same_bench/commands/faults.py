@@ -13,6 +13,7 @@ from same_bench.reporting.record import write_record
 from same_engines import Bundle
 from same_engines.errors import InvalidInputError
 from same_runtime.cli.console import messages
+from same_runtime.cli.output_places import check_file_place
 from same_runtime.demo import demo_bundle, demo_recording
 from same_runtime.recording import Recording
 
@@ -36,8 +37,7 @@ def run(command: FaultsCommand) -> None:
     unknown = [name for name in command.only if name not in SWEEP]
     if unknown:
         raise InvalidInputError(f"--only: expected of {', '.join(SWEEP)}; got {unknown[0]!r}")
-    if not command.out.parent.is_dir():
-        raise InvalidInputError(f"--out {command.out}: its folder does not exist")
+    check_file_place("--out", command.out)
     bundle = Bundle.open(command.bundle or demo_bundle())
     recording = Recording(command.recording or demo_recording())
     cases = [

@@ -15,6 +15,8 @@ from same_bench.fuzz.targets import TARGETS
 from same_bench.reporting.record import about_the_run, write_record
 from same_engines import Bundle
 from same_engines.errors import InvalidInputError, SameError
+from same_engines.field_checks import check_ranges
+from same_runtime.cli.output_places import check_file_place
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,9 @@ class FuzzCommand:
     out: Path | None = None
     """JSON record to write."""
 
+    def __post_init__(self) -> None:
+        check_ranges(self, inputs=(1, 1e9), seconds=(0.1, 1e6), seed=(0, 2**32 - 1))
+
 
 def run(command: FuzzCommand) -> None:
     """Run the command. Raises ``SameError`` when something fell."""
@@ -42,8 +47,7 @@ def run(command: FuzzCommand) -> None:
         raise InvalidInputError(f"--targets: expected of {', '.join(TARGETS)}; got {unknown[0]!r}")
     if not BUNDLE.is_dir():
         raise InvalidInputError("fuzz: needs the sources: run it from a checkout, pip install -e .")
-    if command.out is not None and not command.out.parent.is_dir():
-        raise InvalidInputError(f"--out {command.out}: its folder does not exist")
+    check_file_place("--out", command.out)
     about = about_the_run("same-bench/fuzz/2", Bundle.open(BUNDLE))
     rows: dict[str, dict[str, Any]] = {}
     for name in command.targets or TARGETS:

@@ -15,6 +15,7 @@ from same_bench.gpu.verdicts import verdicts
 from same_bench.measuring.machine import machine_facts, versions
 from same_bench.reporting.record import write_record
 from same_engines.errors import EngineError
+from same_engines.field_checks import check_ranges
 from same_engines.gpu.cuda_device import find_driver
 from same_runtime.cli.console import results
 
@@ -39,6 +40,9 @@ class GpuCommand:
     """Run where there is no GPU: all that needs one is refused, and the reasons are written."""
     out: Path = Path("benchmarks/results/gpu.json")
     """JSON report to write."""
+
+    def __post_init__(self) -> None:
+        check_ranges(self, frames=(1, 1e6))
 
 
 def run(command: GpuCommand) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from same_engines.errors import EngineError, InvalidInputError
+from same_engines.field_checks import check_ranges
 from same_runtime import _core
 from same_runtime._core import Ingestion, Synchroniser
 from same_runtime.camera import CameraRig, FisheyeCamera
@@ -25,6 +26,9 @@ class IngestCommand:
     """Calls of each method in one repeat."""
     repeats: int = 15
     """Repeats, of which the median, least and most are told."""
+
+    def __post_init__(self) -> None:
+        check_ranges(self, calls=(1, 1e8), repeats=(1, 1e6))
 
 
 def run(command: IngestCommand) -> None:

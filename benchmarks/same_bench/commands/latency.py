@@ -31,12 +31,15 @@ from same_bench.reporting.tables import all_tables, describe
 from same_engines import BACKENDS, Bundle, open_engine
 from same_engines.bundle.manifest import MANIFEST_NAME
 from same_engines.bundle.reader import sha256_file
-from same_engines.errors import EngineError, InvalidInputError, RecordingError
+from same_engines.errors import EngineError, InvalidInputError
+from same_engines.field_checks import check_ranges
 from same_runtime.camera import CameraRig
 from same_runtime.cli.command import EXIT_CONDITION_MET
 from same_runtime.cli.console import messages, results
-from same_runtime.cli.option_types import Flag
+from same_runtime.cli.option_types import Flag, Precision, one_of
+from same_runtime.cli.output_places import make_folder
 from same_runtime.demo import demo_bundle, demo_recording
+from same_runtime.options import MOST_THREADS
 from same_runtime.recording import Recording
 from same_runtime.tracker import TrackerOptions
 
@@ -54,10 +57,10 @@ class LatencyCommand:
 
     bundle: Path | None = None
     """Bundle that same-export wrote; default: the one that ships with the package."""
-    backend: str = "auto"
-    """Inference backend: auto, all, or a backend's name."""
-    precision: str = "fp32"
-    """Graphs to run: fp32 or fp16."""
+    backend: Annotated[str, one_of("auto", "all", *BACKENDS)] = "auto"
+    """Inference backend, or all of them."""
+    precision: Precision = "fp32"
+    """Graphs to run."""
     threads: int | None = None
     """CPU threads for the visual stage; default: all this process may use, four at most."""
     rate: str = "max"
@@ -82,6 +85,9 @@ class LatencyCommand:
     repeated."""
     live: Flag = True
     """Show the run while it is measured, if this is a terminal."""
+
+    def __post_init__(self) -> None:
+        check_ranges(self, threads=(1, MOST_THREADS), warm_up=(0, 1e6), peer_rounds=(1, 1e6))
 
 
 def parse_duration(text: str) -> float:
@@ -175,10 +181,7 @@ def _peers(wanted: Sequence[str]) -> tuple[str, ...]:
 
 def _make_folder(folder: Path) -> None:
     # Also tries to write: better to learn now than after the measurement.
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RecordingError(f"--report {folder}: cannot be made ({error.strerror})") from None
+    make_folder("--report", folder)
     probe = folder / ".same-bench"
     write_whole(probe, "\n" * 4096)
     probe.unlink()

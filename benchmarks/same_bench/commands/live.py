@@ -24,10 +24,13 @@ from same_bench.measuring.machine import QuietWatch
 from same_bench.reporting.record import about_the_run, write_record
 from same_engines import Bundle, open_engine
 from same_engines.errors import InvalidInputError
+from same_engines.field_checks import check_ranges
 from same_runtime import SamePoseTracker
 from same_runtime.cli.console import results
+from same_runtime.cli.output_places import check_file_place
 from same_runtime.demo import demo_bundle, demo_recording
 from same_runtime.live.options import LiveOptions
+from same_runtime.options import MOST_THREADS
 from same_runtime.recording import Recording
 from same_runtime.stats import TrackerStats
 
@@ -57,6 +60,15 @@ class LiveCommand:
     ticks: Path | None = None
     """Also write every display tick and every run of the network, as .npz."""
 
+    def __post_init__(self) -> None:
+        check_ranges(
+            self,
+            minutes=(0.05, 1e5),
+            display_hz=(1.0, 1000.0),
+            leg_hz=(1.0, 1000.0),
+            threads=(1, MOST_THREADS),
+        )
+
 
 def run(command: LiveCommand) -> None:
     """Run the command. Raises ``SameError`` kinds for anything the user can mend."""
@@ -64,8 +76,7 @@ def run(command: LiveCommand) -> None:
         raise InvalidInputError(f"--minutes: expected 0.05..1440, got {command.minutes}")
     if not 10.0 <= command.leg_hz <= 1000.0:
         raise InvalidInputError(f"--leg-hz: expected 10..1000, got {command.leg_hz}")
-    if not command.out.parent.is_dir():
-        raise InvalidInputError(f"--out {command.out}: its folder does not exist")
+    check_file_place("--out", command.out)
     bundle = Bundle.open(command.bundle or demo_bundle())
     recording = Recording(command.recording or demo_recording())
     devices = EndlessDevices(recording, command.leg_hz)

@@ -13,6 +13,7 @@ from rich.progress import Progress
 
 from same_engines import Bundle
 from same_engines.errors import EngineError, install_hint
+from same_engines.field_checks import check_ranges
 from same_runtime.cli.console import messages, results
 from same_runtime.demo import demo_bundle, demo_recording
 from same_runtime.recording import Recording
@@ -32,6 +33,9 @@ class NpuCommand:
     """Frames to track, from the recording's start."""
     out: Path = Path("benchmarks/results/qnn")
     """Folder for the report."""
+
+    def __post_init__(self) -> None:
+        check_ranges(self, frames=(1, 1e6))
 
 
 def run(command: NpuCommand) -> None:

@@ -14,6 +14,7 @@ from same_bench.accuracy.prediction_gain import prediction_gain, tracked_gains
 from same_bench.reporting.record import write_record
 from same_engines import Bundle
 from same_engines.errors import InvalidInputError
+from same_runtime.cli.output_places import check_file_place
 from same_runtime.demo import demo_bundle, demo_recording
 from same_runtime.recording import Recording
 
@@ -36,8 +37,7 @@ class PredictionCommand:
 
 def run(command: PredictionCommand) -> None:
     """Run the command. Raises ``SameError`` kinds for anything the user can mend."""
-    if not command.out.parent.is_dir():
-        raise InvalidInputError(f"--out {command.out}: its folder does not exist")
+    check_file_place("--out", command.out)
     if not command.horizons_ms or not all(1 <= ms <= 1000 for ms in command.horizons_ms):
         raise InvalidInputError(f"--horizons-ms: expected 1..1000, got {command.horizons_ms}")
     bundle = Bundle.open(command.bundle or demo_bundle())

@@ -27,9 +27,12 @@ from same_bench.reporting.record import about_the_run
 from same_bench.reporting.report import write_whole
 from same_bench.reporting.stats import summarise
 from same_engines import Bundle, open_engine
-from same_engines.errors import EngineError, InvalidInputError
+from same_engines.errors import EngineError
+from same_engines.field_checks import check_ranges
 from same_runtime.cli.console import messages, results
+from same_runtime.cli.output_places import check_file_place
 from same_runtime.demo import demo_bundle, demo_recording
+from same_runtime.options import MOST_THREADS
 from same_runtime.recording import Recording
 
 _FULL_WINDOW_EVERY = 16
@@ -52,6 +55,9 @@ class PushCommand:
     out: Path = Path("benchmarks/results/push_latency.json")
     """JSON report to write."""
 
+    def __post_init__(self) -> None:
+        check_ranges(self, rounds=(16, 1e6), alone_s=(0.1, 86_400.0), threads=(1, MOST_THREADS))
+
 
 def run(command: PushCommand) -> None:
     """Run the command. Raises ``SameError`` kinds for anything the user can mend."""
@@ -59,8 +65,7 @@ def run(command: PushCommand) -> None:
     recording = command.recording or demo_recording()
     clip = load_clip(Recording(recording), bundle)
     rig = clip.rig
-    if not command.out.parent.is_dir():
-        raise InvalidInputError(f"--out {command.out}: its folder does not exist")
+    check_file_place("--out", command.out)
     cold = cold_start(bundle.path, recording, "onnxruntime", "fp32", command.threads)
     core = core_rates()
     engines = {

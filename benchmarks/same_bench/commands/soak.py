@@ -14,6 +14,8 @@ from same_bench.soak.live_hours import soak_live
 from same_bench.soak.open_close import soak_cycles
 from same_engines import Bundle
 from same_engines.errors import InvalidInputError, SameError
+from same_engines.field_checks import check_ranges
+from same_runtime.cli.output_places import check_file_place
 from same_runtime.demo import demo_bundle, demo_recording
 
 
@@ -38,13 +40,22 @@ class SoakCommand:
     out: Path | None = None
     """JSON record to write."""
 
+    def __post_init__(self) -> None:
+        check_ranges(
+            self,
+            cycles=(1, 1e7),
+            hours=(0.0, 1e4),
+            minutes=(0.05, 1e5),
+            display_hz=(1.0, 1000.0),
+            most_mib=(0.0, 1e5),
+        )
+
 
 def run(command: SoakCommand) -> None:
     """Run the command. Raises ``SameError`` when something grew."""
     if min(command.cycles, command.hours, command.minutes) < 0:
         raise InvalidInputError("--cycles, --hours and --minutes: expected 0 or more")
-    if command.out is not None and not command.out.parent.is_dir():
-        raise InvalidInputError(f"--out {command.out}: its folder does not exist")
+    check_file_place("--out", command.out)
     bundle = Bundle.open(command.bundle or demo_bundle())
     about = about_the_run("same-bench/soak/1", bundle)
     parts: dict[str, dict[str, Any]] = {}

@@ -17,10 +17,13 @@ from same_bench.reporting.pages import markdown_table
 from same_bench.reporting.record import about_the_run, write_record
 from same_bench.reporting.tables import NOT_TOLD, TextTable
 from same_engines import Bundle
-from same_engines.errors import EngineError, InvalidInputError, install_hint
+from same_engines.errors import EngineError, install_hint
+from same_engines.field_checks import check_ranges
 from same_runtime.camera import CameraRig
 from same_runtime.cli.console import messages
+from same_runtime.cli.output_places import check_file_place
 from same_runtime.demo import demo_bundle
+from same_runtime.options import MOST_THREADS
 from same_runtime.recording import RawLegReading, RawPose, RecordingWriter
 
 MARK: Final = "same-bench footprint"
@@ -39,11 +42,13 @@ class FootprintCommand:
     page: Path | None = None
     """Markdown page whose block `same-bench footprint` is replaced by the table."""
 
+    def __post_init__(self) -> None:
+        check_ranges(self, threads=(1, MOST_THREADS))
+
 
 def run(command: FootprintCommand) -> None:
     """Run the command. Raises ``SameError`` kinds for anything the user can mend."""
-    if command.out is not None and not command.out.parent.is_dir():
-        raise InvalidInputError(f"--out {command.out}: its folder does not exist")
+    check_file_place("--out", command.out)
     if command.page is not None:
         check_marked(command.page, MARK)
     presets: dict[str, dict[str, Any]] = {}

@@ -11,12 +11,15 @@ from typing import Any
 from same_bench.measuring.checkout import find_checkout
 from same_bench.reporting.record import about_the_run, write_record
 from same_engines import Bundle
-from same_engines.errors import EngineError, InvalidInputError
+from same_engines.errors import EngineError
+from same_engines.field_checks import check_ranges
 from same_runtime.camera import CameraRig
 from same_runtime.cli.console import messages, results
+from same_runtime.cli.output_places import check_file_place
 from same_runtime.demo import demo_bundle
 from same_runtime.estimation.native_engine import onnxruntime_library
 from same_runtime.native import include_path, library_path
+from same_runtime.options import MOST_THREADS
 
 
 @dataclass(frozen=True)
@@ -34,14 +37,14 @@ class NativeCommand:
     out: Path | None = None
     """JSON record to write."""
 
+    def __post_init__(self) -> None:
+        check_ranges(self, threads=(1, MOST_THREADS), frames=(1, 1e6), seconds=(1.0, 86_400.0))
+
 
 def run(command: NativeCommand) -> None:
     """Run the command. Raises ``EngineError`` without the sources, a C compiler or ONNX Runtime's
     library, ``InvalidInputError`` for less than one frame."""
-    if command.frames < 1 or command.threads < 1 or not command.seconds >= 1.0:
-        raise InvalidInputError("--frames, --threads and --seconds: expected at least 1")
-    if command.out is not None and not command.out.parent.is_dir():
-        raise InvalidInputError(f"--out {command.out}: its folder does not exist")
+    check_file_place("--out", command.out)
     bundle = Bundle.open(command.bundle or demo_bundle())
     messages().print(f"runs for about {command.seconds + 0.015 * command.frames:.0f} s")
     figures = _measure(bundle, command)

@@ -1,6 +1,7 @@
 """The command ``same-data``: make, inspect, convert and look at data sets."""
 
 import json
+import math
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -11,9 +12,11 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 import tyro
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from same_engines.field_checks import check_ranges
 from same_model.synth.config import SynthConfig
 from same_runtime.cli.command import EXIT_USER_ERROR, Subcommand, run_subcommand
 from same_runtime.cli.console import messages
+from same_runtime.cli.output_places import check_file_place, make_folder
 
 if TYPE_CHECKING:
     from same_model.synth.plan import Job
@@ -64,6 +67,9 @@ class Synth:
     mcap: bool = False
     """Also write each recording as MCAP, for `same-track`."""
     config: Annotated[SynthConfig, tyro.conf.arg(name="")] = field(default_factory=SynthConfig)
+
+    def __post_init__(self) -> None:
+        check_ranges(self, workers=(1, 1024))
 
     def run(self) -> int:
         from same_model.synth.motion.capture.joint_names import read_joint_map
@@ -159,9 +165,13 @@ class Mcap:
     jpeg_quality: int | None = None
     """1..95 stores JPEG of that quality; default: lossless PNG."""
 
+    def __post_init__(self) -> None:
+        check_ranges(self, max_frames=(1, math.inf), jpeg_quality=(1, 95))
+
     def run(self) -> int:
         from same_model.data.export_mcap import export_mcap
 
+        check_file_place("--out", self.out)
         export_mcap(self.sequence, self.out, self.max_frames, self.jpeg_quality)
         print(f"wrote {self.out}; next: same-track {self.out} --preview")
         return 0
@@ -175,6 +185,9 @@ class Inspect:
     """Folder of sequences, or a copy of EMHI as released."""
     max_frames: int = 20000
     """Look at about so many frames, spread over the sequences."""
+
+    def __post_init__(self) -> None:
+        check_ranges(self, max_frames=(1, math.inf))
 
     def run(self) -> int:
         from same_model.data.inspect import inspect
@@ -289,12 +302,15 @@ class Preview:
     seed: int = 0
     """Picks the frames."""
 
+    def __post_init__(self) -> None:
+        check_ranges(self, columns=(1, 100), rows=(1, 200), width=(16, 2000), seed=(0, math.inf))
+
     def run(self) -> int:
         from same_model.data.preview import contact_sheet, write_video
         from same_model.data.sequence import find_sequences, open_sequence
 
         found = find_sequences(self.path)
-        self.out.mkdir(parents=True, exist_ok=True)
+        make_folder("--out", self.out)
         sheet = contact_sheet(found, self.columns, self.rows, self.width, self.seed)
         sheet.save(self.out / "sheet.jpg", quality=80)
         write_video(open_sequence(found[self.seed % len(found)]), self.out / "video.webp")

@@ -1,5 +1,6 @@
 """``same-eval``: the paper's metrics of a checkpoint, a bundle or saved poses."""
 
+import math
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
@@ -12,11 +13,14 @@ import tyro
 from same_engines import Bundle
 from same_engines.bundle.manifest import STAGES, say_trained_steps
 from same_engines.errors import DataError, InvalidInputError
+from same_engines.field_checks import check_ranges
 from same_model.data.sequence import SequenceReader, find_sequences, open_sequence
 from same_model.evaluation.metrics import FrameErrors, MetricsConfig
 from same_runtime.cli.command import Subcommand, run_subcommand
 from same_runtime.cli.console import results
 from same_runtime.cli.option_types import Backend, Input, Precision
+from same_runtime.cli.output_places import make_folder
+from same_runtime.options import MOST_THREADS
 
 if TYPE_CHECKING:
     from same_model.evaluation.predict import PredictedPoses, Predictor
@@ -62,6 +66,9 @@ class EvalCommand:
     """Print the content of metrics.json instead of the tables."""
     metrics: MetricsConfig = field(default_factory=MetricsConfig)
 
+    def __post_init__(self) -> None:
+        check_ranges(self, videos=(0, 1000), limit=(1, math.inf), threads=(1, MOST_THREADS))
+
     def given(self) -> Path:
         """What is evaluated. Raises ``InvalidInputError`` unless exactly one thing is named."""
         named = [path for path in (self.source, self.ckpt, self.bundle) if path is not None]
@@ -102,7 +109,7 @@ def _sequences(
         torch.set_num_threads(command.threads)
     paths = find_sequences(command.data)
     if command.limit is not None:
-        paths = paths[:: max(1, -(-len(paths) // max(1, command.limit)))]
+        paths = paths[:: -(-len(paths) // command.limit)]
     return [open_sequence(path) for path in paths]
 
 
@@ -113,6 +120,7 @@ def run(command: EvalCommand) -> None:
     from same_model.evaluation.video import write_video
 
     predictor, trained_steps = _predictor(command)
+    make_folder("--out", command.out)
     sequences = _sequences(command)
     found: dict[str, list[tuple[float, SequenceReader, PredictedPoses]]] = {}
 
@@ -160,6 +168,9 @@ class AblationsCommand:
     """CPU threads; default: the library's choice."""
     metrics: MetricsConfig = field(default_factory=MetricsConfig)
 
+    def __post_init__(self) -> None:
+        check_ranges(self, limit=(1, math.inf), threads=(1, MOST_THREADS))
+
 
 def run_ablations(command: AblationsCommand) -> None:
     """Run the command. Raises ``SameError`` kinds for anything the user can mend."""
@@ -168,6 +179,7 @@ def run_ablations(command: AblationsCommand) -> None:
     if not command.runs or len({runs.name for runs in command.runs}) < len(command.runs):
         raise InvalidInputError("runs: expected one folder of rows or more, each with its own name")
     sequences = _sequences(command)
+    make_folder("--out", command.out)
     evaluations = {runs: evaluate_rows(runs, sequences, command.metrics) for runs in command.runs}
     invocation = shlex.join(["same-eval", *sys.argv[1:]])
     results().print(write_tables(evaluations, invocation, command.out))
@@ -198,6 +210,9 @@ class BudgetCommand:
     threads: int | None = None
     """CPU threads; default: the library's choice."""
 
+    def __post_init__(self) -> None:
+        check_ranges(self, limit=(1, math.inf), threads=(1, MOST_THREADS))
+
 
 def run_budget(command: BudgetCommand) -> None:
     """Run the command. Raises ``SameError`` kinds for anything the user can mend."""
@@ -206,8 +221,9 @@ def run_budget(command: BudgetCommand) -> None:
     from same_model.evaluation.budget.report import pixels_table, rows_table, write_budget
 
     model = load_checkpoint(command.checkpoint)
-    measured = command.straps == "measured"
-    budget = error_budget(model, _sequences(command), not command.no_images, measured)
+    measured, sequences = command.straps == "measured", _sequences(command)
+    make_folder("--out", command.out)
+    budget = error_budget(model, sequences, not command.no_images, measured)
     invocation = shlex.join(["same-eval", *sys.argv[1:]])
     title = f"Error budget of {command.checkpoint.name}"
     write_budget(budget, title, invocation, command.out)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from same_engines.errors import InvalidInputError
+from same_engines.field_checks import check_ranges
 from same_model.evaluation.rotation_errors import rotation_errors_deg
 from same_model.jitter import jitter
 from same_model.lateness import Lateness, lateness
@@ -35,6 +36,13 @@ class MetricsConfig:
     """Joints of the foot error: {7, 8, 10, 11}, or {10, 11} for the toes alone."""
     ground_y_m: float = 0.0
     """Height of the floor, metres."""
+
+    def __post_init__(self) -> None:
+        check_ranges(self, ground_y_m=(-1e3, 1e3))
+        if not self.foot_joints or not set(self.foot_joints) <= set(range(NUM_JOINTS)):
+            raise InvalidInputError(
+                f"foot_joints: expected joints, 0 to {NUM_JOINTS - 1}, got {self.foot_joints}"
+            )
 
 
 @dataclass(frozen=True, eq=False)

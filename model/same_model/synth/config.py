@@ -57,8 +57,10 @@ class SynthConfig:
             raise DataError(f"restyle: expected 0 to 3, got {self.restyle}")
         if not 0 <= self.splice <= 1:
             raise DataError(f"splice: expected 0 to 1, got {self.splice}")
-        if self.max_seconds < 1.5:
+        if not self.max_seconds >= 1.5:
             raise DataError(f"max_seconds: expected at least 1.5, got {self.max_seconds}")
+        if not 0 <= self.rig_spread <= 10:
+            raise DataError(f"rig_spread: expected 0 to 10, got {self.rig_spread}")
 
     @property
     def digest(self) -> str:

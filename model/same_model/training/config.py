@@ -1,5 +1,6 @@
 """Everything that decides a training run, in frozen dataclasses."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -9,10 +10,16 @@ from typing import Annotated, Any, Final, Literal
 import tyro
 
 from same_engines.errors import InvalidInputError
+from same_engines.field_checks import check_ranges
+from same_model.config import COLUMN_ZOOMS
 from same_model.loss_config import LossConfig
 from same_runtime.cli.option_types import Flag, YesNo, one_of
 
 StageName = Literal["visual", "inertial", "fusion", "temporal", "joint"]
+
+COUNT: Final = (1, math.inf)
+SEED: Final = (0, 2**32 - 1)
+"""Ranges of options."""
 
 ABLATIONS: Final[Mapping[str, dict[str, Any]]] = MappingProxyType(
     {
@@ -50,7 +57,7 @@ class OptimConfig:
     """Decay a step of the averaged weights, which are what is saved; 0 saves the last."""
 
     def __post_init__(self) -> None:
-        if not self.lr > 0 or self.weight_decay < 0 or not self.max_grad_norm > 0:
+        if not self.lr > 0 or not self.weight_decay >= 0 or not self.max_grad_norm > 0:
             raise InvalidInputError(
                 f"optim: expected lr > 0, weight_decay >= 0 and max_grad_norm > 0, got {self.lr}, "
                 f"{self.weight_decay}, {self.max_grad_norm}"
@@ -101,6 +108,14 @@ class AugmentConfig:
     every other recording's wearer has; 0: it does not learn it."""
     true_windows: float = 0.2
     """Temporal stage: chance that a window holds the true poses, which it must leave alone."""
+
+    def __post_init__(self) -> None:
+        scale, degrees, chance = (0.0, 100.0), (0.0, 180.0), (0.0, 1.0)
+        check_ranges(self, photometric=scale, imu_noise=scale, image_error=scale)
+        check_ranges(self, body_size=(0.0, 1.0), tempo=(0.0, 1.0), time_offset_s=(0.0, 1.0))
+        check_ranges(self, calibration_deg=degrees, strap_deg=degrees, heading_deg=degrees)
+        check_ranges(self, view_dropout=chance, device_dropout=chance, measured_straps=chance)
+        check_ranges(self, true_windows=chance)
 
 
 @dataclass(frozen=True)
@@ -204,17 +219,9 @@ class TrainConfig:
             raise InvalidInputError(
                 f"ablation: expected one of {', '.join(ABLATIONS)}, got {self.ablation!r}"
             )
-        for name, value in (
-            ("steps", self.steps),
-            ("batch", self.batch),
-            ("stretch", self.stretch),
-            ("versions", self.versions),
-            ("save_every", self.save_every),
-            ("validate_every", self.validate_every),
-            ("threads", self.threads),
-        ):
-            if value is not None and value < 1:
-                raise InvalidInputError(f"{name}: expected at least 1, got {value}")
+        check_ranges(self, steps=COUNT, batch=COUNT, stretch=COUNT, versions=COUNT, threads=COUNT)
+        check_ranges(self, save_every=COUNT, validate_every=COUNT, seed=SEED)
+        check_ranges(self, column_zoom=COLUMN_ZOOMS)
         if self.end_to_end and self.stage != "joint":
             raise InvalidInputError("end_to_end: only stage joint trains everything at once")
         if not self.epochs > 0:

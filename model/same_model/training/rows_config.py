@@ -7,9 +7,12 @@ from typing import Annotated, Any, Final
 import tyro
 
 from same_engines.errors import InvalidInputError
+from same_engines.field_checks import check_ranges
 from same_model.loss_config import LossConfig
 from same_model.training.config import (
     ABLATIONS,
+    COUNT,
+    SEED,
     AugmentConfig,
     InitFrom,
     OptimConfig,
@@ -72,6 +75,8 @@ class RowsConfig:
         for row in self.rows:
             if row not in ABLATIONS:
                 raise InvalidInputError(f"rows: expected {', '.join(ABLATIONS)}; got {row!r}")
+        check_ranges(self, fusion_steps=COUNT, temporal_steps=COUNT, fusion_batch=COUNT)
+        check_ranges(self, temporal_batch=COUNT, versions=COUNT, threads=COUNT, seed=SEED)
 
     def run(self, stage: StageName, row: str, fusion: Path | None = None) -> TrainConfig:
         """The run of ``stage`` for ``row``; ``fusion``: checkpoint with its trained fusion."""

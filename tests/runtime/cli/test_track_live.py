@@ -74,6 +74,7 @@ def test_the_live_preview_shows_the_frames_that_were_sent(
     assert summary["files"][-2:] == ["preview.png", "preview.webp"]
     assert {p.name for p in tmp_path.iterdir()} == {*summary["files"], "from-before.txt"}
     assert summary["frames"] == sum(summary["statuses"].values()) > 10
+    assert summary["latency_median_ms"] > 0.1  # from frame to pose, not of poses between frames
     with Image.open(tmp_path / "preview.webp") as preview:
         assert preview.n_frames > 10
 
@@ -96,6 +97,9 @@ def test_the_command_tells_the_likely_mistake(
         ("fault: expected one of", {"live": True, "inject": "gremlins"}),
         ("speed: expected", {"live": True, "speed": 0.0}),
         ("need --live", {"inject": "jitter"}),
+        ("need --view", {"live": True, "view_images": True}),
+        ("--user needs --save-profile", {"user": "anna"}),
+        ("--save-profile .*folder does not exist", {"save_profile": Path("absent/anna.json")}),
     ],
 )
 def test_mistakes_are_named(

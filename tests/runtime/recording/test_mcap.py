@@ -7,7 +7,7 @@ import pytest
 
 from same_bench.measuring.made_up_stream import made_up_stream
 from same_engines.errors import InvalidInputError, RecordingError
-from same_runtime import DevicePose, SamePoseTracker, StereoFrame
+from same_runtime import DevicePose, LegReading, SamePoseTracker, StereoFrame
 from same_runtime.camera import CameraRig
 from same_runtime.conventions import LEG_DEVICES, POSE_DEVICES
 from same_runtime.demo import demo_bundle
@@ -116,6 +116,23 @@ def test_wrong_devices_and_shapes_are_named(tmp_path: Path, small_rig: CameraRig
             writer.write_pose("leg_left", 1, pose)
         with pytest.raises(InvalidInputError, match=r"\(22, 3\)"):
             writer.write_truth(1, np.zeros((24, 3)))
+
+
+def test_what_is_no_sample_is_refused_and_leaves_the_recording_whole(
+    tmp_path: Path, small_rig: CameraRig
+) -> None:
+    leg = LegReading((0, 0, 0, 1), (0, 0, 0))
+    with RecordingWriter(tmp_path / "r.mcap", small_rig) as writer:
+        with pytest.raises(InvalidInputError, match="pose: expected DevicePose or RawPose"):
+            writer.write_pose("head", 1, leg)  # type: ignore[arg-type]
+        with pytest.raises(InvalidInputError, match="reading: expected LegReading"):
+            writer.write_leg("leg_left", 1, None)  # type: ignore[arg-type]
+        with pytest.raises(InvalidInputError, match="frame: expected StereoFrame, got tuple"):
+            writer.write_frame((1, None, None))  # type: ignore[arg-type]
+        writer.write_leg("leg_left", 1, leg)
+    with pytest.raises(RecordingError, match=r"is closed; write before close\(\)"):
+        writer.write_leg("leg_left", 2, leg)
+    assert [s.stream for s in Recording(tmp_path / "r.mcap").samples()] == ["leg_left"]
 
 
 def test_unreadable_files_are_refused(tmp_path: Path, small_rig: CameraRig) -> None:

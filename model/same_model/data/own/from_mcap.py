@@ -69,6 +69,8 @@ def import_mcap(
     """
     if recording.rig is None:
         raise DataError(f"{recording.path}: has no cameras")
+    if out.exists():
+        raise DataError(f"{out}: exists; name another folder, or remove it first")
     truth: list[tuple[int, NDArray[np.float64]]] = []
     frames: list[tuple[int, bool]] = []
     samples: dict[str, list[Any]] = {device: [] for device in DEVICES}

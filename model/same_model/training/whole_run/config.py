@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
 from same_engines.errors import InvalidInputError
+from same_engines.field_checks import check_ranges
+from same_model.config import COLUMN_ZOOMS
 from same_model.loss_config import LossConfig
 from same_model.synth.config import SynthConfig
-from same_model.training.config import AugmentConfig
+from same_model.training.config import COUNT, SEED, AugmentConfig, OptimConfig
 from same_runtime.cli.option_types import one_of
 
 STEPS: Final = (
@@ -48,9 +50,8 @@ class StageBudget:
     """Decay a step of the averaged weights, which are what is saved."""
 
     def __post_init__(self) -> None:
-        for name, value in (("steps", self.steps), ("batch", self.batch)):
-            if value < 1:
-                raise InvalidInputError(f"{name}: expected at least 1, got {value}")
+        check_ranges(self, steps=COUNT, batch=COUNT)
+        OptimConfig(lr=self.lr, weight_decay=self.weight_decay, ema_decay=self.ema_decay)
 
 
 def _images() -> SynthConfig:
@@ -177,8 +178,8 @@ class WholeRunConfig:
             )
         if self.minutes is not None and not self.minutes > 0:
             raise InvalidInputError(f"minutes: expected more than 0, got {self.minutes}")
-        if self.workers < 1:
-            raise InvalidInputError(f"workers: expected at least 1, got {self.workers}")
+        check_ranges(self, workers=COUNT, versions=COUNT, threads=COUNT, seed=SEED)
+        check_ranges(self, save_every=COUNT, validate_every=COUNT, column_zoom=COLUMN_ZOOMS)
 
     @property
     def steps(self) -> tuple[str, ...]:

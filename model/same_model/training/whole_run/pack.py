@@ -17,6 +17,7 @@ import tyro
 
 from same_engines.atomic_files import whole_folder
 from same_engines.errors import DataError, InvalidInputError
+from same_engines.field_checks import check_ranges
 from same_model.synth.motion.splits import load_split
 from same_model.synth.plan import ENDINGS
 from same_model.training.whole_run import bare_machine
@@ -68,13 +69,14 @@ class PackConfig:
     part_mb: float = 60.0
     """Largest part, MB."""
 
+    def __post_init__(self) -> None:
+        check_ranges(self, part_mb=(0.001, 1e6))
+
 
 def pack(config: PackConfig) -> None:
     """Run the command. Raises ``SameError`` kinds for anything the user can mend."""
     if config.out.exists():
         raise InvalidInputError(f"--out {config.out}: is there already; name a new folder")
-    if not config.part_mb > 0:
-        raise InvalidInputError(f"part-mb: expected more than 0, got {config.part_mb}")
     if config.init is not None:
         from same_model.checkpoint import load_checkpoint  # PyTorch, which --help does not need
 

@@ -89,6 +89,28 @@ def test_a_recording_becomes_a_sequence(small_rig: CameraRig, tmp_path: Path, ca
     assert np.array_equal(open_sequence(tmp_path / "again").joints_world, made.joints_world)
 
 
+def test_a_sequence_that_is_there_stays(small_rig: CameraRig, tmp_path: Path, good: Path) -> None:
+    path = write_made_up(tmp_path / "made-up.mcap", small_rig, 0.5)
+    before = sorted(path.name for path in good.iterdir())
+    with pytest.raises(DataError, match="exists; name another folder"):
+        import_mcap(Recording(path), good)
+    assert sorted(path.name for path in good.iterdir()) == before and check_sequence(good) == []
+
+
+def test_a_sequence_made_without_images_shows_no_joint_and_is_good(good: Path) -> None:
+    change(good, "visible", lambda a: a * 0)
+    meta = json.loads((good / "meta.json").read_text())
+    (good / "meta.json").write_text(json.dumps(meta | {"config": {"render": False}}))
+    assert check_sequence(good) == []
+
+
+def test_people_may_lie_all_the_time(good: Path) -> None:
+    change(good, "joints_world", lambda a: a - a[:, 15:16] * (0, 1, 0) + (0, 0.2, 0))
+    assert [line for line in check_sequence(good) if "expected metres, y up" in line]
+    change(good, "sensed_position", lambda a: a * (1, 0, 1) + (0, 0.2, 0))
+    assert not [line for line in check_sequence(good) if "expected metres, y up" in line]
+
+
 @pytest.mark.parametrize("lost", ["head", "truth"])
 def test_frames_in_a_gap_of_the_head_or_the_annotation_are_left_out(
     lost: str, small_rig: CameraRig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

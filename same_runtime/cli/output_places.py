@@ -1,0 +1,30 @@
+"""Where commands write: found unusable before the work, not after it."""
+
+import os
+from pathlib import Path
+
+from same_engines.errors import InvalidInputError
+
+
+def check_file_place(option: str, path: Path | None) -> None:
+    """Raise ``InvalidInputError`` naming ``option`` unless ``path`` (None: nothing is written) can
+    be a file: its folder is there and may be written to."""
+    if path is None:
+        return
+    if not path.parent.is_dir():
+        raise InvalidInputError(f"{option} {path}: its folder does not exist")
+    if path.is_dir():
+        raise InvalidInputError(f"{option} {path}: is a folder; name a file")
+    if not os.access(path.parent, os.W_OK):
+        raise InvalidInputError(f"{option} {path}: its folder cannot be written to")
+
+
+def make_folder(option: str, path: Path) -> None:
+    """Make the folder ``path``. Raises ``InvalidInputError`` naming ``option`` where that fails or
+    the folder may not be written to."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InvalidInputError(f"{option} {path}: cannot be made ({error.strerror})") from None
+    if not os.access(path, os.W_OK):
+        raise InvalidInputError(f"{option} {path}: cannot be written to; choose another folder")
