@@ -407,9 +407,9 @@ class Ingestion:
         """
         Mean interval of the stream's last samples, ns; 0 before the second.
         """
-    def leg_correction(self, device: typing.SupportsInt | typing.SupportsIndex) -> tuple[float, numpy.typing.NDArray[numpy.float64]]:
+    def leg_mounting(self, device: typing.SupportsInt | typing.SupportsIndex) -> numpy.typing.NDArray[numpy.float64]:
         """
-        (yaw_rad, mounting_xyzw (4,)) of device 3..4.
+        (4,) xyzw, leg to sensor, of device 3..4.
         """
     def newest_ns(self, stream: typing.SupportsInt | typing.SupportsIndex) -> int | None:
         """

@@ -158,6 +158,8 @@ def test_the_python_of_every_page_runs(
             "rig": small_rig,
             "recording": same_runtime.Recording(tmp_path / "recording.mcap"),
             "pose": solved,
+            "frame": StereoFrame(2 * 10**9, image, image),
+            "imu": standing(2 * 10**9),
             "read_headset": read_headset,
             "left_image": image,
             "right_image": image,

@@ -136,12 +136,11 @@ void bind_ingestion(py::module_& module) {
           py::arg("stream"),
           "(offset ns, drift ppm) that take the stream's newest stamp to the tracker's clock.")
       .def(
-          "leg_correction",
+          "leg_mounting",
           [](const LiveIngestion& self, int device) {
-            const LegCorrection correction = self.ingestion.leg_correction(leg_stream(device));
-            return std::make_pair(correction.yaw, to_numpy(correction.mounting));
+            return to_numpy(self.ingestion.leg_mounting(leg_stream(device)));
           },
-          py::arg("device"), "(yaw_rad, mounting_xyzw (4,)) of device 3..4.")
+          py::arg("device"), "(4,) xyzw, leg to sensor, of device 3..4.")
       .def(
           "newest_ns",
           [](const LiveIngestion& self, int stream) -> std::optional<int64_t> {

@@ -117,7 +117,7 @@ class Core {
 
   void correct(Bytes& bytes) {
     const int device = kNumPoseDevices + bytes.below(kNumLegDevices);
-    ingestion_.set_leg_correction(device, {bytes.within(10.0), bytes.turn()});
+    ingestion_.set_leg_mounting(device, bytes.turn());
   }
 
   void sample(Bytes& bytes) {

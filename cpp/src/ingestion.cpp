@@ -19,14 +19,14 @@ ClockMapping Ingestion::clock(int stream) const {
   return clocks_[stream];
 }
 
-void Ingestion::set_leg_correction(int device, const LegCorrection& correction) {
+void Ingestion::set_leg_mounting(int device, const Quaternion& mounting) {
   const std::lock_guard lock(inside_);
-  corrections_[device - kNumPoseDevices] = {correction, rotation_exp({0.0, correction.yaw, 0.0})};
+  mountings_[device - kNumPoseDevices] = mounting;
 }
 
-LegCorrection Ingestion::leg_correction(int device) const {
+Quaternion Ingestion::leg_mounting(int device) const {
   const std::lock_guard lock(inside_);
-  return corrections_[device - kNumPoseDevices].given;
+  return mountings_[device - kNumPoseDevices];
 }
 
 bool Ingestion::witnessed(int stream, int64_t mapped_ns) const {
@@ -149,10 +149,9 @@ PushStatus Ingestion::push_leg(int device, int64_t timestamp_ns, int64_t arrival
   const std::lock_guard lock(inside_);
   const Admission admission = admit_inside(device, timestamp_ns, arrival_ns, trusted);
   if (!admission.accepted()) return admission.verdict.status;
-  const auto [correction, turn] = corrections_[device - kNumPoseDevices];
+  const Quaternion& mounting = mountings_[device - kNumPoseDevices];
   return synchroniser_.push_leg(device, admission.mapped_ns,
-                                {to_matrix(turn) * sample.acceleration,
-                                 normalised(turn * sample.orientation * correction.mounting)});
+                                {sample.acceleration, normalised(sample.orientation * mounting)});
 }
 
 void Ingestion::reopen(int stream) {

@@ -46,9 +46,7 @@ std::optional<LegStraps> LegMounting::straps(double ground_y) const {
 
 void LegMounting::give(const LegStraps& straps) {
   for (int leg = 0; leg < kNumLegDevices; ++leg) {
-    const int device = kNumPoseDevices + leg;
-    ingestion_.set_leg_correction(device,
-                                  {ingestion_.leg_correction(device).yaw, straps.mountings[leg]});
+    ingestion_.set_leg_mounting(kNumPoseDevices + leg, straps.mountings[leg]);
   }
   given_ = straps;
   measured_.reset();
@@ -116,10 +114,10 @@ void LegMounting::apply() {
     const Quaternion believed =
         mean_rotation(stand_.legs[leg].outer_products, stand_.legs[leg].first);
     const Quaternion expected = rotation_about({0, 1, 0}, heading + kOutwardRad[leg]);
-    // What was believed already has the former correction in it.
-    const LegCorrection former = ingestion_.leg_correction(device);
-    measured.mountings[leg] = normalised(former.mounting * (conjugate(believed) * expected));
-    ingestion_.set_leg_correction(device, {former.yaw, measured.mountings[leg]});
+    // What was believed already has the former mounting in it.
+    const Quaternion former = ingestion_.leg_mounting(device);
+    measured.mountings[leg] = normalised(former * (conjugate(believed) * expected));
+    ingestion_.set_leg_mounting(device, measured.mountings[leg]);
   }
   const size_t heights = std::min(stand_.frames, kMostHeights);
   measured.head_y = quantile(std::span(stand_.head_ys).first(heights), 0.5);

@@ -11,7 +11,7 @@ namespace same {
 namespace {
 
 // Where the head of somebody can be who puts a controller on the floor.
-constexpr double kLowestHeadM = 0.3, kHighestHeadM = 2.5;
+constexpr double kLeastHeightM = 0.3, kMostHeightM = 2.5;
 
 bool is_known(const RigidTransform& T) { return T.rotation != Mat3{}; }
 
@@ -58,12 +58,12 @@ double floor_under(const DeviceStates& states) {
   if (!states.has(kHead))
     throw std::invalid_argument("floor: the head is not tracked, over which to judge it");
   const double head_height_m = states.poses[kHead].position[1] - *lowest;
-  if (!(kLowestHeadM <= head_height_m && head_height_m <= kHighestHeadM)) {
+  if (!(kLeastHeightM <= head_height_m && head_height_m <= kMostHeightM)) {
     char text[160];
     std::snprintf(text, sizeof text,
                   "floor: expected the head %g..%g m above the lower controller, got %.2f m; put "
                   "one on the floor",
-                  kLowestHeadM, kHighestHeadM, head_height_m);
+                  kLeastHeightM, kMostHeightM, head_height_m);
     throw std::invalid_argument(text);
   }
   return *lowest;

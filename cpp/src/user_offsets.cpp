@@ -2,11 +2,11 @@
 
 #include <algorithm>
 
+#include "same/quantile.hpp"
+
 namespace same {
 namespace {
 
-constexpr size_t kSamples = 60;
-constexpr int kTakeEvery = 10;  // of the poses in any posture
 constexpr double kStraight = 0.93, kUpright = 0.9;
 
 // Joints that share their parent with others. One rotation cannot point three bones, so their
@@ -16,12 +16,11 @@ constexpr std::array<int, 6> kMeasuredDirections{kLeftHip, kRightHip,   kSpine1,
 
 Joints median(const std::vector<Joints>& samples) {
   Joints medians{};
-  std::array<double, kSamples> values;
+  std::array<double, PostureSamples<Joints>::kSamples> values;
   for (int joint = 0; joint < kNumJoints; ++joint)
     for (int axis = 0; axis < 3; ++axis) {
-      for (size_t i = 0; i < kSamples; ++i) values[i] = samples[i][joint][axis];
-      std::ranges::sort(values);
-      medians[joint][axis] = 0.5 * (values[kSamples / 2 - 1] + values[kSamples / 2]);
+      for (size_t i = 0; i < values.size(); ++i) values[i] = samples[i][joint][axis];
+      medians[joint][axis] = quantile(values, 0.5);
     }
   return medians;
 }
@@ -42,11 +41,6 @@ bool stands_upright(const Joints& joints) {
          straight(kRightHip, kRightKnee, kRightAnkle);
 }
 
-UserOffsets::UserOffsets() {
-  upright_.reserve(kSamples);
-  any_.reserve(kSamples);
-}
-
 void UserOffsets::give_lengths(const std::array<double, kNumJoints>& lengths) {
   lengths_ = lengths;
   given_ = true;
@@ -55,15 +49,8 @@ void UserOffsets::give_lengths(const std::array<double, kNumJoints>& lengths) {
 
 void UserOffsets::update(const Joints& joints, const Joints& bones, bool good) {
   if (changed_count_ == 0) set(bones);
-  if (!good || upright_.size() == kSamples) return;
-  if (stands_upright(joints)) {
-    upright_.push_back(bones);
-    if (upright_.size() == kSamples) set(median(upright_));
-  }
-  if (good_poses_++ % kTakeEvery == 0 && any_.size() < kSamples) {
-    any_.push_back(bones);
-    if (any_.size() == kSamples && upright_.size() < kSamples) set(median(any_));
-  }
+  if (!good) return;
+  if (const auto* counts = samples_.take(bones, stands_upright(joints))) set(median(*counts));
 }
 
 void UserOffsets::set(const Joints& bones) {

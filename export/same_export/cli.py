@@ -67,14 +67,14 @@ class ExportCommand:
     """JSON file with the headset's cameras (CameraRig.to_dict); default: an EMHI-like rig."""
     precision: Literal["fp32", "fp16", "both"] = "both"
     """Graphs to write: fp32 for CPUs, fp16 for GPUs, or both."""
-    target: Annotated[str, one_of(*TARGETS, INT8_TARGET, *SOCS)] | None = None
+    target: Annotated[str | None, one_of(*TARGETS, INT8_TARGET, *SOCS)] = None
     """Also compile the graphs into the bundle: tensorrt-rtx for all RTX cards, no GPU needed
     now; cpu-int8 for an 8-bit visual stage beside the float one, which CPUs run faster (any CPU);
     tensorrt for the GPU of this machine; qnn-xr2gen2 and others for a headset's NPU, no headset
     needed now."""
     operator: Literal["plugin", "standard", "both"] = "plugin"
-    """With --target tensorrt: deformable attention as one kernel (plugin), as standard layers, or
-    both."""
+    """With --target tensorrt-rtx or tensorrt: deformable attention as one kernel (plugin), as
+    standard layers, or both."""
     calibration_recording: Path | None = None
     """With --target cpu-int8 or qnn-...: MCAP recording to quantise with; default: the shipped
     one."""
@@ -97,9 +97,10 @@ def export(command: ExportCommand) -> None:
         _rebuild(command, command.bundle, command.delta)
         return
     if command.bundle is not None and command.target is None and command.sign is None:
-        raise ExportError("--bundle needs --target (tensorrt-rtx, tensorrt, qnn-xr2gen2) or --sign")
-    if command.rig is not None and command.bundle is not None:
-        raise ExportError("--rig: the bundle has its rig; export the checkpoint with another one")
+        known = ", ".join((*TARGETS, INT8_TARGET, *SOCS))
+        raise ExportError(f"a bundle needs --target ({known}), --sign or --delta")
+    if command.bundle is not None and (command.rig or command.preset or command.out):
+        raise ExportError("--rig, --preset and --out are for exporting a checkpoint, not a bundle")
     check_file_place("--delta", command.delta)
     if command.delta is not None and command.precision == "fp16":
         raise ExportError("--delta: the weights are in the fp32 graphs; export those too")

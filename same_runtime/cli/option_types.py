@@ -14,9 +14,9 @@ def one_of(*choices: str) -> object:
     return tyro.conf.arg(metavar="{" + ",".join(choices) + "}")
 
 
-_BACKENDS: Final = ("auto", *BACKENDS, *OPENVINO_DEVICES, *NPU_BACKENDS)
+BACKEND_NAMES: Final = ("auto", *BACKENDS, *OPENVINO_DEVICES, *NPU_BACKENDS)
 
-Backend = Annotated[str, one_of(*_BACKENDS)]
+Backend = Annotated[str, one_of(*BACKEND_NAMES)]
 Precision = Annotated[str, one_of(*PRECISIONS)]
 
 

@@ -73,4 +73,6 @@ def _label_place(name: str) -> tuple[int, int, str]:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 2 or sys.argv[1].startswith("-"):
+        sys.exit("usage: python -m same_runtime.skeleton.draw_rest_pose FILE.svg")
     Path(sys.argv[1]).write_text(rest_pose_svg())

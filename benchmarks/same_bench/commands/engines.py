@@ -25,7 +25,7 @@ from same_bench.reporting.record import about_the_run, write_record
 from same_bench.reporting.stats import deadline_misses
 from same_engines import Bundle, Engine, open_engine
 from same_engines.errors import EngineError, InvalidInputError
-from same_engines.field_checks import check_ranges
+from same_engines.field_checks import check_ranges, checked_number
 from same_engines.onnxruntime.engine import OnnxRuntimeEngine
 from same_runtime.cli.console import messages, results
 from same_runtime.cli.output_places import check_file_place
@@ -74,6 +74,8 @@ class EnginesCommand:
 
     def __post_init__(self) -> None:
         check_ranges(self, rounds=(1, 1e6), seconds=(1.0, 86_400.0))
+        for rate_hz in self.rates:
+            checked_number("rates", rate_hz, 1.0, 1000.0, "Hz")
 
 
 def run(command: EnginesCommand) -> None:

@@ -16,7 +16,7 @@ from same_bench.reporting.record import about_the_run, write_record
 from same_engines import Bundle
 from same_engines.errors import InvalidInputError, SameError
 from same_engines.field_checks import check_ranges
-from same_runtime.cli.output_places import check_file_place
+from same_runtime.cli.output_places import check_file_place, make_folder
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,7 @@ def run(command: FuzzCommand) -> None:
     if not BUNDLE.is_dir():
         raise InvalidInputError("fuzz: needs the sources: run it from a checkout, pip install -e .")
     check_file_place("--out", command.out)
+    make_folder("--found", command.found)
     about = about_the_run("same-bench/fuzz/2", Bundle.open(BUNDLE))
     rows: dict[str, dict[str, Any]] = {}
     for name in command.targets or TARGETS:

@@ -18,6 +18,7 @@ from same_engines.errors import EngineError
 from same_engines.field_checks import check_ranges
 from same_engines.gpu.cuda_device import find_driver
 from same_runtime.cli.console import results
+from same_runtime.cli.output_places import make_folder
 
 Precision = Literal["fp32", "fp16"]
 
@@ -47,6 +48,7 @@ class GpuCommand:
 
 def run(command: GpuCommand) -> None:
     """Run the command. Raises ``SameError`` kinds for anything the user can mend."""
+    make_folder("--out", command.out.parent)
     missing = None if command.rehearse else find_driver()
     if missing is not None:
         raise EngineError(f"{missing}: run this where there is a GPU; nothing was written")
@@ -71,7 +73,6 @@ def run(command: GpuCommand) -> None:
     }
 
     def keep() -> None:  # after every part, so that a run that is cut off keeps what it measured
-        command.out.parent.mkdir(parents=True, exist_ok=True)
         write_record(command.out, report)
 
     launch = measure_kernel(settings, report, console)

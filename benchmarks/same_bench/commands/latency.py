@@ -63,7 +63,7 @@ class LatencyCommand:
     """Graphs to run."""
     threads: int | None = None
     """CPU threads for the visual stage; default: all this process may use, four at most."""
-    rate: str = "max"
+    rate: Annotated[str, one_of(*_RATES)] = "max"
     """Frames per second that arrive (72, 90, 120: latency counts from each frame's scheduled
     time, late frames are dropped and counted), or max: as fast as they are taken."""
     duration: str = "60s"
@@ -104,8 +104,6 @@ def run(command: LatencyCommand) -> int:
     duration_s = parse_duration(command.duration)
     if command.rate not in _RATES:
         raise InvalidInputError(f"--rate: expected {', '.join(_RATES)}; got {command.rate!r}")
-    if command.warm_up < 0 or command.peer_rounds < 1:
-        raise InvalidInputError("--warm-up must be at least 0 and --peer-rounds at least 1")
     conditions = [parse_fail_if(text) for text in command.fail_if]
     peers = _peers(command.peers)
     if command.backend not in ("auto", "all", *BACKENDS):
@@ -219,10 +217,10 @@ def _measure(
     backend: str,
     duration_s: float,
 ) -> Run:
-    cold = cold_start(bundle.path, recording, backend, command.precision, command.threads)
     clock = SystemClock()
     options = TrackerOptions(precision=command.precision, threads=command.threads)
     engine = open_engine(bundle, backend, command.precision, command.threads)
+    cold = cold_start(bundle.path, recording, backend, command.precision, command.threads)
     with (
         contextlib.closing(ProbedTracker(bundle.path, engine, rig, options)) as tracker,
         LiveView(duration_s, command.live and sys.stderr.isatty(), clock) as view,

@@ -8,13 +8,17 @@ import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 from rich.progress import Progress
 
 from same_engines import Bundle
 from same_engines.errors import EngineError, install_hint
 from same_engines.field_checks import check_ranges
+from same_engines.qnn.library import SOCS, find_soc
 from same_runtime.cli.console import messages, results
+from same_runtime.cli.option_types import one_of
+from same_runtime.cli.output_places import make_folder
 from same_runtime.demo import demo_bundle, demo_recording
 from same_runtime.recording import Recording
 
@@ -25,7 +29,7 @@ class NpuCommand:
 
     bundle: Path | None = None
     """Bundle to compile; it is not changed. Default: the shipped one."""
-    target: str = "qnn-xr2gen2"
+    target: Annotated[str, one_of(*SOCS)] = "qnn-xr2gen2"
     """The NPU."""
     recording: Path | None = None
     """Recording to calibrate with and to track; default: the shipped one."""
@@ -41,6 +45,8 @@ class NpuCommand:
 def run(command: NpuCommand) -> None:
     """Run the command. Raises ``SameError`` kinds for anything the user can mend."""
     recording = Recording(command.recording or demo_recording())
+    find_soc(command.target)
+    make_folder("--out", command.out)
     try:
         from same_export.qnn.build import build_and_write, count_steps
     except ImportError as error:
@@ -57,7 +63,6 @@ def run(command: NpuCommand) -> None:
 
         bundle = Bundle.open(copied)
         report = build_and_write(bundle, command.target, recording, step, command.frames)
-    command.out.mkdir(parents=True, exist_ok=True)
     stem = f"{report.preset}-{command.target.removeprefix('qnn-')}"
     (command.out / f"{stem}.json").write_bytes(report.to_json())
     (command.out / f"{stem}.md").write_bytes(report.to_markdown())

@@ -1,11 +1,11 @@
 // The user's bone lengths: the median of poses that stand, or given.
 #pragma once
 
-#include <array>
 #include <optional>
 
 #include "same/bone_lengths.hpp"
 #include "same/pose.hpp"
+#include "same/posture_samples.hpp"
 
 namespace same {
 
@@ -17,27 +17,16 @@ class BoneMeasurement {
  public:
   // All but the pelvis's kShortestBoneM..kLongestBoneM.
   void give(const BoneLengths& lengths);
-  // Takes one pose; only VALID ones count, and upright ones most: of a body that sits, a network
-  // tells lengths badly, so that what is measured of one counts only until it has stood.
+  // Takes one pose; only VALID ones count.
   void update(const Pose& pose);
 
   // None before.
   const std::optional<BoneLengths>& lengths() const { return lengths_; }
 
  private:
-  static constexpr size_t kSamples = 60;
-
-  struct Samples {
-    std::array<BoneLengths, kSamples> lengths{};
-    size_t count = 0;
-  };
-
-  static BoneLengths median(const Samples& samples);
-
   std::optional<BoneLengths> lengths_;
-  bool is_final_ = false;  // given, or of poses that stood
-  Samples upright_, any_;
-  int poses_ = 0;
+  bool given_ = false;
+  PostureSamples<BoneLengths> samples_;
 };
 
 }  // namespace same

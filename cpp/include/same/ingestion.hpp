@@ -26,12 +26,6 @@ constexpr int64_t kMaxClockGapNs = 2'000'000'000;
 
 constexpr int stream_of(int gate) { return gate < kCameraStream ? gate : kCameraStream; }
 
-// What puts a leg sensor's orientation right: R_world_leg = turn(yaw) * R_world_sensor * mounting.
-struct LegCorrection {
-  double yaw = 0.0;     // rad about the world's y
-  Quaternion mounting;  // leg to sensor
-};
-
 // What becomes of a stamp at its gate.
 struct Admission {
   StreamGate::Verdict verdict;
@@ -60,8 +54,9 @@ class Ingestion {
 
   void set_clock(int stream, const ClockMapping& clock);
   ClockMapping clock(int stream) const;
-  void set_leg_correction(int device, const LegCorrection& correction);
-  LegCorrection leg_correction(int device) const;
+  // What puts a leg sensor's orientation right: R_world_leg = R_world_sensor * mounting.
+  void set_leg_mounting(int device, const Quaternion& mounting);
+  Quaternion leg_mounting(int device) const;
 
   const StreamGate& gate(int gate) const { return gates_[gate]; }
   uint64_t invalid(int stream) const { return invalid_[stream].load(std::memory_order_relaxed); }
@@ -81,11 +76,6 @@ class Ingestion {
   void clear_devices();
 
  private:
-  struct LegTurn {
-    LegCorrection given;
-    Quaternion turn;  // about the vertical by given.yaw
-  };
-
   Admission admit_inside(int gate, int64_t timestamp_ns, int64_t arrival_ns, bool trusted);
   void reopen_inside(int stream);
   bool witnessed(int stream, int64_t mapped_ns) const;
@@ -98,7 +88,7 @@ class Ingestion {
   Synchroniser& synchroniser_;
   std::array<StreamGate, kNumGates> gates_;
   std::array<ClockMapping, kNumStreams> clocks_;
-  std::array<LegTurn, kNumLegDevices> corrections_;
+  std::array<Quaternion, kNumLegDevices> mountings_;
   std::array<std::atomic<uint64_t>, kNumStreams> invalid_{};
   std::array<std::atomic<int64_t>, kNumStreams> newest_ns_{};
   // [a][b]: b's newest time when a's newest sample came.

@@ -13,14 +13,14 @@ import tyro
 from same_engines import Bundle
 from same_engines.bundle.manifest import STAGES, say_trained_steps
 from same_engines.errors import DataError, InvalidInputError
-from same_engines.field_checks import check_ranges
+from same_engines.field_checks import check_ranges, checked_choice
 from same_model.data.sequence import SequenceReader, find_sequences, open_sequence
 from same_model.evaluation.metrics import FrameErrors, MetricsConfig
 from same_runtime.cli.command import Subcommand, run_subcommand
 from same_runtime.cli.console import results
-from same_runtime.cli.option_types import Backend, Input, Precision
+from same_runtime.cli.option_types import BACKEND_NAMES, Backend, Input, Precision
 from same_runtime.cli.output_places import make_folder
-from same_runtime.options import MOST_THREADS
+from same_runtime.options import MOST_THREADS, PRECISIONS
 
 if TYPE_CHECKING:
     from same_model.evaluation.predict import PredictedPoses, Predictor
@@ -68,6 +68,8 @@ class EvalCommand:
 
     def __post_init__(self) -> None:
         check_ranges(self, videos=(0, 1000), limit=(1, math.inf), threads=(1, MOST_THREADS))
+        checked_choice("backend", self.backend, BACKEND_NAMES)
+        checked_choice("precision", self.precision, PRECISIONS)
 
     def given(self) -> Path:
         """What is evaluated. Raises ``InvalidInputError`` unless exactly one thing is named."""
@@ -86,6 +88,8 @@ def _predictor(command: EvalCommand) -> tuple["Predictor", Mapping[str, int | No
     if not source.exists():
         raise DataError(f"{source}: no such checkpoint, bundle or pose file")
     if source.suffix in (".safetensors", ".pt"):
+        if (command.backend, command.precision) != ("auto", "auto"):
+            raise InvalidInputError("--backend and --precision are for a bundle, not a checkpoint")
         model = load_checkpoint(source)
         return OfflinePredictor(model, measured), model.trained_steps
     if source.suffix == ".npz" or (source.is_dir() and not (source / "manifest.json").exists()):
@@ -220,6 +224,8 @@ def run_budget(command: BudgetCommand) -> None:
     from same_model.evaluation.budget.figures import error_budget
     from same_model.evaluation.budget.report import pixels_table, rows_table, write_budget
 
+    if command.checkpoint.is_dir():
+        raise InvalidInputError(f"{command.checkpoint}: is a folder; name a checkpoint")
     model = load_checkpoint(command.checkpoint)
     measured, sequences = command.straps == "measured", _sequences(command)
     make_folder("--out", command.out)

@@ -22,7 +22,7 @@ class SynthConfig:
     supersample: int = 1
     """Pixels rendered per image pixel and axis; 2 smooths small images."""
     fps: float = 30.0
-    """Frames per second: 30, 60 or 90."""
+    """Frames per second, 10 to 120."""
     seed: int = 0
     """The same seed gives the same bytes."""
     variants: int = 1

@@ -266,8 +266,7 @@ def test_legs_that_move_or_are_missing_fail_the_stand(body: Body) -> None:
         legs = {d: Rotation.from_euler("x", 0.05 * i) for d in (LEFT_LEG, RIGHT_LEG)}
         body.update(VALID, body.frame(legs=legs))
     assert body.calibration.legs_state is CalibrationState.FAILED
-    assert body.ingestion.leg_correction(LEFT_LEG)[0] == 0
-    np.testing.assert_array_equal(body.ingestion.leg_correction(LEFT_LEG)[1], (0, 0, 0, 1))
+    np.testing.assert_array_equal(body.ingestion.leg_mounting(LEFT_LEG), (0, 0, 0, 1))
 
 
 def test_the_floor_is_given_or_touched(body: Body) -> None:

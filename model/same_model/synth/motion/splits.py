@@ -1,6 +1,5 @@
 """The versioned split of the motion sources: train, validation, Protocol 1, Protocol 2."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
@@ -71,8 +70,14 @@ def load_split(path: Path | None = None) -> SplitFile:
     try:
         content = read_regular(label, _MOST_BYTES) if is_own else shipped_file.read_bytes()
         split = _read(parse_json(content))
-    except (OSError, json.JSONDecodeError, KeyError, TypeError, ValueError) as error:
-        raise DataError(f"{source}: not a split file ({error!r})") from None
+    except KeyError as error:
+        raise DataError(f"{source}: not a split file: has no {error}") from None
+    except OSError as error:
+        raise DataError(f"{source}: cannot be read ({error.strerror})") from None
+    except (TypeError, ValueError):
+        raise DataError(
+            f"{source}: not a split file; the shipped motion-v2.json shows one"
+        ) from None
     names = [c.clip for c in split.clips]
     if len(set(names)) != len(names):
         raise DataError(f"{source}: a clip is listed twice")

@@ -241,17 +241,20 @@ class WholeRun:
     def _render(self, step: str, leave: threading.Event) -> None:
         settings, jobs = self._plan.data[step]
         out = self._config.out / "data" / step
-        reports = []
+        reports, usable = [], 0
         results = run_jobs(settings, jobs, out, min(self._config.workers, max(1, len(jobs))))
         with contextlib.closing(results):  # type: ignore[type-var]
             for result in results:
                 reports.append(result.report)
+                usable += result.made + result.found
                 if result.report.fault:
                     _LOG.warning("left out: %s", result.report.fault)
                 self._reach(step, len(reports))
                 if leave.is_set() or (self._is_over() and len(reports) < len(jobs)):
                     leave.set()
                     return
+        if jobs and usable == 0:
+            raise DataError(f"{step}: no clip could be used; the lines above say why")
         if jobs:
             write_summary(out, settings, self._plan.split, reports)
         self._finish(step)
