@@ -33,8 +33,10 @@ from same_runtime.recording import Recording
 from same_runtime.renamed_modules import import_renamed_modules
 from same_runtime.samples import DevicePose, ImuFrame, LegReading, StereoFrame
 from same_runtime.skeleton.one_euro import OneEuro
+from same_runtime.skeleton.openxr_joints import openxr_body, openxr_joints
 from same_runtime.skeleton.rotations import SkeletonSolver
 from same_runtime.skeleton.skeleton import Skeleton
+from same_runtime.stats import Health, TrackerStats
 from same_runtime.tracker import SamePoseTracker
 
 __version__ = version("same-runtime")
@@ -51,6 +53,7 @@ __all__ = [
     "EstimatedClock",
     "FisheyeCamera",
     "GivenClock",
+    "Health",
     "ImuFrame",
     "InvalidInputError",
     "LegReading",
@@ -69,6 +72,9 @@ __all__ = [
     "StereoFrame",
     "TimestampError",
     "TrackerOptions",
+    "TrackerStats",
     "UserProfile",
     "__version__",
+    "openxr_body",
+    "openxr_joints",
 ]
