@@ -148,8 +148,9 @@ def run_subcommand(
     has_input = default is not None and commands[default].takes_input
     if given and not given[0].startswith("-") and (given[0] in commands or not has_input):
         wanted = given[0]
-        if wanted in commands and not commands[wanted].is_argument:
-            given, prog = given[1:], f"{name} {wanted}"
+        if wanted in commands:
+            prog = f"{name} {wanted}"
+            given = given if commands[wanted].is_argument else given[1:]
     if wanted is None or wanted not in commands:
         expected = ", ".join(commands)
         print(f"{name}: {given[0]!r} is no command; expected {expected}", file=sys.stderr)
