@@ -13,7 +13,7 @@ _quiet = False
 class _Console(Console):
     def on_broken_pipe(self) -> None:
         """Let ``run_command`` say that the reader left; the library would exit with code 1."""
-        raise  # noqa: PLE0704: called where BrokenPipeError was caught
+        raise BrokenPipeError
 
 
 def _console(stream: TextIO, is_stderr: bool, quiet: bool) -> Console:

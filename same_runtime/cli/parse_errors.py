@@ -19,7 +19,7 @@ def one_line(box: str, name: str) -> str:
     # A positional argument, as the usage line has it.
     what = re.sub(r"'options\.([\w.-]+)'", lambda found: found[1].upper(), what)
     what = what.replace("Expected 1 values", "Expected one")
-    what = re.sub(r"no type matching \|?(\S+) could be instantiated from", r"expected \1, got", what)
+    what = re.sub(r"no type matching \|?(\S+) could be .* from", r"expected \1, got", what)
     meant = [option for text in said if text.startswith("Perhaps") for option in _options(text)]
     perhaps = f" perhaps {', '.join(dict.fromkeys(meant))};" if meant else ""
     return f"{what.rstrip('.')};{perhaps} see {name} --help"

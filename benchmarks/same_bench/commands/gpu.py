@@ -48,7 +48,6 @@ class GpuCommand:
 
 def run(command: GpuCommand) -> None:
     """Run the command. Raises ``SameError`` kinds for anything the user can mend."""
-    make_folder("--out", command.out.parent)
     missing = None if command.rehearse else find_driver()
     if missing is not None:
         raise EngineError(f"{missing}: run this where there is a GPU; nothing was written")
@@ -60,6 +59,7 @@ def run(command: GpuCommand) -> None:
         raise EngineError("PyTorch sees no GPU: install its CUDA build; nothing was written")
     from same_bench.gpu.measure import Settings, measure_kernel, measure_preset, refusals
 
+    make_folder("--out", command.out.parent)
     settings = Settings(command.presets, command.precisions, command.ckpt, command.frames)
     console = results()
     report: dict[str, Any] = {

@@ -48,7 +48,7 @@ class PageServer:
         except (OSError, OverflowError) as error:
             why = getattr(error, "strerror", None) or error
             raise InvalidInputError(
-                f"{host}:{port}: cannot be served on ({why}); choose another --view-host or --view-port"
+                f"{host}:{port}: cannot be served on ({why}); choose another host or port"
             ) from None
         self._server.messages, self._server.image = messages, image
         self._server.motion = motion
