@@ -19,6 +19,16 @@ def check_file_place(option: str, path: Path | None) -> None:
         raise InvalidInputError(f"{option} {path}: its folder cannot be written to")
 
 
+def check_folder_place(option: str, path: Path) -> None:
+    """Raise ``InvalidInputError`` naming ``option`` unless ``path`` is a folder that may be written
+    to, or can become one; nothing is made."""
+    there = next(place for place in (path.absolute(), *path.absolute().parents) if place.exists())
+    if not there.is_dir():
+        raise InvalidInputError(f"{option} {path}: cannot be made ({there} is a file)")
+    if not os.access(there, os.W_OK):
+        raise InvalidInputError(f"{option} {path}: {there} cannot be written to")
+
+
 def make_folder(option: str, path: Path) -> None:
     """Make the folder ``path``. Raises ``InvalidInputError`` naming ``option`` where that fails or
     the folder may not be written to."""

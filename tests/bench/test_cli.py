@@ -225,8 +225,8 @@ def test_an_unknown_command_is_one_line(capsys: pytest.CaptureFixture[str]) -> N
     ("arguments", "message"),
     [
         (["push", "--out", "absent/a.json"], "--out absent/a.json: its folder does not exist"),
-        (["ingest", "--calls", "0"], "--calls and --repeats: expected at least 1"),
-        (["live", "--minutes", "0"], "--minutes: expected 0.05..1440"),
+        (["ingest", "--calls", "0"], "calls: expected 1 to"),
+        (["live", "--minutes", "0"], "minutes: expected 0.05 to 1440"),
         (["prediction", "--horizons-ms", "0"], "--horizons-ms: expected 1..1000"),
         (["faults", "--only", "fog"], "--only: expected of image noise"),
         (["npu", "--recording", "absent.mcap"], "absent.mcap"),

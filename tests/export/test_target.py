@@ -88,7 +88,7 @@ def test_ctrl_c_stops_the_compiler_and_leaves_the_bundle(
     [
         ((), "name one checkpoint"),
         (("--bundle", "a.same", "--ckpt", "a.pt"), "name one checkpoint"),
-        (("--bundle", "a.same"), "--bundle needs --target"),
+        (("--bundle", "a.same"), "a bundle needs --target"),
         (("--bundle", "a.same", "--target", "tensorrt-rtx"), "bundle: no folder at a.same"),
     ],
 )

@@ -73,7 +73,7 @@ class EnginesCommand:
     """JSON report to write."""
 
     def __post_init__(self) -> None:
-        check_ranges(self, rounds=(1, 1e6), seconds=(1.0, 86_400.0))
+        check_ranges(self, rounds=(1, 1e6), seconds=(0.1, 86_400.0))
         for rate_hz in self.rates:
             checked_number("rates", rate_hz, 1.0, 1000.0, "Hz")
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from same_engines.errors import EngineError, InvalidInputError
+from same_engines.errors import EngineError
 from same_engines.field_checks import check_ranges
 from same_runtime import _core
 from same_runtime._core import Ingestion, Synchroniser
@@ -33,8 +33,6 @@ class IngestCommand:
 
 def run(command: IngestCommand) -> None:
     """Run the command. Raises ``InvalidInputError`` for less than one call."""
-    if command.calls < 1 or command.repeats < 1:
-        raise InvalidInputError("--calls and --repeats: expected at least 1")
     turn, place = (0.0, 0.0, 0.0, 1.0), (0.1, 1.6, 0.2)
     turn_array, place_array = np.array(turn), np.array(place)
     methods: dict[str, Callable[[Ingest, int], None]] = {

@@ -19,7 +19,7 @@ from same_model.evaluation.metrics import FrameErrors, MetricsConfig
 from same_runtime.cli.command import Subcommand, run_subcommand
 from same_runtime.cli.console import results
 from same_runtime.cli.option_types import BACKEND_NAMES, Backend, Input, Precision
-from same_runtime.cli.output_places import make_folder
+from same_runtime.cli.output_places import check_folder_place
 from same_runtime.options import MOST_THREADS, PRECISIONS
 
 if TYPE_CHECKING:
@@ -88,8 +88,8 @@ def _predictor(command: EvalCommand) -> tuple["Predictor", Mapping[str, int | No
     if not source.exists():
         raise DataError(f"{source}: no such checkpoint, bundle or pose file")
     if source.suffix in (".safetensors", ".pt"):
-        if (command.backend, command.precision) != ("auto", "auto"):
-            raise InvalidInputError("--backend and --precision are for a bundle, not a checkpoint")
+        if command.backend != "auto" or command.precision not in ("auto", "fp32"):
+            raise InvalidInputError(f"{source}: runs in PyTorch, in fp32; give a bundle")
         model = load_checkpoint(source)
         return OfflinePredictor(model, measured), model.trained_steps
     if source.suffix == ".npz" or (source.is_dir() and not (source / "manifest.json").exists()):
@@ -124,8 +124,8 @@ def run(command: EvalCommand) -> None:
     from same_model.evaluation.video import write_video
 
     predictor, trained_steps = _predictor(command)
-    make_folder("--out", command.out)
     sequences = _sequences(command)
+    check_folder_place("--out", command.out)
     found: dict[str, list[tuple[float, SequenceReader, PredictedPoses]]] = {}
 
     def on_sequence(sequence: SequenceReader, poses: "PredictedPoses", errors: FrameErrors) -> None:
@@ -183,7 +183,7 @@ def run_ablations(command: AblationsCommand) -> None:
     if not command.runs or len({runs.name for runs in command.runs}) < len(command.runs):
         raise InvalidInputError("runs: expected one folder of rows or more, each with its own name")
     sequences = _sequences(command)
-    make_folder("--out", command.out)
+    check_folder_place("--out", command.out)
     evaluations = {runs: evaluate_rows(runs, sequences, command.metrics) for runs in command.runs}
     invocation = shlex.join(["same-eval", *sys.argv[1:]])
     results().print(write_tables(evaluations, invocation, command.out))
@@ -228,7 +228,7 @@ def run_budget(command: BudgetCommand) -> None:
         raise InvalidInputError(f"{command.checkpoint}: is a folder; name a checkpoint")
     model = load_checkpoint(command.checkpoint)
     measured, sequences = command.straps == "measured", _sequences(command)
-    make_folder("--out", command.out)
+    check_folder_place("--out", command.out)
     budget = error_budget(model, sequences, not command.no_images, measured)
     invocation = shlex.join(["same-eval", *sys.argv[1:]])
     title = f"Error budget of {command.checkpoint.name}"

@@ -344,7 +344,7 @@ def same_export(*arguments: str) -> subprocess.CompletedProcess[str]:
         (("--target", "qnn-xr9"), "unknown SoC; expected one of qnn-xr2gen2"),
         (("--target", "qualcomm"), "tensorrt, tensorrt-rtx, cpu-int8, qnn-xr2gen2"),
         (("--target", TARGET, "--calibration-recording", "no.mcap"), "no.mcap"),
-        (("--target", TARGET, "--calibration-frames", "0"), "expected 1 or more"),
+        (("--target", TARGET, "--calibration-frames", "0"), "expected at least 1"),
         (("--target", TARGET, "--precision", "fp16"), "quantised from fp32"),
     ],
 )

@@ -266,7 +266,7 @@ def test_the_command_makes_previews_and_inspects(
         ("synth --out {0}/o --motion-dir {0}/absent", "no such folder"),
         ("synth --out {0}/o --procedural 0", "nothing to make"),
         ("synth --out {0}/file/o --procedural 1 --workers 1", "cannot be written"),
-        ("synth --out {0}/o --split-file {0}/absent.json", "not a split file"),
+        ("synth --out {0}/o --split-file {0}/absent.json", "cannot be read"),
         ("convert-emhi {0} --out {0}/o --smpl {0}/x.npz --split-file {0}/s.json", "no EMHI"),
     ],
 )

@@ -110,7 +110,8 @@ def test_wearers_differ_by_as_much_as_asked() -> None:
 )
 def test_each_strength_changes_its_own(strength: str, changes: list[tuple[int, int]]) -> None:
     """``changes``: devices of the left-hand side and the first slots of what changes."""
-    alone = replace(_STILL, **{strength: 0.1 if strength in ("body_size", "tempo") else 5.0})
+    strengths = {"body_size": 0.1, "tempo": 0.1, "measured_straps": 1.0}
+    alone = replace(_STILL, **{strength: strengths.get(strength, 5.0)})
     tokens = _tokens(1.0, 1.0, [Rotation.identity()] * 2, (0.0, 0.0))[None]
     joints = np.ones((1, _FRAMES, 22, 3), np.float32)
     changed, moved = on_other_wearers(tokens, joints, _NO_TURN, alone, np.random.default_rng(3))

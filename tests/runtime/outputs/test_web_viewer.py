@@ -149,7 +149,7 @@ def test_what_was_shown_can_be_taken_along(viewer: WebViewer) -> None:
 
 
 def test_a_taken_port_is_one_line(viewer: WebViewer) -> None:
-    with pytest.raises(InvalidInputError, match="cannot be served on .*--view-port"):
+    with pytest.raises(InvalidInputError, match="cannot be served on .*another host or port"):
         WebViewer(port=port_of(viewer))
     with pytest.raises(InvalidInputError, match="port: expected 0..65535"):
         WebViewer(port=70_000)

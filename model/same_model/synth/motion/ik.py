@@ -63,6 +63,26 @@ def frame(primary: Vector, primary_axis: int, secondary: Vector, secondary_axis:
     return Rotation.from_matrix(np.stack(columns, axis=-1))
 
 
+def _foot(forward: Vector, shin: Rotation, lift: Vector, hung: Vector) -> tuple[Rotation, Rotation]:
+    """Ankle and toes of a foot that points ``forward`` (frames, 3) on the floor, its heel lifted by
+    ``lift`` (frames,) radians; by the share ``hung`` (frames,) of the way it goes along with the
+    shin instead."""
+    flat = forward * (1, 0, 1)
+    flat /= np.linalg.norm(flat, axis=1, keepdims=True)
+    tip = Rotation.from_rotvec(np.stack([lift, 0 * lift, 0 * lift], axis=1))
+    stands = frame(np.tile([0.0, 1.0, 0.0], (len(flat), 1)), 1, flat, 2)
+    ankle, toes, along = stands * tip, stands, shin * tip
+    if (hung == 1.0).all():
+        return along, along
+    if (hung == 0.0).all():
+        return ankle, toes
+    ankle, toes = (
+        part * Rotation.from_rotvec(hung[:, None] * (part.inv() * along).as_rotvec())
+        for part in (ankle, toes)
+    )
+    return ankle, toes
+
+
 def assemble(
     times: Vector,
     hips: Vector,
@@ -103,19 +123,10 @@ def assemble(
         front = (forward, forward) if knee is None else (0.1 * knee - shin, 0.1 * knee + thigh)
         R[f"{side}_hip"] = frame(-thigh, 1, front[0], 2)
         R[f"{side}_knee"] = frame(-shin, 1, front[1], 2)
-        flat = forward * (1, 0, 1)
-        flat /= np.linalg.norm(flat, axis=1, keepdims=True)
-        up = np.tile([0.0, 1.0, 0.0], (count, 1))
-        tip = np.stack([lift, 0 * lift, 0 * lift], axis=1)
-        R[f"{side}_ankle"] = frame(up, 1, flat, 2) * Rotation.from_rotvec(tip)
-        R[f"{side}_foot"] = frame(up, 1, flat, 2)
-        along = R[f"{side}_knee"] * Rotation.from_rotvec(tip)
-        if free_feet:
-            R[f"{side}_ankle"] = R[f"{side}_foot"] = along
-        elif lifted_feet_hang:
+        hung = np.full(count, float(free_feet))
+        if lifted_feet_hang:
             hung = ((foot[:, 1] - ANKLE - _STANDS_M) / _HANGS_M).clip(0.0, 1.0)
-            for name in (f"{side}_ankle", f"{side}_foot"):
-                R[name] *= Rotation.from_rotvec(hung[:, None] * (R[name].inv() * along).as_rotvec())
+        R[f"{side}_ankle"], R[f"{side}_foot"] = _foot(forward, R[f"{side}_knee"], lift, hung)
         shoulder = hips + chest.apply(SHOULDER * (sign, 1, 1))
         elbow_pole = chest.apply([0.5 * sign, -1.0, -0.4])
         upper, lower = two_bones(shoulder, hand, UPPER_ARM, FOREARM, elbow_pole)

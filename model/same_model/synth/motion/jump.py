@@ -4,6 +4,8 @@ Hips and feet fly as a body does that nothing holds; how long a take-off pushes 
 way follows from the speed of the flight.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 from scipy.interpolate import PchipInterpolator
 from scipy.spatial.transform import Rotation
@@ -12,14 +14,65 @@ from same_model.synth.motion.clip import LOW_PASS_HZ, low_pass
 from same_model.synth.motion.ik import ANKLE, FPS, STAND, Vector, assemble, path
 
 _GRAVITY_M_S2 = 9.81
+_SIDES = (1.0, -1.0)
 _TOES_M = 0.12
 """From the ankle to the ball of the foot."""
 
 
 def jump(rng: np.random.Generator, times: Vector) -> tuple[Vector, Vector]:
     """Hips (frames, 3) and joint rotations (frames, 22, 4) of a take of jumps."""
+    jumps = _draw(rng, times)
+    u, down, on_toes = rng.uniform, jumps.down, _TOES_M * np.sin(jumps.toes)
+    height = STAND - 0.02 - down + jumps.air + on_toes
+    hips = np.stack([jumps.place[:, 0], height, jumps.place[:, 1] - 0.45 * down], axis=1)
+    hips = low_pass(hips, FPS, LOW_PASS_HZ)
+    wide = u(0.1, 0.2)
+    feet = []
+    for sign in _SIDES:
+        ankle = ANKLE + jumps.air + on_toes + jumps.tuck
+        foot = np.stack([jumps.place[:, 0] + sign * wide, ankle, jumps.place[:, 1]], axis=1)
+        foot = low_pass(foot, FPS, LOW_PASS_HZ)
+        foot[:, 1] = np.maximum(foot[:, 1], ANKLE)
+        feet.append(foot)
+    nothing = 0 * down
+    lean = Rotation.from_rotvec(np.stack([0.9 * down, nothing, nothing], axis=1))
+    bend = np.stack([0.6 * down + 0.05, nothing, nothing], axis=1)
+    chest = lean * Rotation.from_rotvec(bend)
+    hands = [hips + chest.apply(jumps.hands[:, side]) for side in (0, 1)]
+    gaze = path(rng, times, [np.array([0.1, 0.0]), np.array([u(-0.7, 0.4), u(-0.4, 0.4)])], 1.0)
+    return hips, assemble(
+        times,
+        hips,
+        lean,
+        bend,
+        (feet[0], feet[1]),
+        (hands[0], hands[1]),
+        gaze,
+        (jumps.toes, jumps.toes),
+        lifted_feet_hang=True,
+    )
+
+
+class _Jumps(NamedTuple):
+    """Jumps over time; metres and radians."""
+
+    down: Vector
+    """(frames,) how much lower than standing the hips are over the feet."""
+    air: Vector
+    """(frames,) how high the body flies."""
+    tuck: Vector
+    """(frames,) how far the feet are drawn up."""
+    toes: Vector
+    """(frames,) how far the heels are lifted."""
+    place: Vector
+    """(frames, 2) where on the floor."""
+    hands: Vector
+    """(frames, 2, 3) both wrists, from the hips in the chest's axes."""
+
+
+def _draw(rng: np.random.Generator, times: Vector) -> _Jumps:
     down, air, tuck, toes = np.zeros((4, len(times)))
-    u, sides = rng.uniform, (1.0, -1.0)
+    u, sides = rng.uniform, _SIDES
     place, hand_keys = np.zeros((len(times), 2)), [(0.0, [_rest(s) for s in sides])]
     start = u(0.1, 0.6)
     while start < times[-1]:
@@ -47,37 +100,9 @@ def jump(rng: np.random.Generator, times: Vector) -> tuple[Vector, Vector]:
         ]
         start = ends[4] + u(0.05, 0.9)
 
-    on_toes = _TOES_M * np.sin(toes)
-    height = STAND - 0.02 - down + air + on_toes
-    hips = np.stack([place[:, 0], height, place[:, 1] - 0.45 * down], axis=1)
-    hips = low_pass(hips, FPS, LOW_PASS_HZ)
-    wide = u(0.1, 0.2)
-    feet = []
-    for sign in sides:
-        ankle = ANKLE + air + on_toes + tuck
-        foot = np.stack([place[:, 0] + sign * wide, ankle, place[:, 1]], axis=1)
-        foot = low_pass(foot, FPS, LOW_PASS_HZ)
-        foot[:, 1] = np.maximum(foot[:, 1], ANKLE)
-        feet.append(foot)
-    nothing = 0 * down
-    lean = Rotation.from_rotvec(np.stack([0.9 * down, nothing, nothing], axis=1))
-    bend = np.stack([0.6 * down + 0.05, nothing, nothing], axis=1)
-    chest = lean * Rotation.from_rotvec(bend)
     keys, values = zip(*hand_keys, strict=True)
-    local = PchipInterpolator(keys, np.array(values))(times.clip(keys[0], keys[-1]))
-    hands = [hips + chest.apply(local[:, side]) for side in (0, 1)]
-    gaze = path(rng, times, [np.array([0.1, 0.0]), np.array([u(-0.7, 0.4), u(-0.4, 0.4)])], 1.0)
-    return hips, assemble(
-        times,
-        hips,
-        lean,
-        bend,
-        (feet[0], feet[1]),
-        (hands[0], hands[1]),
-        gaze,
-        (toes, toes),
-        lifted_feet_hang=True,
-    )
+    hands = PchipInterpolator(keys, np.array(values))(times.clip(keys[0], keys[-1]))
+    return _Jumps(down, air, tuck, toes, place, hands)
 
 
 def _smooth(share: Vector) -> Vector:
@@ -96,5 +121,5 @@ def _reach(rng: np.random.Generator) -> list[Vector]:
         np.array([s * u(0.05, 0.3), u(0.8, 1.0), u(0.05, 0.35)])
         if up
         else np.array([s * u(0.1, 0.5), u(0.0, 0.5), u(0.1, 0.35)])
-        for s, up in zip((1.0, -1.0), raised, strict=True)
+        for s, up in zip(_SIDES, raised, strict=True)
     ]

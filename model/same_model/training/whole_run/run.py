@@ -253,7 +253,7 @@ class WholeRun:
                 if leave.is_set() or (self._is_over() and len(reports) < len(jobs)):
                     leave.set()
                     return
-        if jobs and usable == 0:
+        if reports and usable == 0:
             raise DataError(f"{step}: no clip could be used; the lines above say why")
         if jobs:
             write_summary(out, settings, self._plan.split, reports)

@@ -137,7 +137,7 @@ def test_mistakes_leave_nothing(packed, tmp_path):
         ({"motion": (tmp_path / "empty",)}, r"empty: no \.bvh or \.amc files"),
         ({"init": Path("absent.pt")}, r"absent\.pt: no such file"),
         ({"run": tmp_path / "empty"}, f"no {PARTS} in it"),
-        ({"part_mb": 0.0}, "part-mb: expected more than 0"),
+        ({"part_mb": 0.0}, "part_mb: expected 0.001 to"),
         ({"python": "python0"}, "--python python0: No such file"),
     ):
         with pytest.raises(SameError, match=message):

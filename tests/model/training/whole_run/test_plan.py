@@ -74,7 +74,7 @@ def test_the_plan_counts_recordings_and_steps(config):
         ({"preset": "huge"}, "preset: expected one of"),
         ({"column_zoom": 0.5}, "column_zoom: expected 1 to 4, got 0.5"),
         ({"init": Path("absent.safetensors")}, "absent.safetensors: no such file"),
-        ({"split_file": Path("absent.json")}, "absent.json: not a split file"),
+        ({"split_file": Path("absent.json")}, "absent.json: cannot be read"),
         (
             {"images": SynthConfig(**{**SMALL, "width": 64})},
             "images: 64x72 is smaller than the 96x48 .* column_zoom of 1.5; give --images.width 96",
