@@ -31,7 +31,7 @@ def check_ranges(options: object, **ranges: tuple[float, float]) -> None:
     for name, (low, high) in ranges.items():
         value = getattr(options, name)
         if value is not None and not low <= value <= high:
-            wanted = f"at least {low:.9g}" if math.isinf(high) else f"{low:.9g} to {high:.9g}"
+            wanted = f"at least {low:.15g}" if math.isinf(high) else f"{low:.15g} to {high:.15g}"
             raise InvalidInputError(f"{name}: expected {wanted}, got {shown(value)}")
 
 
