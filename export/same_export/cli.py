@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from rich.console import Console
 from rich.progress import Progress
@@ -34,6 +34,8 @@ from same_runtime.cli.option_types import Input, one_of
 from same_runtime.cli.output_places import check_file_place
 from same_runtime.demo import demo_recording
 from same_runtime.recording import Recording
+
+_TARGETS: Final = (*TARGETS, INT8_TARGET, *SOCS)
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ class ExportCommand:
     """JSON file with the headset's cameras (CameraRig.to_dict); default: an EMHI-like rig."""
     precision: Literal["fp32", "fp16", "both"] = "both"
     """Graphs to write: fp32 for CPUs, fp16 for GPUs, or both."""
-    target: Annotated[str | None, one_of(*TARGETS, INT8_TARGET, *SOCS)] = None
+    target: Annotated[str | None, one_of(*_TARGETS)] = None
     """Also compile the graphs into the bundle: tensorrt-rtx for all RTX cards, no GPU needed
     now; cpu-int8 for an 8-bit visual stage beside the float one, which CPUs run faster (any CPU);
     tensorrt for the GPU of this machine; qnn-xr2gen2 and others for a headset's NPU, no headset
@@ -97,8 +99,7 @@ def export(command: ExportCommand) -> None:
         _rebuild(command, command.bundle, command.delta)
         return
     if command.bundle is not None and command.target is None and command.sign is None:
-        known = ", ".join((*TARGETS, INT8_TARGET, *SOCS))
-        raise ExportError(f"a bundle needs --target ({known}), --sign or --delta")
+        raise ExportError(f"a bundle needs --target ({', '.join(_TARGETS)}), --sign or --delta")
     if command.bundle is not None and (command.rig or command.preset or command.out):
         raise ExportError("--rig, --preset and --out are for exporting a checkpoint, not a bundle")
     check_file_place("--delta", command.delta)
@@ -115,7 +116,7 @@ def export(command: ExportCommand) -> None:
         _check_calibration(command)
     elif command.target is not None:
         if command.target not in TARGETS:
-            known = ", ".join((*TARGETS, INT8_TARGET, *SOCS))
+            known = ", ".join(_TARGETS)
             raise ExportError(f"--target: expected one of {known}; got {command.target!r}")
         load_tensorrt(command.target)
     bundle = command.bundle or _export_checkpoint(command, command.ckpt or Path())

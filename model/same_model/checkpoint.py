@@ -129,7 +129,8 @@ def _expected(config: ModelConfig) -> dict[str, Tensor]:
 def _read(path: Path) -> tuple[dict[Any, Any], dict[str, str]]:
     """Top-level mapping and, for safetensors, the metadata."""
     if not path.is_file():
-        raise CheckpointError(f"{path}: no such file")
+        what = "is a folder; name a checkpoint" if path.is_dir() else "no such file"
+        raise CheckpointError(f"{path}: {what}")
     _check_suffix(path)
     try:
         if path.suffix == ".safetensors":

@@ -30,11 +30,10 @@ def check_folder_place(option: str, path: Path) -> None:
 
 
 def make_folder(option: str, path: Path) -> None:
-    """Make the folder ``path``. Raises ``InvalidInputError`` naming ``option`` where that fails or
-    the folder may not be written to."""
+    """Make the folder ``path``. Raises ``InvalidInputError`` as ``check_folder_place`` does, and
+    where it cannot be made all the same."""
+    check_folder_place(option, path)
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InvalidInputError(f"{option} {path}: cannot be made ({error.strerror})") from None
-    if not os.access(path, os.W_OK):
-        raise InvalidInputError(f"{option} {path}: cannot be written to; choose another folder")

@@ -30,6 +30,7 @@ from same_runtime.outputs.web.viewer import PORT, WebViewer
 from same_runtime.pose import Pose
 from same_runtime.recording import FRAME_STREAM, Recording
 from same_runtime.recording.faults import FAULTS
+from same_runtime.recording.live_player import SPEEDS
 from same_runtime.recording.pose_files import write_csv, write_mcap, write_npz
 from same_runtime.recording.replay import Replay
 from same_runtime.samples import StereoFrame
@@ -98,7 +99,7 @@ class TrackCommand:
     """Print the summary as JSON."""
 
     def __post_init__(self) -> None:
-        check_ranges(self, threads=(1, MOST_THREADS), speed=(0.01, 100.0), view_port=(0, 65535))
+        check_ranges(self, threads=(1, MOST_THREADS), speed=SPEEDS, view_port=(0, 65535))
 
 
 def track(command: TrackCommand) -> None:

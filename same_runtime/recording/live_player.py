@@ -8,6 +8,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from operator import itemgetter
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,8 @@ from same_runtime.samples import StereoFrame
 
 _READ_AHEAD = 64
 _READ_AHEAD_BYTES = 64 << 20
+SPEEDS: Final = (0.01, 100.0)
+"""Slowest and fastest, times real time."""
 _LONGEST_WAIT_S = 10.0
 _WAIT_AFTER_SKIP_S = 0.5
 _LEAD_IN_NS = 200_000_000
@@ -67,7 +70,7 @@ class LivePlayer:
     ) -> None:
         self._samples = iter(samples)
         self._start_ns = start_ns
-        self._speed = checked_number("speed", speed, 0.01, 100.0, "times real time")
+        self._speed = checked_number("speed", speed, *SPEEDS, "times real time")
         self._began_ns = time.monotonic_ns() + _LEAD_IN_NS
         self.refused: Counter[str] = Counter()
         """Stream -> samples that the tracker refused."""

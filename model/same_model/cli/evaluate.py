@@ -87,12 +87,17 @@ def _predictor(command: EvalCommand) -> tuple["Predictor", Mapping[str, int | No
     source, measured = command.given(), command.straps == "measured"
     if not source.exists():
         raise DataError(f"{source}: no such checkpoint, bundle or pose file")
-    if source.suffix in (".safetensors", ".pt"):
-        if command.backend != "auto" or command.precision not in ("auto", "fp32"):
-            raise InvalidInputError(f"{source}: runs in PyTorch, in fp32; give a bundle")
+    is_checkpoint = source.suffix in (".safetensors", ".pt")
+    is_poses = source.suffix == ".npz" or (
+        source.is_dir() and not (source / "manifest.json").exists()
+    )
+    asked = command.backend != "auto" or command.precision not in ("auto", "fp32")
+    if asked and (is_checkpoint or is_poses):
+        raise InvalidInputError(f"{source}: --backend and --precision are for a bundle")
+    if is_checkpoint:
         model = load_checkpoint(source)
         return OfflinePredictor(model, measured), model.trained_steps
-    if source.suffix == ".npz" or (source.is_dir() and not (source / "manifest.json").exists()):
+    if is_poses:
         if measured:
             raise InvalidInputError(f"--straps measured: {source} holds poses, nothing to measure")
         return SavedPoses(source), {}
@@ -224,8 +229,6 @@ def run_budget(command: BudgetCommand) -> None:
     from same_model.evaluation.budget.figures import error_budget
     from same_model.evaluation.budget.report import pixels_table, rows_table, write_budget
 
-    if command.checkpoint.is_dir():
-        raise InvalidInputError(f"{command.checkpoint}: is a folder; name a checkpoint")
     model = load_checkpoint(command.checkpoint)
     measured, sequences = command.straps == "measured", _sequences(command)
     check_folder_place("--out", command.out)

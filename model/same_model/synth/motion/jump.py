@@ -72,8 +72,8 @@ class _Jumps(NamedTuple):
 
 def _draw(rng: np.random.Generator, times: Vector) -> _Jumps:
     down, air, tuck, toes = np.zeros((4, len(times)))
-    u, sides = rng.uniform, _SIDES
-    place, hand_keys = np.zeros((len(times), 2)), [(0.0, [_rest(s) for s in sides])]
+    u = rng.uniform
+    place, hand_keys = np.zeros((len(times), 2)), [(0.0, [_rest(s) for s in _SIDES])]
     start = u(0.1, 0.6)
     while start < times[-1]:
         crouch, high, landing = u(0.1, 0.35), u(0.05, 0.4), u(0.08, 0.3)
@@ -94,9 +94,9 @@ def _draw(rng: np.random.Generator, times: Vector) -> _Jumps:
         # Where the hands are low, at the height of the flight, and afterwards.
         reach = _reach(rng)
         hand_keys += [
-            (ends[0], [_rest(s) + (0, u(-0.1, 0.1), u(-0.3, 0.1)) for s in sides]),
+            (ends[0], [_rest(s) + (0, u(-0.1, 0.1), u(-0.3, 0.1)) for s in _SIDES]),
             (ends[1] + 0.5 * flight, reach),
-            (ends[3], [_rest(s) + (0, u(0.0, 0.3), u(0.0, 0.2)) for s in sides]),
+            (ends[3], [_rest(s) + (0, u(0.0, 0.3), u(0.0, 0.2)) for s in _SIDES]),
         ]
         start = ends[4] + u(0.05, 0.9)
 

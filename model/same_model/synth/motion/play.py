@@ -12,10 +12,9 @@ from scipy.spatial.transform import Rotation
 
 from same_model.synth.motion import game_poses
 from same_model.synth.motion.clip import MAX_JOINT_SPEED_DEG_S, low_pass_rotations
-from same_model.synth.motion.game_poses import Pose
+from same_model.synth.motion.game_poses import Pose, Rng
 from same_model.synth.motion.ik import ANKLE, FPS, SHOULDER, Vector, assemble, path
 
-Rng = np.random.Generator
 _SMOOTH_HZ = 3.0
 _TRIES = 20
 _CLOSEST_M = 0.19

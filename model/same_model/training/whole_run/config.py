@@ -51,6 +51,7 @@ class StageBudget:
 
     def __post_init__(self) -> None:
         check_ranges(self, steps=COUNT, batch=COUNT)
+        # Refuses what the stage's own settings would, before any work.
         OptimConfig(lr=self.lr, weight_decay=self.weight_decay, ema_decay=self.ema_decay)
 
 
