@@ -174,7 +174,8 @@ class TrainConfig:
     """Whether the inertial stage is told when leg straps were measured; None: as the checkpoints
     that the run starts from, else it is. The inertial stage may learn it after training without."""
     end_to_end: bool = False
-    """Joint stage: train the backbones too, from the images."""
+    """From the images: the joint stage trains both backbones too, the fusion stage the visual
+    one."""
     init: InitFrom = field(default_factory=InitFrom)
     allow_untrained: bool = False
     """Let a stage build on stages that were never trained, as tests of the machinery do."""
@@ -222,8 +223,11 @@ class TrainConfig:
         check_ranges(self, steps=COUNT, batch=COUNT, stretch=COUNT, versions=COUNT, threads=COUNT)
         check_ranges(self, save_every=COUNT, validate_every=COUNT, seed=SEED)
         check_ranges(self, column_zoom=COLUMN_ZOOMS)
-        if self.end_to_end and self.stage != "joint":
-            raise InvalidInputError("end_to_end: only stage joint trains everything at once")
+        if self.end_to_end and self.stage not in ("joint", "fusion"):
+            raise InvalidInputError(
+                f"end_to_end: expected stage joint or fusion, which read what others make of "
+                f"images, got stage {self.stage}"
+            )
         if not self.epochs > 0:
             raise InvalidInputError(f"epochs: expected more than 0, got {self.epochs}")
 

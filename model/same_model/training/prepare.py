@@ -27,7 +27,9 @@ from same_model.training.data.visual_cache import (
 from same_model.training.stages.concat import ConcatTraining
 from same_model.training.stages.end_to_end import EndToEndTraining
 from same_model.training.stages.fusion import FusionTraining
+from same_model.training.stages.fusion_end_to_end import FusionEndToEndTraining
 from same_model.training.stages.inertial import (
+    InertialCache,
     InertialTraining,
     augmented_features,
     every_other_measured,
@@ -139,9 +141,9 @@ def _imu_weights(module: nn.Module) -> dict[str, Tensor]:
 
 def learning_stages(config: TrainConfig) -> tuple[str, ...]:
     """The stages whose weights a run of ``config`` changes."""
-    if config.end_to_end:
-        return STAGES
-    return ("fusion", "temporal") if config.stage == "joint" else (config.stage,)
+    if config.stage == "joint":
+        return STAGES if config.end_to_end else ("fusion", "temporal")
+    return ("visual", "fusion") if config.end_to_end else (config.stage,)
 
 
 def check_predecessors(config: TrainConfig, model: SameModel) -> None:
@@ -226,13 +228,19 @@ def _backbone_cache(
     is_training: bool,
 ) -> BackboneCache:
     visual = _visual_cache(config, model, sequences, frames, label)
+    inertial = _inertial_cache(config, model, frames, versions, is_training)
+    visual = with_errors_scaled(visual, frames, image_error)
+    return BackboneCache(frames, visual, inertial)
+
+
+def _inertial_cache(
+    config: TrainConfig, model: SameModel, frames: Frames, versions: int, is_training: bool
+) -> InertialCache:
     rng = np.random.default_rng([config.seed, 2])
     features = augmented_features(frames, versions, config.augment, rng)
     if is_training and model.config.use_leg_straps:
         features = every_other_measured(features, frames, rng)
-    inertial = run_inertial(model.inertial.eval(), frames, features)
-    visual = with_errors_scaled(visual, frames, image_error)
-    return BackboneCache(frames, visual, inertial)
+    return run_inertial(model.inertial.eval(), frames, features)
 
 
 @dataclass(frozen=True, eq=False)
@@ -286,15 +294,25 @@ def make_stage(
         held_out = (
             load_frames(validation, model.config, images, "validation data") if validation else None
         )
-        in_bfloat16 = config.precision == "bf16"
         from_frames = StageSetup(
-            model, frames, held_out, batch, config.stretch, augment, loss, in_bfloat16
+            model,
+            frames,
+            held_out,
+            batch,
+            config.stretch,
+            augment,
+            loss,
+            config.precision == "bf16",
         )
         if config.stage == "visual":
             return VisualTraining(from_frames)
         if config.stage == "inertial":
             return InertialTraining(from_frames)
-        return EndToEndTraining(from_frames)
+        if config.stage == "joint":
+            return EndToEndTraining(from_frames)
+        inertial = _inertial_cache(config, model, frames, config.versions, True)
+        inertial_held_out = _inertial_cache(config, model, held_out, 1, False) if held_out else None
+        return FusionEndToEndTraining(from_frames, inertial, inertial_held_out)
     if caches is None:
         caches = backbone_caches(config, model)
     model.freeze_backbones()

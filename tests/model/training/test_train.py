@@ -124,8 +124,54 @@ def test_end_to_end_training_moves_every_stage(data, tmp_path):
     moved = {name.split(".")[0] for name in before if not torch.equal(before[name], after[name])}
     assert moved == {"visual", "inertial", "fusion", "temporal"}
     assert {"local", "anchor", "ground", "val_mpjpe_mm"} <= history(tmp_path / "run")[-1].keys()
-    with pytest.raises(InvalidInputError, match="only stage joint"):
-        settings("fusion", data, tmp_path / "run", end_to_end=True)
+
+
+def test_fusion_from_images_moves_the_visual_stage_too(data, tmp_path):
+    optim = OptimConfig(lr=1e-3, warmup_steps=2, ema_decay=0.0)
+    fresh = settings("fusion", data, tmp_path / "run", end_to_end=True, optim=optim)
+    torch.manual_seed(fresh.seed)
+    before = prepare.initial_model(fresh).state_dict()
+    train(fresh)
+    after = weights(tmp_path / "run")
+    moved = {name.split(".")[0] for name in before if not torch.equal(before[name], after[name])}
+    assert moved == {"visual", "fusion"}
+    assert load_checkpoint(tmp_path / "run/model.safetensors").trained_steps["visual"] == 6
+    row = history(tmp_path / "run")[-1]
+    assert {"heatmap", "mpjpe_mm", "val_local_mpjpe_mm", "val_2d_lower_px"} <= row.keys()
+
+
+def test_the_pose_shapes_the_visual_stage(data, tmp_path):
+    """Its features and its joints both, without anything of the visual stage's own loss."""
+    config = settings("fusion", data, tmp_path, end_to_end=True)
+    torch.manual_seed(0)
+    model = prepare.initial_model(config)
+    with torch.no_grad():
+        for layer in model.fusion.iterations:  # starts at zero: the first steps teach it to move
+            torch.nn.init.normal_(layer.head[-1].weight, std=0.01)
+    stage = prepare.make_stage(config, model)
+    batch = stage.make_batch(np.random.default_rng(1))
+    batch["view_valid"][:] = 1.0
+    out = stage.visual(batch["images"])
+    seen = torch.autograd.grad(
+        stage._fuse(out, batch)[:, -1].square().sum(), [out.features, out.joints_2d]
+    )
+    assert all(gradient.abs().sum() > 0 for gradient in seen)
+
+
+def test_fusion_from_images_is_validated_as_fusion_on_caches(data, tmp_path):
+    common = dict(steps=1, optim=OptimConfig(lr=1e-9, warmup_steps=1, ema_decay=0.0))
+    train(settings("fusion", data, tmp_path / "cached", **common))
+    train(settings("fusion", data, tmp_path / "images", end_to_end=True, **common))
+    cached, images = (
+        float(history(tmp_path / name)[-1]["val_local_mpjpe_mm"]) for name in ("cached", "images")
+    )
+    assert images == pytest.approx(cached, rel=2e-2)
+
+
+@pytest.mark.parametrize("stage", ["visual", "inertial", "temporal"])
+def test_other_stages_have_no_images_to_start_from(stage, data, tmp_path):
+    with pytest.raises(InvalidInputError, match=r"joint or fusion.* got stage " + stage):
+        settings(stage, data, tmp_path / "run", end_to_end=True)
 
 
 def test_end_to_end_validation_is_the_offline_pass(data, tmp_path):

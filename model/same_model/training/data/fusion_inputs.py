@@ -45,25 +45,39 @@ class BackboneCache:
         ``version`` (B,) of the inertial inputs, ``view_valid`` (B, V), ``calibration_deg`` as in
         ``AugmentConfig``.
         """
-        sequences = self.frames.sequence_of[rows]
-        rays, origins = jitter_rays(
-            torch.from_numpy(self.frames.rays[sequences]),
-            torch.from_numpy(self.frames.origins[sequences]),
-            calibration_deg,
-            rng,
-        )
         return {
             "features": torch.from_numpy(read_rows(self.visual.features, rows)).float(),
             "joints_2d": torch.from_numpy(self.visual.joints_2d[rows]),
             "visibility": torch.from_numpy(self.visual.visibility[rows]),
             "view_valid": torch.from_numpy(view_valid),
-            "joints_imu": torch.from_numpy(self.inertial.joints_imu[version, rows]),
-            "imu_tokens": torch.from_numpy(self.inertial.tokens[version, rows]),
-            "rays": rays,
-            "origins": origins,
-            "axes": torch.from_numpy(self.frames.axes[sequences]),
-            "imu_features": torch.from_numpy(self.inertial.features[version, rows]),
+            **sensors_and_lenses(self.frames, self.inertial, rows, version, calibration_deg, rng),
         }
+
+
+def sensors_and_lenses(
+    frames: Frames,
+    inertial: InertialCache,
+    rows: NDArray[np.int64],
+    version: NDArray[np.int64],
+    calibration_deg: float,
+    rng: np.random.Generator,
+) -> Batch:
+    """Those arguments of ``BackboneCache.fusion_batch`` that are not of images."""
+    sequences = frames.sequence_of[rows]
+    rays, origins = jitter_rays(
+        torch.from_numpy(frames.rays[sequences]),
+        torch.from_numpy(frames.origins[sequences]),
+        calibration_deg,
+        rng,
+    )
+    return {
+        "joints_imu": torch.from_numpy(inertial.joints_imu[version, rows]),
+        "imu_tokens": torch.from_numpy(inertial.tokens[version, rows]),
+        "rays": rays,
+        "origins": origins,
+        "axes": torch.from_numpy(frames.axes[sequences]),
+        "imu_features": torch.from_numpy(inertial.features[version, rows]),
+    }
 
 
 FUSION_INPUTS = (
