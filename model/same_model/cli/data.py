@@ -35,10 +35,6 @@ def _progress() -> Progress:
     )
 
 
-def _some(names: list[str]) -> str:
-    return ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
-
-
 @dataclass(frozen=True)
 class Synth:
     """Make egocentric recordings from motion clips. Run it again to go on after a stop."""
@@ -46,8 +42,9 @@ class Synth:
     out: Path
     """Folder of the data set."""
     motion_dir: tuple[Path, ...] = ()
-    """Folders of BVH or AMC clips, packed with xz or not, searched with their subfolders; without
-    any only procedural motion is made."""
+    """Folders of BVH or AMC clips, packed with xz or not, searched with their subfolders, where the
+    split's clips lie in folders of their sources' names (CMU's anywhere); without any only
+    procedural motion is made."""
     clips: tuple[str, ...] = ()
     """Only these clips or patterns, such as 07_01 '13_*', also your own that no split lists (no
     procedural motion then)."""
@@ -74,7 +71,7 @@ class Synth:
     def run(self) -> int:
         from same_model.synth.motion.capture.joint_names import read_joint_map
         from same_model.synth.motion.splits import SPLITS, load_split
-        from same_model.synth.plan import UNSTATED, plan_jobs
+        from same_model.synth.plan import find_clips, licence_warnings, plan_jobs, some_names
         from same_model.synth.synth import write_summary
 
         split = load_split(self.split_file)
@@ -85,11 +82,15 @@ class Synth:
         )
         for name in wanted:
             if clips := sorted({job.name for job in jobs if job.split == name}):
-                print(f"{name}: {_some(clips)}")
-        unstated = sorted({job.name for job in jobs if job.credit == UNSTATED})
-        if unstated:
-            names = _some(unstated)
-            print(f"same-data: licence not stated (say it by --credit): {names}", file=sys.stderr)
+                print(f"{name}: {some_names(clips)}")
+        for warning in licence_warnings(jobs):
+            print(f"same-data: {warning}", file=sys.stderr)
+        if self.clips:
+            named = find_clips(self.motion_dir, self.clips, split)
+            elsewhere = [f"{c.clip} ({c.split})" for c, _ in named if c.split not in wanted]
+            if elsewhere:
+                names = some_names(elsewhere)
+                print(f"same-data: of other splits, not made: {names}", file=sys.stderr)
         made = found = 0
         reports = []
         begun = os.times()
@@ -101,9 +102,8 @@ class Synth:
                 progress.update(task, advance=1, note=f"{made} stereo frames")
         if made + found:
             write_summary(self.out, self.config, split, reports)
-        for report in reports:
-            if report.notable:
-                print(report)
+        for text in dict.fromkeys(str(report) for report in reports if report.notable):
+            print(text)
         spent = sum(os.times()[:4]) - sum(begun[:4])  # this process and the workers that ended
         here = made and self.cluster is None
         rate = f" at {made / max(spent, 0.01):.0f} per second of processor time" if here else ""
@@ -111,7 +111,9 @@ class Synth:
         faults = sorted({report.fault for report in reports if report.fault})
         for fault in faults:
             print(f"same-data: left out: {fault}", file=sys.stderr)
-        return 2 if faults else 0
+        if not made + found:
+            print("same-data: nothing is left of any clip: see what was dropped", file=sys.stderr)
+        return 2 if faults or not made + found else 0
 
     def _results(self, jobs: "list[Job]") -> "Iterator[JobResult]":
         if self.cluster is not None:

@@ -1,5 +1,6 @@
 """Which recordings a data set is made of: clips and procedural actions, performers, stretches."""
 
+import re
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -24,6 +25,9 @@ UNSTATED = "a clip whose licence nobody stated: find it out before you use or sh
 _STATURES_M = (1.45, 2.0)
 _STATURE_M_PER_UNIT = -0.12
 _PROCEDURAL_CREDIT = "procedural, Apache-2.0"
+_NON_COMMERCIAL = re.compile(r"non.?commercial|\bnc\b", re.IGNORECASE)
+_NOBODY_ELSES = re.compile(r"\d{2,3}_\d{2}")
+"""Clips that are known by their names alone: subject and take of the CMU database."""
 ENDINGS = (".bvh", ".bvh.xz", ".amc", ".amc.xz")
 """How the names of clips end."""
 
@@ -127,10 +131,31 @@ def _with_other_upper_bodies(config: SynthConfig, jobs: list[Job]) -> list[Job]:
     return out
 
 
+def licence_warnings(jobs: Sequence[Job]) -> list[str]:
+    """What somebody must know before using what ``jobs`` make, a sentence each."""
+    named = {
+        "licence not stated (say it by --credit)": {j.name for j in jobs if UNSTATED in j.credit},
+        "not for commercial use, by its credit": {
+            j.name for j in jobs if _NON_COMMERCIAL.search(j.credit)
+        },
+    }
+    return [f"{what}: {some_names(sorted(names))}" for what, names in named.items() if names]
+
+
+def some_names(names: Sequence[str], at_most: int = 8) -> str:
+    """The first of ``names``, and how many more there are."""
+    more = f" and {len(names) - at_most} more" if len(names) > at_most else ""
+    return ", ".join(names[:at_most]) + more
+
+
 def find_clips(
     motion_dirs: Sequence[Path], wanted: tuple[str, ...], split: SplitFile
 ) -> list[tuple[SplitClip, Path]]:
-    """The clips to make and their files, by name."""
+    """The clips to make and their files, by name.
+
+    A clip is what the split says of its name where it lies in a folder of its source's name, or
+    where nobody else's clip would have that name; any other is the user's own.
+    """
     folders = ", ".join(str(folder) for folder in motion_dirs)
     found: dict[str, list[Path]] = {}
     for folder in motion_dirs:
@@ -149,10 +174,13 @@ def find_clips(
     for name, paths in sorted(found.items()):
         if wanted and not any(fnmatch(name, w) for w in wanted):
             continue
-        if name not in listed and not wanted:
+        own = SplitClip(name, "unlisted", "train", "", name)
+        clip = listed.get(name, own)
+        named = [p for p in paths if clip.source in p.parts]
+        if not named:
+            named, clip = paths, clip if _NOBODY_ELSES.fullmatch(name) else own
+        if clip is own and not wanted:
             continue
-        clip = listed.get(name, SplitClip(name, "unlisted", "train", "", name))
-        named = [p for p in paths if clip.source in p.parts] or paths
         if len(named) > 1:
             raise DataError(f"two clips of one name: {named[0]} and {named[1]}")
         chosen.append((clip, named[0]))

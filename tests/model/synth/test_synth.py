@@ -15,7 +15,8 @@ from same_model.data import sequence
 from same_model.data.sequence import find_sequences, open_sequence
 from same_model.synth import plan
 from same_model.synth.config import SynthConfig
-from same_model.synth.plan import Job, plan_jobs
+from same_model.synth.motion.splits import load_split
+from same_model.synth.plan import Job, find_clips, plan_jobs
 from same_model.synth.synth import run_job, run_jobs
 from same_runtime.conventions import DEVICES, JOINT_NAMES
 from same_runtime.recording import Recording
@@ -324,6 +325,49 @@ def test_a_clip_of_ones_own_needs_a_name_and_has_a_credit(
     assert cli.main(mine) == 0
     assert "licence not stated" not in capsys.readouterr().err
     assert "mine, CC BY 4.0" in open_sequence(find_sequences(out)[0]).meta["licence"]
+
+
+def test_a_name_that_anybody_might_give_is_the_splits_in_its_sources_folder_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], shared_data: Path
+) -> None:
+    """``Walk`` is one of mesh2motion's CC0 clips, ``Sit_Enter`` would be withheld."""
+    clip = (shared_data / "cmu-mocap" / "07_01.bvh.xz").read_bytes()
+    for name in ("mine/Walk.bvh.xz", "mesh2motion/Walk.bvh.xz", "mine/07_03.bvh.xz"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(clip)
+    split = load_split()
+    found = find_clips([tmp_path / "mine"], ("*",), split)
+    assert [(c.clip, c.source) for c, _ in found] == [("07_03", "cmu-mocap"), ("Walk", "")]
+    assert [c.clip for c, _ in find_clips([tmp_path / "mine"], (), split)] == ["07_03"]
+    assert [c.source for c, _ in find_clips([tmp_path], ("Walk",), split)] == ["mesh2motion"]
+
+    out = tmp_path / "o"
+    run = ["synth", "--motion-dir", str(tmp_path / "mine"), "--workers", "1", "--no-render"]
+    run += ["--max-seconds", "1.5", "--out", str(out), "--clips", "Walk", "--credit"]
+    assert cli.main([*run, "me, CC BY-NC 4.0"]) == 0
+    assert "not for commercial use, by its credit: Walk_v0" in capsys.readouterr().err
+    assert "CC BY-NC 4.0" in open_sequence(find_sequences(out)[0]).meta["licence"]
+
+
+def test_clips_that_are_not_made_are_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], shared_data: Path
+) -> None:
+    """Clips of other splits, and clips of which the cleaning leaves nothing."""
+    run = ["synth", "--motion-dir", str(shared_data / "cmu-mocap"), "--workers", "1"]
+    run += ["--no-render", "--max-seconds", "1.5", "--out", str(tmp_path / "o")]
+    assert cli.main([*run, "--clips", "07_01", "08_01", "--split", "train"]) == 0
+    assert "of other splits, not made: 08_01 (protocol1)" in capsys.readouterr().err
+
+    text = lzma.decompress((shared_data / "cmu-mocap" / "07_01.bvh.xz").read_bytes()).decode()
+    head, motion = text.split("MOTION")
+    lines = motion.strip().splitlines()
+    short = "\n".join([head + "MOTION", "Frames: 5", lines[1], *lines[2:7], ""])
+    (tmp_path / "short.bvh").write_text(short)
+    run[2] = str(tmp_path)
+    assert cli.main([*run[:-1], str(tmp_path / "n"), "--clips", "short", "--variants", "2"]) == 2
+    said = capsys.readouterr()
+    assert said.out.count("short: kept 0 of 5 frames") == 1 and "5 too short" in said.out
+    assert "nothing is left of any clip" in said.err and not (tmp_path / "n").exists()
 
 
 def test_scattered_stretches_come_from_anywhere_in_a_clip() -> None:

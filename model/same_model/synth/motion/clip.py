@@ -95,8 +95,8 @@ class MotionReport:
 
     @property
     def notable(self) -> bool:
-        """Whether more was dropped than the rest pose that every clip starts with."""
-        return self.source_frames - self.kept_frames > 12
+        """Whether more was dropped than the rest pose that every clip starts with, or all."""
+        return self.source_frames - self.kept_frames > 12 or not self.kept_frames
 
     def __str__(self) -> str:
         if self.fault:

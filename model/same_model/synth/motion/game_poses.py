@@ -276,7 +276,7 @@ def duck(rng: Rng) -> Pose:
 
 def kick(rng: Rng) -> Pose:
     """On one leg: kicks, raised knees, steps over something."""
-    pose, u = (shoot, swing, box)[int(rng.integers(3))](rng), rng.uniform
+    pose, u = (shoot, swing, throw)[int(rng.integers(3))](rng), rng.uniform
     if rng.random() < 0.4:
         return pose
     pose.left_foot = _v(u(0.02, 0.12), ANKLE, u(-0.05, 0.05))

@@ -14,7 +14,7 @@ from scipy.spatial.transform import Rotation
 
 from same_engines.errors import DataError
 from same_model.synth.motion.clip import Motion
-from same_model.synth.motion.splits import SplitFile
+from same_model.synth.motion.splits import WITHHELD, SplitFile
 from same_runtime.conventions import JOINT_NAMES
 
 Angles = NDArray[np.float64]
@@ -168,13 +168,13 @@ class _Pool:
 
 
 def check_split(split: SplitFile, angles: Mapping[str, Sequence[Angles]]) -> None:
-    """Refuse a split whose training or validation shows a take of a protocol.
+    """Refuse a split whose training, validation or withheld part shows a take of a protocol.
 
     ``angles``: clip to ``joint_angles`` of its usable stretches. Raises ``DataError`` that names
     every leak.
     """
     tests = [c.clip for c in split.clips if c.split in ("protocol1", "protocol2")]
-    others = [c.clip for c in split.clips if c.split in ("train", "validation")]
+    others = [c.clip for c in split.clips if c.split in ("train", "validation", WITHHELD)]
     leaks = find_leaks(
         {clip: angles[clip] for clip in tests if clip in angles},
         {clip: angles[clip] for clip in others if clip in angles},

@@ -16,6 +16,7 @@ from same_engines.errors import DataError, InvalidInputError, SameError
 from same_engines.json_values import parse_json
 from same_engines.processes import python_command
 from same_model.checkpoint import load_checkpoint, save_checkpoint
+from same_model.synth.plan import licence_warnings
 from same_model.synth.synth import run_jobs, write_summary
 from same_model.training.config import AugmentConfig
 from same_model.training.processes import Processes, join_processes, leave_processes
@@ -52,6 +53,10 @@ def train_all(config: WholeRunConfig) -> None:
     processes = join_processes(config.device, config.threads)
     try:
         if processes.is_first:
+            for warning in licence_warnings(
+                [job for _, jobs in plan.data.values() for job in jobs]
+            ):
+                _LOG.warning("%s", warning)
             _write_settings(config)
         processes.wait()
         run = WholeRun(config, plan, processes, begun)

@@ -8,7 +8,7 @@ import pytest
 from same_engines.errors import DataError
 from same_model.synth.body.body import make_body
 from same_model.synth.config import SynthConfig
-from same_model.synth.motion import procedural
+from same_model.synth.motion import play, procedural
 from same_model.synth.motion.splits import SPLITS, load_split
 from same_model.synth.plan import performer_shape, plan_jobs
 
@@ -22,7 +22,8 @@ def test_protocols_mean_what_they_say(label: str) -> None:
     assert not (performers["train"] | performers["validation"]) & performers["protocol1"]
     assert actions["protocol1"] <= actions["train"]
     assert not actions["protocol2"] & (actions["train"] | actions["validation"])
-    assert not set(split.procedural["train"]) & set(split.procedural["protocol2"])
+    made = set(split.procedural["train"])
+    assert not made & (set(split.procedural["protocol2"]) | actions["protocol2"])
     assert {a for names in split.procedural.values() for a in names} <= set(procedural.ACTIONS)
     assert len(split.confounds) >= 4
     assert split.label == label
@@ -48,6 +49,16 @@ def test_validation_holds_out_two_performers_and_three_actions() -> None:
     actions = {c.action for c in held if c.performer not in performers}
     assert actions == {"motorcycle", "duck", "basketball signals"}
     assert not actions & {c.action for c in train}
+    assert not actions & set(split.procedural["train"])
+
+
+def test_procedural_training_poses_are_of_no_withheld_kind() -> None:
+    """A kind of training motion may be made of others, but only of training's."""
+    split = load_split()
+    kinds = {name: style.pose for name, style in play.STYLES.items()}
+    kept_back = {kinds[name].__name__ for name in split.procedural["withheld"] if name in kinds}
+    for name in set(split.procedural["train"]) & set(kinds):
+        assert not kept_back & set(kinds[name].__code__.co_names), name
 
 
 def test_every_clip_is_in_a_split_or_excluded_with_a_reason(shared_data: Path) -> None:

@@ -2,8 +2,8 @@
 
 Names are compared without case, separators, name spaces, common prefixes and trailing digits, with
 the side before or behind. That covers CMU (ASF and Daz), Mixamo, ACCAD, LAFAN, 100STYLE, Xsens MVN,
-Rokoko, the UE mannequin, Rigify, 3ds Max bipeds and SMPL. The pelvis and the spine need no names:
-they are what lies between the hips, the shoulders and the neck.
+Rokoko, the UE mannequin, Rigify, Daz Genesis, 3ds Max bipeds and SMPL. The pelvis and the spine
+need no names: they are what lies between the hips, the shoulders and the neck.
 """
 
 import os
@@ -20,16 +20,16 @@ from same_runtime.conventions import JOINT_NAMES
 
 # The first that a skeleton has counts: "shoulder" is the upper arm where no "arm" is.
 _SIDED = {
-    "hip": ("upleg", "upperleg", "thigh", "femur", "hip"),
+    "hip": ("upleg", "upperleg", "thighbend", "thigh", "femur", "hip"),
     "knee": ("shin", "calf", "lowerleg", "lowleg", "tibia", "knee", "leg"),
     "ankle": ("ankle", "foot"),
     "foot": ("toebase", "toes", "toe", "ball", "foot"),
-    "shoulder": ("upperarm", "uparm", "shldr", "humerus", "arm", "shoulder"),
-    "elbow": ("forearm", "lowerarm", "lowarm", "radius", "elbow"),
+    "shoulder": ("upperarm", "uparm", "shldrbend", "shldr", "humerus", "arm", "shoulder"),
+    "elbow": ("forearm", "forearmbend", "lowerarm", "lowarm", "radius", "elbow"),
     "wrist": ("hand", "wrist"),
     "collar": ("collar", "clavicle", "shoulder"),
 }
-_MIDDLE = {"neck": ("neck", "lowerneck", "spine004"), "head": ("head", "spine006")}
+_MIDDLE = {"neck": ("neck", "lowerneck", "necklower", "spine004"), "head": ("head", "spine006")}
 _SIDES = {"left": ("left", "l"), "right": ("right", "r")}
 _MOST_MAP_BYTES = 1 << 20
 _OPTIONAL = {"left_foot", "right_foot", "left_collar", "right_collar", "neck"}
@@ -161,6 +161,7 @@ def _plain_names(names: tuple[str, ...]) -> tuple[dict[str, int], dict[str, int]
     for i, name in enumerate(short):
         name = name.removeprefix(prefix.group() if prefix else "").lower()
         name = re.sub(r"[^a-z0-9]", "", name.removeprefix("def-"))
+        name = re.sub(r"^mixamorig\d*", "", name)
         exact.setdefault(name, i)
         plain.setdefault(re.sub(r"\d+$", "", name), i)
     return exact, plain

@@ -70,6 +70,8 @@ class SkeletonClip:
 _MOST_BYTES: Final = 64 << 20
 _MOST_LINES: Final = 1 << 20
 _LONGEST_LINE: Final = 1 << 20
+_LARGEST: Final = 1e9
+"""No unit makes a person's places so large; squares of far larger numbers are infinite."""
 
 
 class Malformed(Exception):
@@ -109,7 +111,8 @@ def _unpacked(file: IO[bytes], path: Path) -> IO[bytes]:
 
 
 def numbers(words: list[str], what: str, count: int | None = None) -> NDArray[np.float64]:
-    """The finite numbers in ``words``; raises ``Malformed`` with a hint for what is none."""
+    """The numbers in ``words``; raises ``Malformed``, with a hint, for what is none or is no
+    place or angle of a person."""
     try:
         values = np.array(words, dtype=np.float64)
     except ValueError:
@@ -120,6 +123,8 @@ def numbers(words: list[str], what: str, count: int | None = None) -> NDArray[np
         raise Malformed(f"{what}: expected {count} numbers, got {len(values)}")
     if not np.isfinite(values).all():
         raise Malformed(f"{what}: non-finite values")
+    if (np.abs(values) > _LARGEST).any():
+        raise Malformed(f"{what}: expected numbers within {_LARGEST:g}, got larger ones")
     return values
 
 

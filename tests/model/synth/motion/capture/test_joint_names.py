@@ -16,6 +16,15 @@ SKELETONS = {
         "mixamorig:LeftShoulder mixamorig:LeftArm mixamorig:LeftForeArm mixamorig:LeftHand "
         "mixamorig:LeftUpLeg mixamorig:LeftLeg mixamorig:LeftFoot mixamorig:LeftToeBase",
     ),
+    "mixamo without separators": (
+        "mixamorigHips mixamorigSpine mixamorigSpine1 mixamorigSpine2 mixamorigNeck mixamorigHead",
+        "mixamorigLeftShoulder mixamorigLeftArm mixamorigLeftForeArm mixamorigLeftHand "
+        "mixamorigLeftUpLeg mixamorigLeftLeg mixamorigLeftFoot mixamorigLeftToeBase",
+    ),
+    "daz genesis 8": (
+        "hip abdomenLower abdomenUpper chestLower chestUpper neckLower head",
+        "lCollar lShldrBend lForearmBend lHand lThighBend lShin lFoot lToe",
+    ),
     "lafan": (
         "Hips Spine Spine1 Spine2 Neck Head",
         "LeftShoulder LeftArm LeftForeArm LeftHand LeftUpLeg LeftLeg LeftFoot LeftToe",
@@ -58,6 +67,8 @@ def _other(name: str) -> str:
     for here, there in (("Left", "Right"), ("_L_", "_R_"), ("L_", "R_")):
         if here in name:
             return name.replace(here, there)
+    if name[0] == "l" and name[1].isupper():
+        return "r" + name[1:]
     return name[:-1] + {"l": "r", "L": "R"}[name[-1]]
 
 
