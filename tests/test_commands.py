@@ -117,7 +117,7 @@ def test_numbers_out_of_range_are_refused_before_any_work(command: str) -> None:
     kind = load(place)
     hints = typing.get_type_hints(kind, include_extras=True)
     needed = {
-        f.name: (Path("a"),) if "tuple" in str(hints[f.name]) else Path("a")
+        f.name: (Path("a"), Path("b")) if "tuple" in str(hints[f.name]) else Path("a")
         for f in dataclasses.fields(kind)
         if f.default is f.default_factory is dataclasses.MISSING
     }

@@ -35,6 +35,11 @@ _COMMANDS: Final = {
         f"{_TRAINING}.ablation_rows:train_rows",
         "every row of the paper's Tables 1-4",
     ),
+    "mean": Subcommand(
+        f"{_TRAINING}.mean_config:MeanConfig",
+        f"{_TRAINING}.mean_weights:mean_weights",
+        "average the weights of checkpoints that began at the same ones",
+    ),
     "round": Subcommand(
         f"{_TRAINING}.round_config:RoundConfig",
         f"{_TRAINING}.round_weights:round_weights",

@@ -15,6 +15,7 @@ from same_model.evaluation.evaluate import evaluate
 from same_model.evaluation.metrics import MetricsConfig
 from same_model.evaluation.predict import OfflinePredictor
 from same_model.training.data.dataset import image_truth
+from same_runtime.conventions import JOINT_NAMES
 
 IN_ORDER = [
     "imu",
@@ -27,6 +28,8 @@ IN_ORDER = [
     "temporal_true_local",
     "sensed_true_local",
 ]
+
+SIGHT = {"seen": 1.0, "hidden": 0.5, "outside": 0.0}
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +108,7 @@ def test_pixels_are_counted_by_what_the_cameras_see(sequences):
         found = model.find_joints(images).joints_2d.numpy()
     truth, visible = image_truth(sequence, frames, model.config)
     distance = 4 * np.linalg.norm(found - truth, axis=-1)
-    for name, value in (("seen", 1.0), ("hidden", 0.5), ("outside", 0.0)):
+    for name, value in SIGHT.items():
         chosen = visible == value
         assert (name in group.pixels) == chosen.any()
         if chosen.any():
@@ -116,6 +119,24 @@ def test_pixels_are_counted_by_what_the_cameras_see(sequences):
     assert sum(figures.share for figures in group.pixels.values()) == pytest.approx(1.0)
     assert "seen" in group.pixels
     assert len(group.degrees.joints) == 19 and min(group.degrees.joints.values()) > 0
+
+    best = visible.max(axis=1)
+    shares = {name: (best == value).mean() for name, value in SIGHT.items() if value in best}
+    assert {name: found.share for name, found in group.sight.items()} == pytest.approx(shares)
+    for means, of_all, of_each in (
+        (group.rows["temporal"].joints, 22, [found.joints_mm for found in group.sight.values()]),
+        (group.degrees.joints, 19, [found.joints_degrees for found in group.sight.values()]),
+    ):
+        for j, joint in enumerate(JOINT_NAMES):
+            if joint in means:
+                counted = [(best[:, j] == SIGHT[name]).mean() for name in group.sight]
+                whole = sum(
+                    share * each[joint]
+                    for share, each in zip(counted, of_each, strict=True)
+                    if joint in each
+                )
+                assert whole == pytest.approx(means[joint], rel=1e-5)
+        assert len({joint for each in of_each for joint in each}) == of_all
 
 
 def test_the_command_writes_and_prints_the_budget(sequences, tmp_path, capsys):
@@ -141,7 +162,7 @@ def test_motion_without_images_has_the_rows_that_need_none(tmp_path, small_rig):
         error_budget(model, [sequence])
     (group,) = error_budget(model, [sequence], with_images=False).groups.values()
     assert list(group.rows) == ["imu", "temporal_true_local", "sensed_true_local"]
-    assert not group.pixels and group.degrees is None
+    assert not group.pixels and not group.sight and group.degrees is None
 
 
 def test_what_has_no_budget_is_refused(sequences):

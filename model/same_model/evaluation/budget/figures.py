@@ -60,6 +60,21 @@ class PixelFigures:
 
 
 @dataclass(frozen=True)
+class SightFigures:
+    """What comes out for the joints that the better of both views sees equally well."""
+
+    share: float
+    """Part of all joints."""
+    mm: float
+    """Mean distance of J_G from the truth."""
+    degrees: float
+    """Mean angle between rotations, as ``BudgetGroup.degrees``."""
+    joints_mm: dict[str, float]
+    joints_degrees: dict[str, float]
+    """Means of each joint that was ever seen so."""
+
+
+@dataclass(frozen=True)
 class BudgetGroup:
     """The error budget of the sequences of one split."""
 
@@ -72,6 +87,9 @@ class BudgetGroup:
     degrees: JointFigures | None
     """Angles between the joints' rotations in the world, J_G's against the truth's, but for those
     of head and wrists, which are their devices'; None without images."""
+    sight: dict[str, SightFigures]
+    """Seen, hidden inside the image, outside, in the view that sees the joint best; empty without
+    images."""
 
 
 @dataclass(frozen=True)
@@ -114,19 +132,44 @@ def _pixel_figures(parts: list[StageErrors]) -> dict[str, PixelFigures]:
         chosen = truth == value
         if not chosen.any():
             continue
-        joints = {
-            joint: float(pixels[..., j][chosen[..., j]].mean())
-            for j, joint in enumerate(JOINT_NAMES)
-            if chosen[..., j].any()
-        }
         figures[name] = PixelFigures(
             float(chosen.mean()),
             float(pixels[chosen].mean()),
             float(np.median(pixels[chosen])),
             float(said[chosen].mean()),
-            joints,
+            _means_of_joints(pixels, chosen),
         )
     return figures
+
+
+def _sight_figures(parts: list[StageErrors]) -> dict[str, SightFigures]:
+    """Figures of each visibility that occurs."""
+    best = np.concatenate([part.true_visibility.max(axis=1) for part in parts])
+    millimetres = np.concatenate([part.rows["temporal"] for part in parts])
+    degrees = np.concatenate([part.degrees for part in parts])
+    is_turned = np.array([name not in _TURNED_BY_DEVICES for name in JOINT_NAMES])
+    figures = {}
+    for name, value in _VISIBILITY.items():
+        chosen = best == value
+        turned = chosen & is_turned
+        if turned.any():
+            figures[name] = SightFigures(
+                float(chosen.mean()),
+                float(millimetres[chosen].mean()),
+                float(degrees[turned].mean()),
+                _means_of_joints(millimetres, chosen),
+                _means_of_joints(degrees, turned),
+            )
+    return figures
+
+
+def _means_of_joints(errors: Array, chosen: NDArray[np.bool_]) -> dict[str, float]:
+    """The mean of ``errors`` (..., J) of each joint that is ``chosen`` (..., J) at all."""
+    return {
+        joint: float(errors[..., j][chosen[..., j]].mean())
+        for j, joint in enumerate(JOINT_NAMES)
+        if chosen[..., j].any()
+    }
 
 
 def _group(parts: list[StageErrors], titles: Mapping[str, str], with_images: bool) -> BudgetGroup:
@@ -138,6 +181,7 @@ def _group(parts: list[StageErrors], titles: Mapping[str, str], with_images: boo
         {name: _joint_figures(errors) for name, errors in rows.items()},
         _pixel_figures(parts) if with_images else {},
         _joint_figures(degrees, _TURNED_BY_DEVICES) if with_images else None,
+        _sight_figures(parts) if with_images else {},
     )
 
 

@@ -42,21 +42,30 @@ def pixels_table(group: BudgetGroup) -> str:
     return _table(titles, rows)
 
 
+def sight_table(group: BudgetGroup) -> str:
+    """What comes out of ``group`` by how well a joint is seen, as a Markdown table."""
+    rows = [
+        [name, f"{100 * found.share:.0f} %", f"{found.mm:.1f}", f"{found.degrees:.1f}"]
+        for name, found in group.sight.items()
+    ]
+    return _table(["joints, in the view that sees them best", "share", "J_G, mm", "degrees"], rows)
+
+
 def _joints_table(group: BudgetGroup, last: str) -> str:
     """Millimetres of the first and last stage, pixels and degrees of every joint."""
     shown = [name for name in ("imu", last, "temporal") if name in group.rows]
     titles = ["joint", *(f"{name}, mm" for name in shown)]
     titles += [f"{name}, px" for name in group.pixels]
     if group.degrees is not None:
-        titles.append("degrees")
+        titles += ["degrees", *(f"{name}, degrees" for name in group.sight)]
     rows = []
     for joint in JOINT_NAMES:
         cells = [joint, *(f"{group.rows[name].joints[joint]:.1f}" for name in shown)]
         for figures in group.pixels.values():
             cells.append(f"{figures.joints[joint]:.1f}" if joint in figures.joints else "")
         if group.degrees is not None:
-            turned = group.degrees.joints
-            cells.append(f"{turned[joint]:.1f}" if joint in turned else "")
+            each = [group.degrees.joints, *(found.joints_degrees for found in group.sight.values())]
+            cells += [f"{turned[joint]:.1f}" if joint in turned else "" for turned in each]
         rows.append(cells)
     return _table(titles, rows)
 
@@ -89,6 +98,8 @@ def to_markdown(budget: Budget, title: str) -> str:
         if group.degrees is not None:
             degrees = (f"{name} {group.degrees.groups[name]:.1f}" for name in JOINT_GROUPS)
             parts.append("Degrees: " + ", ".join(degrees) + ".")
+        if group.sight:
+            parts.append(sight_table(group))
         parts.append(_joints_table(group, last))
     return "\n\n".join(parts) + "\n"
 
