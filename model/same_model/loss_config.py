@@ -14,7 +14,8 @@ class LossConfig:
     """Weights of Eq. 11 (the paper does not print its own)."""
 
     local: float = 1.0
-    """lambda_L."""
+    """lambda_L; for fusion from images (``end_to_end``) the weight of its error beside the visual
+    stage's loss: for ``distance`` some 20."""
     anchor: float = 1.0
     """lambda_G."""
     ground: float = 1.0
