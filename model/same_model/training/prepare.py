@@ -17,7 +17,7 @@ from same_model.data.sequence import SequenceReader
 from same_model.same_network import SameModel
 from same_model.training.config import TrainConfig
 from same_model.training.data.dataset import Frames, load_frames, load_images, split_performers
-from same_model.training.data.fusion_inputs import BackboneCache
+from same_model.training.data.fusion_inputs import BackboneCache, paper_fusion
 from same_model.training.data.visual_cache import (
     VisualCache,
     cached_visual,
@@ -287,6 +287,8 @@ def make_stage(
             f"stage: ablation {config.ablation} has no temporal network; stage fusion trains all "
             "of it"
         )
+    if config.stage == "joint" or config.end_to_end:
+        paper_fusion(model)
     if config.stage in ("visual", "inertial") or config.end_to_end:
         train, validation = split_performers(config.folders, config.validation)
         images = config.stage != "inertial"

@@ -200,6 +200,9 @@ def test_the_concatenating_baseline_trains_and_is_evaluated(data, tmp_path):
     for stage in ("temporal", "joint"):
         with pytest.raises(InvalidInputError, match="no temporal network"):
             train(settings(stage, data, tmp_path / stage, ablation="meposer"))
+    with pytest.raises(InvalidInputError, match="without --end-to-end"):
+        from_images = settings("fusion", data, tmp_path / "x", ablation="meposer", end_to_end=True)
+        train(from_images)
 
 
 def test_runs_from_before_a_setting_existed_go_on(data, tmp_path):

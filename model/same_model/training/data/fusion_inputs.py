@@ -99,8 +99,8 @@ def paper_fusion(model: SameModel) -> FusionStage:
     """``model.fusion``. Raises ``InvalidInputError`` when it is the concatenating baseline."""
     if not isinstance(model.fusion, FusionStage):
         raise InvalidInputError(
-            f"stage: fusion_kind {model.config.fusion_kind} has no temporal network; stage fusion "
-            "trains all of it"
+            f"stage: fusion_kind {model.config.fusion_kind} has no temporal network and learns "
+            "from frozen backbones; stage fusion without --end-to-end trains all of it"
         )
     return model.fusion
 
