@@ -36,13 +36,13 @@ _COMMANDS: Final = {
         "every row of the paper's Tables 1-4",
     ),
     "mean": Subcommand(
-        f"{_TRAINING}.mean_config:MeanConfig",
-        f"{_TRAINING}.mean_weights:mean_weights",
+        f"{_TRAINING}.weights.mean_config:MeanConfig",
+        f"{_TRAINING}.weights.mean_weights:mean_weights",
         "average the weights of checkpoints that began at the same ones",
     ),
     "round": Subcommand(
-        f"{_TRAINING}.round_config:RoundConfig",
-        f"{_TRAINING}.round_weights:round_weights",
+        f"{_TRAINING}.weights.round_config:RoundConfig",
+        f"{_TRAINING}.weights.round_weights:round_weights",
         "round a checkpoint's weights, so that its bundle packs to half",
     ),
     "pack": Subcommand(

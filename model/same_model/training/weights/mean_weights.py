@@ -7,7 +7,7 @@ import torch
 from same_engines.bundle.manifest import STAGES
 from same_engines.errors import CheckpointError
 from same_model.checkpoint import load_checkpoint, save_checkpoint
-from same_model.training.mean_config import MeanConfig
+from same_model.training.weights.mean_config import MeanConfig
 
 _LOG = logging.getLogger("same")
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from same_model.checkpoint import load_checkpoint, save_checkpoint
 from same_model.same_network import SameModel
-from same_model.training.round_config import RoundConfig
+from same_model.training.weights.round_config import RoundConfig
 from same_runtime.conventions import NUM_VIEWS
 
 _LOG = logging.getLogger("same")

@@ -5,7 +5,7 @@ from tiny_model import tiny_model
 from same_engines.errors import CheckpointError, InvalidInputError
 from same_model.checkpoint import load_checkpoint, save_checkpoint
 from same_model.cli import train as cli
-from same_model.training.mean_config import MeanConfig
+from same_model.training.weights.mean_config import MeanConfig
 
 
 @pytest.fixture

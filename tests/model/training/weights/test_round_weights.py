@@ -8,8 +8,8 @@ from tiny_model import tiny_model
 from same_engines.errors import InvalidInputError
 from same_model.checkpoint import load_checkpoint, save_checkpoint
 from same_model.cli.train import main
-from same_model.training.round_config import RoundConfig
-from same_model.training.round_weights import fold_batch_norms, round_parameters
+from same_model.training.weights.round_config import RoundConfig
+from same_model.training.weights.round_weights import fold_batch_norms, round_parameters
 
 
 def test_folding_changes_no_output(trained_norms):
