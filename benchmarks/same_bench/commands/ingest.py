@@ -32,7 +32,7 @@ class IngestCommand:
 
 
 def run(command: IngestCommand) -> None:
-    """Run the command. Raises ``InvalidInputError`` for less than one call."""
+    """Run the command. Raises ``EngineError`` where a sample is refused."""
     turn, place = (0.0, 0.0, 0.0, 1.0), (0.1, 1.6, 0.2)
     turn_array, place_array = np.array(turn), np.array(place)
     methods: dict[str, Callable[[Ingest, int], None]] = {

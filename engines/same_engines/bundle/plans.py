@@ -203,7 +203,7 @@ def plans_lock(bundle: Bundle, target: str) -> Iterator[None]:
     except Timeout:
         _log.warning("%s: still locked; going on without the lock %s", bundle.path, path)
         lock = None
-    except (OSError, NotImplementedError):
+    except (OSError, NotImplementedError):  # the latter: a file system that knows no locks
         lock = None
     try:
         yield

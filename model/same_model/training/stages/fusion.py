@@ -7,6 +7,7 @@ many more different poses for the same work, which is what counts on few cores.
 import numpy as np
 from torch import Tensor
 
+from same_model.loss_config import LossConfig
 from same_model.losses import joint_error
 from same_model.training.data.augment import drop_views
 from same_model.training.data.fusion_inputs import (
@@ -38,11 +39,7 @@ class FusionTraining(Stage[BackboneCache]):
         return batch
 
     def forward(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-        joints = run_fusion(self.fusion, batch).joints
-        wanted = joints if self._loss.deep_supervision else joints[:, -1:]
-        loss = joint_error(wanted, batch["truth"][:, None], self._loss.form).mean()
-        error = 1e3 * (joints[:, -1].detach() - batch["truth"]).norm(dim=-1).mean()
-        return loss, {"mpjpe_mm": error}
+        return fusion_loss(run_fusion(self.fusion, batch).joints, batch["truth"], self._loss)
 
     def validate(self) -> dict[str, float]:
         if self._held_out is None:
@@ -51,3 +48,12 @@ class FusionTraining(Stage[BackboneCache]):
         view_valid = np.ones((len(held_out.frames), 2), np.float32)
         joints = fused_joints(self.fusion, held_out, 0, view_valid)
         return {"val_local_mpjpe_mm": mean_error_mm(joints, held_out.frames.joints_local)}
+
+
+def fusion_loss(
+    joints: Tensor, truth: Tensor, config: LossConfig
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """Error of J_L^1 .. J_L^N (B, N, J, 3) from the ``truth`` (B, J, 3), metres, and its parts."""
+    wanted = joints if config.deep_supervision else joints[:, -1:]
+    loss = joint_error(wanted, truth[:, None], config.form).mean()
+    return loss, {"mpjpe_mm": 1e3 * (joints[:, -1].detach() - truth).norm(dim=-1).mean()}

@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from same_model.losses import joint_error
 from same_model.network.visual import VisualOutput
 from same_model.training.data.augment import drop_views, photometric
 from same_model.training.data.dataset import Frames, normalised
@@ -18,6 +17,7 @@ from same_model.training.data.fusion_inputs import (
     run_fusion,
     sensors_and_lenses,
 )
+from same_model.training.stages.fusion import fusion_loss
 from same_model.training.stages.inertial import InertialCache
 from same_model.training.stages.stage import Batch, Stage, StageSetup
 from same_model.training.stages.visual import ImageErrors, validation_rows, visual_loss
@@ -64,11 +64,8 @@ class FusionEndToEndTraining(Stage[Frames]):
     def forward(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         out = self.visual(batch["images"], self._in_bfloat16)
         loss, parts = visual_loss(out, batch["joints_2d"], batch["visible"], self._loss.legs)
-        joints = self._fuse(out, batch)
-        wanted = joints if self._loss.deep_supervision else joints[:, -1:]
-        local = joint_error(wanted, batch["truth"][:, None], self._loss.form).mean()
-        error = 1e3 * (joints[:, -1].detach() - batch["truth"]).norm(dim=-1).mean()
-        return loss + self._loss.local * local, {**parts, "mpjpe_mm": error}
+        local, error = fusion_loss(self._fuse(out, batch), batch["truth"], self._loss)
+        return loss + self._loss.local * local, parts | error
 
     def validate(self) -> dict[str, float]:
         frames, inertial = self._held_out, self._inertial_held_out
