@@ -71,7 +71,7 @@ class Synth:
     def run(self) -> int:
         from same_model.synth.motion.capture.joint_names import read_joint_map
         from same_model.synth.motion.splits import SPLITS, load_split
-        from same_model.synth.plan import find_clips, licence_warnings, plan_jobs, some_names
+        from same_model.synth.plan import left_to_others, licence_warnings, plan_jobs, some_names
         from same_model.synth.synth import write_summary
 
         split = load_split(self.split_file)
@@ -83,14 +83,9 @@ class Synth:
         for name in wanted:
             if clips := sorted({job.name for job in jobs if job.split == name}):
                 print(f"{name}: {some_names(clips)}")
-        for warning in licence_warnings(jobs):
+        others = left_to_others(self.motion_dir, self.clips, wanted, split)
+        for warning in [*licence_warnings(jobs), *others]:
             print(f"same-data: {warning}", file=sys.stderr)
-        if self.clips:
-            named = find_clips(self.motion_dir, self.clips, split)
-            elsewhere = [f"{c.clip} ({c.split})" for c, _ in named if c.split not in wanted]
-            if elsewhere:
-                names = some_names(elsewhere)
-                print(f"same-data: of other splits, not made: {names}", file=sys.stderr)
         made = found = 0
         reports = []
         begun = os.times()

@@ -142,6 +142,16 @@ def licence_warnings(jobs: Sequence[Job]) -> list[str]:
     return [f"{what}: {some_names(sorted(names))}" for what, names in named.items() if names]
 
 
+def left_to_others(
+    motion_dirs: Sequence[Path], wanted: tuple[str, ...], splits: Sequence[str], split: SplitFile
+) -> list[str]:
+    """A sentence about those of the clips asked for by name that are none of ``splits``' own; no
+    sentence without any."""
+    named = find_clips(motion_dirs, wanted, split) if wanted else []
+    others = [f"{clip.clip} ({clip.split})" for clip, _ in named if clip.split not in splits]
+    return [f"of other splits, not made: {some_names(others)}"] if others else []
+
+
 def some_names(names: Sequence[str], at_most: int = 8) -> str:
     """The first of ``names``, and how many more there are."""
     more = f" and {len(names) - at_most} more" if len(names) > at_most else ""

@@ -21,7 +21,14 @@ from pathlib import Path
 from typing import Any
 
 PARTS = "parts.json"
-_UNFINISHED_WITHOUT_DATA = ("motion", "images", "fresh_images", "headset_rate", "test")
+_UNFINISHED_WITHOUT_DATA = (
+    "motion",
+    "images",
+    "fresh_images",
+    "varied_images",
+    "headset_rate",
+    "test",
+)
 
 
 class SplitWriter(io.RawIOBase):
@@ -132,7 +139,7 @@ def collect(run: Path, out: Path, limit: int) -> list[Path]:
         entry = tarfile.TarInfo("progress.json")
         entry.size = len(text)
         archive.addfile(entry, io.BytesIO(text))
-        for stage in ("inertial", "visual", "fusion", "temporal"):
+        for stage in ("inertial", "visual", "fusion", "end_to_end", "temporal"):
             done = stage in finished
             names = ("config.json", "losses.csv", "losses.png")
             for name in (*names, "model.safetensors" if done else "state.pt"):

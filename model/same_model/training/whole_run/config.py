@@ -20,6 +20,8 @@ STEPS: Final = (
     "visual",
     "fresh_images",
     "fusion",
+    "varied_images",
+    "end_to_end",
     "headset_rate",
     "temporal",
     "test",
@@ -28,7 +30,8 @@ STEPS: Final = (
     "budget",
 )
 """What a whole run does, in this order; ``images`` are rendered beside ``inertial``,
-``fresh_images`` beside ``visual``, ``headset_rate`` beside ``fusion``."""
+``fresh_images`` beside ``visual``, ``varied_images`` beside ``fusion``, ``headset_rate`` beside
+``end_to_end``."""
 
 # They change nothing of the result, or are checked in another way.
 _FREE_FIELDS = ("out", "motion", "init", "until", "minutes", "workers", "device", "threads")
@@ -41,7 +44,8 @@ class StageBudget:
     steps: int
     """Optimiser steps."""
     batch: int
-    """Frames (visual, fusion), stretches (inertial) or windows (temporal) a step and process."""
+    """Frames (visual, fusion, end_to_end), stretches (inertial) or windows (temporal) a step and
+    process."""
     lr: float = 1e-3
     """Peak learning rate."""
     weight_decay: float = 3e-5
@@ -71,6 +75,10 @@ def _fresh_images() -> SynthConfig:
     return replace(_images(), seed=83)
 
 
+def _varied_images() -> SynthConfig:
+    return replace(_images(), seed=601, restyle=1.0, fps=10.0, variants=6, procedural=24)
+
+
 def _headset_rate() -> SynthConfig:
     return replace(_images(), seed=71, fps=90.0, max_seconds=1.6)
 
@@ -97,7 +105,14 @@ def _test_data() -> SynthConfig:
 
 def _loss() -> LossConfig:
     return LossConfig(
-        ground=30.0, form="distance", steady=0.5, standing=0.7, lowest=0.3, late=0.1, legs=3.0
+        local=20.0,
+        ground=30.0,
+        form="distance",
+        steady=0.5,
+        standing=0.7,
+        lowest=0.3,
+        late=0.1,
+        legs=3.0,
     )
 
 
@@ -138,6 +153,9 @@ class WholeRunConfig:
     fresh_images: SynthConfig = field(default_factory=_fresh_images)
     """What fusion and the temporal stage see: with another seed, since the visual stage knows
     images that it was trained on better than it will know others."""
+    varied_images: SynthConfig = field(default_factory=_varied_images)
+    """What the visual stage and fusion see together: few frames a second, of which neighbours show
+    the same, of many more bodies, clothes, lenses and motions."""
     headset_rate: SynthConfig = field(default_factory=_headset_rate)
     """What the temporal stage sees beside them: frames as fast as a headset's, which shake
     more in a second and have more of each other to average."""
@@ -148,6 +166,8 @@ class WholeRunConfig:
     visual: StageBudget = field(default_factory=lambda: StageBudget(10000, 32, 6e-4))
     inertial: StageBudget = field(default_factory=lambda: StageBudget(4400, 40, 1.5e-3, 1e-2))
     fusion: StageBudget = field(default_factory=lambda: StageBudget(5000, 96))
+    end_to_end: StageBudget = field(default_factory=lambda: StageBudget(4500, 40, 6e-4, 0.05))
+    """Visual stage and fusion together, from the images."""
     temporal: StageBudget = field(default_factory=lambda: StageBudget(3500, 96))
     versions: int = 3
     """Versions of the inertial stage's outputs that fusion and the temporal stage see."""

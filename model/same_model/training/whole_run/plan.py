@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from importlib.metadata import entry_points
 from pathlib import Path
+from typing import Literal
 
 from same_engines.errors import DataError, InvalidInputError, install_hint
 from same_model.checkpoint import load_checkpoint
@@ -13,19 +14,21 @@ from same_model.config import ModelConfig
 from same_model.synth.config import SynthConfig
 from same_model.synth.motion.capture.joint_names import read_joint_map
 from same_model.synth.motion.splits import SplitFile, load_split
-from same_model.synth.plan import Job, plan_jobs
-from same_model.training.config import InitFrom, OptimConfig, StageName, TrainConfig
+from same_model.synth.plan import Job, left_to_others, licence_warnings, plan_jobs
+from same_model.training.config import InitFrom, OptimConfig, TrainConfig
 from same_model.training.prepare import initial_model, model_config
 from same_model.training.whole_run.config import StageBudget, WholeRunConfig
 
 _TRAINED_ON = ("train", "validation")
 _PROTOCOLS = ("protocol1", "protocol2")
+TrainStep = Literal["inertial", "visual", "fusion", "end_to_end", "temporal"]
 INIT = "init.safetensors"
 """Name of the copy of ``WholeRunConfig.init`` in the run's folder."""
 NEEDED_BY: Mapping[str, tuple[str, ...]] = {
     "motion": ("inertial",),
-    "images": ("visual", "fusion", "temporal", "budget"),
+    "images": ("visual", "fusion", "end_to_end", "temporal", "budget"),
     "fresh_images": ("fusion", "temporal"),
+    "varied_images": ("end_to_end",),
     "headset_rate": ("temporal",),
     "test": ("evaluate",),
 }
@@ -51,6 +54,8 @@ class WholeRunPlan:
     """Folder of the recordings to evaluate on; None without any."""
     measured: Path | None
     """Folder of the recordings for the error budget: validation, so that no test decides."""
+    warnings: list[str]
+    """What somebody must know of the clips, a sentence each."""
 
     def units(self, steps: tuple[str, ...]) -> dict[str, int]:
         """Step -> jobs, optimiser steps, or 1 for a command."""
@@ -80,7 +85,12 @@ def make_plan(config: WholeRunConfig) -> WholeRunPlan:
     held_out = config.out / "data" / "images" / "validation" if validation else None
     stages = _stages(config, held_out)
     protocols = config.out / "data" / "test" if data["test"][1] else None
-    return WholeRunPlan(split, data, stages, protocols or held_out, held_out or protocols)
+    warnings = [
+        *licence_warnings([job for _, jobs in data.values() for job in jobs]),
+        # Named by hand, clips are for training alone: none of a protocol is made.
+        *left_to_others(config.motion, config.clips, _TRAINED_ON, split),
+    ]
+    return WholeRunPlan(split, data, stages, protocols or held_out, held_out or protocols, warnings)
 
 
 def _recordings(
@@ -97,6 +107,7 @@ def _recordings(
         "motion": (config.motion_data, jobs(config.motion_data, _TRAINED_ON)),
         "images": (config.images, jobs(config.images, _TRAINED_ON)),
         "fresh_images": (config.fresh_images, jobs(config.fresh_images, ("train",))),
+        "varied_images": (config.varied_images, jobs(config.varied_images, ("train",))),
         "headset_rate": (config.headset_rate, jobs(config.headset_rate, ("train",))),
     }
     for name, (_, planned) in made.items():
@@ -111,7 +122,7 @@ def _recordings(
 
 def _stage(
     config: WholeRunConfig,
-    name: StageName,
+    step: TrainStep,
     budget: StageBudget,
     init: InitFrom,
     held_out: Path | None = None,
@@ -120,19 +131,21 @@ def _stage(
         "inertial": [config.out / "data" / "motion"],
         "visual": [config.out / "data" / "images"],
         "fusion": [config.out / "data" / "fresh_images"],
+        "end_to_end": [config.out / "data" / "varied_images"],
         "temporal": [config.out / "data" / "fresh_images", config.out / "data" / "headset_rate"],
-    }[name]
+    }[step]
     if held_out is not None:
         folders.append(held_out)
     return TrainConfig(
-        name,
+        "fusion" if step == "end_to_end" else step,
         folders[0],
-        config.out / name,
+        config.out / step,
         more_data=tuple(folders[1:]),
         preset=config.preset,
         # The later stages follow its checkpoint.
-        column_zoom=config.column_zoom if name == "visual" else None,
-        leg_straps=(name == "inertial" and bool(config.augment.measured_straps)) or None,
+        column_zoom=config.column_zoom if step == "visual" else None,
+        leg_straps=(step == "inertial" and bool(config.augment.measured_straps)) or None,
+        end_to_end=step == "end_to_end",
         init=init,
         steps=budget.steps,
         batch=budget.batch,
@@ -164,8 +177,11 @@ def _stages(config: WholeRunConfig, held_out: Path | None) -> dict[str, TrainCon
         "inertial": _stage(config, "inertial", config.inertial, first),
         "visual": _stage(config, "visual", config.visual, first),
         "fusion": _stage(config, "fusion", config.fusion, backbones, held_out),
+        "end_to_end": _stage(
+            config, "end_to_end", config.end_to_end, InitFrom(all=result("fusion")), held_out
+        ),
         "temporal": _stage(
-            config, "temporal", config.temporal, InitFrom(all=result("fusion")), held_out
+            config, "temporal", config.temporal, InitFrom(all=result("end_to_end")), held_out
         ),
     }
 
@@ -178,6 +194,7 @@ def _check_sizes(config: WholeRunConfig, network: ModelConfig) -> None:
     for name, data in (
         ("images", config.images),
         ("fresh_images", config.fresh_images),
+        ("varied_images", config.varied_images),
         ("headset_rate", config.headset_rate),
         ("test", config.test),
     ):

@@ -16,7 +16,6 @@ from same_engines.errors import DataError, InvalidInputError, SameError
 from same_engines.json_values import parse_json
 from same_engines.processes import python_command
 from same_model.checkpoint import load_checkpoint, save_checkpoint
-from same_model.synth.plan import licence_warnings
 from same_model.synth.synth import run_jobs, write_summary
 from same_model.training.config import AugmentConfig
 from same_model.training.processes import Processes, join_processes, leave_processes
@@ -53,9 +52,7 @@ def train_all(config: WholeRunConfig) -> None:
     processes = join_processes(config.device, config.threads)
     try:
         if processes.is_first:
-            for warning in licence_warnings(
-                [job for _, jobs in plan.data.values() for job in jobs]
-            ):
+            for warning in plan.warnings:
                 _LOG.warning("%s", warning)
             _write_settings(config)
         processes.wait()
@@ -149,8 +146,10 @@ class WholeRun:
             self._train("inertial")
         with self._recordings("fresh_images"):
             self._train("visual")
-        with self._recordings("headset_rate"):
+        with self._recordings("varied_images"):
             self._train("fusion")
+        with self._recordings("headset_rate"):
+            self._train("end_to_end")
         self._train("temporal")
 
     def ship(self) -> None:

@@ -14,6 +14,7 @@ from same_model.checkpoint import save_checkpoint
 from same_model.synth.config import SynthConfig
 from same_model.training import prepare
 from same_model.training.config import AugmentConfig
+from same_model.training.prepare import learning_stages
 from same_model.training.run_state import LATER_AUGMENT_FIELDS
 from same_model.training.whole_run import plan as plan_module
 from same_model.training.whole_run import run as run_module
@@ -41,6 +42,8 @@ def test_the_plan_counts_recordings_and_steps(config):
         "visual": 6,
         "fresh_images": 2,
         "fusion": 6,
+        "varied_images": 2,
+        "end_to_end": 6,
         "headset_rate": 2,
         "temporal": 6,
         "test": 1,
@@ -62,7 +65,11 @@ def test_the_plan_counts_recordings_and_steps(config):
         data / "headset_rate",
         data / "images/validation",
     )
-    assert plan.stages["temporal"].init.all == config.out / "fusion" / "model.safetensors"
+    together = plan.stages["end_to_end"]
+    assert together.folders == (data / "varied_images", data / "images/validation")
+    assert together.end_to_end and learning_stages(together) == ("visual", "fusion")
+    assert together.init.all == config.out / "fusion" / "model.safetensors"
+    assert plan.stages["temporal"].init.all == together.out / "model.safetensors"
     assert not config.out.exists()
 
 
@@ -103,6 +110,25 @@ def test_each_folder_of_clips_must_be_there(config, tmp_path):
     ):
         with pytest.raises(SameError, match=message):
             train_all(replace(config, motion=folders))
+
+
+def test_clips_that_need_a_word_are_said(config, tmp_path):
+    clips = [
+        {"clip": "07_01", "action": "walk", "split": "train"},
+        {"clip": "08_01", "action": "walk", "split": "protocol1"},
+    ]
+    assert config.split_file is not None
+    content = json.loads(config.split_file.read_text())
+    config.split_file.write_text(json.dumps({**content, "clips": clips}))
+    for name in ("07_01", "08_01", "mine"):
+        (tmp_path / "clips" / f"{name}.bvh").parent.mkdir(exist_ok=True)
+        (tmp_path / "clips" / f"{name}.bvh").write_text("")
+    config = replace(config, motion=(tmp_path / "clips",))
+    assert make_plan(config).warnings == []
+    assert make_plan(replace(config, clips=("*",))).warnings == [
+        "licence not stated (say it by --credit): mine_v0",
+        "of other splits, not made: 08_01 (protocol1)",
+    ]
 
 
 def test_a_checkpoint_of_another_network_is_refused_first(config, tmp_path):
@@ -166,7 +192,7 @@ def test_recordings_that_nothing_reads_any_more_are_not_made_again(config, monke
     """As of a run that comes back from another machine, where its recordings stay."""
     config = replace(config, until="temporal")
     _write_settings(config)
-    stages = ["inertial", "visual", "fusion", "temporal"]
+    stages = ["inertial", "visual", "fusion", "end_to_end", "temporal"]
     (config.out / "progress.json").write_text(json.dumps({"finished": stages}))
     (config.out / "temporal").mkdir()
     save_checkpoint(config.out / "temporal" / "model.safetensors", tiny_model())

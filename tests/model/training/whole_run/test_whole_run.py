@@ -37,7 +37,7 @@ from same_model.training.whole_run.run import train_all
 
 pytestmark = pytest.mark.slow
 SCRIPT = Path(__file__).resolve().parents[3] / "support" / "train_all_tiny.py"
-STAGES = ("inertial", "visual", "fusion", "temporal")
+STAGES = ("inertial", "visual", "fusion", "end_to_end", "temporal")
 
 
 @pytest.fixture(autouse=True)
@@ -75,6 +75,7 @@ def test_a_run_stopped_again_and_again_ends_as_one_that_is_not(tmp_path, monkeyp
         "headset_rate",
         "images",
         "motion",
+        "varied_images",
     ]
     assert done.index("images") < done.index("visual") and done[-1] == "temporal"
     # A clock that ticks when it is read: every call of the command gets a few readings.
@@ -116,6 +117,7 @@ def test_two_processes_share_a_run(tmp_path):
         "motion",
         "images",
         "fresh_images",
+        "varied_images",
         "headset_rate",
         *STAGES,
     }
@@ -154,6 +156,7 @@ def test_a_bare_machine_trains_in_two_commands(tmp_path, shared_data):
         preset="lite",
         images=SynthConfig(**seen, seed=1),
         fresh_images=SynthConfig(**seen, seed=4),
+        varied_images=SynthConfig(**seen, fps=10.0, seed=5),
         headset_rate=SynthConfig(**seen, fps=90.0, seed=3),
         test=SynthConfig(**seen),
         until="temporal",
@@ -188,8 +191,8 @@ def test_a_bare_machine_trains_in_two_commands(tmp_path, shared_data):
     train_all(config)  # finds nothing left to do, and makes no recordings again
     assert not (config.out / "data").exists()
     model = load_checkpoint(config.out / "temporal" / "model.safetensors", "lite").state_dict()
-    visual = load_checkpoint(
-        tmp_path / "first-work" / "run" / "visual" / "model.safetensors"
-    ).visual.state_dict()
-    for name, tensor in visual.items():
-        assert torch.equal(model[f"visual.{name}"], tensor), name
+    inertial = load_checkpoint(
+        tmp_path / "first-work" / "run" / "inertial" / "model.safetensors"
+    ).inertial.state_dict()
+    for name, tensor in inertial.items():
+        assert torch.equal(model[f"inertial.{name}"], tensor), name
