@@ -31,7 +31,7 @@ class Reason(Enum):
     """Why a pose is not VALID."""
 
     HEAD_LOST = "no head pose at the frame's time: nothing can be placed in the world"
-    RELOCALISED = "the head jumped as no head can; the body was moved along with it"
+    RELOCALISED = "the head jumped as no head can, as when it is recentred; the body was moved along"
     OVERLOADED = "frames came faster than the network takes them; older ones were dropped"
     WARMING_UP = "fewer frames than the temporal window holds since start, reset or a long gap"
     NO_IMAGES = "no camera gave an image"

@@ -35,8 +35,6 @@ void export_constants(py::module_& module) {
   module.attr("MIN_SPACING_NS") = kMinSpacingNs;
   module.attr("MIN_INTERVAL_NS") = kMinIntervalNs;
   module.attr("MAX_VELOCITY_GAP_NS") = kMaxVelocityGapNs;
-  module.attr("MAX_STEP_M") = kMaxStepM;
-  module.attr("MAX_SPEED_MPS") = kMaxSpeedMps;
   module.attr("MAX_POSITION_M") = kMaxPositionM;
   module.attr("MAX_ACCELERATION") = kMaxAcceleration;
   module.attr("MAX_NORM_ERROR") = kMaxNormError;

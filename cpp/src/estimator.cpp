@@ -118,7 +118,7 @@ std::optional<Estimate> Estimator::estimate(const DeviceStates& states, const St
   if (!states.has(3) || !states.has(4)) reasons.add(Reason::LEG_TRACKER_LOST);
   reasons.gravest_first();
 
-  Estimate estimate = read_out(assembler_, states, reasons, started_ns);
+  Estimate estimate = read_out(assembler_, reasons, started_ns);
   const Reasons found = plausibility_.of_estimate(estimate.pose, assembler_.ground_y());
   if (found.size() > 0) {
     estimate.pose.reasons.add(found);
@@ -136,7 +136,7 @@ std::optional<Estimate> Estimator::predict_without_images(const Estimate& base,
   if (!assemble(assembler_ahead_, states)) return {};
   std::fill_n(view_valid_.data, view_valid_.size(), 0.0f);
   for (const Stage stage : kBlindStages) engine_.peek(stage);
-  Estimate ahead = read_out(assembler_ahead_, states, base.pose.reasons, started_ns);
+  Estimate ahead = read_out(assembler_ahead_, base.pose.reasons, started_ns);
   ahead.pose.joint_confidence = base.pose.joint_confidence;
   return ahead;
 }
@@ -179,9 +179,10 @@ Reasons Estimator::run_network(const StereoImages& images) {
   return blind;
 }
 
-Estimate Estimator::read_out(const FrameAssembler& assembler, const DeviceStates& states,
-                             const Reasons& reasons, int64_t started_ns) {
+Estimate Estimator::read_out(const FrameAssembler& assembler, const Reasons& reasons,
+                             int64_t started_ns) {
   const PartTimer timer(times_, Part::OUTPUT);
+  const DeviceStates& states = assembler.states();
   Estimate estimate;
   const auto valid = static_cast<size_t>(std::count_if(window_valid_.data,
                                                        window_valid_.data + window_valid_.size(),
@@ -198,6 +199,8 @@ Estimate Estimator::read_out(const FrameAssembler& assembler, const DeviceStates
   }
   estimate.velocities = velocities_of(recent);
   estimate.states = states;
+  estimate.head_motion = assembler.head_motion();
+  estimate.leg_headings = assembler.leg_headings();
 
   Pose& pose = estimate.pose;
   pose.timestamp_ns = states.timestamp_ns;

@@ -43,15 +43,18 @@ bool FrameAssembler::assemble(int64_t timestamp_ns, const DeviceStates& states,
   const RigidTransform T_world_cam_left = T_world_head * T_head_cam_left_;
   DeviceStates current = states;
   current.timestamp_ns = timestamp_ns;
-  if (relocalises_ && previous_ &&
-      !plausible_step(previous_->poses[kHead], head,
-                      std::min(timestamp_ns - previous_->timestamp_ns, kMaxVelocityGapNs)))
-    relocalise(current);
+  const LegHeadings::Readings legs = LegHeadings::read(current);
+  if (relocalises_ && previous_ && head_jumped(*previous_, head_motion_, current))
+    relocalise(current, legs);
+  else if (frames_ > 0)
+    leg_headings_.catch_up(timestamp_ns, newest().legs, legs);
+  leg_headings_.apply(current);
+  head_motion_ = previous_ ? same::head_motion(*previous_, current) : std::nullopt;
   inertial_features(current, previous_ ? &*previous_ : nullptr, T_world_cam_left, ground_y_,
                     out.imu_features);
   previous_ = current;
 
-  history_[frames_ % history_.size()] = {timestamp_ns, T_world_cam_left};
+  history_[frames_ % history_.size()] = {timestamp_ns, T_world_cam_left, legs};
   ++frames_;
   T_world_anchor_ = floor_anchor(head, ground_y_);
 
@@ -60,25 +63,25 @@ bool FrameAssembler::assemble(int64_t timestamp_ns, const DeviceStates& states,
   const size_t held = static_cast<size_t>(std::min<uint64_t>(frames_, size));
   for (size_t row = 0; row < size; ++row) {
     const size_t age = size - 1 - row;
-    const bool known =
-        age < held &&
-        timestamp_ns - history_[(frames_ - 1 - age) % size].timestamp_ns <= kMaxRowAgeNs;
+    const bool known = age < held && timestamp_ns - past(age).timestamp_ns <= kMaxRowAgeNs;
     if (!known) {
       write_matrix(RigidTransform{}, out.T_anchor_cam + 16 * row);
       out.time_offset_s[row] = out.window_valid[row] = 0.0f;
       continue;
     }
-    const CameraPose& pose = history_[(frames_ - 1 - age) % size];
-    write_matrix(T_anchor_world * pose.T_world_cam_left, out.T_anchor_cam + 16 * row);
+    const Past& then = past(age);
+    write_matrix(T_anchor_world * then.T_world_cam_left, out.T_anchor_cam + 16 * row);
     out.time_offset_s[row] =
-        static_cast<float>(1e-9 * static_cast<double>(pose.timestamp_ns - timestamp_ns));
+        static_cast<float>(1e-9 * static_cast<double>(then.timestamp_ns - timestamp_ns));
     out.window_valid[row] = 1.0f;
   }
   return true;
 }
 
-void FrameAssembler::relocalise(const DeviceStates& current) {
-  const PoseSample& old_head = previous_->poses[kHead];
+void FrameAssembler::relocalise(const DeviceStates& current, const LegHeadings::Readings& legs) {
+  // Had the world stayed as it was.
+  const PoseSample old_head =
+      expected_head(*previous_, head_motion_, current.timestamp_ns - previous_->timestamp_ns);
   const PoseSample& new_head = current.poses[kHead];
   // The floor stays the floor: only yaw and place may have changed, and the anchor holds just
   // these.
@@ -88,24 +91,39 @@ void FrameAssembler::relocalise(const DeviceStates& current) {
   // Turn about y and shift that took the world before this frame's head into the one after.
   const RigidTransform T_new_old = T_world_new * inverse(T_world_old);
   ++relocalisations_;
-  for (CameraPose& pose : history_) pose.T_world_cam_left = T_new_old * pose.T_world_cam_left;
+  for (Past& then : history_) then.T_world_cam_left = T_new_old * then.T_world_cam_left;
 
   const double yaw = std::atan2(T_new_old.rotation[2], T_new_old.rotation[0]);
+  size_t back = 0;
+  while (back + 1 < std::min<uint64_t>(frames_, history_.size()) &&
+         current.timestamp_ns - past(back + 1).timestamp_ns <= kTurnsAlongNs)
+    ++back;
+  leg_headings_.world_turned(current.timestamp_ns, yaw, past(back).legs, legs);
+
   const Quaternion turn = rotation_exp({0.0, yaw, 0.0});
   for (PoseSample& pose : previous_->poses)
     pose = {T_new_old * pose.position, normalised(turn * pose.orientation)};
+  DeviceStates now = current;
+  leg_headings_.apply(now);
   for (int i = 0; i < kNumLegDevices; ++i) {
-    // A leg sensor with a heading of its own does not turn along.
-    LegSample& leg = previous_->legs[i];
-    const Quaternion& now = current.legs[i].orientation;
-    const Quaternion turned = normalised(turn * leg.orientation);
-    if (std::abs(dot(turned, now)) > std::abs(dot(leg.orientation, now))) leg.orientation = turned;
+    // A sensor that turned along before the head did has done so already.
+    Quaternion& leg = previous_->legs[i].orientation;
+    const Quaternion turned = normalised(turn * leg);
+    if (std::abs(dot(turned, now.legs[i].orientation)) >
+        std::abs(dot(leg, now.legs[i].orientation)))
+      leg = turned;
   }
 }
 
 void FrameAssembler::reset() {
   previous_.reset();
+  head_motion_.reset();
   frames_ = 0;
+}
+
+void FrameAssembler::restart() {
+  reset();
+  leg_headings_ = {};
 }
 
 }  // namespace same

@@ -99,6 +99,7 @@ void Pipeline::restart() {
   ingestion_.clear_devices();
   ingestion_.reopen(kCameraStream);
   inbox_.clear();
+  estimator_.assembler().restart();
   forget();
 }
 
@@ -207,7 +208,7 @@ Pose Pipeline::estimate(int64_t timestamp_ns, const StereoImages& images, int64_
   current_.pose = finisher_.finish(found->pose);
   estimates_.add(timestamp_ns, found->pose.latency_ns);
   if (observer_.estimated) observer_.estimated(timestamp_ns, found->pose.latency_ns, times_);
-  calibration_.update(found->pose, states, estimator_.assembler().ground_y());
+  calibration_.update(found->pose, found->states, estimator_.assembler().ground_y());
   publish();
   return *current_.pose;
 }

@@ -9,10 +9,12 @@
 namespace same {
 namespace {
 
-constexpr double kMaxVelocityAgeS = 0.25;
+constexpr double kMaxVelocityAgeS = 0.25, kMaxSpeedMps = 12.0;
 
-bool jumped(const PoseSample& before, const PoseSample& after, double seconds) {
-  return norm(after.position - before.position) > kMaxStepM + kMaxSpeedMps * seconds;
+// Whether a hand that both know moved between them as none can.
+bool hand_jumped(int device, const DeviceStates& before, const DeviceStates& after) {
+  return !plausible_step(kFurthestOfHand, before.poses[device], after.poses[device],
+                         std::abs(after.timestamp_ns - before.timestamp_ns));
 }
 
 // Where a point that is fixed to a device has gone.
@@ -80,8 +82,7 @@ Joints continued(const Estimate& estimate, const DeviceStates& states, double ho
                  double max_extrapolation_s) {
   const DeviceStates& before = estimate.states;
   const Joints& start = estimate.pose.joints_world;
-  const double apart_s = std::abs(horizon_s);
-  if (states.has(kHead) && jumped(before.poses[kHead], states.poses[kHead], apart_s))
+  if (states.has(kHead) && head_jumped(before, estimate.head_motion, states))
     return relocated(start, before.poses[kHead], states.poses[kHead]);
   const double step_s = std::clamp(horizon_s, -max_extrapolation_s, max_extrapolation_s);
   Joints joints = start;
@@ -91,9 +92,10 @@ Joints continued(const Estimate& estimate, const DeviceStates& states, double ho
   follow_head(joints, carried(start[kHeadJoint], before.poses[kHead], states.poses[kHead]));
   for (int hand = 0; hand < 2; ++hand) {
     const int device = 1 + hand;
-    const PoseSample &then = before.poses[device], &now = states.poses[device];
-    if (before.has(device) && states.has(device) && !jumped(then, now, apart_s))
-      follow_hand(joints, hand, carried(start[kFollowsHand[hand].wrist], then, now));
+    if (before.has(device) && states.has(device) && !hand_jumped(device, before, states))
+      follow_hand(
+          joints, hand,
+          carried(start[kFollowsHand[hand].wrist], before.poses[device], states.poses[device]));
   }
   return joints;
 }
@@ -118,7 +120,8 @@ Pose pose_at(int64_t timestamp_ns, const Estimate& estimate, const Synchroniser&
   // Where the head can no longer be told the body waits with it: moved on alone it would be pulled
   // apart.
   const int64_t last_ns = head_ns ? *head_ns + reach.max_extrapolation_ns : timestamp_ns;
-  const DeviceStates states = synchroniser.look_up(std::min(timestamp_ns, last_ns));
+  DeviceStates states = synchroniser.look_up(std::min(timestamp_ns, last_ns));
+  estimate.leg_headings.apply(states);
   const int64_t horizon_ns = states.timestamp_ns - estimate.pose.timestamp_ns;
   Joints joints = continued(estimate, states, 1e-9 * static_cast<double>(horizon_ns),
                             1e-9 * static_cast<double>(reach.max_prediction_ns));
@@ -138,8 +141,7 @@ Pose pose_at(int64_t timestamp_ns, const Estimate& estimate, const Synchroniser&
     }
   }
   Judgement judgement = judged(estimate.pose, timestamp_ns, head_ns, reach);
-  if (states.has(kHead) && jumped(estimate.states.poses[kHead], states.poses[kHead],
-                                  std::abs(1e-9 * static_cast<double>(horizon_ns)))) {
+  if (states.has(kHead) && head_jumped(estimate.states, estimate.head_motion, states)) {
     judgement.reasons.add(Reason::RELOCALISED);
     if (judgement.status == PoseStatus::VALID) judgement.status = PoseStatus::LIMITED;
   }

@@ -17,9 +17,14 @@ DeviceStates Synchroniser::look_up(int64_t timestamp_ns) const {
   DeviceStates states;
   states.timestamp_ns = timestamp_ns;
   for (int i = 0; i < kNumPoseDevices; ++i) {
-    const auto found = same::look_up(poses_[i], timestamp_ns, limits_, plausible_step);
+    const FurthestStep& furthest = i == kHead ? kFurthestOfHead : kFurthestOfHand;
+    const auto found = same::look_up(poses_[i], timestamp_ns, limits_,
+                                     [&](const PoseSample& a, const PoseSample& b, int64_t gap_ns) {
+                                       return plausible_step(furthest, a, b, gap_ns);
+                                     });
     states.how[i] = found.how;
     states.poses[i] = found.payload;
+    if (i == kHead) states.head_beyond_ns = found.beyond_ns;
   }
   for (int i = 0; i < kNumLegDevices; ++i) {
     const auto found = same::look_up(legs_[i], timestamp_ns, limits_);

@@ -41,15 +41,21 @@ inline LegSample extrapolate(const LegSample& a, const LegSample& b, double frac
   return {b.acceleration, slerp(a.orientation, b.orientation, fraction)};
 }
 
-// A head or hand cannot move like this: its tracker has relocalised. Loose enough for a punch.
-constexpr double kMaxStepM = 0.3, kMaxSpeedMps = 12.0;
-constexpr double kMaxTurnRad = 0.6, kMaxTurnRadps = 30.0;
+// What a head or hand cannot exceed within a time: its tracker has relocalised.
+struct FurthestStep {
+  double step_m, speed_mps, turn_rad, turn_radps;
+};
+// Loose enough for a punch.
+constexpr FurthestStep kFurthestOfHand{0.3, 12.0, 0.6, 30.0};
+// A head that runs or is shaken is below it, one whose headset is recentred mostly beyond.
+constexpr FurthestStep kFurthestOfHead{0.03, 6.0, 0.04, 14.0};
 
-inline bool plausible_step(const PoseSample& a, const PoseSample& b, int64_t gap_ns) {
+inline bool plausible_step(const FurthestStep& furthest, const PoseSample& a, const PoseSample& b,
+                           int64_t gap_ns) {
   const double seconds = 1e-9 * static_cast<double>(gap_ns);
-  return norm(b.position - a.position) <= kMaxStepM + kMaxSpeedMps * seconds &&
+  return norm(b.position - a.position) <= furthest.step_m + furthest.speed_mps * seconds &&
          norm(rotation_log(conjugate(a.orientation) * b.orientation)) <=
-             kMaxTurnRad + kMaxTurnRadps * seconds;
+             furthest.turn_rad + furthest.turn_radps * seconds;
 }
 
 }  // namespace same

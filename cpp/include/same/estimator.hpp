@@ -43,7 +43,7 @@ class Estimator {
   // state; none without a head or after too long a gap. Throws EngineError.
   std::optional<Estimate> predict_without_images(const Estimate& base, const DeviceStates& states,
                                                  int64_t started_ns);
-  // Drops all carried state, as after opening.
+  // Drops all that was carried from frame to frame.
   void forget();
 
   FrameAssembler& assembler() { return assembler_; }
@@ -55,8 +55,7 @@ class Estimator {
   }
   bool assemble(FrameAssembler& assembler, const DeviceStates& states);
   Reasons run_network(const StereoImages& images);
-  Estimate read_out(const FrameAssembler& assembler, const DeviceStates& states,
-                    const Reasons& reasons, int64_t started_ns);
+  Estimate read_out(const FrameAssembler& assembler, const Reasons& reasons, int64_t started_ns);
 
   Engine& engine_;
   Tensor images_, view_valid_, imu_features_, time_offset_s_, T_anchor_cam_, window_valid_;

@@ -6,7 +6,9 @@
 #include <optional>
 #include <vector>
 
+#include "same/head_motion.hpp"
 #include "same/inertial_features.hpp"
+#include "same/leg_headings.hpp"
 
 namespace same {
 
@@ -30,11 +32,19 @@ class FrameAssembler {
   // along, so that the body keeps its shape and only its place changes.
   bool assemble(int64_t timestamp_ns, const DeviceStates& states, const AssembledFrame& out);
 
+  // As before the first frame, but that the sensors on the legs face where they faced.
   void reset();
+  // As built.
+  void restart();
 
   // Valid once frames() > 0.
   const RigidTransform& T_world_cam_left() const { return newest().T_world_cam_left; }
   const RigidTransform& T_world_anchor() const { return T_world_anchor_; }
+
+  // The devices at the newest frame, the legs in the head's world.
+  const DeviceStates& states() const { return *previous_; }
+  const std::optional<HeadMotion>& head_motion() const { return head_motion_; }
+  const LegHeadings& leg_headings() const { return leg_headings_; }
 
   uint64_t relocalisations() const { return relocalisations_; }
 
@@ -44,20 +54,28 @@ class FrameAssembler {
   void set_ground_y(double ground_y) { ground_y_ = ground_y; }
 
  private:
-  struct CameraPose {
+  struct Past {
     int64_t timestamp_ns = 0;
     RigidTransform T_world_cam_left;
+    LegHeadings::Readings legs;
   };
 
-  void relocalise(const DeviceStates& current);
+  // Moves all earlier frames into the world of `current`, whose legs are as read: `legs`.
+  void relocalise(const DeviceStates& current, const LegHeadings::Readings& legs);
 
-  const CameraPose& newest() const { return history_[(frames_ - 1) % history_.size()]; }
+  // The frame that is so many before the newest.
+  const Past& past(size_t frames) const {
+    return history_[(frames_ - 1 - frames) % history_.size()];
+  }
+  const Past& newest() const { return past(0); }
 
   RigidTransform T_head_cam_left_;
   double ground_y_;
   bool relocalises_;
-  std::vector<CameraPose> history_;
-  std::optional<DeviceStates> previous_;
+  std::vector<Past> history_;
+  std::optional<DeviceStates> previous_;  // its legs in the head's world
+  std::optional<HeadMotion> head_motion_;
+  LegHeadings leg_headings_;
   RigidTransform T_world_anchor_;
   uint64_t frames_ = 0, relocalisations_ = 0;
 };

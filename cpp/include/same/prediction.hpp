@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <optional>
 
+#include "same/head_motion.hpp"
+#include "same/leg_headings.hpp"
 #include "same/pose.hpp"
 #include "same/synchroniser.hpp"
 
@@ -27,8 +29,10 @@ Joints velocities_of(const RecentJoints& recent);
 // One network estimate and what its continuation needs.
 struct Estimate {
   Pose pose;
-  DeviceStates states;  // the devices at the pose's time
+  DeviceStates states;  // the devices at the pose's time, the legs in the head's world
   Joints velocities{};  // m/s, world: velocities_of() the recent joints
+  std::optional<HeadMotion> head_motion;
+  LegHeadings leg_headings;
 };
 
 // How far poses are carried on, nanoseconds.

@@ -22,6 +22,7 @@ template <typename Payload>
 struct Lookup {
   LookupKind how = LookupKind::MISSING;
   Payload payload{};
+  int64_t beyond_ns = 0;  // how far extrapolated
 };
 
 // Two samples a burst apart hold no usable velocity: motion beyond the newest sample is never
@@ -44,24 +45,25 @@ Lookup<Payload> look_up(const SampleRing<Payload>& ring, int64_t timestamp_ns,
   if (!bracket || !bracket->before) return {};
   const auto& [earlier, before, after] = *bracket;
   const int64_t since_before_ns = timestamp_ns - before->timestamp_ns;
-  if (since_before_ns == 0) return {LookupKind::EXACT, before->payload};
+  if (since_before_ns == 0) return {LookupKind::EXACT, before->payload, 0};
   if (after) {
     const int64_t gap_ns = after->timestamp_ns - before->timestamp_ns;
     if (gap_ns > limits.max_gap_ns) return {};
     if (!limits.bridge_jumps && !related(before->payload, after->payload, gap_ns))
-      return {LookupKind::EXTRAPOLATED, before->payload};
+      return {LookupKind::EXTRAPOLATED, before->payload, since_before_ns};
     const double fraction = static_cast<double>(since_before_ns) / static_cast<double>(gap_ns);
-    return {LookupKind::INTERPOLATED, interpolate(before->payload, after->payload, fraction)};
+    return {LookupKind::INTERPOLATED, interpolate(before->payload, after->payload, fraction), 0};
   }
   if (since_before_ns > limits.max_extrapolation_ns) return {};
-  if (!earlier) return {LookupKind::EXTRAPOLATED, before->payload};
+  if (!earlier) return {LookupKind::EXTRAPOLATED, before->payload, since_before_ns};
   const int64_t gap_ns = before->timestamp_ns - earlier->timestamp_ns;
   if (gap_ns > limits.max_gap_ns ||
       (!limits.bridge_jumps && !related(earlier->payload, before->payload, gap_ns)))
-    return {LookupKind::EXTRAPOLATED, before->payload};
+    return {LookupKind::EXTRAPOLATED, before->payload, since_before_ns};
   const double beyond = static_cast<double>(since_before_ns) / static_cast<double>(gap_ns);
   const double fraction = 1.0 + std::min(beyond, kMaxExtrapolationRatio);
-  return {LookupKind::EXTRAPOLATED, extrapolate(earlier->payload, before->payload, fraction)};
+  return {LookupKind::EXTRAPOLATED, extrapolate(earlier->payload, before->payload, fraction),
+          since_before_ns};
 }
 
 }  // namespace same

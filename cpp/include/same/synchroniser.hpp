@@ -17,6 +17,7 @@ struct DeviceStates {
   std::array<LookupKind, kNumDevices> how{};
   std::array<PoseSample, kNumPoseDevices> poses{};
   std::array<LegSample, kNumLegDevices> legs{};
+  int64_t head_beyond_ns = 0;  // how far beyond its samples the head is
   // Whether the leg sensors read as if worn right. Who measures straps knows; look_up() does not.
   bool straps_measured = false;
 
