@@ -11,6 +11,7 @@ from same_engines.errors import InvalidInputError
 from same_engines.json_values import number_array, real_number, shown, whole_number
 from same_runtime import _core
 from same_runtime.conventions import VIEWS
+from same_runtime.samples import StereoFrame
 
 _LARGEST_SIDE = 4096
 _LARGEST = 1e6
@@ -147,6 +148,16 @@ class CameraRig:
             if isinstance(error, InvalidInputError):
                 raise
             raise InvalidInputError(f"rig: {error}") from None
+
+    def check_frame(self, frame: StereoFrame) -> None:
+        """Raise ``InvalidInputError`` for images of another size than these cameras give."""
+        shape = (self.left.height, self.left.width)
+        for view in VIEWS:
+            image = getattr(frame, view)
+            if image is not None and image.shape != shape:
+                raise InvalidInputError(
+                    f"frame.{view}: expected the rig's (height, width) {shape}, got {image.shape}"
+                )
 
     @property
     def T_cam_left_cam_right(self) -> NDArray[np.float64]:

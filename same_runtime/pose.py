@@ -31,7 +31,9 @@ class Reason(Enum):
     """Why a pose is not VALID."""
 
     HEAD_LOST = "no head pose at the frame's time: nothing can be placed in the world"
-    RELOCALISED = "the head jumped as no head can, as when it is recentred; the body was moved along"
+    RELOCALISED = (
+        "the head jumped as no head can, or was recentred; the body was moved along with it"
+    )
     OVERLOADED = "frames came faster than the network takes them; older ones were dropped"
     WARMING_UP = "fewer frames than the temporal window holds since start, reset or a long gap"
     NO_IMAGES = "no camera gave an image"

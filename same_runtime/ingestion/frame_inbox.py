@@ -44,20 +44,14 @@ class FrameInbox:
     """
 
     def __init__(self, inbox: _core.FrameInbox, rig: CameraRig) -> None:
-        self._shape = (rig.left.height, rig.left.width)
+        self._rig = rig
         self._inbox = inbox
 
     def check(self, frame: StereoFrame) -> None:
         """Raise ``InvalidInputError`` unless ``frame`` is one of the rig's frames."""
         if not isinstance(frame, StereoFrame):
             raise InvalidInputError(f"frame: expected a StereoFrame, got {type(frame).__name__}")
-        for view in VIEWS:
-            image = getattr(frame, view)
-            if image is not None and image.shape != self._shape:
-                raise InvalidInputError(
-                    f"frame.{view}: expected the rig's (height, width) {self._shape}, "
-                    f"got {image.shape}"
-                )
+        self._rig.check_frame(frame)
 
     def put(self, frame: StereoFrame, arrival_ns: int | None) -> None:
         """Take a stereo frame; its images are copied."""

@@ -17,6 +17,8 @@ from same_runtime.samples import StereoFrame
 FORMAT_VERSION: Final = 1
 FRAME_STREAM: Final = "frame"
 TRUTH_STREAM: Final = "truth"
+LONGEST_NS: Final = 24 * 3600 * 1_000_000_000
+"""What a recording may span, from its first sample's arrival to its last."""
 
 METADATA_NAME: Final = "same.recording"
 IMAGE_TOPICS: Final = {view: f"/camera/{view}" for view in VIEWS}

@@ -21,6 +21,7 @@ from same_runtime.recording.mcap_format import (
     FORMAT_VERSION,
     FRAME_STREAM,
     IMAGE_TOPICS,
+    LONGEST_NS,
     METADATA_NAME,
     TRUTH_STREAM,
     TRUTH_TOPIC,
@@ -36,7 +37,6 @@ _MOST_MESSAGE_BYTES: Final = 32 << 20
 _MOST_FIELDS: Final = 4096
 """Of a message; one of millions would take many times its size in memory."""
 _NS_PER_S: Final = 1_000_000_000
-_LONGEST_NS: Final = 24 * 3600 * _NS_PER_S
 _VIEW_OF: Final = {topic: view for view, topic in IMAGE_TOPICS.items()}
 _DEVICE_OF: Final = {topic: device for device, topic in DEVICE_TOPICS.items()}
 
@@ -64,10 +64,10 @@ class Recording:
         """Topic -> number of messages."""
         self.start_ns = index.start_ns
         self.end_ns = index.end_ns
-        if self.end_ns - self.start_ns > _LONGEST_NS or self.start_ns > self.end_ns:
+        if self.end_ns - self.start_ns > LONGEST_NS or self.start_ns > self.end_ns:
             raise RecordingError(
                 f"{self.path}: spans {(self.end_ns - self.start_ns) / 3.6e12:.0f} hours; a "
-                f"recording spans at most {_LONGEST_NS / 3.6e12:.0f}; are its log times "
+                f"recording spans at most {LONGEST_NS / 3.6e12:.0f}; are its log times "
                 "nanoseconds of one clock?"
             )
         self._is_indexed = index.is_complete
@@ -146,11 +146,11 @@ class Recording:
 
     def _check_span(self, message: Message) -> None:
         # Seconds for nanoseconds, or two clocks: whoever plays or plots it would go on for years.
-        if abs(message.log_time - self.start_ns) > _LONGEST_NS:
+        if abs(message.log_time - self.start_ns) > LONGEST_NS:
             raise RecordingError(
                 f"{self.path}: message {message.sequence}: arrives "
                 f"{abs(message.log_time - self.start_ns) / 3.6e12:.0f} hours from the start; a "
-                f"recording spans at most {_LONGEST_NS / 3.6e12:.0f}; are its log times "
+                f"recording spans at most {LONGEST_NS / 3.6e12:.0f}; are its log times "
                 "nanoseconds of one clock?"
             )
 

@@ -25,6 +25,7 @@ from same_runtime.recording.mcap_format import (
     DEVICE_TOPICS,
     FORMAT_VERSION,
     IMAGE_TOPICS,
+    LONGEST_NS,
     METADATA_NAME,
     SCHEMAS,
     TRUTH_TOPIC,
@@ -47,7 +48,8 @@ class RecordingWriter:
     cameras. ``jpeg_quality``: None stores images lossless (PNG), 1..95 as JPEG of that quality.
     With cameras, the file is readable by its owner only.
     Raises ``RecordingError`` if the file cannot be written, also after ``close``, and
-    ``InvalidInputError`` for what is no sample.
+    ``InvalidInputError`` for what is no sample, for images of another size than the rig's, and for
+    times more than ``LONGEST_NS`` apart, which no reader would take.
     """
 
     def __init__(
@@ -57,6 +59,8 @@ class RecordingWriter:
             raise InvalidInputError(f"jpeg_quality: expected 1..95 or None, got {jpeg_quality}")
         self._path = Path(path)
         self._written = PartialFile(self._path)
+        self._rig = rig
+        self._arrivals_ns: tuple[int, int] | None = None  # first and last
         self._jpeg_quality = jpeg_quality
         self._channels: dict[str, int] = {}
         self._schemas: dict[str, int] = {}
@@ -78,6 +82,9 @@ class RecordingWriter:
     def write_frame(self, frame: StereoFrame, arrival_ns: int | None = None) -> None:
         """Write the images of a stereo frame; a missing one is left out."""
         check_kind("frame", frame, StereoFrame)
+        if self._rig is None:
+            raise InvalidInputError("frame: expected none, as this recording's rig is None")
+        self._rig.check_frame(frame)
         for view in VIEWS:
             image = getattr(frame, view)
             if image is None:
@@ -205,6 +212,14 @@ class RecordingWriter:
     ) -> None:
         if self._file.closed:
             raise RecordingError(f"{self._path}: is closed; write before close()")
+        first, last = self._arrivals_ns or (log_time_ns, log_time_ns)
+        first, last = min(first, log_time_ns), max(last, log_time_ns)
+        if last - first > LONGEST_NS:
+            raise InvalidInputError(
+                f"arrival_ns: expected at most {LONGEST_NS / 3.6e12:.0f} hours in one recording, "
+                f"got {(last - first) / 3.6e12:.0f}; are all times nanoseconds of one clock?"
+            )
+        self._arrivals_ns = first, last
         if topic not in self._channels:
             if schema not in self._schemas:
                 content = json.dumps(SCHEMAS[schema]).encode()

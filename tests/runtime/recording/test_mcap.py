@@ -118,6 +118,23 @@ def test_wrong_devices_and_shapes_are_named(tmp_path: Path, small_rig: CameraRig
             writer.write_truth(1, np.zeros((24, 3)))
 
 
+def test_what_no_reader_would_take_is_refused(tmp_path: Path, small_rig: CameraRig) -> None:
+    pose = DevicePose((0, 0, 0), (0, 0, 0, 1))
+    right_size = np.zeros((small_rig.left.height, small_rig.left.width), np.uint8)
+    with RecordingWriter(tmp_path / "r.mcap", small_rig) as writer:
+        with pytest.raises(InvalidInputError, match=r"frame\.right: expected the rig's .* got"):
+            writer.write_frame(StereoFrame(1, right_size, right_size[1:]))
+        writer.write_pose("head", 1, pose)
+        with pytest.raises(InvalidInputError, match="at most 24 hours in one recording, got 25"):
+            writer.write_pose("head", 25 * 3600 * 10**9, pose)
+        writer.write_frame(StereoFrame(2, right_size, right_size))
+    assert [s.stream for s in Recording(tmp_path / "r.mcap").samples()] == ["head", "frame"]
+    writer = RecordingWriter(tmp_path / "blind.mcap", None)
+    with pytest.raises(InvalidInputError, match="this recording's rig is None"):
+        writer.write_frame(StereoFrame(1, right_size, right_size))
+    writer.discard()
+
+
 def test_what_is_no_sample_is_refused_and_leaves_the_recording_whole(
     tmp_path: Path, small_rig: CameraRig
 ) -> None:
