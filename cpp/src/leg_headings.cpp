@@ -6,6 +6,9 @@
 namespace same {
 namespace {
 
+// A tracker that corrects itself turns by less, and not what legs read.
+constexpr double kLeastTurnRad = 0.15;
+
 double wrapped(double angle) { return std::remainder(angle, 2.0 * std::numbers::pi); }
 
 // Whether between two readings a sensor turned about y rather by `yaw` than not, whatever else it
@@ -29,6 +32,7 @@ LegHeadings::Readings LegHeadings::read(const DeviceStates& states) {
 
 void LegHeadings::world_turned(int64_t timestamp_ns, double yaw, const Readings& before,
                                const Readings& now) {
+  if (std::abs(yaw) < kLeastTurnRad) return;
   turned_ = yaw;
   turned_ns_ = timestamp_ns;
   for (int leg = 0; leg < kNumLegDevices; ++leg) {

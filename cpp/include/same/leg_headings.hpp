@@ -19,7 +19,8 @@ class LegHeadings {
   static Readings read(const DeviceStates& states);
 
   // The head's world was turned by `yaw` radians just before `now`; `before`: kTurnsAlongNs ago. A
-  // sensor that turned along in that time goes on as it reads, any other is turned from now on.
+  // sensor that turned along in that time goes on as it reads, any other is turned from now on, but
+  // by a correction of some degrees.
   void world_turned(int64_t timestamp_ns, double yaw, const Readings& before, const Readings& now);
   // A sensor that turns along only between these two, soon after the world, goes on as it reads.
   void catch_up(int64_t timestamp_ns, const Readings& before, const Readings& now);

@@ -1,6 +1,6 @@
 """What the worn devices report: true tracks, then each one's own rate, clock, noise and losses."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from same_runtime.conventions import DEVICES, JOINT_NAMES, LEG_DEVICES, POSE_DEV
 GRAVITY = 9.80665
 # Body rest axes (facing +z) to OpenXR axes (facing -z): half a turn about the vertical.
 _BODY_FROM_XR = Rotation.from_quat([0.0, 1.0, 0.0, 0.0])
+_DRIFT_FOLLOWS_S = 0.3
 MAX_GAP_NS = 100_000_000
 """Samples further apart than this are not interpolated: the device counts as missing."""
 
@@ -71,14 +72,16 @@ class LegNoise:
     loss_s: tuple[float, float] = (0.2, 1.5)
 
 
-# White noise and timing: measured on the real session in the shared data (slowest fifth of its
-# quarter-second windows, residual of a cubic fit). Wander, latency and loss cannot be seen in one
-# device's own record; they are set to what lighthouse/inside-out evaluations report (millimetres).
+# White noise and timing: measured on the real sessions in the shared data. Noise shows in third
+# differences, where the device is slowest: 0.03 mm and 0.004 to 0.007 degrees of three headsets,
+# 0.04 to 0.14 mm and 0.003 to 0.02 degrees of controllers, which hands never held still. Wander,
+# latency and loss cannot be seen in one device's own record; they are set to what lighthouse/
+# inside-out evaluations report (millimetres).
 HEAD_NOISE = PoseNoise(
-    90.0, 0.00008, 0.045, 0.001, 0.15, 4.0, 0.001, 0.001, 0.00062, 0.0, (0.1, 0.3)
+    90.0, 0.000035, 0.0065, 0.001, 0.15, 4.0, 0.001, 0.001, 0.00062, 0.0, (0.1, 0.3)
 )
 CONTROLLER_NOISE = PoseNoise(
-    90.0, 0.0003, 0.12, 0.002, 0.4, 2.0, 0.003, 0.001, 0.00062, 0.25, (0.1, 1.0)
+    90.0, 0.00012, 0.02, 0.002, 0.4, 2.0, 0.003, 0.001, 0.00062, 0.25, (0.1, 1.0)
 )
 LEG_NOISE = LegNoise()
 """The sensors that the protocols wear: one make, the same since the first split, so that figures
@@ -109,6 +112,15 @@ def random_leg_noise(rng: np.random.Generator) -> LegNoise:
         latency_s=_between(rng, 0.002, 0.03),
         time_jitter_s=_between(rng, 1e-6, 0.002),
         packet_loss=_between(rng, 0.002, 0.04),
+    )
+
+
+def random_pose_noise(rng: np.random.Generator, typical: PoseNoise) -> PoseNoise:
+    """Devices like ``typical``, of any make: half to five times as noisy."""
+    return replace(
+        typical,
+        white_position_m=typical.white_position_m * _between(rng, 0.5, 5.0),
+        white_rotation_deg=typical.white_rotation_deg * _between(rng, 0.5, 5.0),
     )
 
 
@@ -256,6 +268,17 @@ def _wander(
     return out
 
 
+def _drift(
+    rng: np.random.Generator, times: NDArray[np.float64], spread: float, time_s: float
+) -> NDArray[np.float64]:
+    """``_wander`` without its roughness, which third differences of real poses do not show."""
+    out = _wander(rng, times, spread, time_s)
+    follow = 1 - np.exp(-np.diff(times, prepend=times[:1]) / _DRIFT_FOLLOWS_S)
+    for i in range(1, len(out)):
+        out[i] = out[i - 1] + follow[i] * (out[i] - out[i - 1])
+    return out
+
+
 def _stamps(times: NDArray[np.float64], offset_s: float, epoch_ns: int) -> NDArray[np.int64]:
     stamps = epoch_ns + np.round((times + offset_s) * 1e9).astype(np.int64)
     return np.asarray(np.maximum.accumulate(stamps))
@@ -272,9 +295,9 @@ def sense_pose(
     position, orientation = tracks.at(device, times - latency)
     n = len(times)
     position = position + rng.normal(0.0, noise.white_position_m, (n, 3))
-    position += _wander(rng, times, noise.wander_position_m, noise.wander_time_s)
+    position += _drift(rng, times, noise.wander_position_m, noise.wander_time_s)
     error = rng.normal(0.0, np.deg2rad(noise.white_rotation_deg), (n, 3))
-    error += _wander(rng, times, np.deg2rad(noise.wander_rotation_deg), noise.wander_time_s)
+    error += _drift(rng, times, np.deg2rad(noise.wander_rotation_deg), noise.wander_time_s)
     turned = Rotation.from_quat(orientation) * Rotation.from_rotvec(error)
     return _unique(DeviceStream(_stamps(times, offset, epoch_ns), turned.as_quat(), position, None))
 
