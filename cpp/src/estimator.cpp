@@ -134,9 +134,13 @@ std::optional<Estimate> Estimator::predict_without_images(const Estimate& base,
   if (too_late(states)) return {};
   assembler_ahead_ = assembler_;
   if (!assemble(assembler_ahead_, states)) return {};
+  Reasons reasons = base.pose.reasons;
+  if (assembler_ahead_.relocalisations() != assembler_.relocalisations())
+    reasons.add(Reason::RELOCALISED);
+  reasons.gravest_first();
   std::fill_n(view_valid_.data, view_valid_.size(), 0.0f);
   for (const Stage stage : kBlindStages) engine_.peek(stage);
-  Estimate ahead = read_out(assembler_ahead_, base.pose.reasons, started_ns);
+  Estimate ahead = read_out(assembler_ahead_, reasons, started_ns);
   ahead.pose.joint_confidence = base.pose.joint_confidence;
   return ahead;
 }

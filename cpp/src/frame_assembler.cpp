@@ -44,12 +44,14 @@ bool FrameAssembler::assemble(int64_t timestamp_ns, const DeviceStates& states,
   DeviceStates current = states;
   current.timestamp_ns = timestamp_ns;
   const LegHeadings::Readings legs = LegHeadings::read(current);
-  if (relocalises_ && previous_ && head_jumped(*previous_, head_motion_, current))
-    relocalise(current, legs);
+  const HeadJump jump =
+      relocalises_ && previous_ ? head_jump(*previous_, head_motion_, current) : HeadJump{};
+  if (jump)
+    relocalise(current, legs, jump.turned && head_motion_);
   else if (frames_ > 0)
-    leg_headings_.catch_up(timestamp_ns, newest().legs, legs);
+    leg_headings_.catch_up(timestamp_ns, past(std::min<size_t>(held() - 1, 1)).legs, legs);
   leg_headings_.apply(current);
-  head_motion_ = previous_ ? same::head_motion(*previous_, current) : std::nullopt;
+  head_motion_ = previous_ && !jump ? same::head_motion(*previous_, current) : std::nullopt;
   inertial_features(current, previous_ ? &*previous_ : nullptr, T_world_cam_left, ground_y_,
                     out.imu_features);
   previous_ = current;
@@ -60,10 +62,9 @@ bool FrameAssembler::assemble(int64_t timestamp_ns, const DeviceStates& states,
 
   const RigidTransform T_anchor_world = inverse(T_world_anchor_);
   const size_t size = history_.size();
-  const size_t held = static_cast<size_t>(std::min<uint64_t>(frames_, size));
   for (size_t row = 0; row < size; ++row) {
     const size_t age = size - 1 - row;
-    const bool known = age < held && timestamp_ns - past(age).timestamp_ns <= kMaxRowAgeNs;
+    const bool known = age < held() && timestamp_ns - past(age).timestamp_ns <= kMaxRowAgeNs;
     if (!known) {
       write_matrix(RigidTransform{}, out.T_anchor_cam + 16 * row);
       out.time_offset_s[row] = out.window_valid[row] = 0.0f;
@@ -78,7 +79,8 @@ bool FrameAssembler::assemble(int64_t timestamp_ns, const DeviceStates& states,
   return true;
 }
 
-void FrameAssembler::relocalise(const DeviceStates& current, const LegHeadings::Readings& legs) {
+void FrameAssembler::relocalise(const DeviceStates& current, const LegHeadings::Readings& legs,
+                                bool turned) {
   // Had the world stayed as it was.
   const PoseSample old_head =
       expected_head(*previous_, head_motion_, current.timestamp_ns - previous_->timestamp_ns);
@@ -94,11 +96,8 @@ void FrameAssembler::relocalise(const DeviceStates& current, const LegHeadings::
   for (Past& then : history_) then.T_world_cam_left = T_new_old * then.T_world_cam_left;
 
   const double yaw = std::atan2(T_new_old.rotation[2], T_new_old.rotation[0]);
-  size_t back = 0;
-  while (back + 1 < std::min<uint64_t>(frames_, history_.size()) &&
-         current.timestamp_ns - past(back + 1).timestamp_ns <= kTurnsAlongNs)
-    ++back;
-  leg_headings_.world_turned(current.timestamp_ns, yaw, past(back).legs, legs);
+  if (turned)
+    leg_headings_.world_turned(current.timestamp_ns, yaw, turned_along(current, legs, yaw), legs);
 
   const Quaternion turn = rotation_exp({0.0, yaw, 0.0});
   for (PoseSample& pose : previous_->poses)
@@ -115,15 +114,26 @@ void FrameAssembler::relocalise(const DeviceStates& current, const LegHeadings::
   }
 }
 
+std::array<bool, kNumLegDevices> FrameAssembler::turned_along(const DeviceStates& current,
+                                                              const LegHeadings::Readings& legs,
+                                                              double yaw) const {
+  std::array<bool, kNumLegDevices> along{};
+  // Over two frames each, as one may lie between readings of both worlds; not past another turn.
+  for (size_t back = std::min<size_t>(held() - 1, 1); back < held(); ++back) {
+    const Past& before = past(back);
+    if (current.timestamp_ns - before.timestamp_ns > kTurnsAlongNs ||
+        before.timestamp_ns < leg_headings_.turned_ns())
+      break;
+    const auto here = LegHeadings::turned(yaw, before.legs, back < 2 ? legs : past(back - 2).legs);
+    for (int leg = 0; leg < kNumLegDevices; ++leg) along[leg] = along[leg] || here[leg];
+  }
+  return along;
+}
+
 void FrameAssembler::reset() {
   previous_.reset();
   head_motion_.reset();
   frames_ = 0;
-}
-
-void FrameAssembler::restart() {
-  reset();
-  leg_headings_ = {};
 }
 
 }  // namespace same

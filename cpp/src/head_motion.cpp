@@ -8,7 +8,8 @@
 namespace same {
 namespace {
 
-constexpr int64_t kLongestGapNs = 100'000'000, kFurthestBeyondNs = 25'000'000;
+constexpr int64_t kShortestGapNs = 4'000'000, kLongestGapNs = 100'000'000;
+constexpr int64_t kFurthestBeyondNs = 25'000'000;
 // How far a head may be from where it was expected: errors of sensors, and what motion gains in a
 // time, squared. In recordings of jumps, sword fights and falls it was half to nine tenths of that.
 constexpr double kLeastM = 0.06, kMostMps2 = 40.0;
@@ -20,7 +21,7 @@ double squared_s(int64_t ns) { return 1e-18 * static_cast<double>(ns) * static_c
 
 std::optional<HeadMotion> head_motion(const DeviceStates& before, const DeviceStates& after) {
   const int64_t gap_ns = after.timestamp_ns - before.timestamp_ns;
-  if (gap_ns <= 0 || gap_ns > kLongestGapNs ||
+  if (gap_ns < kShortestGapNs || gap_ns > kLongestGapNs ||
       std::max(before.head_beyond_ns, after.head_beyond_ns) > kFurthestBeyondNs)
     return std::nullopt;
   const double rate = 1e9 / static_cast<double>(gap_ns);
@@ -38,20 +39,27 @@ PoseSample expected_head(const DeviceStates& before, const std::optional<HeadMot
           normalised(head.orientation * rotation_exp(seconds * motion->turn_rate))};
 }
 
-bool head_jumped(const DeviceStates& before, const std::optional<HeadMotion>& motion,
-                 const DeviceStates& after) {
+HeadJump head_jump(const DeviceStates& before, const std::optional<HeadMotion>& motion,
+                   const DeviceStates& after) {
   const int64_t gap_ns = after.timestamp_ns - before.timestamp_ns;
   const int64_t apart_ns = std::min(std::abs(gap_ns), kMaxVelocityGapNs);
   const PoseSample& now = after.poses[kHead];
-  if (!motion || apart_ns > kLongestGapNs || after.head_beyond_ns > kFurthestBeyondNs)
-    return !plausible_step(kFurthestOfHead, before.poses[kHead], now, apart_ns);
-  const PoseSample expected = expected_head(before, motion, gap_ns);
+  const int64_t known_apart_ns = apart_ns + before.head_beyond_ns + after.head_beyond_ns;
+  const auto beyond = [&](const PoseSample& then, double most_m, double most_rad) {
+    return HeadJump{norm(now.position - then.position) > most_m,
+                    norm(rotation_log(conjugate(then.orientation) * now.orientation)) > most_rad};
+  };
+  const double seconds = 1e-9 * static_cast<double>(known_apart_ns);
+  HeadJump jump =
+      beyond(before.poses[kHead], kFurthestOfHead.step_m + kFurthestOfHead.speed_mps * seconds,
+             kFurthestOfHead.turn_rad + kFurthestOfHead.turn_radps * seconds);
+  if (!motion || apart_ns > kLongestGapNs || after.head_beyond_ns > kFurthestBeyondNs) return jump;
   // What is expected takes over the errors of two guesses, that of the slope twice.
   const double squared =
       squared_s(apart_ns) + squared_s(after.head_beyond_ns) + 4 * squared_s(before.head_beyond_ns);
-  return norm(now.position - expected.position) > kLeastM + kMostMps2 * squared ||
-         norm(rotation_log(conjugate(expected.orientation) * now.orientation)) >
-             kLeastRad + kMostRadps2 * squared;
+  const HeadJump aside = beyond(expected_head(before, motion, gap_ns),
+                                kLeastM + kMostMps2 * squared, kLeastRad + kMostRadps2 * squared);
+  return {jump.moved || aside.moved, jump.turned || aside.turned};
 }
 
 }  // namespace same

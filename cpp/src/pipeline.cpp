@@ -99,7 +99,6 @@ void Pipeline::restart() {
   ingestion_.clear_devices();
   ingestion_.reopen(kCameraStream);
   inbox_.clear();
-  estimator_.assembler().restart();
   forget();
 }
 

@@ -82,7 +82,7 @@ Joints continued(const Estimate& estimate, const DeviceStates& states, double ho
                  double max_extrapolation_s) {
   const DeviceStates& before = estimate.states;
   const Joints& start = estimate.pose.joints_world;
-  if (states.has(kHead) && head_jumped(before, estimate.head_motion, states))
+  if (states.has(kHead) && head_jump(before, estimate.head_motion, states))
     return relocated(start, before.poses[kHead], states.poses[kHead]);
   const double step_s = std::clamp(horizon_s, -max_extrapolation_s, max_extrapolation_s);
   Joints joints = start;
@@ -141,7 +141,7 @@ Pose pose_at(int64_t timestamp_ns, const Estimate& estimate, const Synchroniser&
     }
   }
   Judgement judgement = judged(estimate.pose, timestamp_ns, head_ns, reach);
-  if (states.has(kHead) && head_jumped(estimate.states, estimate.head_motion, states)) {
+  if (states.has(kHead) && head_jump(estimate.states, estimate.head_motion, states)) {
     judgement.reasons.add(Reason::RELOCALISED);
     if (judgement.status == PoseStatus::VALID) judgement.status = PoseStatus::LIMITED;
   }

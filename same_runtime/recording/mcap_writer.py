@@ -48,8 +48,8 @@ class RecordingWriter:
     cameras. ``jpeg_quality``: None stores images lossless (PNG), 1..95 as JPEG of that quality.
     With cameras, the file is readable by its owner only.
     Raises ``RecordingError`` if the file cannot be written, also after ``close``, and
-    ``InvalidInputError`` for what is no sample, for images of another size than the rig's, and for
-    times more than ``LONGEST_NS`` apart, which no reader would take.
+    ``InvalidInputError`` for what is no sample, for images of another size than the rig's or
+    without a rig, and for times more than ``LONGEST_NS`` apart, which no reader would take.
     """
 
     def __init__(

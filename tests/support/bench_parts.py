@@ -71,10 +71,12 @@ def write_recording(path: Path, rig: CameraRig, frames: int = FRAMES) -> Path:
                     writer.write_pose(device, timestamp_ns, pose)
                 for device in LEG_DEVICES:
                     writer.write_leg(device, timestamp_ns, LegReading(turn, [0.0, 0.5, 0.0]))
-            size = (rig.left.height // 16, rig.left.width // 16)
+            height, width = rig.left.height, rig.left.width
+            size = (-(-height // 16), -(-width // 16))
             left, right = (
-                np.kron(random.integers(0, 256, size), np.ones((16, 16))).astype(np.uint8)
+                np.kron(random.integers(0, 256, size), np.ones((16, 16)))[:height, :width]
                 for _ in range(2)
             )
+            left, right = left.astype(np.uint8), right.astype(np.uint8)
             writer.write_frame(StereoFrame(10**9 + index * PERIOD_NS, left, right))
     return path

@@ -1,6 +1,8 @@
 // From device states to what the network takes: feature tokens and the window's camera poses.
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -32,20 +34,17 @@ class FrameAssembler {
   // along, so that the body keeps its shape and only its place changes.
   bool assemble(int64_t timestamp_ns, const DeviceStates& states, const AssembledFrame& out);
 
-  // As before the first frame, but that the sensors on the legs face where they faced.
+  // As built, but that the sensors on the legs face where they faced.
   void reset();
-  // As built.
-  void restart();
 
   // Valid once frames() > 0.
   const RigidTransform& T_world_cam_left() const { return newest().T_world_cam_left; }
   const RigidTransform& T_world_anchor() const { return T_world_anchor_; }
-
   // The devices at the newest frame, the legs in the head's world.
   const DeviceStates& states() const { return *previous_; }
+
   const std::optional<HeadMotion>& head_motion() const { return head_motion_; }
   const LegHeadings& leg_headings() const { return leg_headings_; }
-
   uint64_t relocalisations() const { return relocalisations_; }
 
   uint64_t frames() const { return frames_; }
@@ -60,8 +59,15 @@ class FrameAssembler {
     LegHeadings::Readings legs;
   };
 
-  // Moves all earlier frames into the world of `current`, whose legs are as read: `legs`.
-  void relocalise(const DeviceStates& current, const LegHeadings::Readings& legs);
+  // Moves all earlier frames into the world of `current`, whose legs are as read: `legs`. Those
+  // are turned only where it is `turned` that the world was, not merely moved.
+  void relocalise(const DeviceStates& current, const LegHeadings::Readings& legs, bool turned);
+  // Which leg sensors turned by `yaw` themselves within kTurnsAlongNs.
+  std::array<bool, kNumLegDevices> turned_along(const DeviceStates& current,
+                                                const LegHeadings::Readings& legs,
+                                                double yaw) const;
+
+  size_t held() const { return static_cast<size_t>(std::min<uint64_t>(frames_, history_.size())); }
 
   // The frame that is so many before the newest.
   const Past& past(size_t frames) const {

@@ -14,7 +14,7 @@ struct HeadMotion {
 };
 
 // The motion from one frame's devices to the next one's; none where either head is a guess far
-// beyond its samples, or they are too far apart to say.
+// beyond its samples, or they are too far apart, or too near, to say.
 std::optional<HeadMotion> head_motion(const DeviceStates& before, const DeviceStates& after);
 
 // Where a head that moved so at `before` is expected a while later; where it was, if the motion is
@@ -22,9 +22,12 @@ std::optional<HeadMotion> head_motion(const DeviceStates& before, const DeviceSt
 PoseSample expected_head(const DeviceStates& before, const std::optional<HeadMotion>& motion,
                          int64_t gap_ns);
 
-// Whether a head that moved so at `before` cannot have come to where it is in `after`, by their
-// times.
-bool head_jumped(const DeviceStates& before, const std::optional<HeadMotion>& motion,
-                 const DeviceStates& after);
+// What a head that moved so at `before` cannot have done by the time of `after`.
+struct HeadJump {
+  bool moved = false, turned = false;
+  explicit operator bool() const { return moved || turned; }
+};
+HeadJump head_jump(const DeviceStates& before, const std::optional<HeadMotion>& motion,
+                   const DeviceStates& after);
 
 }  // namespace same

@@ -18,14 +18,23 @@ class LegHeadings {
   using Readings = std::array<std::optional<Quaternion>, kNumLegDevices>;
   static Readings read(const DeviceStates& states);
 
-  // The head's world was turned by `yaw` radians just before `now`; `before`: kTurnsAlongNs ago. A
-  // sensor that turned along in that time goes on as it reads, any other is turned from now on, but
-  // by a correction of some degrees.
-  void world_turned(int64_t timestamp_ns, double yaw, const Readings& before, const Readings& now);
-  // A sensor that turns along only between these two, soon after the world, goes on as it reads.
+  // Whether between two frames each sensor turned about y by about `yaw`, whatever else it did.
+  static std::array<bool, kNumLegDevices> turned(double yaw, const Readings& before,
+                                                 const Readings& now);
+
+  // The head's world was turned by `yaw` radians just before `now`. A sensor that turned `along`
+  // of late goes on as it reads, as does one without a reading; any other is turned from now on,
+  // but by a correction of some degrees.
+  void world_turned(int64_t timestamp_ns, double yaw, const std::array<bool, kNumLegDevices>& along,
+                    const Readings& now);
+  // A sensor that turns along only now, soon after the world, goes on as it reads. `before`: two
+  // frames ago, as one may lie between readings of both worlds.
   void catch_up(int64_t timestamp_ns, const Readings& before, const Readings& now);
   // Brings the legs of `states` into the head's world.
   void apply(DeviceStates& states) const;
+
+  // When the world was turned last.
+  int64_t turned_ns() const { return turned_ns_; }
 
  private:
   std::array<double, kNumLegDevices> yaws_{};

@@ -115,8 +115,15 @@ def random_leg_noise(rng: np.random.Generator) -> LegNoise:
     )
 
 
-def random_pose_noise(rng: np.random.Generator, typical: PoseNoise) -> PoseNoise:
-    """Devices like ``typical``, of any make: half to five times as noisy."""
+def random_makes(rng: np.random.Generator) -> tuple[PoseNoise, PoseNoise, LegNoise]:
+    """The headset, the controllers and the leg sensors of one wearer, each of any make."""
+    leg = random_leg_noise(rng)
+    others = rng.spawn(1)[0]  # so that what is drawn next is as it was before these varied
+    return _random_pose_noise(others, HEAD_NOISE), _random_pose_noise(others, CONTROLLER_NOISE), leg
+
+
+def _random_pose_noise(rng: np.random.Generator, typical: PoseNoise) -> PoseNoise:
+    """Of devices like ``typical``, half to five times as noisy."""
     return replace(
         typical,
         white_position_m=typical.white_position_m * _between(rng, 0.5, 5.0),

@@ -126,7 +126,8 @@ def make_sequence(config: SynthConfig, job: Job, motion: Motion, path: Path) -> 
                 if writer.depth is not None:
                     writer.depth[i] = shot.depth[:, :: config.supersample, :: config.supersample]
                 joints_2d[i], visible[i] = _seen(renderer, take, shot, poses[i, 0], joints[i], near)
-        streams = sensors.sense_all(rng, take.tracks, epoch_ns, *_makes(rng, job.varied))
+        makes = sensors.random_makes(rng) if job.varied else ()
+        streams = sensors.sense_all(rng, take.tracks, epoch_ns, *makes)
         sensed = [sensors.at_frames(streams[d], stamps) for d in DEVICES]
         writer.commit(
             {
@@ -153,18 +154,6 @@ def make_sequence(config: SynthConfig, job: Job, motion: Motion, path: Path) -> 
                 "rig_true": rig.to_dict(),
             },
         )
-
-
-def _makes(
-    rng: np.random.Generator, varied: bool
-) -> tuple[sensors.PoseNoise, sensors.PoseNoise, sensors.LegNoise]:
-    """Errors of headset, controllers and leg sensors: of any make, where they are to be varied."""
-    if not varied:
-        return sensors.HEAD_NOISE, sensors.CONTROLLER_NOISE, sensors.LEG_NOISE
-    leg = sensors.random_leg_noise(rng)
-    others = rng.spawn(1)[0]  # so that what is drawn next is as it was before these varied
-    head = sensors.random_pose_noise(others, sensors.HEAD_NOISE)
-    return head, sensors.random_pose_noise(others, sensors.CONTROLLER_NOISE), leg
 
 
 def _random_look(rng: np.random.Generator, fps: float) -> "ImageLook":

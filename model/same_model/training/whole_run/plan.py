@@ -21,6 +21,7 @@ from same_model.training.whole_run.config import StageBudget, WholeRunConfig
 
 _TRAINED_ON = ("train", "validation")
 _PROTOCOLS = ("protocol1", "protocol2")
+_TOGETHER_LOCAL = 20.0  # of fusion's loss in metres, beside heatmaps' in nats
 TrainStep = Literal["inertial", "visual", "fusion", "end_to_end", "temporal"]
 INIT = "init.safetensors"
 """Name of the copy of ``WholeRunConfig.init`` in the run's folder."""
@@ -160,7 +161,7 @@ def _stage(
         optim=OptimConfig(
             lr=budget.lr, weight_decay=budget.weight_decay, ema_decay=budget.ema_decay
         ),
-        loss=config.loss,
+        loss=replace(config.loss, local=_TOGETHER_LOCAL) if step == "end_to_end" else config.loss,
         augment=config.augment,
     )
 

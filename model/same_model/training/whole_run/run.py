@@ -129,8 +129,11 @@ class WholeRun:
         self._end = None if config.minutes is None else begun + 60.0 * config.minutes
         self._progress_path = config.out / "progress.json"
         finished = read_progress(self._progress_path).get("finished", [])
+        if "temporal" in finished and "end_to_end" not in finished:
+            finished.append("end_to_end")  # of a run from before there was this step
         steps = tuple(step for step in config.steps if not _is_unread(step, config, finished))
         self._progress = RunProgress(self._progress_path, plan.units(steps))
+        self._progress.finished = finished
         self._lock = threading.Lock()
         self._told = 0.0
         if processes.is_first:
