@@ -188,11 +188,12 @@ def test_a_folder_of_a_run_with_other_settings_is_refused(config):
         _check_settings(config)
 
 
-def test_recordings_that_nothing_reads_any_more_are_not_made_again(config, monkeypatch):
+@pytest.mark.parametrize("together", [["end_to_end"], []], ids=["", "before there was the step"])
+def test_recordings_that_nothing_reads_any_more_are_not_made_again(config, monkeypatch, together):
     """As of a run that comes back from another machine, where its recordings stay."""
     config = replace(config, until="temporal")
     _write_settings(config)
-    stages = ["inertial", "visual", "fusion", "end_to_end", "temporal"]
+    stages = ["inertial", "visual", "fusion", *together, "temporal"]
     (config.out / "progress.json").write_text(json.dumps({"finished": stages}))
     (config.out / "temporal").mkdir()
     save_checkpoint(config.out / "temporal" / "model.safetensors", tiny_model())
