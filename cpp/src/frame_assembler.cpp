@@ -44,13 +44,15 @@ bool FrameAssembler::assemble(int64_t timestamp_ns, const DeviceStates& states,
   DeviceStates current = states;
   current.timestamp_ns = timestamp_ns;
   const LegHeadings::Readings legs = LegHeadings::read(current);
-  const HeadJump jump =
-      relocalises_ && previous_ ? head_jump(*previous_, head_motion_, current) : HeadJump{};
-  if (jump)
+  const Jump jump =
+      relocalises_ && previous_ ? head_jump(*previous_, head_motion_, current) : Jump{};
+  if (jump) {
     relocalise(current, legs, jump.turned && head_motion_);
-  else if (frames_ > 0)
-    leg_headings_.catch_up(timestamp_ns, past(std::min<size_t>(held() - 1, 1)).legs, legs);
-  leg_headings_.apply(current);
+  } else {
+    if (frames_ > 0)
+      leg_headings_.catch_up(timestamp_ns, past(std::min<size_t>(held() - 1, 1)).legs, legs);
+    leg_headings_.apply(current);
+  }
   head_motion_ = previous_ && !jump ? same::head_motion(*previous_, current) : std::nullopt;
   inertial_features(current, previous_ ? &*previous_ : nullptr, T_world_cam_left, ground_y_,
                     out.imu_features);
@@ -79,7 +81,7 @@ bool FrameAssembler::assemble(int64_t timestamp_ns, const DeviceStates& states,
   return true;
 }
 
-void FrameAssembler::relocalise(const DeviceStates& current, const LegHeadings::Readings& legs,
+void FrameAssembler::relocalise(DeviceStates& current, const LegHeadings::Readings& legs,
                                 bool turned) {
   // Had the world stayed as it was.
   const PoseSample old_head =
@@ -102,15 +104,13 @@ void FrameAssembler::relocalise(const DeviceStates& current, const LegHeadings::
   const Quaternion turn = rotation_exp({0.0, yaw, 0.0});
   for (PoseSample& pose : previous_->poses)
     pose = {T_new_old * pose.position, normalised(turn * pose.orientation)};
-  DeviceStates now = current;
-  leg_headings_.apply(now);
+  leg_headings_.apply(current);
   for (int i = 0; i < kNumLegDevices; ++i) {
     // A sensor that turned along before the head did has done so already.
     Quaternion& leg = previous_->legs[i].orientation;
+    const Quaternion& now = current.legs[i].orientation;
     const Quaternion turned = normalised(turn * leg);
-    if (std::abs(dot(turned, now.legs[i].orientation)) >
-        std::abs(dot(leg, now.legs[i].orientation)))
-      leg = turned;
+    if (std::abs(dot(turned, now)) > std::abs(dot(leg, now))) leg = turned;
   }
 }
 

@@ -39,27 +39,20 @@ PoseSample expected_head(const DeviceStates& before, const std::optional<HeadMot
           normalised(head.orientation * rotation_exp(seconds * motion->turn_rate))};
 }
 
-HeadJump head_jump(const DeviceStates& before, const std::optional<HeadMotion>& motion,
-                   const DeviceStates& after) {
+Jump head_jump(const DeviceStates& before, const std::optional<HeadMotion>& motion,
+               const DeviceStates& after) {
   const int64_t gap_ns = after.timestamp_ns - before.timestamp_ns;
   const int64_t apart_ns = std::min(std::abs(gap_ns), kMaxVelocityGapNs);
   const PoseSample& now = after.poses[kHead];
-  const int64_t known_apart_ns = apart_ns + before.head_beyond_ns + after.head_beyond_ns;
-  const auto beyond = [&](const PoseSample& then, double most_m, double most_rad) {
-    return HeadJump{norm(now.position - then.position) > most_m,
-                    norm(rotation_log(conjugate(then.orientation) * now.orientation)) > most_rad};
-  };
-  const double seconds = 1e-9 * static_cast<double>(known_apart_ns);
-  HeadJump jump =
-      beyond(before.poses[kHead], kFurthestOfHead.step_m + kFurthestOfHead.speed_mps * seconds,
-             kFurthestOfHead.turn_rad + kFurthestOfHead.turn_radps * seconds);
+  const Jump jump = jump_between(kFurthestOfHead, before.poses[kHead], now,
+                                 apart_ns + before.head_beyond_ns + after.head_beyond_ns);
   if (!motion || apart_ns > kLongestGapNs || after.head_beyond_ns > kFurthestBeyondNs) return jump;
   // What is expected takes over the errors of two guesses, that of the slope twice.
   const double squared =
       squared_s(apart_ns) + squared_s(after.head_beyond_ns) + 4 * squared_s(before.head_beyond_ns);
-  const HeadJump aside = beyond(expected_head(before, motion, gap_ns),
-                                kLeastM + kMostMps2 * squared, kLeastRad + kMostRadps2 * squared);
-  return {jump.moved || aside.moved, jump.turned || aside.turned};
+  const FurthestStep aside{kLeastM + kMostMps2 * squared, 0, kLeastRad + kMostRadps2 * squared, 0};
+  const Jump off = jump_between(aside, expected_head(before, motion, gap_ns), now, 0);
+  return {jump.moved || off.moved, jump.turned || off.turned};
 }
 
 }  // namespace same

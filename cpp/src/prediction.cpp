@@ -9,12 +9,12 @@
 namespace same {
 namespace {
 
-constexpr double kMaxVelocityAgeS = 0.25, kMaxSpeedMps = 12.0;
+constexpr double kMaxVelocityAgeS = 0.25;
 
 // Whether a hand that both know moved between them as none can.
 bool hand_jumped(int device, const DeviceStates& before, const DeviceStates& after) {
-  return !plausible_step(kFurthestOfHand, before.poses[device], after.poses[device],
-                         std::abs(after.timestamp_ns - before.timestamp_ns));
+  return bool(jump_between(kFurthestOfHand, before.poses[device], after.poses[device],
+                           std::abs(after.timestamp_ns - before.timestamp_ns)));
 }
 
 // Where a point that is fixed to a device has gone.
@@ -60,7 +60,7 @@ Joints velocities_of(const RecentJoints& recent) {
   }
   for (Vec3& velocity : velocities) {
     velocity = (1.0 / squares) * velocity;
-    velocity = std::min(1.0, kMaxSpeedMps / std::max(norm(velocity), 1e-9)) * velocity;
+    velocity = std::min(1.0, kFurthestOfHand.speed_mps / std::max(norm(velocity), 1e-9)) * velocity;
   }
   return velocities;
 }

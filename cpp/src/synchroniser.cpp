@@ -20,7 +20,7 @@ DeviceStates Synchroniser::look_up(int64_t timestamp_ns) const {
     const FurthestStep& furthest = i == kHead ? kFurthestOfHead : kFurthestOfHand;
     const auto found = same::look_up(poses_[i], timestamp_ns, limits_,
                                      [&](const PoseSample& a, const PoseSample& b, int64_t gap_ns) {
-                                       return plausible_step(furthest, a, b, gap_ns);
+                                       return !jump_between(furthest, a, b, gap_ns);
                                      });
     states.how[i] = found.how;
     states.poses[i] = found.payload;

@@ -50,12 +50,18 @@ constexpr FurthestStep kFurthestOfHand{0.3, 12.0, 0.6, 30.0};
 // A head that runs or is shaken is below it, one whose headset is recentred mostly beyond.
 constexpr FurthestStep kFurthestOfHead{0.03, 6.0, 0.04, 14.0};
 
-inline bool plausible_step(const FurthestStep& furthest, const PoseSample& a, const PoseSample& b,
-                           int64_t gap_ns) {
+// What of a step is beyond that.
+struct Jump {
+  bool moved = false, turned = false;
+  explicit operator bool() const { return moved || turned; }
+};
+
+inline Jump jump_between(const FurthestStep& furthest, const PoseSample& a, const PoseSample& b,
+                         int64_t gap_ns) {
   const double seconds = 1e-9 * static_cast<double>(gap_ns);
-  return norm(b.position - a.position) <= furthest.step_m + furthest.speed_mps * seconds &&
-         norm(rotation_log(conjugate(a.orientation) * b.orientation)) <=
-             furthest.turn_rad + furthest.turn_radps * seconds;
+  return {norm(b.position - a.position) > furthest.step_m + furthest.speed_mps * seconds,
+          norm(rotation_log(conjugate(a.orientation) * b.orientation)) >
+              furthest.turn_rad + furthest.turn_radps * seconds};
 }
 
 }  // namespace same

@@ -59,9 +59,9 @@ class FrameAssembler {
     LegHeadings::Readings legs;
   };
 
-  // Moves all earlier frames into the world of `current`, whose legs are as read: `legs`. Those
-  // are turned only where it is `turned` that the world was, not merely moved.
-  void relocalise(const DeviceStates& current, const LegHeadings::Readings& legs, bool turned);
+  // Moves all earlier frames, and the legs of `current`, into the world of its head. `legs`: as
+  // read; `turned`: whether that world was turned, and not merely moved.
+  void relocalise(DeviceStates& current, const LegHeadings::Readings& legs, bool turned);
   // Which leg sensors turned by `yaw` themselves within kTurnsAlongNs.
   std::array<bool, kNumLegDevices> turned_along(const DeviceStates& current,
                                                 const LegHeadings::Readings& legs,

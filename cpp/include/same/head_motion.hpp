@@ -23,11 +23,7 @@ PoseSample expected_head(const DeviceStates& before, const std::optional<HeadMot
                          int64_t gap_ns);
 
 // What a head that moved so at `before` cannot have done by the time of `after`.
-struct HeadJump {
-  bool moved = false, turned = false;
-  explicit operator bool() const { return moved || turned; }
-};
-HeadJump head_jump(const DeviceStates& before, const std::optional<HeadMotion>& motion,
-                   const DeviceStates& after);
+Jump head_jump(const DeviceStates& before, const std::optional<HeadMotion>& motion,
+               const DeviceStates& after);
 
 }  // namespace same
