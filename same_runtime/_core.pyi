@@ -372,7 +372,7 @@ class CameraRig:
         """
         Raises ValueError for two image sizes.
         """
-    def ray_map(self, width: typing.SupportsInt | typing.SupportsIndex, height: typing.SupportsInt | typing.SupportsIndex, z_depth: bool, column_zoom: typing.SupportsFloat | typing.SupportsIndex = 1.0) -> tuple:
+    def ray_map(self, width: typing.SupportsInt | typing.SupportsIndex, height: typing.SupportsInt | typing.SupportsIndex, z_depth: bool, column_zoom: typing.SupportsFloat | typing.SupportsIndex = 1.0, row_zoom: typing.SupportsFloat | typing.SupportsIndex = 1.0) -> tuple:
         """
         rays (2, 3, height, width), origins (2, 3) m, axes (2, 3), left-camera frame, float32.
         """
@@ -528,10 +528,10 @@ class ImagePreprocessor:
         strides; out: (out_height, out_width) float32, in place. Raises ValueError for other
         arrays.
         """
-    def __init__(self, in_height: typing.SupportsInt | typing.SupportsIndex, in_width: typing.SupportsInt | typing.SupportsIndex, out_height: typing.SupportsInt | typing.SupportsIndex, out_width: typing.SupportsInt | typing.SupportsIndex, mean: typing.SupportsFloat | typing.SupportsIndex, std: typing.SupportsFloat | typing.SupportsIndex, column_zoom: typing.SupportsFloat | typing.SupportsIndex = 1.0) -> None:
+    def __init__(self, in_height: typing.SupportsInt | typing.SupportsIndex, in_width: typing.SupportsInt | typing.SupportsIndex, out_height: typing.SupportsInt | typing.SupportsIndex, out_width: typing.SupportsInt | typing.SupportsIndex, mean: typing.SupportsFloat | typing.SupportsIndex, std: typing.SupportsFloat | typing.SupportsIndex, column_zoom: typing.SupportsFloat | typing.SupportsIndex = 1.0, row_zoom: typing.SupportsFloat | typing.SupportsIndex = 1.0) -> None:
         """
         Sizes in pixels; mean and std on the scale where white is 1. Raises ValueError for
-        an output larger than the input, an input wider than 8192, a std <= 0 or a column_zoom outside 1..4.
+        an output larger than the input, an input wider than 8192, a std <= 0 or a zoom outside 1..4.
         """
 class PoseStatus(enum.IntEnum):
     """
@@ -933,7 +933,7 @@ class Tracker:
     What SamePoseTracker is a façade of: see there. Any thread may call any method. Raises
     InvalidInputError, TimestampError, EngineError and SameError.
     """
-    def __init__(self, engine: typing.Any, rig: CameraRig, image_mean: typing.SupportsFloat | typing.SupportsIndex, image_std: typing.SupportsFloat | typing.SupportsIndex, z_depth: bool, column_zoom: typing.SupportsFloat | typing.SupportsIndex, reads_straps: bool, options: typing.Any, log: typing.Any, hint: typing.Any, estimated: typing.Any, given_out: typing.Any) -> None:
+    def __init__(self, engine: typing.Any, rig: CameraRig, image_mean: typing.SupportsFloat | typing.SupportsIndex, image_std: typing.SupportsFloat | typing.SupportsIndex, z_depth: bool, column_zoom: typing.SupportsFloat | typing.SupportsIndex, row_zoom: typing.SupportsFloat | typing.SupportsIndex, reads_straps: bool, options: typing.Any, log: typing.Any, hint: typing.Any, estimated: typing.Any, given_out: typing.Any) -> None:
         """
         engine: a same_engines.Engine or a NativeEngine; it is kept, not closed. options: a
         TrackerOptions. log, hint: called with one-line warnings, and with likely mistakes behind

@@ -165,13 +165,19 @@ class CameraRig:
         return self.native().T_cam_left_cam_right
 
     def ray_map(
-        self, width: int, height: int, depth_mode: str = "range", column_zoom: float = 1.0
+        self,
+        width: int,
+        height: int,
+        depth_mode: str = "range",
+        column_zoom: float = 1.0,
+        row_zoom: float = 1.0,
     ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
         """Viewing rays per feature pixel: the operator's ``rays``, ``origins`` and ``axes``.
 
         ``width``, ``height``: size of the feature map laid over the whole image.
         ``depth_mode``: ``range`` gives unit rays, ``z`` rays with z = 1 in their own camera.
-        ``column_zoom``: how much denser than evenly spaced the middle columns are, 1 to 4.
+        ``column_zoom``, ``row_zoom``: how much denser than evenly spaced the middle columns and
+        rows are, 1 to 4.
         Returns rays (2, 3, height, width), camera centres (2, 3) in metres and optical axes
         (2, 3), all float32 in the left-camera frame. Pixels the lens does not image (and, for
         ``z``, rays at or behind the image plane) have a zero ray.
@@ -180,8 +186,8 @@ class CameraRig:
             raise InvalidInputError(f"depth_mode: expected 'range' or 'z', got {depth_mode!r}")
         width = whole_number("width", width, 1, _LARGEST_SIDE)
         height = whole_number("height", height, 1, _LARGEST_SIDE)
-        column_zoom = real_number("column_zoom", column_zoom)
+        zooms = real_number("column_zoom", column_zoom), real_number("row_zoom", row_zoom)
         try:
-            return self.native().ray_map(width, height, depth_mode == "z", column_zoom)
+            return self.native().ray_map(width, height, depth_mode == "z", *zooms)
         except ValueError as error:
             raise InvalidInputError(str(error)) from None

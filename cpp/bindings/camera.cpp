@@ -63,11 +63,13 @@ std::pair<py::array_t<double>, py::array_t<bool>> map_rows(const DoubleArray& ro
   return {mapped, valid};
 }
 
-py::tuple ray_map(const CameraRig& rig, int width, int height, bool z_depth, double column_zoom) {
+py::tuple ray_map(const CameraRig& rig, int width, int height, bool z_depth, double column_zoom,
+                  double row_zoom) {
   RayMap map;
   {
     py::gil_scoped_release unlocked;
-    map = rig.ray_map(width, height, z_depth ? DepthMode::Z : DepthMode::RANGE, column_zoom);
+    map = rig.ray_map(width, height, z_depth ? DepthMode::Z : DepthMode::RANGE,
+                      {column_zoom, row_zoom});
   }
   return py::make_tuple(py::array_t<float>({kNumViews, 3, height, width}, map.rays.data()),
                         py::array_t<float>({kNumViews, 3}, map.origins.data()),
@@ -108,7 +110,7 @@ void bind_camera(py::module_& module) {
           "(4, 4): right-camera points into the left-camera frame.")
       .def(
           "ray_map", &ray_map, py::arg("width"), py::arg("height"), py::arg("z_depth"),
-          py::arg("column_zoom") = 1.0,
+          py::arg("column_zoom") = 1.0, py::arg("row_zoom") = 1.0,
           "rays (2, 3, height, width), origins (2, 3) m, axes (2, 3), left-camera frame, float32.");
 }
 

@@ -17,12 +17,17 @@ void bind_preprocessor(py::module_& module) {
       module, "ImagePreprocessor",
       "Camera image to network input: area-averaging resize (the mean over the box that an\n"
       "output pixel covers) and normalisation in one pass. Threads may share one.")
-      .def(py::init<int, int, int, int, double, double, double>(), py::arg("in_height"),
-           py::arg("in_width"), py::arg("out_height"), py::arg("out_width"), py::arg("mean"),
-           py::arg("std"), py::arg("column_zoom") = 1.0,
-           "Sizes in pixels; mean and std on the scale where white is 1. Raises ValueError for\n"
-           "an output larger than the input, an input wider than 8192, a std <= 0 or a column_zoom "
-           "outside 1..4.")
+      .def(
+          py::init([](int in_height, int in_width, int out_height, int out_width, double mean,
+                      double std, double column_zoom, double row_zoom) {
+            return ImagePreprocessor(in_height, in_width, out_height, out_width, mean, std,
+                                     {column_zoom, row_zoom});
+          }),
+          py::arg("in_height"), py::arg("in_width"), py::arg("out_height"), py::arg("out_width"),
+          py::arg("mean"), py::arg("std"), py::arg("column_zoom") = 1.0, py::arg("row_zoom") = 1.0,
+          "Sizes in pixels; mean and std on the scale where white is 1. Raises ValueError for\n"
+          "an output larger than the input, an input wider than 8192, a std <= 0 or a zoom outside "
+          "1..4.")
       .def(
           "__call__",
           [](const ImagePreprocessor& self, py::array image, py::array& out) {

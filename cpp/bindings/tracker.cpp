@@ -130,15 +130,19 @@ LiveOptions to_live_options(const py::object& given) {
 
 std::shared_ptr<Tracker> open_tracker(py::object engine, const CameraRig& rig, double image_mean,
                                       double image_std, bool z_depth, double column_zoom,
-                                      bool reads_straps, const py::object& options, py::object log,
-                                      py::object hint, py::object estimated, py::object given_out) {
+                                      double row_zoom, bool reads_straps, const py::object& options,
+                                      py::object log, py::object hint, py::object estimated,
+                                      py::object given_out) {
   TrackerOptions checked = to_options(options);
   checked.log = to_log(std::move(log));
   checked.hint = to_log(std::move(hint));
   checked.observer = to_observer(std::move(estimated), std::move(given_out));
   std::unique_ptr<Engine> held = engine_of(std::move(engine));
-  const NetworkInputs inputs{image_mean, image_std, z_depth ? DepthMode::Z : DepthMode::RANGE,
-                             column_zoom, reads_straps};
+  const NetworkInputs inputs{image_mean,
+                             image_std,
+                             z_depth ? DepthMode::Z : DepthMode::RANGE,
+                             {column_zoom, row_zoom},
+                             reads_straps};
   // Without the lock too when it is dropped: its threads may want it.
   const auto drop = [](Tracker* tracker) {
     if (PyGILState_Check()) {
@@ -353,9 +357,9 @@ void bind_tracker(py::module_& module) {
       "InvalidInputError, TimestampError, EngineError and SameError.");
   tracker.def(
       py::init(&open_tracker), py::arg("engine"), py::arg("rig"), py::arg("image_mean"),
-      py::arg("image_std"), py::arg("z_depth"), py::arg("column_zoom"), py::arg("reads_straps"),
-      py::arg("options"), py::arg("log"), py::arg("hint"), py::arg("estimated").none(true),
-      py::arg("given_out").none(true),
+      py::arg("image_std"), py::arg("z_depth"), py::arg("column_zoom"), py::arg("row_zoom"),
+      py::arg("reads_straps"), py::arg("options"), py::arg("log"), py::arg("hint"),
+      py::arg("estimated").none(true), py::arg("given_out").none(true),
       "engine: a same_engines.Engine or a NativeEngine; it is kept, not closed. options: a\n"
       "TrackerOptions. log, hint: called with one-line warnings, and with likely mistakes behind\n"
       "implausible input. estimated, given_out: as Observer's; the parts' times come third.");

@@ -178,9 +178,9 @@ class Core {
     std::vector<uint8_t> pixels(static_cast<size_t>(height) * width, bytes.take<uint8_t>());
     pixels.back() = bytes.take<uint8_t>();
     std::vector<float> out(static_cast<size_t>(rows) * columns);
-    const double column_zoom = 1.0 + bytes.below(31) / 10.0;
-    ImagePreprocessor(height, width, rows, columns, 0.5, 0.25, column_zoom)(pixels.data(), width,
-                                                                            out.data());
+    const ImageZoom zoom{1.0 + bytes.below(31) / 10.0, 1.0 + bytes.below(31) / 10.0};
+    ImagePreprocessor(height, width, rows, columns, 0.5, 0.25, zoom)(pixels.data(), width,
+                                                                     out.data());
     for (const float value : out) require(value >= -2.01f && value <= 2.01f);
     cell_statistics(out.data(), rows, columns, 1 + bytes.below(40), 1 + bytes.below(40), 1.0);
   }

@@ -7,8 +7,6 @@
 #include <stdexcept>
 #include <string>
 
-#include "same/column_zoom.hpp"
-
 namespace same {
 namespace {
 
@@ -161,11 +159,12 @@ RigidTransform CameraRig::T_cam_left_cam_right() const {
           R_left_head * (T_head_right.translation - T_head_left.translation)};
 }
 
-RayMap CameraRig::ray_map(int width, int height, DepthMode depth_mode, double column_zoom) const {
+RayMap CameraRig::ray_map(int width, int height, DepthMode depth_mode, ImageZoom zoom) const {
   check_side("width", width);
   check_side("height", height);
-  if (!is_column_zoom(column_zoom))
-    refuse("column_zoom: expected a number from 1 to 4, got %g", column_zoom);
+  if (!is_zoom(zoom.columns))
+    refuse("column_zoom: expected a number from 1 to 4, got %g", zoom.columns);
+  if (!is_zoom(zoom.rows)) refuse("row_zoom: expected a number from 1 to 4, got %g", zoom.rows);
   const double least_z = std::cos(kMaxZIncidenceDegrees * kRadiansPerDegree);
   const size_t plane = static_cast<size_t>(width) * static_cast<size_t>(height);
   RayMap map;
@@ -179,10 +178,11 @@ RayMap CameraRig::ray_map(int width, int height, DepthMode depth_mode, double co
     }
     float* out = map.rays.data() + 3 * view * plane;
     for (int y = 0; y < height; ++y) {
+      const double row = camera_place((2 * y + 1.0) / height - 1.0, zoom.rows);
       for (int x = 0; x < width; ++x, ++out) {
-        const double place = camera_place((2 * x + 1.0) / width - 1.0, column_zoom);
+        const double column = camera_place((2 * x + 1.0) / width - 1.0, zoom.columns);
         const auto [direction, valid] = camera.unproject(
-            {(1.0 + place) * 0.5 * camera.width - 0.5, (y + 0.5) * camera.height / height - 0.5});
+            {(1.0 + column) * 0.5 * camera.width - 0.5, (1.0 + row) * 0.5 * camera.height - 0.5});
         const bool z_depth = depth_mode == DepthMode::Z;
         if (!valid || (z_depth && direction[2] <= least_z)) continue;
         const Vec3 ray = T.rotation * ((z_depth ? 1.0 / direction[2] : 1.0) * direction);

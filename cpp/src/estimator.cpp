@@ -60,15 +60,15 @@ ImagePreprocessor preprocessor(const FisheyeCamera& camera, const Tensor& images
                                 std::to_string(camera.height) + " images are smaller than the " +
                                 std::to_string(width) + "x" + std::to_string(height) +
                                 " the network takes; use a bundle of a smaller preset");
-  return {camera.height,    camera.width,      height, width, inputs.image_mean,
-          inputs.image_std, inputs.column_zoom};
+  return {camera.height,     camera.width,     height,     width,
+          inputs.image_mean, inputs.image_std, inputs.zoom};
 }
 
 void write_rays(Engine& engine, const CameraRig& rig, const NetworkInputs& inputs) {
   const Tensor rays = checked_planes(engine, "rays", 3);
   const RayMap map =
       rig.ray_map(static_cast<int>(from_end(rays, 1)), static_cast<int>(from_end(rays, 2)),
-                  inputs.depth_mode, inputs.column_zoom);
+                  inputs.depth_mode, inputs.zoom);
   std::copy(map.rays.begin(), map.rays.end(), rays.data);
   std::copy(map.origins.begin(), map.origins.end(),
             checked_input(engine, "origins", 2, map.origins.size()).data);

@@ -5,7 +5,6 @@
 #include <stdexcept>
 #include <string>
 
-#include "same/column_zoom.hpp"
 #include "same/multiversion.hpp"
 
 namespace same {
@@ -91,10 +90,22 @@ void average_columns(const uint16_t* sums, const ImagePreprocessor::Edge* edges,
   average_columns_of<kLanes, int32_t>(sums, edges, width, scale, offset, out);
 }
 
+SAME_MULTIVERSION
+void average_lanes(const float* sums, const ImagePreprocessor::Edge* edges, int width, float scale,
+                   float offset, float* out) {
+  average_columns_of<kLanes, float>(sums, edges, width, scale, offset, out);
+}
+
+// Right or lower edge of output pixel `i` - 1 of `out_size`, in input pixels.
+double zoomed_edge(int i, int in_size, int out_size, double zoom) {
+  const double place = camera_place(2.0 * i / out_size - 1.0, zoom);
+  return std::clamp(0.5 * (1.0 + place) * in_size, 0.0, static_cast<double>(in_size));
+}
+
 }  // namespace
 
 ImagePreprocessor::ImagePreprocessor(int in_height, int in_width, int out_height, int out_width,
-                                     double mean, double std, double column_zoom)
+                                     double mean, double std, ImageZoom zoom)
     : in_height_(in_height), in_width_(in_width), out_height_(out_height), out_width_(out_width) {
   if (out_height < 1 || out_width < 1)
     throw std::invalid_argument("out_height, out_width: expected at least 1");
@@ -108,18 +119,20 @@ ImagePreprocessor::ImagePreprocessor(int in_height, int in_width, int out_height
                                 ", got " + std::to_string(in_width));
   if (!std::isfinite(mean) || !std::isfinite(std) || std <= 0)
     throw std::invalid_argument("mean, std: expected finite numbers, std > 0");
-  if (!is_column_zoom(column_zoom))
+  if (!is_zoom(zoom.columns))
     throw std::invalid_argument("column_zoom: expected a number from 1 to 4");
+  if (!is_zoom(zoom.rows)) throw std::invalid_argument("row_zoom: expected a number from 1 to 4");
   scale_ = static_cast<float>(1.0 / (255.0 * std));
   offset_ = static_cast<float>(-mean / std);
-  rows_ = make_axis(in_height, out_height);
-  lay_columns(column_zoom);
-  whole_columns_ = column_zoom == 1.0 && in_width % out_width == 0;
-  whole_rows_ = in_height % out_height == 0 && in_height / out_height <= kMaxWholeRows &&
-                (whole_columns_ || out_height >= kLanes);
+  rows_ = zoom.rows == 1.0 ? even_axis(in_height, out_height)
+                           : zoomed_axis(in_height, out_height, zoom.rows);
+  lay_columns(zoom.columns);
+  whole_columns_ = zoom.columns == 1.0 && in_width % out_width == 0;
+  whole_rows_ = zoom.rows == 1.0 && in_height % out_height == 0 &&
+                in_height / out_height <= kMaxWholeRows && (whole_columns_ || out_height >= kLanes);
 }
 
-ImagePreprocessor::Axis ImagePreprocessor::make_axis(int in_size, int out_size) {
+ImagePreprocessor::Axis ImagePreprocessor::even_axis(int in_size, int out_size) {
   Axis axis;
   for (int64_t i = 0; i < out_size; ++i) {
     // In units of 1 / out_size input pixels everything is an integer: no rounding at the edges.
@@ -136,12 +149,27 @@ ImagePreprocessor::Axis ImagePreprocessor::make_axis(int in_size, int out_size) 
   return axis;
 }
 
+ImagePreprocessor::Axis ImagePreprocessor::zoomed_axis(int in_size, int out_size, double zoom) {
+  Axis axis;
+  double before = 0.0;
+  for (int i = 1; i <= out_size; ++i) {
+    const double edge = zoomed_edge(i, in_size, out_size, zoom);
+    const int begin = static_cast<int>(before);
+    const int end = std::min(in_size, static_cast<int>(std::ceil(edge)));
+    axis.spans.push_back({begin, end - begin, axis.shares.size()});
+    for (int pixel = begin; pixel < end; ++pixel) {
+      const double covered = std::min(edge, pixel + 1.0) - std::max(before, 1.0 * pixel);
+      axis.shares.push_back(static_cast<float>(covered / (edge - before)));
+    }
+    before = edge;
+  }
+  return axis;
+}
+
 void ImagePreprocessor::lay_columns(double zoom) {
   double before = 0.0;
   for (int i = 1; i <= out_width_; ++i) {
-    const double place = camera_place(2.0 * i / out_width_ - 1.0, zoom);
-    const double edge =
-        std::clamp(0.5 * (1.0 + place) * in_width_, 0.0, static_cast<double>(in_width_));
+    const double edge = zoomed_edge(i, in_width_, out_width_, zoom);
     const double column = std::floor(edge);
     edges_.push_back({static_cast<int>(column), static_cast<float>(edge - column),
                       static_cast<float>(1.0 / (edge - before))});
@@ -190,16 +218,33 @@ void ImagePreprocessor::whole_rows(const uint8_t* image, std::ptrdiff_t row_stri
 
 void ImagePreprocessor::partial_boxes(const uint8_t* image, std::ptrdiff_t row_stride,
                                       float* out) const {
-  float sums[kMaxInputWidth + 1];
-  for (int y = 0; y < out_height_; ++y) {
-    const Span& rows = rows_.spans[y];
-    std::fill_n(sums, in_width_ + 1, 0.0f);
-    for (int i = 0; i < rows.count; ++i)
-      add_weighted_row(image + (rows.begin + i) * row_stride, rows_.shares[rows.first_share + i],
-                       in_width_, sums);
-    average_columns_of<1, float>(sums, edges_.data(), out_width_, scale_, offset_,
-                                 out + static_cast<std::ptrdiff_t>(y) * out_width_);
+  if (out_height_ < kLanes) {
+    for (int y = 0; y < out_height_; ++y) partial_rows<1>(image, row_stride, y, out);
+    return;
   }
+  for (int y = 0; y < out_height_; y += kLanes)
+    partial_rows<kLanes>(image, row_stride, std::min(y, out_height_ - kLanes), out);
+}
+
+template <int kRows>
+void ImagePreprocessor::partial_rows(const uint8_t* image, std::ptrdiff_t row_stride, int first,
+                                     float* out) const {
+  float row_sums[kMaxInputWidth];
+  float sums[(kMaxInputWidth + 1) * kRows];
+  std::fill_n(sums + in_width_ * kRows, kRows, 0.0f);
+  for (int row = 0; row < kRows; ++row) {
+    const Span& span = rows_.spans[first + row];
+    std::fill_n(row_sums, in_width_, 0.0f);
+    for (int i = 0; i < span.count; ++i)
+      add_weighted_row(image + (span.begin + i) * row_stride, rows_.shares[span.first_share + i],
+                       in_width_, row_sums);
+    for (int x = 0; x < in_width_; ++x) sums[x * kRows + row] = row_sums[x];
+  }
+  out += static_cast<std::ptrdiff_t>(first) * out_width_;
+  if constexpr (kRows == kLanes)
+    average_lanes(sums, edges_.data(), out_width_, scale_, offset_, out);
+  else
+    average_columns_of<kRows, float>(sums, edges_.data(), out_width_, scale_, offset_, out);
 }
 
 }  // namespace same

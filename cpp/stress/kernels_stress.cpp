@@ -32,9 +32,9 @@ void resize_odd_sizes() {
     const int stride = in_width + static_cast<int>(random_bits() % 5);
     std::vector<uint8_t> image(static_cast<size_t>(stride) * in_height - (stride - in_width), 255);
     std::vector<float> out(static_cast<size_t>(out_height) * out_width);
-    const double column_zoom = round % 2 ? uniform(1, 4) : 1.0;
+    const same::ImageZoom zoom{round % 2 ? uniform(1, 4) : 1.0, round % 3 ? uniform(1, 4) : 1.0};
     const same::ImagePreprocessor resize(in_height, in_width, out_height, out_width, 0.0, 1.0,
-                                         column_zoom);
+                                         zoom);
     resize(image.data(), stride, out.data());
     for (const float value : out) SAME_CHECK(std::abs(value - 1.0f) < 1e-4f);
   }

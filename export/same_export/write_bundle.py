@@ -16,6 +16,7 @@ from same_engines.bundle.reader import Bundle, write_manifest
 from same_engines.errors import BundleError, ExportError
 from same_export.parity import Parity, check_parity
 from same_export.stages import export_stage, for_precision
+from same_model.config import ModelConfig
 from same_model.same_network import SameModel
 from same_runtime.camera import CameraRig
 from same_runtime.conventions import JOINT_NAMES
@@ -58,6 +59,12 @@ def write_bundle(
     return parity
 
 
+def _format_version(config: ModelConfig) -> int:
+    if config.row_zoom != 1.0:
+        return 3
+    return 1 if config.column_zoom == 1.0 else 2
+
+
 def count_steps(precisions: Sequence[str]) -> int:
     """How many times ``write_bundle`` reports progress."""
     return len(STAGES) * len(precisions) + len(precisions)
@@ -74,7 +81,7 @@ def _fill(
     """Make the empty folder ``work`` a bundle and check it against PyTorch."""
     graphs = _write_graphs(model, work, precisions, progress)
     manifest = Manifest(
-        format_version=1 if model.config.column_zoom == 1.0 else 2,
+        format_version=_format_version(model.config),
         preset=model.config.preset,
         config=BundleConfig.from_dict(model.config.to_dict()),
         joint_names=JOINT_NAMES,

@@ -10,8 +10,8 @@ from same_engines.field_checks import check_ranges
 from same_engines.json_values import real_number
 from same_runtime.conventions import FEATURE_STRIDE, NUM_JOINTS, WINDOW
 
-COLUMN_ZOOMS: Final = (1.0, 4.0)
-"""Least and most ``column_zoom``."""
+ZOOMS: Final = (1.0, 4.0)
+"""Least and most ``column_zoom`` and ``row_zoom``."""
 # Bounds keep a damaged or hostile configuration from building without end.
 _LARGEST_WIDTH: Final = 8192
 _LARGEST: Final = {
@@ -36,6 +36,7 @@ _BEFORE_IT_WAS_A_FIELD: Final = {
     "use_joint_filter": False,
     "use_imu_filter": False,
     "column_zoom": 1.0,
+    "row_zoom": 1.0,
     "use_leg_straps": False,
 }
 """What checkpoints from before a field's time were trained with."""
@@ -75,6 +76,8 @@ class ModelConfig:
     column_zoom: float = 1.0
     """How much denser than evenly spaced the columns of the image's middle are, where legs and feet
     are, 1 to 4; those at the sides are sparser for it."""
+    row_zoom: float = 1.0
+    """The same of its rows."""
     image_mean: float = 0.5
     """Subtracted from pixel / 255."""
     image_std: float = 0.25
@@ -185,7 +188,7 @@ class ModelConfig:
         for name in ("image_std", "shell_half_depth_m"):
             if getattr(self, name) <= 0:
                 raise InvalidInputError(f"{name}: expected more than 0, got {getattr(self, name)}")
-        check_ranges(self, column_zoom=COLUMN_ZOOMS)
+        check_ranges(self, column_zoom=ZOOMS, row_zoom=ZOOMS)
         if not 0 < self.backbone_width <= 4:
             raise InvalidInputError(
                 f"backbone_width: expected a value in (0, 4], got {self.backbone_width}"

@@ -103,6 +103,7 @@ def _tracker(
         config.image_std,
         config.depth_mode == "z",
         config.column_zoom,
+        config.row_zoom,
         config.use_leg_straps,
         options,
         _warn,

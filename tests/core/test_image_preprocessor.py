@@ -87,8 +87,25 @@ def test_zoomed_columns_are_means(first: int, second: int, column_zoom: float, s
     np.testing.assert_allclose(out[0] @ covers, image.mean() / 255, atol=1e-5)
 
 
+@settings(max_examples=60)
+@given(st.data(), st.floats(1.0, 4.0), st.sampled_from([1.0, 1.8]), st.integers(0, 9))
+def test_zoomed_rows_are_columns_of_the_image_on_its_side(
+    data: st.DataObject, row_zoom: float, column_zoom: float, seed: int
+) -> None:
+    height, width = data.draw(st.tuples(st.integers(1, 70), st.integers(1, 70)))
+    target = data.draw(st.tuples(st.integers(1, height), st.integers(1, width)))
+    image = random_image(height, width, seed)
+    out, turned = np.empty(target, np.float32), np.empty(target[::-1], np.float32)
+    ImagePreprocessor(height, width, *target, 0.5, 0.25, column_zoom, row_zoom)(image, out)
+    on_its_side = np.ascontiguousarray(image.T)
+    ImagePreprocessor(width, height, *target[::-1], 0.5, 0.25, row_zoom, column_zoom)(
+        on_its_side, turned
+    )
+    np.testing.assert_allclose(out, turned.T, atol=2e-5)
+
+
 @pytest.mark.parametrize("rows", [4, 5, 7, 12])
-def test_zoomed_rows_are_those_of_their_own_pixels(rows: int) -> None:
+def test_columns_are_those_of_each_rows_own_pixels(rows: int) -> None:
     """Rows that are averaged together do not mix, nor do the last where they are no multiple."""
     image = random_image(3 * rows, 50, rows)
     out, one = np.empty((rows, 20), np.float32), np.empty((1, 20), np.float32)
@@ -98,10 +115,11 @@ def test_zoomed_rows_are_those_of_their_own_pixels(rows: int) -> None:
         np.testing.assert_allclose(out[row], one[0], atol=5e-6)
 
 
-@pytest.mark.parametrize("column_zoom", [0.9, 4.1, float("nan"), float("inf")])
-def test_other_zooms_are_refused(column_zoom: float) -> None:
-    with pytest.raises(ValueError, match="column_zoom"):
-        ImagePreprocessor(24, 32, 12, 16, 0.0, 1.0, column_zoom)
+@pytest.mark.parametrize("name", ["column_zoom", "row_zoom"])
+@pytest.mark.parametrize("zoom", [0.9, 4.1, float("nan"), float("inf")])
+def test_other_zooms_are_refused(name: str, zoom: float) -> None:
+    with pytest.raises(ValueError, match=name):
+        ImagePreprocessor(24, 32, 12, 16, 0.0, 1.0, **{name: zoom})
 
 
 def test_ratio_one_copies() -> None:

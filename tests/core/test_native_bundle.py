@@ -44,12 +44,13 @@ def test_good_bundles_are_accepted() -> None:
         assert check_alike(path)
 
 
-def test_zoomed_columns_are_accepted(copy: Path) -> None:
-    for column_zoom in (1, 1.8, 4.0):
-        change_manifest(copy, lambda c, zoom=column_zoom: c["config"].update(column_zoom=zoom))
+@pytest.mark.parametrize("name", ["column_zoom", "row_zoom"])
+def test_zoomed_images_are_accepted(copy: Path, name: str) -> None:
+    for zoom in (1, 1.8, 4.0):
+        change_manifest(copy, lambda c, zoom=zoom: c["config"].update({name: zoom}))
         assert check_alike(copy)
-    for column_zoom in (0.5, 5, "2", True, None):
-        change_manifest(copy, lambda c, zoom=column_zoom: c["config"].update(column_zoom=zoom))
+    for zoom in (0.5, 5, "2", True, None):
+        change_manifest(copy, lambda c, zoom=zoom: c["config"].update({name: zoom}))
         assert not check_alike(copy)
 
 
@@ -59,8 +60,8 @@ def test_whether_it_is_told_of_straps_is_a_choice(copy: Path) -> None:
         assert check_alike(copy) is good
 
 
-def test_both_format_versions_are_accepted(copy: Path) -> None:
-    for version, good in ((1, True), (2, True), (2.0, True), (3, False), (0, False)):
+def test_known_format_versions_are_accepted(copy: Path) -> None:
+    for version, good in ((1, True), (2, True), (2.0, True), (3, True), (4, False), (0, False)):
         change_manifest(copy, lambda c, version=version: c.update(format_version=version))
         assert check_alike(copy) is good
 

@@ -17,7 +17,7 @@ from same_runtime.camera import CameraRig
 FRAMES = 110
 
 
-def offline_world_joints(rig: CameraRig, column_zoom: float) -> np.ndarray:
+def offline_world_joints(rig: CameraRig, column_zoom: float, row_zoom: float) -> np.ndarray:
     """The whole recording through PyTorch in one offline pass."""
     config, window = TINY, TINY.window
     synchroniser, assembler = Synchroniser(), FrameAssembler(rig.left.T_head_cam, 0.0, window)
@@ -29,6 +29,7 @@ def offline_world_joints(rig: CameraRig, column_zoom: float) -> np.ndarray:
         config.image_mean,
         config.image_std,
         column_zoom,
+        row_zoom,
     )
     inputs: dict[str, np.ndarray] = {
         "images": np.zeros((FRAMES, 2, 1, config.input_height, config.input_width), np.float32),
@@ -56,7 +57,7 @@ def offline_world_joints(rig: CameraRig, column_zoom: float) -> np.ndarray:
         preprocess(frame.right, inputs["images"][index, 1, 0])
         anchors.append(assembler.T_world_anchor)
     rays, origins, _ = rig.ray_map(
-        config.feature_width, config.feature_height, column_zoom=column_zoom
+        config.feature_width, config.feature_height, column_zoom=column_zoom, row_zoom=row_zoom
     )
     tensors = {name: torch.from_numpy(value) for name, value in inputs.items()}
     with torch.no_grad():
@@ -71,20 +72,21 @@ def offline_world_joints(rig: CameraRig, column_zoom: float) -> np.ndarray:
     return np.einsum("tij,tkj->tki", T[:, :3, :3], joints) + T[:, None, :3, 3]
 
 
-@pytest.mark.parametrize("column_zoom", [1.0, 1.8])
+@pytest.mark.parametrize("zooms", [(1.0, 1.0), (1.8, 1.5)])
 @pytest.mark.parametrize("backend", ["onnxruntime", "openvino"])
 def test_streaming_equals_one_offline_pass(
-    exported_bundle: Path, tmp_path: Path, backend: str, column_zoom: float
+    exported_bundle: Path, tmp_path: Path, backend: str, zooms: tuple[float, float]
 ) -> None:
     if backend == "openvino":
         pytest.importorskip("openvino")
     bundle = Path(shutil.copytree(exported_bundle, tmp_path / "tiny.same"))
-    change_manifest(bundle, lambda content: content["config"].update(column_zoom=column_zoom))
+    settings = dict(zip(("column_zoom", "row_zoom"), zooms, strict=True))
+    change_manifest(bundle, lambda content: content["config"].update(settings))
     with SamePoseTracker(bundle, backend=backend) as tracker:
         assert tracker.backend == backend
         streamed = np.array(
             [tracker.push(*inputs).joints_world for inputs in made_up_stream(tracker.rig, FRAMES)]
         )
-    expected = offline_world_joints(tracker.rig, column_zoom)
+    expected = offline_world_joints(tracker.rig, *zooms)
     assert np.linalg.norm(streamed - expected, axis=-1).max() < 1e-4
     assert np.ptp(streamed[:, 20], axis=0).max() > 0.05, "the stream must move"

@@ -84,6 +84,7 @@ def test_half_graphs_compute_in_half_but_keep_coordinates(exported_bundle: Path)
         {"use_right": False},
         {"shell_points": 1},
         {"column_zoom": 1.8},
+        {"column_zoom": 1.8, "row_zoom": 1.5},
     ],
     ids=str,
 )
@@ -94,8 +95,9 @@ def test_every_switch_exports_with_parity(
     results = write_bundle.write_bundle(model, "0" * 64, small_rig, tmp_path / "b.same", ["fp32"])
     assert results["fp32"].stream_max_m < 1e-4
     manifest = Bundle.open(tmp_path / "b.same").manifest
-    assert manifest.config.column_zoom == model.config.column_zoom
-    assert manifest.format_version == (2 if "column_zoom" in changes else 1)
+    zooms = model.config.column_zoom, model.config.row_zoom
+    assert (manifest.config.column_zoom, manifest.config.row_zoom) == zooms
+    assert manifest.format_version == {(1.0, 1.0): 1, (1.8, 1.0): 2, (1.8, 1.5): 3}[zooms]
 
 
 def test_a_difference_fails_the_export_and_leaves_nothing(

@@ -66,15 +66,17 @@ def test_ray_map_points_back_at_what_the_pixel_sees(small_rig: CameraRig) -> Non
         np.testing.assert_allclose(pixel, (20.5 * 4 - 0.5, 12.5 * 4 - 0.5), atol=1e-3)
 
 
-def test_zoomed_rays_are_those_of_the_places_that_columns_show(small_rig: CameraRig) -> None:
-    rays, _, _ = small_rig.ray_map(32, 24, column_zoom=2.0)
+def test_zoomed_rays_are_those_of_the_places_that_pixels_show(small_rig: CameraRig) -> None:
+    rays, _, _ = small_rig.ray_map(32, 24, column_zoom=2.0, row_zoom=1.5)
     place = (np.arange(32) + 0.5) / 16 - 1
     columns = ((place / 2 + place**3 / 2 + 1) * 64) - 0.5
-    pixels = np.stack([columns, np.full(32, 12.5 * 4 - 0.5)], axis=-1)
-    expected, seen = small_rig.left.unproject(pixels)
-    np.testing.assert_allclose(rays[0, :, 12].T[seen], expected[seen], atol=1e-6)
-    with pytest.raises(InvalidInputError, match="column_zoom"):
-        small_rig.ray_map(32, 24, column_zoom=0.5)
+    place = (np.arange(24) + 0.5) / 12 - 1
+    rows = ((place / 1.5 + place**3 / 3 + 1) * 48) - 0.5
+    expected, seen = small_rig.left.unproject(np.stack(np.meshgrid(columns, rows), axis=-1))
+    np.testing.assert_allclose(np.moveaxis(rays[0], 0, -1)[seen], expected[seen], atol=1e-6)
+    for name in ("column_zoom", "row_zoom"):
+        with pytest.raises(InvalidInputError, match=name):
+            small_rig.ray_map(32, 24, **{name: 0.5})
 
 
 def test_z_rays_have_unit_depth_in_their_own_camera(small_rig: CameraRig) -> None:

@@ -29,6 +29,7 @@ def small_run(out: Path, split_file: Path, **changes: Any) -> WholeRunConfig:
         "split_file": split_file,
         "preset": "tiny",
         "column_zoom": 1.5,
+        "row_zoom": 1.25,
         "images": SynthConfig(**SMALL, restyle=0.5, seed=1),
         "motion_data": SynthConfig(**{**SMALL, "width": 16, "height": 16}, render=False, seed=2),
         "fresh_images": SynthConfig(**SMALL, restyle=0.5, seed=4),

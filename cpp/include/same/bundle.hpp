@@ -59,7 +59,7 @@ struct BundleConfig {
   int input_width = 0, input_height = 0;  // of one eye, pixels
   double image_mean = 0, image_std = 1;   // (pixel / 255 - mean) / std
   DepthMode depth_mode = DepthMode::RANGE;
-  double column_zoom = 1.0;      // column_zoom.hpp
+  ImageZoom zoom;                // column_zoom, row_zoom
   bool reads_upright = false;    // pose_frame "upright": fusion reads imu_features too
   bool uses_imu_filter = false;  // the temporal stage reads joints_imu too
   bool reads_straps = false;     // the inertial stage may be told that leg straps were measured
@@ -86,7 +86,7 @@ class Bundle {
   const Manifest& manifest() const { return manifest_; }
   NetworkInputs network_inputs() const {
     const BundleConfig& config = manifest_.config;
-    return {config.image_mean, config.image_std, config.depth_mode, config.column_zoom,
+    return {config.image_mean, config.image_std, config.depth_mode, config.zoom,
             config.reads_straps};
   }
   // The default camera rig. Throws BundleError for a bad one.

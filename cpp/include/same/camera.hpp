@@ -5,6 +5,7 @@
 #include <optional>
 #include <vector>
 
+#include "same/image_zoom.hpp"
 #include "same/pose_math.hpp"
 #include "same/views.hpp"
 
@@ -70,11 +71,11 @@ struct CameraRig {
 
   RigidTransform T_cam_left_cam_right() const;
 
-  // For a feature map of that size over the whole image, its columns as dense as `column_zoom`
-  // (column_zoom.hpp) says. RANGE gives unit rays, Z rays with z = 1 in their own camera. A pixel
+  // For a feature map of that size over the whole image, its columns and rows as dense as `zoom`
+  // says. RANGE gives unit rays, Z rays with z = 1 in their own camera. A pixel
   // that the lens does not image has a zero ray, and for Z also one at or behind the image plane.
   // Throws std::invalid_argument for sizes outside 1..kLargestSide, or a zoom outside 1..4.
-  RayMap ray_map(int width, int height, DepthMode depth_mode, double column_zoom = 1.0) const;
+  RayMap ray_map(int width, int height, DepthMode depth_mode, ImageZoom zoom = {}) const;
 };
 
 }  // namespace same

@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "same/image_zoom.hpp"
+
 namespace same {
 
 // Immutable once built, so that threads may share one; calls do not allocate.
@@ -20,10 +22,10 @@ class ImagePreprocessor {
   static constexpr int kMaxInputWidth = 8192;  // bounds rows of sums, on the stack
 
   // Throws std::invalid_argument for sizes below 1, an output larger than the input in either
-  // direction, an input wider than kMaxInputWidth, a std that is not positive, or a `column_zoom`
-  // (column_zoom.hpp) outside 1..4.
+  // direction, an input wider than kMaxInputWidth, a std that is not positive, or a zoom
+  // outside 1..4.
   ImagePreprocessor(int in_height, int in_width, int out_height, int out_width, double mean,
-                    double std, double column_zoom = 1.0);
+                    double std, ImageZoom zoom = {});
 
   // out (out_height, out_width) = (box average / 255 - mean) / std; `row_stride` in bytes.
   void operator()(const uint8_t* image, std::ptrdiff_t row_stride, float* out) const;
@@ -45,11 +47,14 @@ class ImagePreprocessor {
     std::vector<float> shares;
   };
 
-  static Axis make_axis(int in_size, int out_size);
+  static Axis even_axis(int in_size, int out_size);
+  static Axis zoomed_axis(int in_size, int out_size, double zoom);
   void lay_columns(double zoom);
   void whole_boxes(const uint8_t* image, std::ptrdiff_t row_stride, float* out) const;
   void whole_rows(const uint8_t* image, std::ptrdiff_t row_stride, float* out) const;
   void partial_boxes(const uint8_t* image, std::ptrdiff_t row_stride, float* out) const;
+  template <int kRows>
+  void partial_rows(const uint8_t* image, std::ptrdiff_t row_stride, int first, float* out) const;
 
   int in_height_, in_width_, out_height_, out_width_;
   float scale_, offset_;

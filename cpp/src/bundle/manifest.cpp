@@ -7,7 +7,6 @@
 #include "bundle/json.hpp"
 #include "bundle/sha256.hpp"
 #include "same/body.hpp"
-#include "same/column_zoom.hpp"
 
 namespace same {
 namespace {
@@ -15,7 +14,7 @@ namespace {
 using Kind = JsonValue::Kind;
 
 // Of 2 are bundles whose network wants columns of unequal width, which readers of 1 do not know.
-constexpr int64_t kFormatVersions[] = {1, 2};
+constexpr int64_t kFormatVersions[] = {1, 2, 3};
 constexpr int64_t kWeightCopies = 3;
 constexpr int64_t kMostToOpen = int64_t{420} << 20;
 constexpr int64_t kMostSteps = int64_t{1} << 40;
@@ -97,11 +96,15 @@ BundleConfig read_config(const JsonValue& content, const std::string& at) {
   if (config.image_std <= 0) refuse(where, "image_std: expected more than 0");
   if (is_second(field("depth_mode"), "range", "z", where + ".depth_mode"))
     config.depth_mode = DepthMode::Z;
-  // Bundles from before there was a choice do not say these four.
-  if (const JsonValue* zoom = content.find("column_zoom")) {
-    config.column_zoom = real_number(*zoom, kLargestImageNumber, where + ".column_zoom");
-    if (!is_column_zoom(config.column_zoom)) refuse(where, "column_zoom: expected 1 to 4");
-  }
+  // Bundles from before there was a choice do not say what follows.
+  const auto zoom = [&](const char* name) {
+    const JsonValue* said = content.find(name);
+    if (!said) return 1.0;
+    const double value = real_number(*said, kLargestImageNumber, where + "." + name);
+    if (!is_zoom(value)) refuse(where, std::string(name) + ": expected 1 to 4");
+    return value;
+  };
+  config.zoom = {zoom("column_zoom"), zoom("row_zoom")};
   if (const JsonValue* frame = content.find("pose_frame"))
     config.reads_upright = is_second(*frame, "camera", "upright", where + ".pose_frame");
   if (const JsonValue* filter = content.find("use_imu_filter"))
@@ -269,7 +272,7 @@ Manifest parse_manifest(std::string_view raw, const std::string& where) {
   const bool known = version != nullptr && std::ranges::any_of(kFormatVersions, is);
   if (!known)
     refuse(where,
-           "expected format_version 1 or 2; export the bundle again or use the SDK version that "
+           "expected format_version 1 to 3; export the bundle again or use the SDK version that "
            "wrote it");
   check_hash(content, where);
   check_fields(content,

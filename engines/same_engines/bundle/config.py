@@ -15,10 +15,12 @@ _RANGES: Final = {
     "feature_dim": (1, 4096),
     "inertial_blocks": (1, 64),
 }
+_ZOOMS: Final = ("column_zoom", "row_zoom")
 _LARGEST_IMAGE_NUMBER: Final = 1e3
 _BEFORE_IT_WAS_A_FIELD: Final = {
     "pose_frame": "camera",
     "column_zoom": 1.0,
+    "row_zoom": 1.0,
     "use_imu_filter": False,
     "use_leg_straps": False,
 }
@@ -38,7 +40,9 @@ class BundleConfig:
     """Height of one eye's network input, pixels."""
     column_zoom: float
     """How much denser than evenly spaced the columns of the image's middle are, 1 to 4; 1 in a
-    bundle from before there was a choice. ``cpp/include/same/column_zoom.hpp`` has the formula."""
+    bundle from before there was a choice. ``cpp/include/same/image_zoom.hpp`` has the formula."""
+    row_zoom: float
+    """The same of its rows."""
     image_mean: float
     """Subtracted from pixel / 255."""
     image_std: float
@@ -67,13 +71,14 @@ class BundleConfig:
         for name, (low, high) in _RANGES.items():
             value = whole_number(f"config.{name}", getattr(self, name), low, high)
             object.__setattr__(self, name, value)
-        for name in ("column_zoom", "image_mean", "image_std"):
+        for name in (*_ZOOMS, "image_mean", "image_std"):
             number = real_number(f"config.{name}", getattr(self, name), _LARGEST_IMAGE_NUMBER)
             object.__setattr__(self, name, number)
         if self.image_std <= 0:
             raise InvalidInputError(f"config.image_std: expected more than 0, got {self.image_std}")
-        if not 1 <= self.column_zoom <= 4:
-            raise InvalidInputError(f"config.column_zoom: expected 1 to 4, got {self.column_zoom}")
+        for name in _ZOOMS:
+            if not 1 <= (zoom := getattr(self, name)) <= 4:
+                raise InvalidInputError(f"config.{name}: expected 1 to 4, got {zoom}")
         for name, choices in _CHOICES.items():
             if (chosen := getattr(self, name)) not in choices:
                 raise InvalidInputError(

@@ -13,9 +13,10 @@ from same_engines.bundle.config import BundleConfig
 from same_engines.errors import BundleError, InvalidInputError
 from same_engines.json_values import parse_strict_json, whole_number
 
-FORMAT_VERSIONS: Final = (1, 2)
-"""Of 2 are bundles whose network wants columns of unequal width (``BundleConfig.column_zoom``):
-readers of 1 do not know of it and would show it even ones."""
+FORMAT_VERSIONS: Final = (1, 2, 3)
+"""Of 2 are bundles whose network wants columns of unequal width (``BundleConfig.column_zoom``), of
+3 those that want such rows (``row_zoom``): readers of less do not know of it and would show even
+ones."""
 MANIFEST_NAME: Final = "manifest.json"
 STAGES: Final = ("visual", "inertial", "fusion", "temporal")
 PRECISIONS: Final = ("fp32", "fp16", "int8")
@@ -161,7 +162,7 @@ def parse_manifest(raw: bytes, where: str) -> Manifest:
     version = content.get("format_version")
     if version not in FORMAT_VERSIONS or isinstance(version, bool):
         raise BundleError(
-            f"{where}: expected format_version 1 or 2, got {version!r}; export the "
+            f"{where}: expected format_version 1 to 3, got {version!r}; export the "
             "bundle again or use the SDK version that wrote it"
         )
     said = content.pop("manifest_sha256", None)

@@ -220,7 +220,11 @@ def read_inputs(
         window_valid[frames],
         T_world_anchor[frames],
         *sequence.rig.ray_map(
-            config.feature_width, config.feature_height, config.depth_mode, config.column_zoom
+            config.feature_width,
+            config.feature_height,
+            config.depth_mode,
+            config.column_zoom,
+            config.row_zoom,
         ),
         *_true_joints(sequence, frames),
     )
@@ -253,7 +257,14 @@ def image_preprocessor(
             f"{config.input_width}x{config.input_height} that preset {config.preset} takes"
         )
     return ImagePreprocessor(
-        height, width, config.input_height, config.input_width, mean, std, config.column_zoom
+        height,
+        width,
+        config.input_height,
+        config.input_width,
+        mean,
+        std,
+        config.column_zoom,
+        config.row_zoom,
     )
 
 

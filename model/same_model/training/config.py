@@ -11,7 +11,7 @@ import tyro
 
 from same_engines.errors import InvalidInputError
 from same_engines.field_checks import check_ranges
-from same_model.config import COLUMN_ZOOMS
+from same_model.config import ZOOMS
 from same_model.loss_config import LossConfig
 from same_runtime.cli.option_types import Flag, YesNo, one_of
 
@@ -170,6 +170,8 @@ class TrainConfig:
     """How much denser than evenly spaced the columns of the image's middle are (``ModelConfig``);
     None: as in the checkpoints that the run starts from, else 1. The visual stage may go on from
     another. Recordings should be at least that many times as wide as the network's input."""
+    row_zoom: float | None = None
+    """The same of its rows, and of the recordings' height."""
     leg_straps: YesNo | None = None
     """Whether the inertial stage is told when leg straps were measured; None: as the checkpoints
     that the run starts from, else it is. The inertial stage may learn it after training without."""
@@ -222,7 +224,7 @@ class TrainConfig:
             )
         check_ranges(self, steps=COUNT, batch=COUNT, stretch=COUNT, versions=COUNT, threads=COUNT)
         check_ranges(self, save_every=COUNT, validate_every=COUNT, seed=SEED)
-        check_ranges(self, column_zoom=COLUMN_ZOOMS)
+        check_ranges(self, column_zoom=ZOOMS, row_zoom=ZOOMS)
         if self.end_to_end and self.stage not in ("joint", "fusion"):
             raise InvalidInputError(
                 f"end_to_end: expected stage joint or fusion, which read what others make of "

@@ -48,6 +48,7 @@ _WEIGHTS_FOR = {
     "use_joint_filter": ("temporal",),
     "use_imu_filter": ("temporal",),
     "column_zoom": ("visual",),
+    "row_zoom": ("visual",),
     "use_leg_straps": ("inertial",),
 }
 _DECIDES_SHAPES = ("use_joint_filter", "use_imu_filter")
@@ -79,12 +80,15 @@ def initial_model(config: TrainConfig) -> SameModel:
         "use_joint_filter": config.joint_filter,
         "use_imu_filter": config.imu_filter,
         "column_zoom": config.column_zoom,
+        "row_zoom": config.row_zoom,
         "use_leg_straps": config.leg_straps,
     }
     fresh = model_config(config)
-    if config.stage == "visual" and config.column_zoom is not None:
+    if "visual" in learning_stages(config):
         # What it learns from now on may be another zoom than what it knows.
-        fresh = replace(fresh, column_zoom=settings.pop("column_zoom"))
+        for zoom in ("column_zoom", "row_zoom"):
+            if getattr(config, zoom) is not None:
+                fresh = replace(fresh, **{zoom: settings.pop(zoom)})
     if config.stage == "temporal" and config.imu_filter:
         # At first it adds nothing to what a checkpoint without it knows.
         fresh = replace(fresh, use_imu_filter=settings.pop("use_imu_filter"))
@@ -128,9 +132,13 @@ def _take_weights(config: TrainConfig, model: SameModel, name: str, source: Same
     told, was_told = model.config.use_leg_straps, source.config.use_leg_straps
     if "inertial" in taken and told and not was_told:
         model.inertial.ignore_straps()
-    if "fusion" in taken and source.config.column_zoom != model.config.column_zoom:
+    if "fusion" in taken and _zooms(source) != _zooms(model):
         # It looks around joints by pixels of the other zoom: a start, but nothing trained.
         model.trained_steps["fusion"] = 0
+
+
+def _zooms(model: SameModel) -> tuple[float, float]:
+    return model.config.column_zoom, model.config.row_zoom
 
 
 def _imu_weights(module: nn.Module) -> dict[str, Tensor]:

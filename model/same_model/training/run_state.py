@@ -37,6 +37,7 @@ _LATER_FIELDS = {
     "joint_filter": None,
     "imu_filter": None,
     "column_zoom": None,
+    "row_zoom": None,
     "leg_straps": None,
     "more_data": (),
 }

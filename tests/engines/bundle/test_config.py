@@ -42,11 +42,12 @@ def test_whole_numbers_may_have_a_point(tiny_bundle: Path, tmp_path: Path) -> No
     assert type(config.input_width) is int and type(config.image_mean) is float
 
 
-def test_a_bundle_from_before_columns_were_zoomed_has_none(
-    tiny_bundle: Path, tmp_path: Path
+@pytest.mark.parametrize("name", ["column_zoom", "row_zoom"])
+def test_a_bundle_from_before_images_were_zoomed_has_none(
+    tiny_bundle: Path, tmp_path: Path, name: str
 ) -> None:
-    assert reopened(tiny_bundle, tmp_path / "new", column_zoom=2).manifest.config.column_zoom == 2.0
-    assert Bundle.open(tiny_bundle).manifest.config.column_zoom == 1.0
+    assert getattr(reopened(tiny_bundle, tmp_path, **{name: 2}).manifest.config, name) == 2.0
+    assert getattr(Bundle.open(tiny_bundle).manifest.config, name) == 1.0
 
 
 def test_a_bundle_from_before_straps_were_told_of_is_not_told(
@@ -72,6 +73,8 @@ def test_a_bundle_from_before_straps_were_told_of_is_not_told(
         ("column_zoom", 0.5),
         ("column_zoom", 5),
         ("column_zoom", "2"),
+        ("row_zoom", 0.5),
+        ("row_zoom", "2"),
         ("use_leg_straps", 1),
     ],
     ids=str,

@@ -145,7 +145,7 @@ def nested(depth: int) -> Any:
         ("missing.*|unknown fields", lambda c: budget(c).update(extra=1)),
         ("memory_bytes together", lambda c: budget(c).update(memory_bytes=192 << 20)),
         ("larger than", lambda c: budget(c).update(file_bytes=100)),
-        ("format_version 1 or 2, got True", lambda c: c.update(format_version=True)),
+        ("format_version 1 to 3, got True", lambda c: c.update(format_version=True)),
         ("preset: expected str", lambda c: c.update(preset=7)),
         ("rig: expected dict", lambda c: c.update(rig=[1])),
         ("tools: expected text", lambda c: c["tools"].update(python=3)),

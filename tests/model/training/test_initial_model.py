@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -127,9 +128,18 @@ def test_columns_stay_as_the_visual_weights_know_them(checkpoints: dict[str, Pat
         initial_model(settings(column_zoom=1.8, all=checkpoints["upright"]))
 
 
-def test_the_visual_stage_goes_on_from_another_zoom(checkpoints: dict[str, Path]) -> None:
-    adapting = settings(stage="visual", column_zoom=2.0, all=checkpoints["zoomed"])
-    assert initial_model(adapting).config.column_zoom == 2.0
+@pytest.mark.parametrize(
+    "learning", [{"stage": "visual"}, {"stage": "fusion", "end_to_end": True}], ids=str
+)
+def test_the_visual_stage_goes_on_from_another_zoom(
+    checkpoints: dict[str, Path], learning: dict[str, Any]
+) -> None:
+    adapting = settings(**learning, column_zoom=2.0, row_zoom=1.5, all=checkpoints["zoomed"])
+    config = initial_model(adapting).config
+    assert (config.column_zoom, config.row_zoom) == (2.0, 1.5)
+    rows_alone = settings(**learning, row_zoom=1.5, all=checkpoints["zoomed"])
+    config = initial_model(rows_alone).config
+    assert (config.column_zoom, config.row_zoom) == (1.8, 1.5)
 
 
 def test_fusion_of_another_zoom_counts_as_untrained(checkpoints: dict[str, Path]) -> None:

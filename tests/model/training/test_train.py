@@ -213,6 +213,7 @@ def test_runs_from_before_a_setting_existed_go_on(data, tmp_path):
         "end_to_end",
         "pose_frame",
         "column_zoom",
+        "row_zoom",
         "joint_filter",
         "imu_filter",
         "leg_straps",
@@ -238,6 +239,7 @@ def test_runs_from_before_a_setting_existed_go_on(data, tmp_path):
     assert run_digest(config) != run_digest(replace(config, imu_filter=False))
     assert run_digest(config) != run_digest(replace(config, leg_straps=False))
     assert run_digest(config) != run_digest(replace(config, column_zoom=1.8))
+    assert run_digest(config) != run_digest(replace(config, row_zoom=1.5))
     assert run_digest(config) != run_digest(replace(config, more_data=(data,)))
     assert run_digest(config) != run_digest(replace(config, loss=LossConfig(steady=1.0)))
 

@@ -108,10 +108,10 @@ def test_other_image_statistics_are_not_served_from_the_old_cache(folder, tmp_pa
         assert np.abs(before - after).max() > 0.01, change
 
 
-def test_zoomed_columns_have_a_cache_of_their_own(folder, tmp_path):
-    for column_zoom in (1.0, 2.0):
-        made(folder, tmp_path / "cache", column_zoom=column_zoom)
-    assert len(caches(tmp_path / "cache")) == 2
+def test_zoomed_images_have_a_cache_of_their_own(folder, tmp_path):
+    for change in ({}, {"column_zoom": 2.0}, {"row_zoom": 2.0}):
+        made(folder, tmp_path / "cache", **change)
+    assert len(caches(tmp_path / "cache")) == 3
 
 
 def test_the_same_data_elsewhere_find_the_cache(folder, tmp_path):

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from same_model.config import FEATURE_STRIDE, ModelConfig
-from same_model.data.column_zoom import from_zoomed
+from same_model.data.image_zoom import from_zoomed
 from same_model.data.leg_straps import stood_turns, with_straps_measured
 from same_model.data.recorded_inputs import (
     RecordedInputs,
@@ -212,8 +212,7 @@ def stage_errors(
         rows_mm,
         FEATURE_STRIDE
         * np.linalg.norm(
-            from_zoomed(found["joints_2d"], config.feature_width, config.column_zoom)
-            - from_zoomed(joints_2d, config.feature_width, config.column_zoom),
+            from_zoomed(found["joints_2d"], config) - from_zoomed(joints_2d, config),
             axis=-1,
         ),
         visible.astype(np.float64),

@@ -14,7 +14,7 @@ SPLITS = ("train", "validation", "protocol1", "protocol2")
 WITHHELD = "withheld"
 """Clips that show Protocol 2's actions: made only when asked for by name."""
 _MOST_BYTES = 4 << 20
-_LATEST = "motion-v2"
+_LATEST = "motion-v3"
 _CMU = "cmu-mocap"
 _CMU_CREDIT = (
     "CMU Graphics Lab Motion Capture Database (mocap.cs.cmu.edu), free to use, created with "
@@ -76,7 +76,7 @@ def load_split(path: Path | None = None) -> SplitFile:
         raise DataError(f"{source}: cannot be read ({error.strerror})") from None
     except (TypeError, ValueError):
         raise DataError(
-            f"{source}: not a split file; the shipped motion-v2.json shows one"
+            f"{source}: not a split file; the shipped motion-v3.json shows one"
         ) from None
     names = [c.clip for c in split.clips]
     if len(set(names)) != len(names):

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from same_engines.errors import DataError
 from same_model.config import ModelConfig
-from same_model.data.column_zoom import to_zoomed
+from same_model.data.image_zoom import to_zoomed
 from same_model.data.recorded_inputs import (
     RecordedInputs,
     image_preprocessor,
@@ -216,7 +216,7 @@ def _read_uint8(
     sequence: SequenceReader, inputs: RecordedInputs, config: ModelConfig, out: NDArray[np.uint8]
 ) -> None:
     images = sequence.images
-    if images.shape[-2:] == out.shape[-2:] and config.column_zoom == 1.0:
+    if images.shape[-2:] == out.shape[-2:] and config.column_zoom == config.row_zoom == 1.0:
         out[:] = images[inputs.frames]
         return
     resize = image_preprocessor(sequence, config, 0.0, 1.0 / 255.0)
@@ -239,7 +239,7 @@ def image_truth(
     height, width = sequence.images.shape[-2:]
     scale = np.array([config.input_width / width, config.input_height / height]) / FEATURE_STRIDE
     evenly = (sequence.joints_2d[frames] + 0.5) * scale - 0.5
-    joints_2d = to_zoomed(evenly, config.feature_width, config.column_zoom)
+    joints_2d = to_zoomed(evenly, config)
     limit = np.array([config.feature_width, config.feature_height]) - 0.5
     inside = ((joints_2d > -0.5) & (joints_2d < limit)).all(axis=-1)
     visible = np.where(sequence.visible[frames] > 0, 1.0, HIDDEN) * inside

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from same_model.config import ModelConfig
-from same_model.data.column_zoom import from_zoomed
+from same_model.data.image_zoom import from_zoomed
 from same_model.losses import heatmap_loss, soft_argmax_loss, visibility_loss
 from same_model.network.visual import VisualOutput
 from same_model.training.data.augment import mirror, photometric
@@ -84,7 +84,7 @@ class ImageErrors:
     """How far 2D joints and visibility are from the truth, over many batches."""
 
     def __init__(self, config: ModelConfig) -> None:
-        self._width, self._column_zoom = config.feature_width, config.column_zoom
+        self._config = config
         self._distance: list[NDArray[np.float32]] = []
         self._visible: list[NDArray[np.float32]] = []
         self._visibility: list[NDArray[np.float32]] = []
@@ -116,4 +116,4 @@ class ImageErrors:
         return errors
 
     def _evenly(self, joints_2d: NDArray[np.float32]) -> NDArray[np.float32]:
-        return from_zoomed(joints_2d, self._width, self._column_zoom)
+        return from_zoomed(joints_2d, self._config)

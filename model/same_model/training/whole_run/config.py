@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final, Literal
 
 from same_engines.errors import InvalidInputError
 from same_engines.field_checks import check_ranges
-from same_model.config import COLUMN_ZOOMS
+from same_model.config import ZOOMS
 from same_model.loss_config import LossConfig
 from same_model.synth.config import SynthConfig
 from same_model.training.config import COUNT, SEED, AugmentConfig, OptimConfig
@@ -141,6 +141,8 @@ class WholeRunConfig:
     column_zoom: float = 1.8
     """How much denser than evenly spaced the columns of the image's middle are (``ModelConfig``).
     Recordings are to be at least that many times as wide as the network's input."""
+    row_zoom: float = 1.5
+    """The same of its rows, and of the recordings' height."""
     images: SynthConfig = field(default_factory=_images)
     """What the visual stage sees, and what all of them are validated on."""
     fresh_images: SynthConfig = field(default_factory=_fresh_images)
@@ -194,7 +196,8 @@ class WholeRunConfig:
         if self.minutes is not None and not self.minutes > 0:
             raise InvalidInputError(f"minutes: expected more than 0, got {self.minutes}")
         check_ranges(self, workers=COUNT, versions=COUNT, threads=COUNT, seed=SEED)
-        check_ranges(self, save_every=COUNT, validate_every=COUNT, column_zoom=COLUMN_ZOOMS)
+        check_ranges(self, save_every=COUNT, validate_every=COUNT)
+        check_ranges(self, column_zoom=ZOOMS, row_zoom=ZOOMS)
 
     @property
     def steps(self) -> tuple[str, ...]:

@@ -75,6 +75,7 @@ def make_plan(config: WholeRunConfig) -> WholeRunPlan:
     network = replace(
         model_config(_stage(config, "visual", config.visual, InitFrom())),
         column_zoom=config.column_zoom,
+        row_zoom=config.row_zoom,
     )
     _check_sizes(config, network)
     _check_tools(config)
@@ -145,6 +146,7 @@ def _stage(
         preset=config.preset,
         # The later stages follow its checkpoint.
         column_zoom=config.column_zoom if step == "visual" else None,
+        row_zoom=config.row_zoom if step == "visual" else None,
         leg_straps=(step == "inertial" and bool(config.augment.measured_straps)) or None,
         end_to_end=step == "end_to_end",
         init=init,
@@ -188,10 +190,12 @@ def _stages(config: WholeRunConfig, held_out: Path | None) -> dict[str, TrainCon
 
 
 def _check_sizes(config: WholeRunConfig, network: ModelConfig) -> None:
-    # The middle columns show no more than evenly spaced ones unless the image has as many.
-    width, height = _in_fours(network.column_zoom * network.input_width), network.input_height
+    # The middle shows no more than evenly spaced columns and rows unless the image has as many.
+    width = _in_fours(network.column_zoom * network.input_width)
+    height = _in_fours(network.row_zoom * network.input_height)
     # With pixels as wide as they are high.
-    advised = width, _in_fours(width * network.input_height / network.input_width)
+    larger = max(width / network.input_width, height / network.input_height)
+    advised = _in_fours(larger * network.input_width), _in_fours(larger * network.input_height)
     for name, data in (
         ("images", config.images),
         ("fresh_images", config.fresh_images),
@@ -205,7 +209,8 @@ def _check_sizes(config: WholeRunConfig, network: ModelConfig) -> None:
         if data.width < width or data.height < height:
             raise InvalidInputError(
                 f"{name}: {data.width}x{data.height} is smaller than the {width}x{height} that "
-                f"preset {config.preset} takes with a column_zoom of {network.column_zoom:g}; give "
+                f"preset {config.preset} takes with a column_zoom of {network.column_zoom:g} and "
+                f"a row_zoom of {network.row_zoom:g}; give "
                 f"{option}.width {advised[0]} {option}.height {advised[1]}"
             )
 

@@ -34,6 +34,7 @@ _START_TOOL = (
 )
 _BEFORE_IT_WAS_A_SETTING = {
     "column_zoom": 1.0,
+    "row_zoom": 1.0,
     **{f"loss.{name}": value for name, value in LATER_LOSS_FIELDS.items()},
     **{f"augment.{name}": value for name, value in asdict(AugmentConfig()).items()},
     **{f"augment.{name}": value for name, value in LATER_AUGMENT_FIELDS.items()},

@@ -56,7 +56,7 @@ def test_the_plan_counts_recordings_and_steps(config):
     assert plan.stages["inertial"].data == config.out / "data" / "motion"
     data = config.out / "data"
     assert plan.stages["visual"].folders == (data / "images",)
-    assert plan.stages["visual"].column_zoom == 1.5
+    assert (plan.stages["visual"].column_zoom, plan.stages["visual"].row_zoom) == (1.5, 1.25)
     assert plan.stages["inertial"].leg_straps is True  # also from a checkpoint without
     assert plan.stages["fusion"].leg_straps is None
     assert plan.stages["fusion"].folders == (data / "fresh_images", data / "images/validation")
@@ -80,15 +80,17 @@ def test_the_plan_counts_recordings_and_steps(config):
         ({"clips": ("06_*",)}, r"clips: 06_\* named, but no folder"),
         ({"preset": "huge"}, "preset: expected one of"),
         ({"column_zoom": 0.5}, "column_zoom: expected 1 to 4, got 0.5"),
+        ({"row_zoom": 5.0}, "row_zoom: expected 1 to 4, got 5"),
         ({"init": Path("absent.safetensors")}, "absent.safetensors: no such file"),
         ({"split_file": Path("absent.json")}, "absent.json: cannot be read"),
         (
             {"images": SynthConfig(**{**SMALL, "width": 64})},
-            "images: 64x72 is smaller than the 96x48 .* column_zoom of 1.5; give --images.width 96",
+            "images: 64x72 is smaller than the 96x60 .* column_zoom of 1.5 and a row_zoom of 1.25; "
+            "give --images.width 96",
         ),
         (
             {"headset_rate": SynthConfig(**{**SMALL, "height": 32})},
-            "headset_rate: 96x32 is smaller than the 96x48 .* --headset-rate.height 72",
+            "headset_rate: 96x32 is smaller than the 96x60 .* --headset-rate.height 72",
         ),
         ({"test": SynthConfig(**SMALL, render=False)}, "test.render: the cameras must see"),
     ],
@@ -167,9 +169,10 @@ def test_a_folder_of_a_run_with_other_settings_is_refused(config):
     with pytest.raises(SameError, match="holds a run with another visual.steps;"):
         _check_settings(replace(config, visual=StageBudget(7, 4)))
     still = AugmentConfig(**LATER_AUGMENT_FIELDS)
-    evenly = replace(config, column_zoom=1.0, loss=replace(config.loss, legs=1.0), augment=still)
+    even = replace(config, column_zoom=1.0, row_zoom=1.0)
+    evenly = replace(even, loss=replace(config.loss, legs=1.0), augment=still)
     settings = {name: x for name, x in evenly.shaping().items() if not name.startswith("augment.")}
-    del settings["column_zoom"], settings["loss.legs"]
+    del settings["column_zoom"], settings["row_zoom"], settings["loss.legs"]
     (config.out / "whole_run.json").write_text(json.dumps(settings))
     _check_settings(evenly)  # a run from before there was a choice goes on
     with pytest.raises(SameError, match=r"with another augment\.body_size, augment\.hea"):
