@@ -13,7 +13,7 @@ import tyro
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from same_engines.field_checks import check_ranges
-from same_model.synth.config import SynthConfig
+from same_model.synth.config import AMC_FPS, FRAME_RATES, SynthConfig
 from same_runtime.cli.command import EXIT_USER_ERROR, Subcommand, run_subcommand
 from same_runtime.cli.console import messages
 from same_runtime.cli.output_places import check_file_place, make_folder
@@ -50,6 +50,8 @@ class Synth:
     procedural motion then)."""
     joint_map: Path | None = None
     """JSON file that names the joints of a skeleton of your own, such as {"left_hip": "ThighL"}."""
+    amc_fps: float = AMC_FPS
+    """Frames per second of AMC clips that no split lists: their files do not say."""
     credit: str = ""
     """Whose the clips are that no split lists, and their licence; goes into each recording."""
     split: Literal["train", "validation", "protocol1", "protocol2", "withheld", "all"] = "all"
@@ -66,7 +68,7 @@ class Synth:
     config: Annotated[SynthConfig, tyro.conf.arg(name="")] = field(default_factory=SynthConfig)
 
     def __post_init__(self) -> None:
-        check_ranges(self, workers=(1, 1024))
+        check_ranges(self, workers=(1, 1024), amc_fps=FRAME_RATES)
 
     def run(self) -> int:
         from same_model.synth.motion.capture.joint_names import read_joint_map
@@ -78,7 +80,14 @@ class Synth:
         wanted = SPLITS if self.split == "all" else (self.split,)
         joint_map = read_joint_map(self.joint_map) if self.joint_map else None
         jobs = plan_jobs(
-            self.config, self.motion_dir, wanted, self.clips, split, self.credit, joint_map
+            self.config,
+            self.motion_dir,
+            wanted,
+            self.clips,
+            split,
+            self.credit,
+            joint_map,
+            self.amc_fps,
         )
         for name in wanted:
             if clips := sorted({job.name for job in jobs if job.split == name}):
@@ -141,7 +150,9 @@ class CheckSplit:
             task = progress.add_task("clips", total=len(clips), note="")
             angles = {}
             for clip, path in clips:
-                angles[clip.clip] = [joint_angles(m) for m in load_clip(path)[0]]
+                angles[clip.clip] = [
+                    joint_angles(m) for m in load_clip(path, amc_fps=clip.amc_fps)[0]
+                ]
                 progress.update(task, advance=1, note=clip.clip)
         check_split(split, angles)
         absent = len(split.clips) - len(angles)

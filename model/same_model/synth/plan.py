@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from same_engines.errors import DataError
 from same_engines.files.folder_tree import files_below
 from same_model.synth.body.body import load_body_model, make_body
-from same_model.synth.config import SynthConfig
+from same_model.synth.config import AMC_FPS, SynthConfig
 from same_model.synth.motion import procedural
 from same_model.synth.motion.clip import Motion, MotionReport, load_clip
 from same_model.synth.motion.restyle import restyled
@@ -47,8 +47,10 @@ class Job:
     """Whose motion it is and under which licence."""
     joint_map: Mapping[str, str] = field(default_factory=dict)
     """Our joint names to the clip's, for skeletons that no name table knows."""
-    upper_body: Path | None = None
-    """The clip whose upper body is worn; None: the clip's own."""
+    amc_fps: float = AMC_FPS
+    """Frames a second of the clip if it is an AMC, which does not say."""
+    upper_body: "Job | None" = None
+    """The job whose clip's upper body is worn; None: the clip's own."""
 
     @property
     def varied(self) -> bool:
@@ -56,9 +58,13 @@ class Job:
         return self.split in ("train", WITHHELD)
 
     @property
+    def clip_name(self) -> str | None:
+        """File name without folder and endings; None: procedural."""
+        return _stem(self.clip) if self.clip else None
+
+    @property
     def name(self) -> str:
-        stem = _stem(self.clip) if self.clip else f"{self.performer}_{self.action}"
-        return f"{stem}_v{self.variant}"
+        return f"{self.clip_name or f'{self.performer}_{self.action}'}_v{self.variant}"
 
 
 def _stem(path: Path) -> str:
@@ -73,21 +79,23 @@ def plan_jobs(
     split: SplitFile | None = None,
     credit: str = "",
     joint_map: Mapping[str, str] | None = None,
+    amc_fps: float = AMC_FPS,
 ) -> list[Job]:
     """The jobs of a data set.
 
     ``motion_dirs``: folders of BVH and AMC clips, searched with their subfolders; none for
     procedural motion alone. ``wanted_clips``: only clips of these names or patterns (also ones
     that no split lists, as training data); empty for all of the split. ``credit``: whose the clips
-    are that no split lists. Raises ``DataError`` for an absent folder or one without clips, for an
-    absent clip, and for clips that are named without a folder.
+    are that no split lists, ``amc_fps``: frames a second of those of them that are AMC. Raises
+    ``DataError`` for an absent folder or one without clips, for an absent clip, and for clips that
+    are named without a folder.
     """
     split = split or load_split()
     if wanted_clips and not motion_dirs:
         raise DataError(f"clips: {', '.join(wanted_clips)} named, but no folder to find them in")
     jobs: list[Job] = []
     if motion_dirs:
-        for clip, path in find_clips(motion_dirs, wanted_clips, split):
+        for clip, path in find_clips(motion_dirs, wanted_clips, split, amc_fps):
             if clip.split in wanted_splits:
                 whose = split.sources.get(clip.source) or credit or UNSTATED
                 jobs += [
@@ -100,6 +108,7 @@ def plan_jobs(
                         path,
                         whose,
                         joint_map or {},
+                        clip.amc_fps,
                     )
                     for v in range(config.variants)
                 ]
@@ -126,7 +135,7 @@ def _with_other_upper_bodies(config: SynthConfig, jobs: list[Job]) -> list[Job]:
             others = [other for clip, other in givers.items() if clip != job.clip]
             other = others[int(rng.integers(len(others)))]
             whose = dict.fromkeys((job.credit, other.credit))
-            job = replace(job, upper_body=other.clip, credit="; and ".join(whose))
+            job = replace(job, upper_body=other, credit="; and ".join(whose))
         out.append(job)
     return out
 
@@ -159,9 +168,12 @@ def some_names(names: Sequence[str], at_most: int = 8) -> str:
 
 
 def find_clips(
-    motion_dirs: Sequence[Path], wanted: tuple[str, ...], split: SplitFile
+    motion_dirs: Sequence[Path],
+    wanted: tuple[str, ...],
+    split: SplitFile,
+    amc_fps: float = AMC_FPS,
 ) -> list[tuple[SplitClip, Path]]:
-    """The clips to make and their files, by name.
+    """The clips to make and their files, by name; ``amc_fps`` is of those that no split lists.
 
     A clip is what the split says of its name where it lies in a folder of its source's name, or
     where nobody else's clip would have that name; any other is the user's own.
@@ -184,7 +196,7 @@ def find_clips(
     for name, paths in sorted(found.items()):
         if wanted and not any(fnmatch(name, w) for w in wanted):
             continue
-        own = SplitClip(name, "unlisted", "train", "", name)
+        own = SplitClip(name, "unlisted", "train", "", name, amc_fps)
         clip = listed.get(name, own)
         named = [p for p in paths if clip.source in p.parts]
         if not named:
@@ -231,9 +243,9 @@ def job_motions(config: SynthConfig, job: Job) -> tuple[list[Motion], MotionRepo
         motions, clip = [made], made.name
         report = MotionReport(job.name, made.frames, made.frames, 1)
     else:
-        motions, report = load_clip(job.clip, job.action, job.joint_map)
+        motions, report = _captured(job)
         clip = _stem(job.clip)
-    givers = load_clip(job.upper_body, "", job.joint_map)[0] if job.upper_body else []
+    givers = _captured(job.upper_body)[0] if job.upper_body else []
     out = []
     for motion in motions:
         if givers:
@@ -247,6 +259,11 @@ def job_motions(config: SynthConfig, job: Job) -> tuple[list[Motion], MotionRepo
         out.append(_stretch(config, replace(motion, name=name)))
     report.dropped["over max_seconds"] = report.kept_frames - sum(m.frames for m in out)
     return out, report
+
+
+def _captured(job: Job) -> tuple[list[Motion], MotionReport]:
+    assert job.clip is not None
+    return load_clip(job.clip, job.action, job.joint_map, job.amc_fps)
 
 
 def _stretch(config: SynthConfig, motion: Motion) -> Motion:

@@ -1,12 +1,13 @@
 """From motion clips to recordings: who wears what where, rendered and sensed."""
 
 import json
+import os
 import signal
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, replace
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -199,7 +200,7 @@ def _meta(
     return {
         "source": motion.name.split("_v")[0],
         "source_frames": list(motion.source_frames),
-        "upper_body": job.upper_body.name.split(".")[0] if job.upper_body else None,
+        "upper_body": job.upper_body.clip_name if job.upper_body else None,
         "action": job.action,
         "performer": job.performer,
         "stature_m": round(take.motion.body.stature_m, 4),
@@ -335,6 +336,18 @@ def finish_recording(path: Path, mcap: bool) -> int:
 _stopping = threading.Event()
 
 
+def _begin_worker() -> None:
+    _ignore_interrupts()
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """A parent that is killed cannot tell its workers, who would wait for it for ever."""
+    if (parent := parent_process()) is not None:
+        parent.join()
+        os._exit(1)
+
+
 def _ignore_interrupts() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
@@ -369,9 +382,7 @@ def run_jobs(
         for job in jobs:
             yield run_job(config, job, out, mcap)
         return
-    pool = ProcessPoolExecutor(
-        workers, mp_context=get_context("spawn"), initializer=_ignore_interrupts
-    )
+    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_begin_worker)
     try:
         waiting = {pool.submit(_run_in_worker, config, job, out, mcap) for job in jobs}
         for future in as_completed(waiting):

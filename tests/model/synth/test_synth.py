@@ -2,6 +2,10 @@ import errno
 import lzma
 import os
 import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -99,7 +103,7 @@ def test_meta_tells_origin_split_seed_and_licence(small_dataset: Path) -> None:
     for path in find_sequences(small_dataset):
         meta = open_sequence(path).meta
         assert meta["split"] == path.parent.name
-        assert meta["seed"] == meta["config"]["seed"] == 7 and meta["split_version"] == "motion-v2"
+        assert meta["seed"] == meta["config"]["seed"] == 7 and meta["split_version"] == "motion-v3"
         assert meta["licence"] and meta["action"] and meta["performer"] and meta["source"]
 
 
@@ -378,3 +382,23 @@ def test_scattered_stretches_come_from_anywhere_in_a_clip() -> None:
     again = [plan.job_motions(config, job)[0][0].source_frames[0] for job in jobs]
     assert firsts == again
     assert replace(TINY, scatter=True).digest != TINY.digest
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="finds the workers in /proc")
+def test_workers_end_with_a_command_that_is_killed(tmp_path: Path) -> None:
+    options = ("--procedural", "40", "--width", "64", "--height", "48", "--workers", "2", "-q")
+    command = [sys.executable, "-m", "same_model.cli.data", "synth", "--out", str(tmp_path)]
+    with subprocess.Popen([*command, *options], stdout=subprocess.DEVNULL) as parent:
+        children = Path(f"/proc/{parent.pid}/task/{parent.pid}/children")
+        _wait_until(lambda: list(tmp_path.rglob("meta.json")))
+        workers = [Path("/proc") / pid for pid in children.read_text().split()]
+        parent.kill()
+    assert len(workers) >= 2
+    _wait_until(lambda: not any(worker.exists() for worker in workers))
+
+
+def _wait_until(done: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 60
+    while not done():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)

@@ -14,6 +14,7 @@ from scipy.signal import butter, sosfiltfilt
 from scipy.spatial.transform import Rotation, Slerp
 
 from same_engines.errors import DataError
+from same_model.synth.config import AMC_FPS
 from same_model.synth.motion.capture.asf_amc import read_amc
 from same_model.synth.motion.capture.bvh import read_bvh
 from same_model.synth.motion.capture.joint_names import SourceJoints, find_joints
@@ -181,26 +182,31 @@ def rotated(motion: Motion, yaw: float, look_down: float = 0.0) -> Motion:
     return replace(motion, hips_m=turn.apply(motion.hips_m), rotations_xyzw=rotations)
 
 
-def read_skeleton(path: Path) -> SkeletonClip:
-    """Read a BVH or AMC file, plain or packed with xz. Raises ``DataError``."""
+def read_skeleton(path: Path, amc_fps: float = AMC_FPS) -> SkeletonClip:
+    """Read a BVH or AMC file, plain or packed with xz; ``amc_fps``: frames a second of an AMC,
+    which does not say. Raises ``DataError``."""
     name = Path(path).name.lower().removesuffix(".xz")
     if name.endswith(".bvh"):
         return read_bvh(path)
     if name.endswith(".amc"):
-        return read_amc(path)
+        return read_amc(path, fps=amc_fps)
     raise DataError(f"{path}: expected a .bvh or .amc file, or one packed as .xz")
 
 
 def load_clip(
-    path: Path, action: str = "", joint_map: Mapping[str, str] | None = None
+    path: Path,
+    action: str = "",
+    joint_map: Mapping[str, str] | None = None,
+    amc_fps: float = AMC_FPS,
 ) -> tuple[list[Motion], MotionReport]:
     """Read a clip and return its usable stretches, at the file's rate, and the report.
 
-    ``joint_map``: our joint names to the file's, for what no name table finds. Raises
-    ``DataError``, naming the file, when it is damaged or its skeleton lacks some of our joints.
+    ``joint_map``: our joint names to the file's, for what no name table finds; ``amc_fps``: frames
+    a second of an AMC. Raises ``DataError``, naming the file, when it is damaged or its skeleton
+    lacks some of our joints.
     """
     path = Path(path)
-    clip = read_skeleton(path)
+    clip = read_skeleton(path, amc_fps)
     try:
         return clean(clip, find_joints(clip, joint_map), path.name.split(".")[0], action)
     except DataError as error:

@@ -9,6 +9,7 @@ from typing import Any
 from same_engines.errors import DataError
 from same_engines.files.regular_files import read_regular
 from same_engines.json_values import parse_json
+from same_model.synth.config import AMC_FPS
 
 SPLITS = ("train", "validation", "protocol1", "protocol2")
 WITHHELD = "withheld"
@@ -33,6 +34,8 @@ class SplitClip:
     source: str
     """Whose motion it is: a key of the split's ``sources``, and the name of its folder."""
     performer: str
+    amc_fps: float = AMC_FPS
+    """Frames a second where it is an AMC, which does not say."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +109,7 @@ def _read(data: dict[str, Any]) -> SplitFile:
                 c["split"],
                 c.get("source", _CMU),
                 c.get("performer", f"cmu{c['clip'].split('_')[0]}"),
+                float(c.get("amc_fps", AMC_FPS)),
             )
             for c in data["clips"]
         ),

@@ -9,7 +9,7 @@ from same_engines.errors import InvalidInputError
 from same_engines.field_checks import check_ranges
 from same_model.config import ZOOMS
 from same_model.loss_config import LossConfig
-from same_model.synth.config import SynthConfig
+from same_model.synth.config import AMC_FPS, FRAME_RATES, SynthConfig
 from same_model.training.config import COUNT, SEED, AugmentConfig, OptimConfig
 from same_runtime.cli.option_types import one_of
 
@@ -132,6 +132,8 @@ class WholeRunConfig:
     """Another split than the latest: a file, or a shipped one such as `cmu-v1`."""
     joint_map: Path | None = None
     """JSON file that names the joints of a skeleton of your own."""
+    amc_fps: float = AMC_FPS
+    """Frames per second of AMC clips that no split lists: their files do not say."""
     credit: str = ""
     """Whose the clips are that no split lists, and their licence; goes into each recording."""
     preset: Annotated[str, one_of("lite", "base", "large")] = "lite"
@@ -197,7 +199,7 @@ class WholeRunConfig:
             raise InvalidInputError(f"minutes: expected more than 0, got {self.minutes}")
         check_ranges(self, workers=COUNT, versions=COUNT, threads=COUNT, seed=SEED)
         check_ranges(self, save_every=COUNT, validate_every=COUNT)
-        check_ranges(self, column_zoom=ZOOMS, row_zoom=ZOOMS)
+        check_ranges(self, column_zoom=ZOOMS, row_zoom=ZOOMS, amc_fps=FRAME_RATES)
 
     @property
     def steps(self) -> tuple[str, ...]:

@@ -102,7 +102,14 @@ def _recordings(
 
     def jobs(settings: SynthConfig, splits: tuple[str, ...]) -> list[Job]:
         return plan_jobs(
-            settings, config.motion, splits, config.clips, split, config.credit, joint_map
+            settings,
+            config.motion,
+            splits,
+            config.clips,
+            split,
+            config.credit,
+            joint_map,
+            config.amc_fps,
         )
 
     made = {

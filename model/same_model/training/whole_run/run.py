@@ -16,6 +16,7 @@ from same_engines.errors import DataError, InvalidInputError, SameError
 from same_engines.json_values import parse_json
 from same_engines.processes import python_command
 from same_model.checkpoint import load_checkpoint, save_checkpoint
+from same_model.synth.config import AMC_FPS
 from same_model.synth.synth import run_jobs, write_summary
 from same_model.training.config import AugmentConfig
 from same_model.training.processes import Processes, join_processes, leave_processes
@@ -35,6 +36,7 @@ _START_TOOL = (
 _BEFORE_IT_WAS_A_SETTING = {
     "column_zoom": 1.0,
     "row_zoom": 1.0,
+    "amc_fps": AMC_FPS,
     **{f"loss.{name}": value for name, value in LATER_LOSS_FIELDS.items()},
     **{f"augment.{name}": value for name, value in asdict(AugmentConfig()).items()},
     **{f"augment.{name}": value for name, value in LATER_AUGMENT_FIELDS.items()},

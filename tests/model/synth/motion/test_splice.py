@@ -45,8 +45,8 @@ def test_only_training_clips_give_and_take(shared_data: Path) -> None:
     trained = [job for job in jobs if job.split == "train" and job.clip]
     assert 0.35 < len(taken) / len(trained) < 0.65
     for job in taken:
-        assert job.split == "train" and job.upper_body != job.clip
-        giver = split[job.upper_body.name.split(".")[0]]  # type: ignore[union-attr]
+        assert job.split == "train" and job.upper_body.clip != job.clip  # type: ignore[union-attr]
+        giver = split[job.upper_body.clip_name]  # type: ignore[union-attr,index]
         assert giver.split == "train"
         assert load_split().sources[giver.source] in job.credit
     assert not [j for j in plan_jobs(SynthConfig(procedural=1), folders) if j.upper_body]

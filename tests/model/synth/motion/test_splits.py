@@ -9,11 +9,11 @@ from same_engines.errors import DataError
 from same_model.synth.body.body import make_body
 from same_model.synth.config import SynthConfig
 from same_model.synth.motion import play, procedural
-from same_model.synth.motion.splits import SPLITS, load_split
+from same_model.synth.motion.splits import SPLITS, WITHHELD, load_split
 from same_model.synth.plan import performer_shape, plan_jobs
 
 
-@pytest.mark.parametrize("label", ["cmu-v1", "motion-v2"])
+@pytest.mark.parametrize("label", ["cmu-v1", "motion-v2", "motion-v3"])
 def test_protocols_mean_what_they_say(label: str) -> None:
     split = load_split(Path(label))
     by = {s: [c for c in split.clips if c.split == s] for s in SPLITS}
@@ -31,13 +31,32 @@ def test_protocols_mean_what_they_say(label: str) -> None:
 
 def test_the_latest_split_keeps_the_protocols_of_the_first() -> None:
     first, latest = load_split(Path("cmu-v1")), load_split()
-    assert latest.label == "motion-v2"
+    assert latest.label == "motion-v3"
     for protocol in ("protocol1", "protocol2"):
         was, now = (
             {(c.clip, c.action, c.performer) for c in s.clips if c.split == protocol}
             for s in (first, latest)
         )
         assert was == now and first.procedural[protocol] == latest.procedural[protocol]
+
+
+def test_the_latest_split_only_adds_clips_to_train_on() -> None:
+    before, latest = load_split(Path("motion-v2")), load_split()
+    assert latest.clips[: len(before.clips)] == before.clips
+    assert latest.excluded == before.excluded and latest.procedural == before.procedural
+    added = latest.clips[len(before.clips) :]
+    assert {(c.source, c.split) for c in added} == {("cmu-more", "train"), ("cmu-more", "withheld")}
+    tested = {c.performer for c in before.clips if c.split in ("protocol1", "validation")}
+    assert not tested & {c.performer for c in added}
+    assert {c.performer for c in added if c.amc_fps == 60} == {"cmu60", "cmu61"}
+
+
+def test_amc_clips_have_the_rate_that_the_split_or_the_user_says(tmp_path: Path) -> None:
+    for name in ("60_01", "02_01", "mine"):
+        (tmp_path / f"{name}.amc").touch()
+    config, wanted = SynthConfig(procedural=0), ("train", WITHHELD)
+    jobs = plan_jobs(config, [tmp_path], wanted, ("*",), amc_fps=30)
+    assert {j.clip_name: j.amc_fps for j in jobs} == {"60_01": 60, "02_01": 120, "mine": 30}
 
 
 def test_validation_holds_out_two_performers_and_three_actions() -> None:

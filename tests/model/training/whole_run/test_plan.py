@@ -81,6 +81,7 @@ def test_the_plan_counts_recordings_and_steps(config):
         ({"preset": "huge"}, "preset: expected one of"),
         ({"column_zoom": 0.5}, "column_zoom: expected 1 to 4, got 0.5"),
         ({"row_zoom": 5.0}, "row_zoom: expected 1 to 4, got 5"),
+        ({"amc_fps": 0.0}, "amc_fps: expected 1 to 1000, got 0"),
         ({"init": Path("absent.safetensors")}, "absent.safetensors: no such file"),
         ({"split_file": Path("absent.json")}, "absent.json: cannot be read"),
         (
@@ -172,7 +173,8 @@ def test_a_folder_of_a_run_with_other_settings_is_refused(config):
     even = replace(config, column_zoom=1.0, row_zoom=1.0)
     evenly = replace(even, loss=replace(config.loss, legs=1.0), augment=still)
     settings = {name: x for name, x in evenly.shaping().items() if not name.startswith("augment.")}
-    del settings["column_zoom"], settings["row_zoom"], settings["loss.legs"]
+    for name in ("column_zoom", "row_zoom", "amc_fps", "loss.legs"):
+        del settings[name]
     (config.out / "whole_run.json").write_text(json.dumps(settings))
     _check_settings(evenly)  # a run from before there was a choice goes on
     with pytest.raises(SameError, match=r"with another augment\.body_size, augment\.hea"):

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from same_engines.errors import DataError
+from same_model.synth.config import AMC_FPS
 from same_model.synth.motion.capture.skeleton import (
     MAX_JOINTS,
     Malformed,
@@ -21,8 +22,6 @@ from same_model.synth.motion.capture.skeleton import (
     read_text_file,
 )
 
-FPS = 120.0
-"""AMC files name no rate; CMU's, by far the most, have this one."""
 _DOF = ("tx", "ty", "tz", "rx", "ry", "rz", "l")
 
 
@@ -44,15 +43,16 @@ class _Skeleton:
     degrees: bool
 
 
-def read_amc(path: Path, skeleton: Path | None = None) -> SkeletonClip:
-    """Read one ``.amc`` or ``.amc.xz`` file with the ``.asf`` beside it, or ``skeleton``.
+def read_amc(path: Path, skeleton: Path | None = None, fps: float = AMC_FPS) -> SkeletonClip:
+    """Read one ``.amc`` or ``.amc.xz`` file of ``fps`` frames a second with the ``.asf`` beside it,
+    or ``skeleton``.
 
     Raises ``DataError``, naming the file and what is wrong in it, for a missing, truncated or
     malformed file, and for an AMC without its ASF.
     """
     path = Path(path)
     asf = read_text_file(skeleton or _asf_of(path), "ASF", _parse_asf)
-    return read_text_file(path, "AMC", lambda lines: _parse_amc(lines, asf))
+    return read_text_file(path, "AMC", lambda lines: _parse_amc(lines, asf, fps))
 
 
 def _asf_of(path: Path) -> Path:
@@ -156,7 +156,7 @@ def _ordered(bones: dict[str, _Bone], section: list[list[str]], degrees: bool) -
     return _Skeleton(placed, parents, degrees)
 
 
-def _parse_amc(lines: list[str], asf: _Skeleton) -> SkeletonClip:
+def _parse_amc(lines: list[str], asf: _Skeleton, fps: float) -> SkeletonClip:
     names = list(asf.bones)
     columns: dict[str, list[list[str]]] = {name: [] for name in names if asf.bones[name].dof}
     frames = 0
@@ -194,7 +194,7 @@ def _parse_amc(lines: list[str], asf: _Skeleton) -> SkeletonClip:
             angles = np.stack([channels[d] for d in turns], axis=1)
             own = Rotation.from_euler(order, angles, degrees=asf.degrees)
             rotations[:, j] = (bone.axes * own * bone.axes.inv()).as_quat()
-    return _clip(asf, roots, rotations)
+    return _clip(asf, roots, rotations, fps)
 
 
 def _complete(columns: dict[str, list[list[str]]], frames: int) -> None:
@@ -204,7 +204,10 @@ def _complete(columns: dict[str, list[list[str]]], frames: int) -> None:
 
 
 def _clip(
-    asf: _Skeleton, roots: NDArray[np.float64], rotations: NDArray[np.float64]
+    asf: _Skeleton,
+    roots: NDArray[np.float64],
+    rotations: NDArray[np.float64],
+    fps: float,
 ) -> SkeletonClip:
     names = list(asf.bones)
     parents = [names.index(asf.parents[n]) if n in asf.parents else -1 for n in names]
@@ -212,4 +215,4 @@ def _clip(
     offsets = np.array([np.zeros(3) if p < 0 else asf.bones[names[p]].offset for p in parents])
     leaves = set(range(len(names))) - set(parents)
     ends = {j: asf.bones[names[j]].offset for j in sorted(leaves)}
-    return SkeletonClip(tuple(names), tuple(parents), offsets, roots, rotations, FPS, ends=ends)
+    return SkeletonClip(tuple(names), tuple(parents), offsets, roots, rotations, fps, ends=ends)

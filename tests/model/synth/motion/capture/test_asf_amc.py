@@ -65,6 +65,7 @@ def _write(folder: Path, asf: str = ASF, amc: str = AMC) -> Path:
 
 def test_bones_become_joints_that_turn_in_the_bones_own_axes(tmp_path: Path) -> None:
     clip = read_amc(_write(tmp_path))
+    assert (clip.fps, read_amc(_write(tmp_path), fps=60).fps) == (120, 60)
     assert clip.names == ("root", "femur", "tibia") and clip.parents == (-1, 0, 1)
     np.testing.assert_allclose(clip.offsets, [[0, 0, 0], [0, 0, 0], [3, -4, 0]])
     np.testing.assert_allclose(clip.ends[2], [0, -4, 0])
