@@ -292,7 +292,7 @@ def _twins(bundle: Bundle, clip: Clip) -> tuple[Twin, ...]:
         config.input_width,
         config.image_mean,
         config.image_std,
-        config.column_zoom,
+        (config.column_zoom, config.row_zoom) != (1.0, 1.0),
     )
 
 

@@ -74,16 +74,16 @@ def opencv_preprocess(
 
 
 def time_twins(
-    clip: Clip, height: int, width: int, mean: float, std: float, column_zoom: float = 1.0
+    clip: Clip, height: int, width: int, mean: float, std: float, zoomed: bool = False
 ) -> tuple[Twin, ...]:
     """Time core and twins call by call in turn, on the clip's images and head poses.
 
     ``height``, ``width``: the network's input, pixels. Twins that need a library or an image
-    size that is not there are left out, those of the images where columns are zoomed, which no
+    size that is not there are left out, those of the images where these are ``zoomed``, which no
     twin does.
     """
     twins = [_time_pose_history(clip)]
-    if column_zoom != 1.0:
+    if zoomed:
         return tuple(twins)
     image = next(image for pair in clip.images for image in pair if image is not None)
     out = np.empty((height, width), np.float32)
