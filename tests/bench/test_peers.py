@@ -99,4 +99,6 @@ def test_twins_are_timed_on_the_clip(clip: Clip) -> None:
     twins = time_twins(clip, 48, 64, 0.5, 0.25)
     assert {twin.part for twin in twins} == {"pose at a time", "preprocess"}
     assert all(len(twin.core_ns) == len(twin.twin_ns) >= 300 for twin in twins)
-    assert [twin.part for twin in time_twins(clip, 48, 64, 0.5, 0.25, zoomed=True)] == ["pose at a time"]
+    assert [twin.part for twin in time_twins(clip, 48, 64, 0.5, 0.25, zoomed=True)] == [
+        "pose at a time"
+    ]

@@ -143,7 +143,7 @@ class WholeRunConfig:
     column_zoom: float = 1.8
     """How much denser than evenly spaced the columns of the image's middle are (``ModelConfig``).
     Recordings are to be at least that many times as wide as the network's input."""
-    row_zoom: float = 1.5
+    row_zoom: float = 1.0
     """The same of its rows, and of the recordings' height."""
     images: SynthConfig = field(default_factory=_images)
     """What the visual stage sees, and what all of them are validated on."""
