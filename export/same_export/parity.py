@@ -87,11 +87,7 @@ def _made_up_stream(model: SameModel, rig: CameraRig) -> dict[str, NDArray[np.fl
     images = np.kron(coarse, np.ones((8, 8)))
     images += 0.3 * random.normal(size=images.shape)
     rays, origins, axes = rig.ray_map(
-        config.feature_width,
-        config.feature_height,
-        config.depth_mode,
-        config.column_zoom,
-        config.row_zoom,
+        config.feature_width, config.feature_height, config.depth_mode, *config.zooms
     )
     T = np.broadcast_to(np.eye(4), (frames, window, 4, 4)).copy()
     T[..., :3, :3] = np.diag([1.0, -1.0, -1.0])

@@ -210,6 +210,11 @@ class ModelConfig:
                 )
 
     @property
+    def zooms(self) -> tuple[float, float]:
+        """``column_zoom`` and ``row_zoom``, as the core takes them."""
+        return self.column_zoom, self.row_zoom
+
+    @property
     def feature_width(self) -> int:
         """Width of the feature map, pixels."""
         return self.input_width // FEATURE_STRIDE

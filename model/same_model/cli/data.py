@@ -13,7 +13,8 @@ import tyro
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from same_engines.field_checks import check_ranges
-from same_model.synth.config import AMC_FPS, FRAME_RATES, SynthConfig
+from same_model.synth.config import SynthConfig
+from same_model.synth.motion.splits import AMC_FPS, FRAME_RATES
 from same_runtime.cli.command import EXIT_USER_ERROR, Subcommand, run_subcommand
 from same_runtime.cli.console import messages
 from same_runtime.cli.output_places import check_file_place, make_folder

@@ -29,9 +29,8 @@ def _each_axis(
     change: Callable[[NDArray[np.float64], float], NDArray[np.float64]],
 ) -> NDArray[np.floating]:
     sizes = (config.feature_width, config.feature_height)
-    zooms = (config.column_zoom, config.row_zoom)
     out = places.copy()
-    for axis, (size, zoom) in enumerate(zip(sizes, zooms, strict=True)):
+    for axis, (size, zoom) in enumerate(zip(sizes, config.zooms, strict=True)):
         if zoom != 1.0:
             place = (places[..., axis].astype(np.float64) + 0.5) * (2 / size) - 1
             out[..., axis] = (change(place, zoom) + 1) * (size / 2) - 0.5

@@ -220,11 +220,7 @@ def read_inputs(
         window_valid[frames],
         T_world_anchor[frames],
         *sequence.rig.ray_map(
-            config.feature_width,
-            config.feature_height,
-            config.depth_mode,
-            config.column_zoom,
-            config.row_zoom,
+            config.feature_width, config.feature_height, config.depth_mode, *config.zooms
         ),
         *_true_joints(sequence, frames),
     )
@@ -257,14 +253,7 @@ def image_preprocessor(
             f"{config.input_width}x{config.input_height} that preset {config.preset} takes"
         )
     return ImagePreprocessor(
-        height,
-        width,
-        config.input_height,
-        config.input_width,
-        mean,
-        std,
-        config.column_zoom,
-        config.row_zoom,
+        height, width, config.input_height, config.input_width, mean, std, *config.zooms
     )
 
 

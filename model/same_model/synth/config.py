@@ -7,10 +7,6 @@ from dataclasses import asdict, dataclass
 from same_engines.errors import DataError
 from same_runtime.cli.option_types import Flag
 
-AMC_FPS = 120.0
-"""AMC files name no rate; nearly all of CMU's have this one."""
-FRAME_RATES = (1.0, 1000.0)
-"""Least and most that an AMC may be said to have."""
 _GENERATOR = 2
 """Goes up when the same settings give other recordings, so that no data set is made of both."""
 

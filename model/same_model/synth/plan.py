@@ -13,12 +13,19 @@ from numpy.typing import NDArray
 from same_engines.errors import DataError
 from same_engines.files.folder_tree import files_below
 from same_model.synth.body.body import load_body_model, make_body
-from same_model.synth.config import AMC_FPS, SynthConfig
+from same_model.synth.config import SynthConfig
 from same_model.synth.motion import procedural
 from same_model.synth.motion.clip import Motion, MotionReport, load_clip
 from same_model.synth.motion.restyle import restyled
 from same_model.synth.motion.splice import spliced
-from same_model.synth.motion.splits import SPLITS, WITHHELD, SplitClip, SplitFile, load_split
+from same_model.synth.motion.splits import (
+    AMC_FPS,
+    SPLITS,
+    WITHHELD,
+    SplitClip,
+    SplitFile,
+    load_split,
+)
 
 UNSTATED = "a clip whose licence nobody stated: find it out before you use or share what it made"
 """Credit of clips that neither the split nor the user credits."""

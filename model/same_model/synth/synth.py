@@ -1,13 +1,12 @@
 """From motion clips to recordings: who wears what where, rendered and sensed."""
 
 import json
-import os
 import signal
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, replace
-from multiprocessing import get_context, parent_process
+from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,6 +31,7 @@ from same_model.synth.render.materials import CONTROLLER, TRACKER
 from same_model.synth.render.outfit import Mesh, dress
 from same_model.synth.render.rig import miscalibrated, random_rig
 from same_model.synth.render.scene import Scene, random_scene
+from same_model.synth.workers import begin_worker, ignore_interrupts
 from same_runtime.conventions import DEVICES, JOINT_NAMES, JOINT_PARENTS
 
 if TYPE_CHECKING:  # numba takes seconds to import
@@ -336,22 +336,6 @@ def finish_recording(path: Path, mcap: bool) -> int:
 _stopping = threading.Event()
 
 
-def _begin_worker() -> None:
-    _ignore_interrupts()
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    """A parent that is killed cannot tell its workers, who would wait for it for ever."""
-    if (parent := parent_process()) is not None:
-        parent.join()
-        os._exit(1)
-
-
-def _ignore_interrupts() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
 def _run_in_worker(config: SynthConfig, job: Job, out: Path, mcap: bool) -> JobResult:
     """``run_job``, stopped by Ctrl-C; an idle worker ignores it and waits for its parent."""
     # The pool hands a worker one more job after it was interrupted.
@@ -364,7 +348,7 @@ def _run_in_worker(config: SynthConfig, job: Job, out: Path, mcap: bool) -> JobR
         _stopping.set()
         raise
     finally:
-        _ignore_interrupts()
+        ignore_interrupts()
 
 
 def run_jobs(
@@ -382,7 +366,7 @@ def run_jobs(
         for job in jobs:
             yield run_job(config, job, out, mcap)
         return
-    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_begin_worker)
+    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=begin_worker)
     try:
         waiting = {pool.submit(_run_in_worker, config, job, out, mcap) for job in jobs}
         for future in as_completed(waiting):

@@ -132,13 +132,9 @@ def _take_weights(config: TrainConfig, model: SameModel, name: str, source: Same
     told, was_told = model.config.use_leg_straps, source.config.use_leg_straps
     if "inertial" in taken and told and not was_told:
         model.inertial.ignore_straps()
-    if "fusion" in taken and _zooms(source) != _zooms(model):
+    if "fusion" in taken and source.config.zooms != model.config.zooms:
         # It looks around joints by pixels of the other zoom: a start, but nothing trained.
         model.trained_steps["fusion"] = 0
-
-
-def _zooms(model: SameModel) -> tuple[float, float]:
-    return model.config.column_zoom, model.config.row_zoom
 
 
 def _imu_weights(module: nn.Module) -> dict[str, Tensor]:

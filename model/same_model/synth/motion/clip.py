@@ -14,12 +14,12 @@ from scipy.signal import butter, sosfiltfilt
 from scipy.spatial.transform import Rotation, Slerp
 
 from same_engines.errors import DataError
-from same_model.synth.config import AMC_FPS
 from same_model.synth.motion.capture.asf_amc import read_amc
 from same_model.synth.motion.capture.bvh import read_bvh
 from same_model.synth.motion.capture.joint_names import SourceJoints, find_joints
 from same_model.synth.motion.capture.skeleton import SkeletonClip
 from same_model.synth.motion.capture.tpose_motion import to_tpose
+from same_model.synth.motion.splits import AMC_FPS
 from same_runtime.conventions import JOINT_NAMES
 
 LOW_PASS_HZ = 6.0

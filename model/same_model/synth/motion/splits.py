@@ -9,11 +9,14 @@ from typing import Any
 from same_engines.errors import DataError
 from same_engines.files.regular_files import read_regular
 from same_engines.json_values import parse_json
-from same_model.synth.config import AMC_FPS
 
 SPLITS = ("train", "validation", "protocol1", "protocol2")
 WITHHELD = "withheld"
 """Clips that show Protocol 2's actions: made only when asked for by name."""
+AMC_FPS = 120.0
+"""AMC files name no rate; nearly all of CMU's have this one."""
+FRAME_RATES = (1.0, 1000.0)
+"""Least and most that an AMC may be said to have."""
 _MOST_BYTES = 4 << 20
 _LATEST = "motion-v3"
 _CMU = "cmu-mocap"

@@ -216,7 +216,7 @@ def _read_uint8(
     sequence: SequenceReader, inputs: RecordedInputs, config: ModelConfig, out: NDArray[np.uint8]
 ) -> None:
     images = sequence.images
-    if images.shape[-2:] == out.shape[-2:] and config.column_zoom == config.row_zoom == 1.0:
+    if images.shape[-2:] == out.shape[-2:] and config.zooms == (1.0, 1.0):
         out[:] = images[inputs.frames]
         return
     resize = image_preprocessor(sequence, config, 0.0, 1.0 / 255.0)

@@ -115,7 +115,7 @@ def cache_key(model: SameModel, frames: Frames, sequences: list[SequenceReader])
     """
     config = model.config
     size = (config.input_width, config.input_height)
-    seen = (*size, config.image_mean, config.image_std, config.column_zoom, config.row_zoom)
+    seen = (*size, config.image_mean, config.image_std, *config.zooms)
     digest = hashlib.sha256(json.dumps([_FORMAT_VERSION, *seen]).encode())
     for name, tensor in model.visual.state_dict().items():
         digest.update(name.encode())

@@ -9,7 +9,8 @@ from same_engines.errors import InvalidInputError
 from same_engines.field_checks import check_ranges
 from same_model.config import ZOOMS
 from same_model.loss_config import LossConfig
-from same_model.synth.config import AMC_FPS, FRAME_RATES, SynthConfig
+from same_model.synth.config import SynthConfig
+from same_model.synth.motion.splits import AMC_FPS, FRAME_RATES
 from same_model.training.config import COUNT, SEED, AugmentConfig, OptimConfig
 from same_runtime.cli.option_types import one_of
 

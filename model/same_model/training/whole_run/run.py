@@ -16,7 +16,7 @@ from same_engines.errors import DataError, InvalidInputError, SameError
 from same_engines.json_values import parse_json
 from same_engines.processes import python_command
 from same_model.checkpoint import load_checkpoint, save_checkpoint
-from same_model.synth.config import AMC_FPS
+from same_model.synth.motion.splits import AMC_FPS
 from same_model.synth.synth import run_jobs, write_summary
 from same_model.training.config import AugmentConfig
 from same_model.training.processes import Processes, join_processes, leave_processes

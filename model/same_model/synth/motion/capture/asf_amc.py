@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from same_engines.errors import DataError
-from same_model.synth.config import AMC_FPS
 from same_model.synth.motion.capture.skeleton import (
     MAX_JOINTS,
     Malformed,
@@ -21,6 +20,7 @@ from same_model.synth.motion.capture.skeleton import (
     numbers,
     read_text_file,
 )
+from same_model.synth.motion.splits import AMC_FPS
 
 _DOF = ("tx", "ty", "tz", "rx", "ry", "rz", "l")
 
