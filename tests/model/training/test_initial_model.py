@@ -41,8 +41,10 @@ def settings(
     joint_filter: bool | None = None,
     imu_filter: bool | None = None,
     column_zoom: float | None = None,
+    row_zoom: float | None = None,
     leg_straps: bool | None = None,
     stage: StageName = "fusion",
+    end_to_end: bool = False,
     **init: Path,
 ) -> TrainConfig:
     return TrainConfig(
@@ -53,7 +55,9 @@ def settings(
         joint_filter=joint_filter,
         imu_filter=imu_filter,
         column_zoom=column_zoom,
+        row_zoom=row_zoom,
         leg_straps=leg_straps,
+        end_to_end=end_to_end,
         init=InitFrom(**init),
     )
 
