@@ -59,7 +59,7 @@ struct BundleConfig {
   int input_width = 0, input_height = 0;  // of one eye, pixels
   double image_mean = 0, image_std = 1;   // (pixel / 255 - mean) / std
   DepthMode depth_mode = DepthMode::RANGE;
-  ImageZoom zoom;                // column_zoom, row_zoom
+  ImageZoom zoom{};              // column_zoom, row_zoom
   bool reads_upright = false;    // pose_frame "upright": fusion reads imu_features too
   bool uses_imu_filter = false;  // the temporal stage reads joints_imu too
   bool reads_straps = false;     // the inertial stage may be told that leg straps were measured
