@@ -146,7 +146,7 @@ def _visual_key(model: SameModel) -> tuple[object, ...]:
         digest.update(name.encode())
         digest.update(tensor.contiguous().numpy().tobytes())
     c = model.config
-    size = (c.input_width, c.input_height, c.column_zoom, c.row_zoom)
+    size = (c.input_width, c.input_height, *c.zooms)
     return (*size, c.image_mean, c.image_std, c.window, c.depth_mode, digest.hexdigest())
 
 

@@ -65,8 +65,8 @@ class SplitFile:
 def load_split(path: Path | None = None) -> SplitFile:
     """Read a split file, or a shipped one by its label; without a path the latest shipped one.
 
-    Raises ``DataError`` for a missing or malformed file, a clip listed twice, or an action that
-    Protocol 2 shares with what is trained or validated on.
+    Raises ``DataError`` for a missing or malformed file, a clip listed twice or at a rate that none
+    has, or an action that Protocol 2 shares with what is trained or validated on.
     """
     shipped = files("same_model.synth.motion").joinpath("splits")
     label = _LATEST if path is None else str(path)
@@ -87,6 +87,8 @@ def load_split(path: Path | None = None) -> SplitFile:
     names = [c.clip for c in split.clips]
     if len(set(names)) != len(names):
         raise DataError(f"{source}: a clip is listed twice")
+    if any(not FRAME_RATES[0] <= c.amc_fps <= FRAME_RATES[1] for c in split.clips):
+        raise DataError(f"{source}: amc_fps: expected 1 to 1000")
     unknown = ({c.split for c in split.clips} | set(split.procedural)) - {*SPLITS, WITHHELD}
     if unknown:
         raise DataError(f"{source}: unknown split {sorted(unknown)}")

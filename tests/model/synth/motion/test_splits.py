@@ -138,3 +138,12 @@ def test_a_wrong_split_file_is_refused(tmp_path: Path, change, message: str) -> 
     path.write_text(json.dumps(data))
     with pytest.raises(DataError, match=message):
         load_split(path)
+
+
+@pytest.mark.parametrize("rate", ["0", "-60", "1e9", "NaN"])
+def test_a_split_of_clips_at_rates_that_none_has_is_refused(tmp_path: Path, rate: str) -> None:
+    shipped = files("same_model.synth.motion").joinpath("splits/motion-v3.json").read_text()
+    wrong = tmp_path / "split.json"
+    wrong.write_text(shipped.replace('"amc_fps": 60', f'"amc_fps": {rate}'))
+    with pytest.raises(DataError, match=r"split\.json"):
+        load_split(wrong)
