@@ -10,7 +10,7 @@ import logging
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from same_engines.errors import InvalidInputError, SameError, install_hint
 from same_runtime import Pose, SamePoseTracker
@@ -28,6 +28,14 @@ _LOST = ("SessionLossPending", "SessionLostError", "InstanceLostError")
 _log = logging.getLogger("same")
 
 
+class SpaceChange(NamedTuple):
+    """What ``SamePoseTracker.reference_space_changed`` is told."""
+
+    timestamp_ns: int
+    position: tuple[float, ...]
+    orientation_xyzw: tuple[float, ...]
+
+
 class OpenXrDevices:
     """Head and controller poses of an OpenXR runtime, in its STAGE space: our world frame.
 
@@ -40,6 +48,7 @@ class OpenXrDevices:
         self._running = False
         self._loss = ""
         self._noted: set[str] = set()
+        self._space_changes: list[SpaceChange] = []
         try:
             self._open()
         except xr.XrException as error:
@@ -125,8 +134,16 @@ class OpenXrDevices:
             raise SameError(f"OpenXR: {self._loss}; start again once the runtime is back")
         return True
 
+    def take_space_changes(self) -> list[SpaceChange]:
+        """How STAGE has changed, or is about to, by the events since the last call: for the tracker
+        before the next ``send``."""
+        changes, self._space_changes = self._space_changes, []
+        return changes
+
     def _answer(self, event: Any) -> bool:
         xr = self._xr
+        if event.type == xr.StructureType.EVENT_DATA_REFERENCE_SPACE_CHANGE_PENDING.value:
+            self._note_space_change(event)
         if event.type == xr.StructureType.EVENT_DATA_INSTANCE_LOSS_PENDING.value:
             self._loss = "the runtime is about to end the instance"
         if event.type != xr.StructureType.EVENT_DATA_SESSION_STATE_CHANGED.value:
@@ -143,6 +160,21 @@ class OpenXrDevices:
         elif changed.state == xr.SessionState.LOSS_PENDING.value:
             self._loss = "the runtime is about to end the session"
         return bool(changed.state != xr.SessionState.EXITING.value)
+
+    def _note_space_change(self, event: Any) -> None:
+        xr = self._xr
+        change = ctypes.cast(
+            ctypes.byref(event), ctypes.POINTER(xr.EventDataReferenceSpaceChangePending)
+        ).contents
+        if change.reference_space_type != xr.ReferenceSpaceType.STAGE:
+            return
+        if not change.pose_valid:
+            _log.warning("OpenXR: the space changes, and the runtime cannot tell how; going on")
+            return
+        at = self._platform.convert_time_to_timespec_time_khr(self.instance, change.change_time)
+        self._space_changes.append(
+            SpaceChange(at.tv_sec * _NS + at.tv_nsec, *_values(change.pose_in_previous_space))
+        )
 
     def _note(self, error: Exception) -> None:
         """Keep a loss for ``follow_session``; log any other answer once."""
@@ -203,8 +235,12 @@ class OpenXrDevices:
         needed = flags.POSITION_TRACKED_BIT | flags.ORIENTATION_TRACKED_BIT
         if location.location_flags & needed != needed:
             return None
-        p, q = location.pose.position, location.pose.orientation
-        return (p.x, p.y, p.z), (q.x, q.y, q.z, q.w)
+        return _values(location.pose)
+
+
+def _values(pose: Any) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    p, q = pose.position, pose.orientation
+    return (p.x, p.y, p.z), (q.x, q.y, q.z, q.w)
 
 
 @dataclass(frozen=True)
@@ -232,6 +268,8 @@ def drive(command: DriverCommand) -> None:
         tracker.start(LiveOptions(display_rate_hz=command.rate_hz))
         end_ns = time.monotonic_ns() + round(command.seconds * _NS)
         while time.monotonic_ns() < end_ns and devices.follow_session():
+            for change in devices.take_space_changes():
+                tracker.reference_space_changed(*change)
             devices.send(tracker.ingest, time.monotonic_ns())
             time.sleep(1.0 / command.rate_hz)
 

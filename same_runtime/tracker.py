@@ -7,6 +7,8 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
+from numpy.typing import ArrayLike
+
 from same_engines import Engine
 from same_engines.errors import InvalidInputError, SameError
 from same_engines.field_checks import checked_flag, given_or_default
@@ -25,7 +27,7 @@ from same_runtime.live.publisher import Publisher
 from same_runtime.observer import Observer
 from same_runtime.options import TrackerOptions
 from same_runtime.pose import Pose
-from same_runtime.samples import ImuFrame, StereoFrame, check_timestamp_ns
+from same_runtime.samples import DevicePose, ImuFrame, StereoFrame, check_timestamp_ns
 from same_runtime.stats import TrackerStats, tracker_stats
 
 
@@ -107,6 +109,26 @@ class SamePoseTracker:
         the poses that come out; ``keep_place`` resets the heading only. Raises
         ``InvalidInputError`` unless the head was tracked within the last second."""
         self._of_this_process().recentre(checked_flag("keep_place", keep_place))
+
+    def reference_space_changed(
+        self, timestamp_ns: int, position: ArrayLike, orientation_xyzw: ArrayLike
+    ) -> None:
+        """Say that head and controllers are told in another space from ``timestamp_ns`` on, as a
+        runtime's reference space changes when the user recentres the headset.
+
+        ``position`` (3,) metres and ``orientation_xyzw`` (4,), a turn about y: where the new
+        space's origin was in the one before (``XrEventDataReferenceSpaceChangePending``:
+        ``changeTime`` and ``poseInPreviousSpace``). It is of samples that come after the call, so
+        call it before the new space's first ones. Poses of that time come out in the new space, of
+        the same body in the same place; leg sensors and the floor stay where they are. Raises
+        ``InvalidInputError`` for a space that leans, ``TimestampError`` for a time before the last
+        change, or over an hour away from the head's.
+        """
+        timestamp_ns = check_timestamp_ns("timestamp_ns", timestamp_ns)
+        origin = DevicePose(position, orientation_xyzw)  # type: ignore[arg-type]
+        self._of_this_process().reference_space_changed(
+            timestamp_ns, origin.position, origin.orientation_xyzw
+        )
 
     def floor_from_controller(self) -> float:
         """Take the lower controller's height now as the floor's, and return it, metres. Raises

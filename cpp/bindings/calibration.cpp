@@ -67,8 +67,10 @@ void bind_readings(py::class_<Calibration>& calibration) {
                              "The floor's height in the world, m.")
       .def_property_readonly(
           "T_user_world",
-          [](const Calibration& self) { return read_only(to_numpy(self.T_user_world())); },
-          "(4, 4) world to the frame that poses come out in, read-only.");
+          [](const Calibration& self) { return read_only(to_numpy(self.T_user_space())); },
+          "(4, 4) from the space that head and controllers are told in to the frame that poses "
+          "come out\n"
+          "in, read-only.");
 }
 
 void bind_commands(py::class_<Calibration>& calibration) {

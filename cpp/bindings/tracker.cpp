@@ -281,6 +281,16 @@ void bind_running(TrackerClass& tracker) {
           [](Tracker& self) { return unlocked([&] { return self.floor_from_controller(); }); },
           "See SamePoseTracker.floor_from_controller.")
       .def(
+          "reference_space_changed",
+          [](Tracker& self, int64_t timestamp_ns, const DoubleArray& position,
+             const DoubleArray& orientation) {
+            const PoseSample origin{to_vec3(position, "position"),
+                                    to_quaternion(orientation, "orientation")};
+            unlocked([&] { self.reference_space_changed(timestamp_ns, origin); });
+          },
+          py::arg("timestamp_ns"), py::arg("position"), py::arg("orientation"),
+          "See SamePoseTracker.reference_space_changed.")
+      .def(
           "reset", [](Tracker& self) { unlocked([&] { self.reset(); }); },
           "See SamePoseTracker.reset.")
       .def(

@@ -65,6 +65,17 @@ same_result same_set_leg_straps(same_tracker tracker, double head_height,
   });
 }
 
+same_result same_reference_space_changed(same_tracker tracker, int64_t timestamp_ns,
+                                         const double position[3],
+                                         const double orientation_xyzw[4]) {
+  return with_tracker(tracker, [&](Tracker& opened) {
+    const double* const p = &checked("position", position);
+    const double* const q = &checked("orientation_xyzw", orientation_xyzw);
+    opened.reference_space_changed(timestamp_ns, {{p[0], p[1], p[2]}, {q[0], q[1], q[2], q[3]}});
+    return SAME_OK;
+  });
+}
+
 same_result same_get_calibration(same_tracker tracker, same_calibration* calibration) {
   return with_tracker(tracker, [&](Tracker& opened) {
     read("calibration", calibration, sizeof(same_calibration));

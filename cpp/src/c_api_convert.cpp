@@ -250,7 +250,7 @@ same_calibration from_calibration(const Calibration& calibration) {
     for (size_t leg = 0; leg < straps->mountings.size(); ++leg)
       std::copy_n(&straps->mountings[leg].x, 4, out.leg_mountings[leg]);
   }
-  from_transform(calibration.T_user_world(), out.T_user_world);
+  from_transform(calibration.T_user_space(), out.T_user_world);
   return out;
 }
 

@@ -6,7 +6,10 @@
 namespace same {
 
 Calibration::Calibration(Ingestion& ingestion, double ground_y, OnFailure on_failure)
-    : on_failure_(std::move(on_failure)), legs_(ingestion), ground_y_(ground_y) {}
+    : ingestion_(ingestion),
+      on_failure_(std::move(on_failure)),
+      legs_(ingestion),
+      ground_y_world_(ground_y) {}
 
 CalibrationState Calibration::height_state() const {
   const std::lock_guard lock(mutex_);
@@ -40,7 +43,7 @@ std::optional<BoneLengths> Calibration::bone_lengths() const {
 
 std::optional<LegStraps> Calibration::leg_straps() const {
   const std::lock_guard lock(mutex_);
-  return legs_.straps(ground_y_);
+  return legs_.straps(ground_y_world_);
 }
 
 bool Calibration::leg_straps_hold() const {
@@ -53,19 +56,25 @@ bool Calibration::legs_changed() const {
   return legs_.changed();
 }
 
-double Calibration::ground_y() const {
+double Calibration::ground_y() const { return ground_y_world() - newest_space_y(); }
+
+double Calibration::ground_y_world() const {
   const std::lock_guard lock(mutex_);
-  return ground_y_;
+  return ground_y_world_;
 }
 
-RigidTransform Calibration::T_user_world() const {
+RigidTransform Calibration::T_user_space() const {
   const std::lock_guard lock(mutex_);
-  return frame_.T_user_world();
+  return frame_.T_user_space();
 }
 
-UserSettings Calibration::user() const {
+UserSettings Calibration::user(int64_t timestamp_ns) const {
+  const ReferenceSpaces spaces = ingestion_.spaces();
   const std::lock_guard lock(mutex_);
-  return {ground_y_, bones_.lengths(), frame_};
+  UserSettings user{ground_y_world_, bones_.lengths(), {}};
+  if (spaces.changed() || frame_.state() != CalibrationState::DEFAULT)
+    user.T_user_world = frame_.T_user_space() * inverse(spaces.T_world_space(timestamp_ns));
+  return user;
 }
 
 void Calibration::give_user_height(double height_m) {
@@ -84,15 +93,17 @@ void Calibration::give_leg_straps(const LegStraps& straps) {
 }
 
 void Calibration::give_floor(double ground_y) {
+  const double ground_y_world = ground_y + newest_space_y();
   const std::lock_guard lock(mutex_);
-  ground_y_ = ground_y;
+  ground_y_world_ = ground_y_world;
   floor_state_ = CalibrationState::GIVEN;
 }
 
 double Calibration::floor_from_controller(const DeviceStates& states) {
-  const double ground_y = floor_under(states);
+  const double ground_y_world = floor_under(states);
+  const double ground_y = ground_y_world - newest_space_y();
   const std::lock_guard lock(mutex_);
-  ground_y_ = ground_y;
+  ground_y_world_ = ground_y_world;
   floor_state_ = CalibrationState::DONE;
   return ground_y;
 }
@@ -103,21 +114,30 @@ void Calibration::start_legs() {
 }
 
 void Calibration::recentre(const DeviceStates& states, bool keep_place) {
+  const ReferenceSpaces spaces = ingestion_.spaces();
+  DeviceStates told = states;
+  if (spaces.changed())
+    told.poses[kHead] =
+        moved(inverse(spaces.T_world_space(states.timestamp_ns)), states.poses[kHead]);
   const std::lock_guard lock(mutex_);
-  frame_.recentre(states, keep_place);
+  frame_.recentre(told, keep_place);
 }
 
-void Calibration::update(const Pose& pose, const DeviceStates& states, double ground_y) {
+void Calibration::update(const Pose& pose, const DeviceStates& states, double ground_y_world) {
   const char* failure = nullptr;
   {
     const std::lock_guard lock(mutex_);
     const bool worn =
         pose.status != PoseStatus::INVALID && !pose.reasons.contains(Reason::CAMERAS_COVERED);
-    if (worn) height_.update(states, ground_y);
+    if (worn) height_.update(states, ground_y_world);
     bones_.update(pose);
-    failure = legs_.update(states, ground_y, worn);
+    failure = legs_.update(states, ground_y_world, worn);
   }
   if (failure && on_failure_) on_failure_((std::string("leg calibration: ") + failure).c_str());
+}
+
+double Calibration::newest_space_y() const {
+  return ingestion_.spaces().T_world_newest().translation[1];
 }
 
 }  // namespace same

@@ -29,6 +29,18 @@ Quaternion Ingestion::leg_mounting(int device) const {
   return mountings_[device - kNumPoseDevices];
 }
 
+bool Ingestion::change_space(int64_t timestamp_ns, const PoseSample& origin) {
+  const std::lock_guard lock(inside_);
+  if (timestamp_ns < spaces_.newest_ns()) return false;
+  spaces_.change(timestamp_ns, origin);
+  return true;
+}
+
+ReferenceSpaces Ingestion::spaces() const {
+  const std::lock_guard lock(inside_);
+  return spaces_;
+}
+
 bool Ingestion::witnessed(int stream, int64_t mapped_ns) const {
   for (int other = 0; other < kNumStreams; ++other) {
     const int64_t newest = newest_ns(other);
@@ -78,6 +90,7 @@ Admission Ingestion::admit_inside(int gate, int64_t timestamp_ns, int64_t arriva
   if (!admission.accepted()) return admission;
   const bool restarted = admission.verdict.restarted;
   const bool clock_broke = clocks_[stream].breaks() != breaks;
+  if (restarted && (stream == kHead || stream == kCameraStream)) spaces_.restart();
   if (clock_broke && !restarted) gates_[gate].count_restart();
   const int64_t newest = newest_ns(stream);
   if (stream == kCameraStream) {
@@ -140,8 +153,9 @@ PushStatus Ingestion::push_pose(int device, int64_t timestamp_ns, int64_t arriva
                                 const PoseSample& sample, bool trusted) {
   const std::lock_guard lock(inside_);
   const Admission admission = admit_inside(device, timestamp_ns, arrival_ns, trusted);
-  return admission.accepted() ? synchroniser_.push_pose(device, admission.mapped_ns, sample)
-                              : admission.verdict.status;
+  if (!admission.accepted()) return admission.verdict.status;
+  return synchroniser_.push_pose(device, admission.mapped_ns,
+                                 spaces_.into_world(admission.mapped_ns, sample));
 }
 
 PushStatus Ingestion::push_leg(int device, int64_t timestamp_ns, int64_t arrival_ns,

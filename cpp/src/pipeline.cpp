@@ -193,7 +193,7 @@ Pose Pipeline::estimate(int64_t timestamp_ns, const StereoImages& images, int64_
       estimator_.forget();
       torn_ = false;
     }
-    estimator_.assembler().set_ground_y(calibration_.ground_y());
+    estimator_.assembler().set_ground_y(calibration_.ground_y_world());
     found = estimator_.estimate(states, images, reasons, started_ns);
   } catch (...) {
     engine_failures_.fetch_add(1, std::memory_order_relaxed);

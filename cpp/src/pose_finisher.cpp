@@ -23,7 +23,7 @@ PoseFinisher::PoseFinisher(const FinisherOptions& options, const Calibration& ca
 }
 
 Pose PoseFinisher::finish(Pose pose, bool keep) {
-  const UserSettings user = calibration_.user();
+  const UserSettings user = calibration_.user(pose.timestamp_ns);
   if (has_body(pose)) {
     {
       const std::lock_guard lock(mutex_);
@@ -33,7 +33,7 @@ Pose PoseFinisher::finish(Pose pose, bool keep) {
     if (hold_bone_lengths_ && user.bone_lengths_m)
       pose.set_joints(with_bone_lengths(pose.joints_world, *user.bone_lengths_m));
   }
-  user.frame.enter(pose);
+  if (user.T_user_world) move(pose, *user.T_user_world);
   return pose;
 }
 
@@ -48,7 +48,7 @@ void PoseFinisher::solve(Pose& pose, const UserSettings& user, bool keep) {
     solver_->user().give_lengths(*user.bone_lengths_m);
     given_lengths_ = user.bone_lengths_m;
   }
-  solver_->ground_y = user.ground_y;
+  solver_->ground_y = user.ground_y_world;
   const SolvedSkeleton solved =
       solver_->solve({pose.timestamp_ns, pose.joints_world, pose.device_orientations,
                       pose.status == PoseStatus::VALID, pose.reasons.contains(Reason::RELOCALISED)},

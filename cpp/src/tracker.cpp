@@ -357,7 +357,7 @@ Pose Tracker::pose_at(int64_t timestamp_ns, bool keep) {
   PoseFinisher& finisher = started() ? pipeline_.display_finisher() : pipeline_.finisher();
   const double head_y =
       (pose.T_world_cam_left * inverse(rig_.cameras[0].T_head_cam)).translation[1];
-  const double head_m = head_y - pipeline_.calibration().ground_y();
+  const double head_m = head_y - pipeline_.calibration().ground_y_world();
   if (!pose.reasons.contains(Reason::HEAD_LOST) && !is_head_height(head_m)) {
     pose.reasons.add(Reason::IMPLAUSIBLE_HEAD);
     pose.status = PoseStatus::INVALID;

@@ -2,9 +2,11 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <numbers>
 #include <stdexcept>
 #include <string>
 
+#include "same/stamp_errors.hpp"
 #include "same/tracker.hpp"
 #include "sample_checks.hpp"
 #include "tracker_turn.hpp"
@@ -13,6 +15,7 @@ namespace same {
 namespace {
 
 constexpr int64_t kOneSecondNs = 1'000'000'000;
+constexpr int64_t kOneHourNs = 3600 * kOneSecondNs;
 constexpr double kMaxGroundM = 1e3;
 
 // In seconds.
@@ -65,6 +68,24 @@ void Tracker::set_leg_straps(const LegStraps& straps) {
   LegStraps good = straps;
   for (Quaternion& mounting : good.mountings) mounting = checked_unit("mountings", mounting);
   pipeline_.calibration().give_leg_straps(good);
+}
+
+void Tracker::reference_space_changed(int64_t timestamp_ns, const PoseSample& origin) {
+  check_open();
+  check_timestamp("timestamp_ns", timestamp_ns);
+  const PoseSample good = checked(origin);
+  const double lean_rad = std::acos(std::clamp(upwards(good.orientation), -1.0, 1.0));
+  if (lean_rad > kMostLeanRad)
+    throw std::invalid_argument(
+        "orientation_xyzw: expected a turn about y, as both spaces stand upright, got one that "
+        "leans " +
+        std::to_string(lean_rad * 180.0 / std::numbers::pi) + " degrees");
+  check_same_clock("timestamp_ns", timestamp_ns, "head", synchroniser_.newest_ns(kHead),
+                   kOneHourNs);
+  if (!ingestion_.change_space(timestamp_ns, good))
+    throw TimestampError("timestamp_ns: " + std::to_string(timestamp_ns) +
+                         " ns is before the last change of the reference space; tell changes in "
+                         "the order of their times");
 }
 
 DeviceStates Tracker::recent_states(const char* asked, std::initializer_list<int> devices,

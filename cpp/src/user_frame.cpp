@@ -19,15 +19,13 @@ bool is_known(const RigidTransform& T) { return T.rotation != Mat3{}; }
 
 void UserFrame::recentre(const DeviceStates& states, bool keep_place) {
   if (!states.has(kHead)) throw std::invalid_argument("recentre: the head is not tracked");
-  RigidTransform T_world_anchor = floor_anchor(states.poses[kHead], 0.0);
-  if (keep_place) T_world_anchor.translation = {};
-  T_user_world_ = inverse(T_world_anchor);
+  RigidTransform T_space_anchor = floor_anchor(states.poses[kHead], 0.0);
+  if (keep_place) T_space_anchor.translation = {};
+  T_user_space_ = inverse(T_space_anchor);
   state_ = CalibrationState::DONE;
 }
 
-void UserFrame::enter(Pose& pose) const {
-  if (state_ == CalibrationState::DEFAULT) return;
-  const RigidTransform& T = T_user_world_;
+void move(Pose& pose, const RigidTransform& T) {
   const Quaternion turn = rotation_about({0, 1, 0}, std::atan2(T.rotation[2], T.rotation[0]));
   for (Vec3& joint : pose.joints_world) joint = T * joint;
   if (is_known(pose.T_world_cam_left)) pose.T_world_cam_left = T * pose.T_world_cam_left;

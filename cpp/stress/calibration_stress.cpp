@@ -81,6 +81,8 @@ int main() {
       calibration.give_floor(0.001 * (i % 7));
       calibration.floor_from_controller(states);
       if (i % 100 == 0) calibration.start_legs();
+      SAME_CHECK(ingestion.change_space(
+          i * kFrameNs, {{0.1, 0.0, -0.2}, same::rotation_about({0, 1, 0}, 0.01 * i)}));
       std::this_thread::yield();
     }
   });
@@ -117,7 +119,7 @@ int main() {
     if (frame % 500 == 0) states.how[same::kNumPoseDevices] = same::LookupKind::MISSING;
     const same::Pose pose = pose_at(states);
     check_whole(solving.finish(pose));
-    calibration.update(pose, states, calibration.ground_y());
+    calibration.update(pose, states, calibration.ground_y_world());
   }
   done = true;
   for (std::thread& other : others) other.join();

@@ -62,7 +62,7 @@ int main() {
     if (!states.has(same::kHead)) continue;
     // What comes after the network.
     implausible += plausibility.of_view(small.data(), kHeight / 2, kWidth / 2).has_value();
-    plausibility.of_devices(states, calibration.ground_y());
+    plausibility.of_devices(states, calibration.ground_y_world());
     same::Estimate estimate;
     estimate.pose.timestamp_ns = at_ns;
     estimate.pose.status = same::PoseStatus::VALID;
@@ -73,9 +73,9 @@ int main() {
             same::kRestOffsets[joint][axis];
     estimate.states = states;
     estimate.velocities = same::velocities_of({{-0.01, 0.0}, {}, 2});
-    plausibility.of_estimate(estimate.pose, calibration.ground_y());
+    plausibility.of_estimate(estimate.pose, calibration.ground_y_world());
     finisher.finish(estimate.pose);
-    calibration.update(estimate.pose, states, calibration.ground_y());
+    calibration.update(estimate.pose, states, calibration.ground_y_world());
     finisher.finish(same::pose_at(now_ns, estimate, synchroniser, same::RigidTransform{}, {}),
                     false);
   }

@@ -107,6 +107,10 @@ int main() {
     std::this_thread::sleep_for(std::chrono::milliseconds(100));
     tried([&] { tracker.recentre(round % 2 == 0); });
     tried([&] { tracker.set_floor(0.01 * round); });
+    tried([&] {
+      tracker.reference_space_changed(tracker.latest().timestamp_ns, {{0.1, 0, 0.2}, {}});
+    });
+    tried([&] { tracker.reference_space_changed(0, {{0.1, 0, NAN}, {}}); });
     tried([&] { tracker.floor_from_controller(); });
     tried([&] { tracker.set_leg_straps({1.6, {}}); });
     tried([&] { tracker.set_leg_straps({1.6, {same::Quaternion{0, NAN, 0, 1}, {}}}); });

@@ -78,7 +78,8 @@ class Calibration:
 
     @property
     def T_user_world(self) -> NDArray[np.float64]:
-        """(4, 4): poses come out in this frame, the world after recentring (yaw and place)."""
+        """(4, 4): from the world that head and controllers are told in to the frame that poses
+        come out in, which recentring makes another one (yaw and place)."""
         return self.core.T_user_world
 
     def set_user_height(self, height_m: float) -> None:
@@ -99,7 +100,8 @@ class Calibration:
         self.core.give_bone_lengths(checked_lengths("lengths_m", lengths_m))
 
     def set_floor(self, ground_y_m: float) -> None:
-        """Give the floor's height in the world; it counts from the next frame on."""
+        """Give the floor's height in the world that head and controllers are told in; it counts
+        from the next frame on."""
         self.core.give_floor(checked_number("ground_y_m", ground_y_m, -1e3, 1e3, "metres"))
 
     def start_legs(self) -> None:

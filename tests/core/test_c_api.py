@@ -256,6 +256,18 @@ CALLS: dict[str, tuple[int, Callable[[NativeTracker], int]]] = {
     "a head that is not there": (c_api.INVALID, lambda t: t.call("recentre", 0)),
     "a flag that is none": (c_api.INVALID, lambda t: t.call("recentre", 7)),
     "a floor that is nowhere": (c_api.INVALID, lambda t: t.call("set_floor", float("inf"))),
+    "a space that leans": (
+        c_api.INVALID,
+        lambda t: t.call("reference_space_changed", 1, doubles(0, 0, 0), doubles(0.1, 0, 0, 0.995)),
+    ),
+    "a space that is nowhere": (
+        c_api.INVALID,
+        lambda t: t.call("reference_space_changed", 1, None, doubles(0, 0, 0, 1)),
+    ),
+    "a space of no time": (
+        c_api.TIMESTAMP,
+        lambda t: t.call("reference_space_changed", -1, doubles(0, 0, 0), doubles(0, 0, 0, 1)),
+    ),
     "no lengths": (c_api.INVALID, lambda t: t.call("set_bone_lengths", None)),
     "lengths of nobody": (
         c_api.INVALID,

@@ -38,10 +38,33 @@ class State(IntEnum):
 class Structure(IntEnum):
     EVENT_DATA_SESSION_STATE_CHANGED = 18
     EVENT_DATA_INSTANCE_LOSS_PENDING = 17
+    EVENT_DATA_REFERENCE_SPACE_CHANGE_PENDING = 40
 
 
 class Event(ctypes.Structure):
     _fields_ = [("type", ctypes.c_int), ("state", ctypes.c_int)]
+
+
+class Position(ctypes.Structure):
+    _fields_ = [(axis, ctypes.c_float) for axis in "xyz"]
+
+
+class Orientation(ctypes.Structure):
+    _fields_ = [(axis, ctypes.c_float) for axis in "xyzw"]
+
+
+class Posef(ctypes.Structure):
+    _fields_ = [("orientation", Orientation), ("position", Position)]
+
+
+class SpaceChange(ctypes.Structure):
+    _fields_ = [
+        ("type", ctypes.c_int),
+        ("reference_space_type", ctypes.c_int),
+        ("change_time", ctypes.c_int64),
+        ("pose_valid", ctypes.c_uint32),
+        ("pose_in_previous_space", Posef),
+    ]
 
 
 class XrException(Exception):
@@ -72,7 +95,7 @@ class Runtime:
     """A runtime with a head, a left hand, and a right hand that is not tracked."""
 
     def __init__(self) -> None:
-        self.events: list[Event] = []
+        self.events: list[Event | SpaceChange] = []
         self.flags = {"VIEW": Flags(15), "/user/hand/left": Flags(15), "/user/hand/right": Flags(3)}
         self.located_at: list[int] = []
         self.begun = self.ended = 0
@@ -86,7 +109,7 @@ class Runtime:
     def module(self) -> tuple[Any, Any]:
         record = SimpleNamespace
 
-        def poll_event(instance: object) -> Event:
+        def poll_event(instance: object) -> Event | SpaceChange:
             self.answer("poll_event")
             if not self.events:
                 raise EventUnavailable
@@ -118,6 +141,7 @@ class Runtime:
             XrException=XrException,
             EventUnavailable=EventUnavailable,
             EventDataSessionStateChanged=Event,
+            EventDataReferenceSpaceChangePending=SpaceChange,
             ReferenceSpaceType=Kind,
             SessionState=State,
             StructureType=Structure,
@@ -156,6 +180,9 @@ class Runtime:
             KHR_CONVERT_TIMESPEC_TIME_EXTENSION_NAME="XR_KHR_convert_timespec_time",
             timespec=lambda sec, nsec: (sec, nsec),
             convert_timespec_time_to_time_khr=convert,
+            convert_time_to_timespec_time_khr=lambda instance, time: record(
+                tv_sec=time // 1_000_000_000, tv_nsec=time % 1_000_000_000
+            ),
         )
         return xr, platform
 
@@ -197,6 +224,34 @@ def test_tracked_devices_reach_the_tracker_with_their_time(
     states = tracker._core.synchroniser.lookup(NOW_NS)
     assert list(states.position(0)) == [0.1, 1.6, -0.2]
     assert list(states.orientation_xyzw(1)) == pytest.approx([0.0, 0.6, 0.0, 0.8])
+
+
+def test_a_space_that_changes_is_passed_on(
+    driver: ModuleType, tracker: SamePoseTracker, caplog: pytest.LogCaptureFixture
+) -> None:
+    runtime = Runtime()
+    devices = driver.OpenXrDevices(*runtime.module())
+    runtime.becomes(State.READY)
+    turned = Posef(Orientation(0, 0.6, 0, 0.8), Position(1, 2, 3))
+    for kind, is_known in ((Kind.VIEW, True), (Kind.STAGE, True), (Kind.STAGE, False)):
+        runtime.events.append(
+            SpaceChange(
+                Structure.EVENT_DATA_REFERENCE_SPACE_CHANGE_PENDING, kind, NOW_NS, is_known, turned
+            )
+        )
+    assert devices.follow_session()
+    assert devices.send(tracker.ingest, NOW_NS - 100) == 2
+    (change,) = devices.take_space_changes()
+    assert not devices.take_space_changes()
+    assert change.timestamp_ns == NOW_NS and change.position == (1, 2, 3)
+    assert change.orientation_xyzw == pytest.approx((0, 0.6, 0, 0.8))
+    assert [record.message for record in caplog.records] == [
+        "OpenXR: the space changes, and the runtime cannot tell how; going on"
+    ]
+    tracker.reference_space_changed(*change)
+    assert devices.send(tracker.ingest, NOW_NS) == 2
+    states = tracker._core.synchroniser.lookup(NOW_NS)
+    assert list(states.position(0)) == pytest.approx([0.836, 3.6, 2.848], abs=1e-5)
 
 
 def test_the_session_follows_the_runtime(driver: ModuleType, tracker: SamePoseTracker) -> None:

@@ -161,6 +161,10 @@ class Storm:
             ("frame", lambda: ingest.frame(frame(), given(None))),
             ("image", lambda: ingest.image(given("left"), at(), image(), given(None))),
             ("recentre", lambda: tracker.recentre(given(False))),
+            (
+                "reference_space_changed",
+                lambda: tracker.reference_space_changed(at(), place(), turn()),
+            ),
             ("floor_from_controller", tracker.floor_from_controller),
             ("set_user_height", lambda: calibration.set_user_height(given(1.7))),
             ("set_floor", lambda: calibration.set_floor(given(0.0))),

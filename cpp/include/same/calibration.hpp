@@ -14,9 +14,9 @@ namespace same {
 
 // What poses take from a calibration on their way out.
 struct UserSettings {
-  double ground_y = 0.0;                      // the floor's height in the world, metres
-  std::optional<BoneLengths> bone_lengths_m;  // once they are known
-  UserFrame frame;
+  double ground_y_world = 0.0;                 // the floor's height, metres
+  std::optional<BoneLengths> bone_lengths_m;   // once they are known
+  std::optional<RigidTransform> T_user_world;  // none: they are the same
 };
 
 // Calibrations of one tracker; each has its state. All lengths are metres.
@@ -24,12 +24,15 @@ struct UserSettings {
 // Height and bone lengths are measured by themselves from the poses. The others begin when
 // the application asks for them. Any thread may call any method; a lock is held for microseconds
 // and never during `on_failure`. Values are trusted: the caller has checked them. Fixed memory.
+//
+// What the application gives and is told is of the newest space of the ingestion's; what ends in
+// `_world`, poses and states are of the world, which stays (ReferenceSpaces).
 class Calibration {
  public:
   // Called where `update` runs, with why a measurement failed; the text lives as long as the call.
   using OnFailure = std::function<void(const char*)>;
 
-  // `ingestion`, where leg sensors are corrected, must outlive it.
+  // `ingestion`, where leg sensors are corrected and spaces change, must outlive it.
   Calibration(Ingestion& ingestion, double ground_y, OnFailure on_failure = {});
 
   CalibrationState height_state() const;
@@ -45,10 +48,12 @@ class Calibration {
   bool leg_straps_hold() const;
   // Whether a leg sensor sits otherwise than it was measured or given.
   bool legs_changed() const;
-  // The floor's height in the world; it counts from the next frame on.
+  // The floor's height; it counts from the next frame on.
   double ground_y() const;
-  RigidTransform T_user_world() const;
-  UserSettings user() const;
+  double ground_y_world() const;
+  RigidTransform T_user_space() const;
+  // For a pose of that time.
+  UserSettings user(int64_t timestamp_ns) const;
 
   // What the application knows, instead of measuring it.
   void give_user_height(double height_m);
@@ -64,17 +69,20 @@ class Calibration {
   // See UserFrame::recentre().
   void recentre(const DeviceStates& states, bool keep_place);
 
-  // Takes one estimate, in the world with its floor at `ground_y`, and the devices it was made of
-  // into what is being measured.
-  void update(const Pose& pose, const DeviceStates& states, double ground_y);
+  // Takes one estimate, in the world with its floor at `ground_y_world`, and the devices it was
+  // made of into what is being measured.
+  void update(const Pose& pose, const DeviceStates& states, double ground_y_world);
 
  private:
+  double newest_space_y() const;
+
+  const Ingestion& ingestion_;
   OnFailure on_failure_;
   mutable std::mutex mutex_;
   Height height_;
   BoneMeasurement bones_;
   LegMounting legs_;
-  double ground_y_;
+  double ground_y_world_;
   CalibrationState floor_state_ = CalibrationState::DEFAULT;
   UserFrame frame_;
 };

@@ -1,4 +1,5 @@
-// The way of live samples in: judges stamps, maps clocks, corrects leg sensors, fills the rings.
+// The way of live samples in: judges stamps, maps clocks, brings poses into the world, corrects leg
+// sensors, fills the rings.
 #pragma once
 
 #include <array>
@@ -8,6 +9,7 @@
 #include <optional>
 
 #include "same/clock_mapping.hpp"
+#include "same/reference_spaces.hpp"
 #include "same/stream_gate.hpp"
 #include "same/synchroniser.hpp"
 #include "same/views.hpp"
@@ -57,6 +59,10 @@ class Ingestion {
   // What puts a leg sensor's orientation right: R_world_leg = R_world_sensor * mounting.
   void set_leg_mounting(int device, const Quaternion& mounting);
   Quaternion leg_mounting(int device) const;
+  // See ReferenceSpaces::change(); of samples that come from now on. False, and nothing has
+  // changed, before the last change.
+  bool change_space(int64_t timestamp_ns, const PoseSample& origin);
+  ReferenceSpaces spaces() const;
 
   const StreamGate& gate(int gate) const { return gates_[gate]; }
   uint64_t invalid(int stream) const { return invalid_[stream].load(std::memory_order_relaxed); }
@@ -89,6 +95,7 @@ class Ingestion {
   std::array<StreamGate, kNumGates> gates_;
   std::array<ClockMapping, kNumStreams> clocks_;
   std::array<Quaternion, kNumLegDevices> mountings_;
+  ReferenceSpaces spaces_;
   std::array<std::atomic<uint64_t>, kNumStreams> invalid_{};
   std::array<std::atomic<int64_t>, kNumStreams> newest_ns_{};
   // [a][b]: b's newest time when a's newest sample came.

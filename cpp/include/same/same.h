@@ -220,7 +220,7 @@ typedef struct same_calibration {
   double bone_lengths[SAME_JOINTS]; /* metres from each joint's parent; the pelvis's is 0 */
   double head_height;         /* over the floor, as the user stood for the leg straps, metres */
   double leg_mountings[2][4]; /* left and right: from the sensor as worn to one worn right */
-  double T_user_world[16];    /* poses come out in this frame */
+  double T_user_world[16];    /* from the space poses are given in to that they come out in */
 } same_calibration;
 
 /* --- This library ------------------------------------------------------------------------- */
@@ -324,6 +324,16 @@ SAME_API same_result same_set_leg_straps(same_tracker tracker, double head_heigh
                                          const double right_mounting_xyzw[4]);
 /* What to keep for the user's next session, and how far each calibration is. */
 SAME_API same_result same_get_calibration(same_tracker tracker, same_calibration* calibration);
+
+/* Head and controllers are told in another space from `timestamp_ns` on, as a runtime's reference
+   space changes when the user recentres the headset: its origin was at `position` and
+   `orientation_xyzw`, a turn about y, in the space before (OpenXR: changeTime and
+   poseInPreviousSpace). Of samples that come after the call: make it before the first one of the
+   new space. Poses of that time come out in the new space, of the same body in the same place;
+   leg sensors and the floor stay where they are. */
+SAME_API same_result same_reference_space_changed(same_tracker tracker, int64_t timestamp_ns,
+                                                  const double position[3],
+                                                  const double orientation_xyzw[4]);
 
 /* Forgets all samples and carried state, as after opening; counters stay. */
 SAME_API same_result same_reset(same_tracker tracker);

@@ -7,24 +7,24 @@
 
 namespace same {
 
-// The frame that poses come out in: the world until it is recentred (yaw and place).
+// The frame that poses come out in: the space that head and controllers are told in until it is
+// recentred (yaw and place). `states` are of that space.
 class UserFrame {
  public:
   // Makes the head's heading in `states` forward (-z), and unless `keep_place` its place on the
   // floor the origin. Throws std::invalid_argument while the head is not tracked.
   void recentre(const DeviceStates& states, bool keep_place);
-  // Brings a pose of the world into this frame.
-  void enter(Pose& pose) const;
 
   CalibrationState state() const { return state_; }
-  const RigidTransform& T_user_world() const { return T_user_world_; }
+  const RigidTransform& T_user_space() const { return T_user_space_; }
 
  private:
   CalibrationState state_ = CalibrationState::DEFAULT;
-  RigidTransform T_user_world_;
+  RigidTransform T_user_space_;
 };
 
-// The same body in another frame: turned, then moved.
+// The same body in another frame: turned about y, then moved.
+void move(Pose& pose, const RigidTransform& T);
 void move(Skeleton& skeleton, const Quaternion& turn, const Vec3& translation);
 
 // The lower controller's height, which was put on the floor. Throws std::invalid_argument when no
