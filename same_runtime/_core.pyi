@@ -860,7 +860,8 @@ class Calibration:
     @property
     def T_user_world(self) -> numpy.typing.NDArray[numpy.float64]:
         """
-        (4, 4) world to the frame that poses come out in, read-only.
+        (4, 4) from the space that head and controllers are told in to the frame that poses come out
+        in, read-only.
         """
     @property
     def bone_lengths(self) -> numpy.typing.NDArray[numpy.float64] | None:
@@ -998,6 +999,10 @@ class Tracker:
     def recentre(self, keep_place: bool) -> None:
         """
         See SamePoseTracker.recentre.
+        """
+    def reference_space_changed(self, timestamp_ns: typing.SupportsInt | typing.SupportsIndex, position: typing.Annotated[numpy.typing.ArrayLike, numpy.float64], orientation: typing.Annotated[numpy.typing.ArrayLike, numpy.float64]) -> None:
+        """
+        See SamePoseTracker.reference_space_changed.
         """
     def reset(self) -> None:
         """
