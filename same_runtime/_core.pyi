@@ -1000,7 +1000,7 @@ class Tracker:
         """
         See SamePoseTracker.recentre.
         """
-    def reference_space_changed(self, timestamp_ns: typing.SupportsInt | typing.SupportsIndex, position: typing.Annotated[numpy.typing.ArrayLike, numpy.float64], orientation: typing.Annotated[numpy.typing.ArrayLike, numpy.float64]) -> None:
+    def reference_space_changed(self, timestamp_ns: typing.SupportsInt | typing.SupportsIndex, position: typing.Annotated[numpy.typing.ArrayLike, numpy.float64], orientation: typing.Annotated[numpy.typing.ArrayLike, numpy.float64], legs_too: bool) -> None:
         """
         See SamePoseTracker.reference_space_changed.
         """

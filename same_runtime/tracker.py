@@ -111,7 +111,11 @@ class SamePoseTracker:
         self._of_this_process().recentre(checked_flag("keep_place", keep_place))
 
     def reference_space_changed(
-        self, timestamp_ns: int, position: ArrayLike, orientation_xyzw: ArrayLike
+        self,
+        timestamp_ns: int,
+        position: ArrayLike,
+        orientation_xyzw: ArrayLike,
+        legs_too: bool = False,
     ) -> None:
         """Say that head and controllers are told in another space from ``timestamp_ns`` on, as a
         runtime's reference space changes when the user recentres the headset.
@@ -120,14 +124,19 @@ class SamePoseTracker:
         space's origin was in the one before (``XrEventDataReferenceSpaceChangePending``:
         ``changeTime`` and ``poseInPreviousSpace``). It is of samples that come after the call, so
         call it before the new space's first ones. Poses of that time come out in the new space, of
-        the same body in the same place; leg sensors and the floor stay where they are. Raises
+        the same body in the same place. The floor stays where it is, and leg sensors face where
+        they did, as IMUs do that know nothing of it; ``legs_too``: they are told in that space too,
+        as what the same runtime tracks is. Raises
         ``InvalidInputError`` for a space that leans, ``TimestampError`` for a time before the last
         change, or over an hour away from the head's.
         """
         timestamp_ns = check_timestamp_ns("timestamp_ns", timestamp_ns)
         origin = DevicePose(position, orientation_xyzw)  # type: ignore[arg-type]
         self._of_this_process().reference_space_changed(
-            timestamp_ns, origin.position, origin.orientation_xyzw
+            timestamp_ns,
+            origin.position,
+            origin.orientation_xyzw,
+            checked_flag("legs_too", legs_too),
         )
 
     def floor_from_controller(self) -> float:

@@ -283,12 +283,12 @@ void bind_running(TrackerClass& tracker) {
       .def(
           "reference_space_changed",
           [](Tracker& self, int64_t timestamp_ns, const DoubleArray& position,
-             const DoubleArray& orientation) {
+             const DoubleArray& orientation, bool legs_too) {
             const PoseSample origin{to_vec3(position, "position"),
                                     to_quaternion(orientation, "orientation")};
-            unlocked([&] { self.reference_space_changed(timestamp_ns, origin); });
+            unlocked([&] { self.reference_space_changed(timestamp_ns, origin, legs_too); });
           },
-          py::arg("timestamp_ns"), py::arg("position"), py::arg("orientation"),
+          py::arg("timestamp_ns"), py::arg("position"), py::arg("orientation"), py::arg("legs_too"),
           "See SamePoseTracker.reference_space_changed.")
       .def(
           "reset", [](Tracker& self) { unlocked([&] { self.reset(); }); },

@@ -66,12 +66,15 @@ same_result same_set_leg_straps(same_tracker tracker, double head_height,
 }
 
 same_result same_reference_space_changed(same_tracker tracker, int64_t timestamp_ns,
-                                         const double position[3],
-                                         const double orientation_xyzw[4]) {
+                                         const double position[3], const double orientation_xyzw[4],
+                                         int32_t legs_too) {
   return with_tracker(tracker, [&](Tracker& opened) {
+    if (legs_too != 0 && legs_too != 1)
+      throw std::invalid_argument("legs_too: expected 0 or 1, got " + std::to_string(legs_too));
     const double* const p = &checked("position", position);
     const double* const q = &checked("orientation_xyzw", orientation_xyzw);
-    opened.reference_space_changed(timestamp_ns, {{p[0], p[1], p[2]}, {q[0], q[1], q[2], q[3]}});
+    opened.reference_space_changed(timestamp_ns, {{p[0], p[1], p[2]}, {q[0], q[1], q[2], q[3]}},
+                                   legs_too == 1);
     return SAME_OK;
   });
 }

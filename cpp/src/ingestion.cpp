@@ -29,10 +29,11 @@ Quaternion Ingestion::leg_mounting(int device) const {
   return mountings_[device - kNumPoseDevices];
 }
 
-bool Ingestion::change_space(int64_t timestamp_ns, const PoseSample& origin) {
+bool Ingestion::change_space(int64_t timestamp_ns, const PoseSample& origin, bool legs_too) {
   const std::lock_guard lock(inside_);
   if (timestamp_ns < spaces_.newest_ns()) return false;
   spaces_.change(timestamp_ns, origin);
+  if (legs_too) leg_spaces_.change(timestamp_ns, origin);
   return true;
 }
 
@@ -90,7 +91,10 @@ Admission Ingestion::admit_inside(int gate, int64_t timestamp_ns, int64_t arriva
   if (!admission.accepted()) return admission;
   const bool restarted = admission.verdict.restarted;
   const bool clock_broke = clocks_[stream].breaks() != breaks;
-  if (restarted && (stream == kHead || stream == kCameraStream)) spaces_.restart();
+  if (restarted && (stream == kHead || stream == kCameraStream)) {
+    spaces_.restart();
+    leg_spaces_.restart();
+  }
   if (clock_broke && !restarted) gates_[gate].count_restart();
   const int64_t newest = newest_ns(stream);
   if (stream == kCameraStream) {
@@ -164,8 +168,9 @@ PushStatus Ingestion::push_leg(int device, int64_t timestamp_ns, int64_t arrival
   const Admission admission = admit_inside(device, timestamp_ns, arrival_ns, trusted);
   if (!admission.accepted()) return admission.verdict.status;
   const Quaternion& mounting = mountings_[device - kNumPoseDevices];
+  const LegSample worn_right{sample.acceleration, normalised(sample.orientation * mounting)};
   return synchroniser_.push_leg(device, admission.mapped_ns,
-                                {sample.acceleration, normalised(sample.orientation * mounting)});
+                                leg_spaces_.into_world(admission.mapped_ns, worn_right));
 }
 
 void Ingestion::reopen(int stream) {

@@ -28,6 +28,12 @@ PoseSample ReferenceSpaces::into_world(int64_t timestamp_ns, const PoseSample& s
   return changed_ ? moved(T_world_space(timestamp_ns), sample) : sample;
 }
 
+LegSample ReferenceSpaces::into_world(int64_t timestamp_ns, const LegSample& sample) const {
+  if (!changed_) return sample;
+  const Quaternion turn = rotation_about({0, 1, 0}, at(timestamp_ns).yaw);
+  return {rotate(turn, sample.acceleration), normalised(turn * sample.orientation)};
+}
+
 void ReferenceSpaces::restart() {
   spaces_[0] = newest();
   spaces_[0].since_ns = std::numeric_limits<int64_t>::min();

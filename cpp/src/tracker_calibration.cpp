@@ -70,7 +70,8 @@ void Tracker::set_leg_straps(const LegStraps& straps) {
   pipeline_.calibration().give_leg_straps(good);
 }
 
-void Tracker::reference_space_changed(int64_t timestamp_ns, const PoseSample& origin) {
+void Tracker::reference_space_changed(int64_t timestamp_ns, const PoseSample& origin,
+                                      bool legs_too) {
   check_open();
   check_timestamp("timestamp_ns", timestamp_ns);
   const PoseSample good = checked(origin);
@@ -82,7 +83,7 @@ void Tracker::reference_space_changed(int64_t timestamp_ns, const PoseSample& or
         std::to_string(lean_rad * 180.0 / std::numbers::pi) + " degrees");
   check_same_clock("timestamp_ns", timestamp_ns, "head", synchroniser_.newest_ns(kHead),
                    kOneHourNs);
-  if (!ingestion_.change_space(timestamp_ns, good))
+  if (!ingestion_.change_space(timestamp_ns, good, legs_too))
     throw TimestampError("timestamp_ns: " + std::to_string(timestamp_ns) +
                          " ns is before the last change of the reference space; tell changes in "
                          "the order of their times");

@@ -258,15 +258,21 @@ CALLS: dict[str, tuple[int, Callable[[NativeTracker], int]]] = {
     "a floor that is nowhere": (c_api.INVALID, lambda t: t.call("set_floor", float("inf"))),
     "a space that leans": (
         c_api.INVALID,
-        lambda t: t.call("reference_space_changed", 1, doubles(0, 0, 0), doubles(0.1, 0, 0, 0.995)),
+        lambda t: t.call(
+            "reference_space_changed", 1, doubles(0, 0, 0), doubles(0.1, 0, 0, 0.995), 0
+        ),
     ),
     "a space that is nowhere": (
         c_api.INVALID,
-        lambda t: t.call("reference_space_changed", 1, None, doubles(0, 0, 0, 1)),
+        lambda t: t.call("reference_space_changed", 1, None, doubles(0, 0, 0, 1), 0),
+    ),
+    "a space of legs that are none": (
+        c_api.INVALID,
+        lambda t: t.call("reference_space_changed", 1, doubles(0, 0, 0), doubles(0, 0, 0, 1), 2),
     ),
     "a space of no time": (
         c_api.TIMESTAMP,
-        lambda t: t.call("reference_space_changed", -1, doubles(0, 0, 0), doubles(0, 0, 0, 1)),
+        lambda t: t.call("reference_space_changed", -1, doubles(0, 0, 0), doubles(0, 0, 0, 1), 0),
     ),
     "no lengths": (c_api.INVALID, lambda t: t.call("set_bone_lengths", None)),
     "lengths of nobody": (

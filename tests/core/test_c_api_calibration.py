@@ -98,9 +98,10 @@ def test_after_a_recording_it_is_what_python_says(
             if frame == 40:
                 at = reference.latest().timestamp_ns
                 space = (1.0, 0.25, -2.0), (0.0, 0.6, 0.0, 0.8)
-                called = tracker.call("reference_space_changed", at, *(doubles(*v) for v in space))
+                values = (doubles(*value) for value in space)
+                called = tracker.call("reference_space_changed", at, *values, 1)
                 assert called == c_api.OK, last_error()
-                reference.reference_space_changed(at, *space)
+                reference.reference_space_changed(at, *space, legs_too=True)
                 assert calibration_of(tracker).ground_y == pytest.approx(-0.26)
             assert_calibration(calibration_of(tracker), reference.calibration)
         assert frame > 200

@@ -163,7 +163,7 @@ class Storm:
             ("recentre", lambda: tracker.recentre(given(False))),
             (
                 "reference_space_changed",
-                lambda: tracker.reference_space_changed(at(), place(), turn()),
+                lambda: tracker.reference_space_changed(at(), place(), turn(), given(True)),
             ),
             ("floor_from_controller", tracker.floor_from_controller),
             ("set_user_height", lambda: calibration.set_user_height(given(1.7))),

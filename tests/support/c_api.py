@@ -203,7 +203,7 @@ _ARGUMENTS = {
     "same_set_bone_lengths": (_Tracker, _Doubles),
     "same_set_leg_straps": (_Tracker, c.c_double, _Doubles, _Doubles),
     "same_get_calibration": (_Tracker, c.POINTER(CalibrationStruct)),
-    "same_reference_space_changed": (_Tracker, _I64, _Doubles, _Doubles),
+    "same_reference_space_changed": (_Tracker, _I64, _Doubles, _Doubles, _I32),
     "same_reset": (_Tracker,),
     "same_get_stats": (_Tracker, c.POINTER(Stats)),
 }

@@ -59,9 +59,10 @@ class Ingestion {
   // What puts a leg sensor's orientation right: R_world_leg = R_world_sensor * mounting.
   void set_leg_mounting(int device, const Quaternion& mounting);
   Quaternion leg_mounting(int device) const;
-  // See ReferenceSpaces::change(); of samples that come from now on. False, and nothing has
-  // changed, before the last change.
-  bool change_space(int64_t timestamp_ns, const PoseSample& origin);
+  // See ReferenceSpaces::change(); of samples that come from now on, `legs_too` of the leg sensors'
+  // as well. False, and nothing has changed, before the last change.
+  bool change_space(int64_t timestamp_ns, const PoseSample& origin, bool legs_too = false);
+  // Of head and controllers.
   ReferenceSpaces spaces() const;
 
   const StreamGate& gate(int gate) const { return gates_[gate]; }
@@ -95,7 +96,7 @@ class Ingestion {
   std::array<StreamGate, kNumGates> gates_;
   std::array<ClockMapping, kNumStreams> clocks_;
   std::array<Quaternion, kNumLegDevices> mountings_;
-  ReferenceSpaces spaces_;
+  ReferenceSpaces spaces_, leg_spaces_;
   std::array<std::atomic<uint64_t>, kNumStreams> invalid_{};
   std::array<std::atomic<int64_t>, kNumStreams> newest_ns_{};
   // [a][b]: b's newest time when a's newest sample came.

@@ -1,4 +1,4 @@
-// The spaces that head and controllers were told in, one after the other: a runtime's reference
+// The spaces that devices were told in, one after the other: a runtime's reference
 // space changes when the user recentres the headset.
 #pragma once
 
@@ -32,6 +32,7 @@ class ReferenceSpaces {
   RigidTransform T_world_newest() const { return of(newest()); }
   // A pose of the space of that time, in the world.
   PoseSample into_world(int64_t timestamp_ns, const PoseSample& sample) const;
+  LegSample into_world(int64_t timestamp_ns, const LegSample& sample) const;
 
   // Time begins anew: every time is the newest space's.
   void restart();

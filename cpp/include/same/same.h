@@ -329,11 +329,13 @@ SAME_API same_result same_get_calibration(same_tracker tracker, same_calibration
    space changes when the user recentres the headset: its origin was at `position` and
    `orientation_xyzw`, a turn about y, in the space before (OpenXR: changeTime and
    poseInPreviousSpace). Of samples that come after the call: make it before the first one of the
-   new space. Poses of that time come out in the new space, of the same body in the same place;
-   leg sensors and the floor stay where they are. */
+   new space. Poses of that time come out in the new space, of the same body in the same place. The
+   floor stays where it is, and leg sensors face where they did unless `legs_too` is 1: they are
+   told in that space too. */
 SAME_API same_result same_reference_space_changed(same_tracker tracker, int64_t timestamp_ns,
                                                   const double position[3],
-                                                  const double orientation_xyzw[4]);
+                                                  const double orientation_xyzw[4],
+                                                  int32_t legs_too);
 
 /* Forgets all samples and carried state, as after opening; counters stay. */
 SAME_API same_result same_reset(same_tracker tracker);

@@ -127,10 +127,12 @@ class Tracker {
   // Head and controllers are told in another space from `timestamp_ns` on, as a runtime's reference
   // space changes when the user recentres the headset: its origin was at `origin` in the space
   // before (OpenXR: poseInPreviousSpace). Of samples that come after the call; poses of that time
-  // come out in the new space, of the same body in the same place. Leg sensors and the floor stay
-  // where they are. Throws std::invalid_argument for a space that leans, TimestampError for a time
-  // before the last change or of another clock.
-  void reference_space_changed(int64_t timestamp_ns, const PoseSample& origin);
+  // come out in the new space, of the same body in the same place. The floor stays where it is, and
+  // leg sensors face where they did unless `legs_too`: they are told in that space too. Throws
+  // std::invalid_argument for a space that leans, TimestampError for a time before the last change
+  // or of another clock.
+  void reference_space_changed(int64_t timestamp_ns, const PoseSample& origin,
+                               bool legs_too = false);
 
   // Forgets all samples and carried state, as after opening; counters stay.
   void reset();

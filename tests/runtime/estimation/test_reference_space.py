@@ -39,6 +39,7 @@ class ChangingSpace:
     origin: NDArray[np.float64]
     turn: Rotation
     since_ns: int = CHANGE_NS
+    legs_too: bool = False
 
     def frame(self, frame: StereoFrame) -> None:
         self.ingest.frame(frame)
@@ -52,6 +53,9 @@ class ChangingSpace:
         self.ingest.controller(side, t, *self.told(t, position, q))
 
     def leg(self, side: str, t: int, q: NDArray[np.float64], push: NDArray[np.float64]) -> None:
+        if self.legs_too and t >= self.since_ns:
+            q = (self.turn.inv() * Rotation.from_quat(q)).as_quat()
+            push = self.turn.inv().apply(push)
         self.ingest.leg(side, t, q, push)
 
     def told(
@@ -86,7 +90,8 @@ def same_body(still: Pose, changed: Pose, origin: NDArray[np.float64], turn: Rot
 
 @pytest.mark.parametrize("yaw_deg", [0.0, 7.0, -100.0, 180.0])
 @pytest.mark.parametrize("ahead_ns", [0, 200 * MS], ids=["at once", "pending"])
-def test_nothing_is_lost(tiny_bundle: Path, yaw_deg: float, ahead_ns: int) -> None:
+@pytest.mark.parametrize("legs_too", [False, True], ids=["legs on their own", "legs too"])
+def test_nothing_is_lost(tiny_bundle: Path, yaw_deg: float, ahead_ns: int, legs_too: bool) -> None:
     origin, turn = np.array((0.7, -0.2, -1.4)), Rotation.from_euler("y", yaw_deg, degrees=True)
     options = TrackerOptions(solve_rotations=True)
     with (
@@ -94,10 +99,10 @@ def test_nothing_is_lost(tiny_bundle: Path, yaw_deg: float, ahead_ns: int) -> No
         SamePoseTracker(tiny_bundle, options=options) as changing,
     ):
         said = False
-        through = ChangingSpace(changing.ingest, origin, turn)
+        through = ChangingSpace(changing.ingest, origin, turn, legs_too=legs_too)
         for event in live_events(still.rig, 2.0):
             if not said and event.timestamp_ns >= CHANGE_NS - ahead_ns:
-                changing.reference_space_changed(CHANGE_NS, origin, turn.as_quat())
+                changing.reference_space_changed(CHANGE_NS, origin, turn.as_quat(), legs_too)
                 said = True
             event.send(still.ingest)
             event.send(through)  # type: ignore[arg-type]
@@ -289,6 +294,8 @@ def test_what_cannot_be_is_refused_and_changes_nothing(tiny_bundle: Path) -> Non
             change(START_NS, (0, np.nan, 0), UPRIGHT)
         with pytest.raises(InvalidInputError, match="position"):
             change(START_NS, (0, 0), UPRIGHT)
+        with pytest.raises(InvalidInputError, match="legs_too"):
+            change(START_NS, (0, 0, 0), UPRIGHT, 1)  # type: ignore[arg-type]
         for bad in (-1, 1.5, "now", None):
             with pytest.raises(TimestampError, match="timestamp_ns"):
                 change(bad, (0, 0, 0), UPRIGHT)  # type: ignore[arg-type]
