@@ -54,7 +54,7 @@ def _train_among(
     caches: Callable[[SameModel], BackboneCaches] | None,
     watch: Watch | None,
 ) -> None:
-    was_there = config.out.exists()
+    made = [place for place in (config.out, *config.out.parents) if not place.exists()]
     try:
         if processes.is_first:
             try:
@@ -77,9 +77,9 @@ def _train_among(
                 raise _unwritable(config, error) from None
         errors = run.run(watch)
     except SameError:
-        if processes.is_first and not was_there:
+        for place in made if processes.is_first else ():
             with contextlib.suppress(OSError):
-                config.out.rmdir()  # goes only where it is empty: a mistake leaves nothing
+                place.rmdir()  # goes only where it is empty: a mistake leaves nothing
         raise
     if processes.is_first and run.step == run.steps:
         figures = ", ".join(f"{name} {value:.4g}" for name, value in errors.items())

@@ -434,8 +434,8 @@ def test_bad_settings_are_named(data, tmp_path):
     with pytest.raises(DataError, match="no performer matches"):
         train(settings("inertial", data, tmp_path, validation=("carol",)))
     with pytest.raises(DataError, match="every sequence"):
-        train(settings("inertial", data, tmp_path / "run", validation=("*",)))
-    assert not (tmp_path / "run").exists()
+        train(settings("inertial", data, tmp_path / "runs" / "run", validation=("*",)))
+    assert not (tmp_path / "runs").exists()
     (tmp_path / "run").mkdir()
     with pytest.raises(DataError, match="no sequences"):
         train(settings("inertial", tmp_path / "run", tmp_path / "run"))
