@@ -269,7 +269,10 @@ def drive(command: DriverCommand) -> None:
         end_ns = time.monotonic_ns() + round(command.seconds * _NS)
         while time.monotonic_ns() < end_ns and devices.follow_session():
             for change in devices.take_space_changes():
-                tracker.reference_space_changed(*change)
+                try:
+                    tracker.reference_space_changed(*change)
+                except InvalidInputError as error:
+                    _log.warning("the space changed otherwise than can be: %s", error)
             devices.send(tracker.ingest, time.monotonic_ns())
             time.sleep(1.0 / command.rate_hz)
 

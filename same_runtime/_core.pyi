@@ -635,6 +635,11 @@ class Pose:
         (5, 4) xyzw, each device to world; zeros where it is missing.
         """
     @property
+    def frame_changes(self) -> int:
+        """
+        How often the frame that poses come out in had become another one.
+        """
+    @property
     def joint_confidence(self) -> numpy.typing.NDArray[numpy.float32]:
         """
         (22,) float32, 0..1.

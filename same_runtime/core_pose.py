@@ -26,6 +26,7 @@ def from_core(pose: _core.Pose) -> Pose:
         T_world_cam_left=pose.T_world_cam_left,
         device_orientations_world=pose.device_orientations_world,
         latency_ns=pose.latency_ns,
+        frame_changes=pose.frame_changes,
         skeleton=None if skeleton is None else skeleton_from_core(pose.timestamp_ns, skeleton),
     )
 

@@ -129,6 +129,9 @@ class Pose:
     where it is missing. What ``SkeletonSolver`` takes twists from."""
     latency_ns: int = 0
     """Time from the call of ``push`` to this pose."""
+    frame_changes: int = 0
+    """How often the frame that poses come out in had become another one by then, by ``recentre`` or
+    ``reference_space_changed``: the body stays, its numbers jump."""
     skeleton: Skeleton | None = None
     """The body as rotations and constant bones, with ``TrackerOptions.solve_rotations``;
     ``SkeletonSolver`` makes it of any pose."""

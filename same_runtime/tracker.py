@@ -122,13 +122,13 @@ class SamePoseTracker:
 
         ``position`` (3,) metres and ``orientation_xyzw`` (4,), a turn about y: where the new
         space's origin was in the one before (``XrEventDataReferenceSpaceChangePending``:
-        ``changeTime`` and ``poseInPreviousSpace``). It is of samples that come after the call, so
-        call it before the new space's first ones. Poses of that time come out in the new space, of
-        the same body in the same place. The floor stays where it is, and leg sensors face where
-        they did, as IMUs do that know nothing of it; ``legs_too``: they are told in that space too,
-        as what the same runtime tracks is. Raises
-        ``InvalidInputError`` for a space that leans, ``TimestampError`` for a time before the last
-        change, or over an hour away from the head's.
+        ``changeTime``, on the tracker's clock, and ``poseInPreviousSpace``). It is of samples that
+        come after the call, so call it before the new space's first ones. Poses of that time come
+        out in the new space, of the same body in the same place. The floor stays where it is, and
+        leg sensors face where they did, as IMUs do that know nothing of it; ``legs_too``: they are
+        told in that space too, as what the same runtime tracks is. Raises ``InvalidInputError`` for
+        a space that leans, ``TimestampError`` for a time before the last change, or over an hour
+        away from now.
         """
         timestamp_ns = check_timestamp_ns("timestamp_ns", timestamp_ns)
         origin = DevicePose(position, orientation_xyzw)  # type: ignore[arg-type]

@@ -178,6 +178,8 @@ void bind_pose_result(py::module_& module) {
           [](const Pose& pose) { return to_numpy(pose.device_orientations); },
           "(5, 4) xyzw, each device to world; zeros where it is missing.")
       .def_readonly("latency_ns", &Pose::latency_ns, "What it took, nanoseconds.")
+      .def_readonly("frame_changes", &Pose::frame_changes,
+                    "How often the frame that poses come out in had become another one.")
       .def_readonly("skeleton", &Pose::skeleton, "The solved body; None without.");
 }
 

@@ -71,7 +71,8 @@ RigidTransform Calibration::T_user_space() const {
 UserSettings Calibration::user(int64_t timestamp_ns) const {
   const ReferenceSpaces spaces = ingestion_.spaces();
   const std::lock_guard lock(mutex_);
-  UserSettings user{ground_y_world_, bones_.lengths(), {}};
+  UserSettings user{
+      ground_y_world_, bones_.lengths(), {}, frame_.changes() + spaces.changes(timestamp_ns)};
   if (spaces.changed() || frame_.state() != CalibrationState::DEFAULT)
     user.T_user_world = frame_.T_user_space() * inverse(spaces.T_world_space(timestamp_ns));
   return user;
@@ -101,7 +102,8 @@ void Calibration::give_floor(double ground_y) {
 
 double Calibration::floor_from_controller(const DeviceStates& states) {
   const double ground_y_world = floor_under(states);
-  const double ground_y = ground_y_world - newest_space_y();
+  const RigidTransform T_world_space = ingestion_.spaces().T_world_space(states.timestamp_ns);
+  const double ground_y = ground_y_world - T_world_space.translation[1];
   const std::lock_guard lock(mutex_);
   ground_y_world_ = ground_y_world;
   floor_state_ = CalibrationState::DONE;

@@ -37,6 +37,16 @@ bool Ingestion::change_space(int64_t timestamp_ns, const PoseSample& origin, boo
   return true;
 }
 
+void Ingestion::restart_spaces() {
+  const std::lock_guard lock(inside_);
+  restart_spaces_inside();
+}
+
+void Ingestion::restart_spaces_inside() {
+  spaces_.restart();
+  leg_spaces_.restart();
+}
+
 ReferenceSpaces Ingestion::spaces() const {
   const std::lock_guard lock(inside_);
   return spaces_;
@@ -91,12 +101,11 @@ Admission Ingestion::admit_inside(int gate, int64_t timestamp_ns, int64_t arriva
   if (!admission.accepted()) return admission;
   const bool restarted = admission.verdict.restarted;
   const bool clock_broke = clocks_[stream].breaks() != breaks;
-  if (restarted && (stream == kHead || stream == kCameraStream)) {
-    spaces_.restart();
-    leg_spaces_.restart();
-  }
   if (clock_broke && !restarted) gates_[gate].count_restart();
   const int64_t newest = newest_ns(stream);
+  // Changes are of the tracker's time, which goes on where only a device's clock begins anew.
+  if (restarted && (stream == kHead || stream == kCameraStream) && admission.mapped_ns < newest)
+    restart_spaces_inside();
   if (stream == kCameraStream) {
     // The other view's image may be the newer one.
     note_newest(stream, restarted ? admission.mapped_ns : std::max(newest, admission.mapped_ns));

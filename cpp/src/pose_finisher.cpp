@@ -3,13 +3,6 @@
 #include <algorithm>
 
 namespace same {
-namespace {
-
-bool has_body(const Pose& pose) {
-  return std::ranges::any_of(pose.joints_world, [](const Vec3& joint) { return joint != Vec3{}; });
-}
-
-}  // namespace
 
 PoseFinisher::PoseFinisher(const FinisherOptions& options, const Calibration& calibration)
     : calibration_(calibration),
@@ -24,7 +17,7 @@ PoseFinisher::PoseFinisher(const FinisherOptions& options, const Calibration& ca
 
 Pose PoseFinisher::finish(Pose pose, bool keep) {
   const UserSettings user = calibration_.user(pose.timestamp_ns);
-  if (has_body(pose)) {
+  if (pose.has_body()) {
     {
       const std::lock_guard lock(mutex_);
       if (smoother_) pose.set_joints(smoother_->smooth(pose, keep));
@@ -34,6 +27,7 @@ Pose PoseFinisher::finish(Pose pose, bool keep) {
       pose.set_joints(with_bone_lengths(pose.joints_world, *user.bone_lengths_m));
   }
   if (user.T_user_world) move(pose, *user.T_user_world);
+  pose.frame_changes = user.frame_changes;
   return pose;
 }
 

@@ -10,7 +10,7 @@ void ReferenceSpaces::change(int64_t timestamp_ns, const PoseSample& origin) {
   const Quaternion& turn = origin.orientation;
   const double yaw = 2.0 * std::atan2(turn.y, turn.w);
   const Space next{timestamp_ns, std::remainder(newest().yaw + yaw, 2.0 * std::numbers::pi),
-                   T_world_newest() * origin.position};
+                   of(newest()) * origin.position, newest().number + 1};
   if (count_ == kKept)
     std::shift_left(spaces_.begin(), spaces_.end(), 1);
   else

@@ -285,6 +285,7 @@ void Tracker::on_pose(std::function<void(const Pose&)> callback) {
 void Tracker::reset() {
   const Turn turn(*this);
   pipeline_.restart();
+  ingestion_.restart_spaces();  // stamps may begin anew
   shown_.clear();
 }
 

@@ -23,11 +23,13 @@ void UserFrame::recentre(const DeviceStates& states, bool keep_place) {
   if (keep_place) T_space_anchor.translation = {};
   T_user_space_ = inverse(T_space_anchor);
   state_ = CalibrationState::DONE;
+  ++changes_;
 }
 
 void move(Pose& pose, const RigidTransform& T) {
   const Quaternion turn = rotation_about({0, 1, 0}, std::atan2(T.rotation[2], T.rotation[0]));
-  for (Vec3& joint : pose.joints_world) joint = T * joint;
+  if (pose.has_body())
+    for (Vec3& joint : pose.joints_world) joint = T * joint;
   if (is_known(pose.T_world_cam_left)) pose.T_world_cam_left = T * pose.T_world_cam_left;
   for (auto& device : pose.device_orientations)
     if (device) device = turn * *device;

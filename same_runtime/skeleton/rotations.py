@@ -16,8 +16,9 @@ class SkeletonSolver:
 
     Each bone points exactly where the pose has it. Its twist comes from the headset, the
     controllers and the leg sensors, from the plane of elbow and knee, and while the limb is
-    straight from what was before. The solver carries that from pose to pose: keep one for each
-    tracker and give it every pose. For one thread at a time.
+    straight from what was before. The solver carries that from pose to pose, and begins anew where
+    the frame that poses come out in is another one: keep one for each tracker and give it every
+    pose. For one thread at a time.
 
     ``bone_lengths_m``: (22,) metres, for instance ``tracker.calibration.bone_lengths_m``; None
     measures them. ``ground_y_m``: the floor's height in the poses' world. ``plant_feet``: as
@@ -37,6 +38,7 @@ class SkeletonSolver:
         if bone_lengths_m is not None:
             self.set_bone_lengths(bone_lengths_m)
         self._newest: tuple[Pose, Skeleton] | None = None
+        self._frame_changes = 0
 
     def set_bone_lengths(self, bone_lengths_m: NDArray[np.float64]) -> None:
         """Give the lengths from now on; see the class."""
@@ -80,10 +82,11 @@ class SkeletonSolver:
             pose.joints_world,
             pose.device_orientations_world,
             pose.status is PoseStatus.VALID,
-            Reason.RELOCALISED in pose.reasons,
+            Reason.RELOCALISED in pose.reasons or pose.frame_changes != self._frame_changes,
             keep,
         )
         skeleton = skeleton_from_core(pose.timestamp_ns, solved)
         if keep:
             self._newest = pose, skeleton
+            self._frame_changes = pose.frame_changes
         return skeleton

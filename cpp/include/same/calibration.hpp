@@ -17,6 +17,7 @@ struct UserSettings {
   double ground_y_world = 0.0;                 // the floor's height, metres
   std::optional<BoneLengths> bone_lengths_m;   // once they are known
   std::optional<RigidTransform> T_user_world;  // none: they are the same
+  uint64_t frame_changes = 0;                  // how often the user's frame was another one so far
 };
 
 // Calibrations of one tracker; each has its state. All lengths are metres.
@@ -25,7 +26,7 @@ struct UserSettings {
 // the application asks for them. Any thread may call any method; a lock is held for microseconds
 // and never during `on_failure`. Values are trusted: the caller has checked them. Fixed memory.
 //
-// What the application gives and is told is of the newest space of the ingestion's; what ends in
+// What the application gives and is told is of the newest space that it told of; what ends in
 // `_world`, poses and states are of the world, which stays (ReferenceSpaces).
 class Calibration {
  public:

@@ -62,6 +62,8 @@ class Ingestion {
   // See ReferenceSpaces::change(); of samples that come from now on, `legs_too` of the leg sensors'
   // as well. False, and nothing has changed, before the last change.
   bool change_space(int64_t timestamp_ns, const PoseSample& origin, bool legs_too = false);
+  // See ReferenceSpaces::restart().
+  void restart_spaces();
   // Of head and controllers.
   ReferenceSpaces spaces() const;
 
@@ -85,6 +87,7 @@ class Ingestion {
  private:
   Admission admit_inside(int gate, int64_t timestamp_ns, int64_t arrival_ns, bool trusted);
   void reopen_inside(int stream);
+  void restart_spaces_inside();
   bool witnessed(int stream, int64_t mapped_ns) const;
   bool apart(int a, int b) const;
   void note_newest(int stream, int64_t mapped_ns);

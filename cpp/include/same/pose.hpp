@@ -115,7 +115,12 @@ struct Pose {
   DeviceOrientations device_orientations;           // world
   int64_t latency_ns = 0;
   std::optional<Skeleton> skeleton;
+  uint64_t frame_changes = 0;  // how often the frame that poses come out in had become another one
 
+  // False before the first estimate.
+  bool has_body() const {
+    return std::ranges::any_of(joints_world, [](const Vec3& joint) { return joint != Vec3{}; });
+  }
   void set_devices(const DeviceStates& states) {
     for (int device = 0; device < kNumDevices; ++device)
       if (states.has(device)) device_orientations[device] = states.orientation(device);

@@ -30,6 +30,8 @@ class ReferenceSpaces {
   // From the space of that time into the world.
   RigidTransform T_world_space(int64_t timestamp_ns) const;
   RigidTransform T_world_newest() const { return of(newest()); }
+  // How often the space had changed by that time.
+  uint64_t changes(int64_t timestamp_ns) const { return at(timestamp_ns).number; }
   // A pose of the space of that time, in the world.
   PoseSample into_world(int64_t timestamp_ns, const PoseSample& sample) const;
   LegSample into_world(int64_t timestamp_ns, const LegSample& sample) const;
@@ -42,6 +44,7 @@ class ReferenceSpaces {
     int64_t since_ns = std::numeric_limits<int64_t>::min();
     double yaw = 0.0;  // of its axes in the world, as its origin
     Vec3 origin{};
+    uint64_t number = 0;
   };
 
   // Nobody asks about times further back than a few seconds.

@@ -17,10 +17,12 @@ class UserFrame {
 
   CalibrationState state() const { return state_; }
   const RigidTransform& T_user_space() const { return T_user_space_; }
+  uint64_t changes() const { return changes_; }
 
  private:
   CalibrationState state_ = CalibrationState::DEFAULT;
   RigidTransform T_user_space_;
+  uint64_t changes_ = 0;
 };
 
 // The same body in another frame: turned about y, then moved.

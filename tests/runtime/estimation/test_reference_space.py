@@ -11,6 +11,7 @@ from scipy.spatial.transform import Rotation
 
 from same_runtime import (
     DevicePose,
+    EstimatedClock,
     ImuFrame,
     InvalidInputError,
     LegReading,
@@ -19,6 +20,7 @@ from same_runtime import (
     Reason,
     SameError,
     SamePoseTracker,
+    SkeletonSolver,
     StereoFrame,
     TimestampError,
     TrackerOptions,
@@ -315,3 +317,78 @@ def test_what_cannot_be_is_refused_and_changes_nothing(tiny_bundle: Path) -> Non
         assert np.linalg.norm(pose.joints_world[JOINT_NAMES.index("head")] - head[:3, 3]) < 1.0
     with pytest.raises(SameError, match="the tracker is closed"):
         change(START_NS + 6, (1, 0, 0), UPRIGHT)
+
+
+@pytest.mark.parametrize("by", ["recentre", "reference_space_changed"])
+def test_skeletons_solved_outside_begin_anew(tiny_bundle: Path, by: str) -> None:
+    """As an output does for a tracker that gives no rotations."""
+    origin, turn = np.array((0.7, 0.0, -1.4)), Rotation.from_euler("y", -100, degrees=True)
+    outside, fresh, skeletons = SkeletonSolver(), None, []
+    with SamePoseTracker(tiny_bundle) as tracker:
+        through = ChangingSpace(tracker.ingest, origin, turn)
+        for event in live_events(tracker.rig, 1.5):
+            if fresh is None and event.timestamp_ns >= CHANGE_NS:
+                fresh = SkeletonSolver()
+                if by == "recentre":
+                    tracker.recentre()
+                else:
+                    tracker.reference_space_changed(CHANGE_NS, origin, turn.as_quat())
+            event.send(through if by == "reference_space_changed" else tracker.ingest)  # type: ignore[arg-type]
+            if event.stream == "frame" and (pose := tracker.step()) is not None:
+                assert pose.frame_changes == (fresh is not None)
+                told = outside.solve(pose)
+                if fresh is not None and told is not None:
+                    skeletons.append((told, fresh.solve(pose)))
+    told, anew = skeletons[0]
+    assert anew is not None
+    np.testing.assert_allclose(told.rotations_world, anew.rotations_world, atol=1e-9)
+    for told, _ in skeletons[:5]:
+        assert np.abs(told.velocities_world).max() < 10
+
+
+def test_poses_without_a_body_get_none(tiny_bundle: Path) -> None:
+    with SamePoseTracker(tiny_bundle) as tracker:
+        tracker.reference_space_changed(START_NS, (1, 0, 0), UPRIGHT)
+        pose = tracker.push_frame(StereoFrame(START_NS + 20 * MS, None, None))
+        assert pose.status is PoseStatus.INVALID and not pose.joints_world.any()
+
+
+def test_a_reset_begins_in_the_newest_space(tiny_bundle: Path) -> None:
+    """Whatever times the changes had: stamps may begin anew, a wrong one blocks nothing."""
+    with SamePoseTracker(tiny_bundle) as tracker:
+        tracker.reference_space_changed(1 << 60, (1, 0, 0), UPRIGHT)
+        tracker.ingest.head(START_NS, (0, 1.6, 0), UPRIGHT)
+        with pytest.raises(TimestampError, match="before the last change"):
+            tracker.reference_space_changed(START_NS, (1, 0, 0), UPRIGHT)
+        tracker.reset()
+        tracker.reference_space_changed(START_NS, (1, 0, 0), UPRIGHT)
+        for at in (START_NS - 20 * MS, START_NS + 20 * MS):
+            shift = 0 if at < START_NS else -1
+            tracker.ingest.head(at, (shift, 1.6, 0), UPRIGHT)
+            pose = tracker.push_frame(StereoFrame(at, None, None))
+            head = pose.T_world_cam_left @ np.linalg.inv(tracker.rig.left.T_head_cam)
+            np.testing.assert_allclose(head[:3, 3], (shift, 1.6, 0), atol=1e-9)
+            assert Reason.RELOCALISED not in pose.reasons
+
+
+def test_a_camera_that_is_plugged_in_again_leaves_a_change_pending(tiny_bundle: Path) -> None:
+    """Its own clock begins anew; the tracker's goes on."""
+    change_ns = START_NS + SECOND + 500 * MS
+    options = TrackerOptions(clocks={"cameras": EstimatedClock()})
+    with SamePoseTracker(tiny_bundle, options=options) as tracker:
+        image = np.zeros((tracker.rig.left.height, tracker.rig.left.width), np.uint8)
+        tracker.reference_space_changed(change_ns, (1, 0, 0), UPRIGHT)
+        for frame in range(60):
+            at = START_NS + frame * 33 * MS
+            camera = at if frame < 20 else (frame - 19) * 33 * MS
+            x = 0 if at < change_ns else -1
+            tracker.ingest.head(at, (x, 1.6, 0), UPRIGHT, at)
+            try:
+                pose = tracker.push_frame(StereoFrame(camera, image, image), at)
+            except TimestampError:
+                continue
+            head = pose.T_world_cam_left @ np.linalg.inv(tracker.rig.left.T_head_cam)
+            np.testing.assert_allclose(head[:3, 3], (x, 1.6, 0), atol=1e-6)
+        assert pose.timestamp_ns > change_ns
+        assert tracker.stats().streams["cameras"].restarts == 1
+        assert tracker.stats().relocalisations == 0
