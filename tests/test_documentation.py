@@ -163,6 +163,7 @@ def test_the_python_of_every_page_runs(
             "read_headset": read_headset,
             "left_image": image,
             "right_image": image,
+            "change_time_ns": 3 * 10**9,
             "position": pose[0],
             "quaternion": upright,
             "acceleration": np.zeros(3),
