@@ -16,7 +16,6 @@ void ReferenceSpaces::change(int64_t timestamp_ns, const PoseSample& origin) {
   else
     ++count_;
   spaces_[count_ - 1] = next;
-  changed_ = true;
 }
 
 RigidTransform ReferenceSpaces::T_world_space(int64_t timestamp_ns) const {
@@ -25,11 +24,11 @@ RigidTransform ReferenceSpaces::T_world_space(int64_t timestamp_ns) const {
 
 PoseSample ReferenceSpaces::into_world(int64_t timestamp_ns, const PoseSample& sample) const {
   // As it is, to the bit, for all who never recentre.
-  return changed_ ? moved(T_world_space(timestamp_ns), sample) : sample;
+  return changed() ? moved(T_world_space(timestamp_ns), sample) : sample;
 }
 
 LegSample ReferenceSpaces::into_world(int64_t timestamp_ns, const LegSample& sample) const {
-  if (!changed_) return sample;
+  if (!changed()) return sample;
   const Quaternion turn = rotation_about({0, 1, 0}, at(timestamp_ns).yaw);
   return {rotate(turn, sample.acceleration), normalised(turn * sample.orientation)};
 }

@@ -24,7 +24,7 @@ class ReferenceSpaces {
   void change(int64_t timestamp_ns, const PoseSample& origin);
 
   // Whether there has been more than one.
-  bool changed() const { return changed_; }
+  bool changed() const { return newest().number > 0; }
   // The last change; the least number before the first.
   int64_t newest_ns() const { return newest().since_ns; }
   // From the space of that time into the world.
@@ -56,7 +56,6 @@ class ReferenceSpaces {
 
   std::array<Space, kKept> spaces_{};  // oldest first
   size_t count_ = 1;
-  bool changed_ = false;
 };
 
 // `sample` in the space that `T` leads to: a turn about y and a shift.
