@@ -66,8 +66,8 @@ def _images() -> SynthConfig:
         procedural=6,
         max_seconds=5.0,
         scatter=True,
-        restyle=0.8,
-        splice=0.35,
+        restyle=0.35,
+        splice=0.15,
         rig_spread=1.8,
     )
 
@@ -77,7 +77,7 @@ def _fresh_images() -> SynthConfig:
 
 
 def _varied_images() -> SynthConfig:
-    return replace(_images(), seed=601, restyle=1.0, fps=10.0, variants=6, procedural=24)
+    return replace(_images(), seed=601, fps=10.0, variants=6, procedural=24)
 
 
 def _headset_rate() -> SynthConfig:
@@ -94,8 +94,8 @@ def _motion_data() -> SynthConfig:
         procedural=10,
         max_seconds=20.0,
         scatter=True,
-        restyle=1.0,
-        splice=0.3,
+        restyle=0.3,
+        splice=0.12,
         rig_spread=1.8,
     )
 
