@@ -147,7 +147,8 @@ class CheckSplit:
 
         split = load_split(self.split_file)
         with _progress() as progress:
-            clips = find_clips(self.motion_dir, (), split)
+            listed = set(split.clips)
+            clips = [found for found in find_clips(self.motion_dir, (), split) if found[0] in listed]
             task = progress.add_task("clips", total=len(clips), note="")
             angles = {}
             for clip, path in clips:

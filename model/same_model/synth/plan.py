@@ -165,7 +165,7 @@ def left_to_others(
     sentence without any."""
     named = find_clips(motion_dirs, wanted, split) if wanted else []
     others = [f"{clip.clip} ({clip.split})" for clip, _ in named if clip.split not in splits]
-    return [f"of other splits, not made: {some_names(others)}"] if others else []
+    return [f"not made, as the split says: {some_names(others)}"] if others else []
 
 
 def some_names(names: Sequence[str], at_most: int = 8) -> str:
@@ -198,7 +198,7 @@ def find_clips(
     absent = [w for w in wanted if not any(fnmatch(name, w) for name in found)]
     if absent:
         raise DataError(f"{folders}: no clip {', '.join(absent)}")
-    listed = {c.clip: c for c in split.clips}
+    listed = {c.clip: c for c in (*split.clips, *split.excluded)}
     chosen: list[tuple[SplitClip, Path]] = []
     for name, paths in sorted(found.items()):
         if wanted and not any(fnmatch(name, w) for w in wanted):

@@ -383,7 +383,7 @@ def write_summary(
         "config": asdict(config),
         "split": split.label,
         "confounds": list(split.confounds),
-        "excluded": dict(split.excluded),
+        "excluded": {c.clip: c.split for c in split.excluded},
         "motion": [asdict(r) for r in sorted(reports, key=lambda r: r.name)],
     }
     try:

@@ -20,7 +20,7 @@ from same_model.data.sequence import find_sequences, open_sequence
 from same_model.synth import plan
 from same_model.synth.config import SynthConfig
 from same_model.synth.motion.splits import load_split
-from same_model.synth.plan import Job, find_clips, plan_jobs
+from same_model.synth.plan import Job, find_clips, left_to_others, plan_jobs
 from same_model.synth.synth import run_job, run_jobs
 from same_runtime.conventions import DEVICES, JOINT_NAMES
 from same_runtime.recording import Recording
@@ -103,7 +103,7 @@ def test_meta_tells_origin_split_seed_and_licence(small_dataset: Path) -> None:
     for path in find_sequences(small_dataset):
         meta = open_sequence(path).meta
         assert meta["split"] == path.parent.name
-        assert meta["seed"] == meta["config"]["seed"] == 7 and meta["split_version"] == "motion-v3"
+        assert meta["seed"] == meta["config"]["seed"] == 7 and meta["split_version"] == "motion-v4"
         assert meta["licence"] and meta["action"] and meta["performer"] and meta["source"]
 
 
@@ -331,6 +331,17 @@ def test_a_clip_of_ones_own_needs_a_name_and_has_a_credit(
     assert "mine, CC BY 4.0" in open_sequence(find_sequences(out)[0]).meta["licence"]
 
 
+def test_what_the_split_leaves_out_is_left_out_however_it_is_asked_for(tmp_path: Path) -> None:
+    """``13_33`` leaves the floor; a ``Sword_Attack_RM`` outside mesh2motion is somebody's own."""
+    for name in ("13_33", "Sword_Attack_RM", "mine"):
+        (tmp_path / f"{name}.bvh").touch()
+    config = SynthConfig(procedural=0)
+    jobs = plan_jobs(config, [tmp_path], ("train",), ("*",))
+    assert {j.clip_name for j in jobs} == {"Sword_Attack_RM", "mine"}
+    said = left_to_others([tmp_path], ("*",), ("train",), load_split())
+    assert said == ["not made, as the split says: 13_33 (leaves the level floor)"]
+
+
 def test_a_name_that_anybody_might_give_is_the_splits_in_its_sources_folder_alone(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], shared_data: Path
 ) -> None:
@@ -360,7 +371,7 @@ def test_clips_that_are_not_made_are_said(
     run = ["synth", "--motion-dir", str(shared_data / "cmu-mocap"), "--workers", "1"]
     run += ["--no-render", "--max-seconds", "1.5", "--out", str(tmp_path / "o")]
     assert cli.main([*run, "--clips", "07_01", "08_01", "--split", "train"]) == 0
-    assert "of other splits, not made: 08_01 (protocol1)" in capsys.readouterr().err
+    assert "not made, as the split says: 08_01 (protocol1)" in capsys.readouterr().err
 
     text = lzma.decompress((shared_data / "cmu-mocap" / "07_01.bvh.xz").read_bytes()).decode()
     head, motion = text.split("MOTION")

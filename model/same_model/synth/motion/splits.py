@@ -18,7 +18,7 @@ AMC_FPS = 120.0
 FRAME_RATES = (1.0, 1000.0)
 """Least and most that an AMC may be said to have."""
 _MOST_BYTES = 4 << 20
-_LATEST = "motion-v3"
+_LATEST = "motion-v4"
 _CMU = "cmu-mocap"
 _CMU_CREDIT = (
     "CMU Graphics Lab Motion Capture Database (mocap.cs.cmu.edu), free to use, created with "
@@ -52,8 +52,8 @@ class SplitFile:
     sources: Mapping[str, str]
     """Source to its credit and licence, which go into every recording made of it."""
     clips: tuple[SplitClip, ...]
-    excluded: Mapping[str, str]
-    """Clip to the reason it is in no split."""
+    excluded: tuple[SplitClip, ...]
+    """Clips that are in no split, however they are asked for: their ``split`` says why not."""
     procedural: Mapping[str, tuple[str, ...]]
     """Split to its procedural actions."""
 
@@ -82,7 +82,7 @@ def load_split(path: Path | None = None) -> SplitFile:
         raise DataError(f"{source}: cannot be read ({error.strerror})") from None
     except (TypeError, ValueError):
         raise DataError(
-            f"{source}: not a split file; the shipped motion-v3.json shows one"
+            f"{source}: not a split file; the shipped motion-v4.json shows one"
         ) from None
     names = [c.clip for c in split.clips]
     if len(set(names)) != len(names):
@@ -101,23 +101,24 @@ def load_split(path: Path | None = None) -> SplitFile:
     return split
 
 
+def _clip(listed: dict[str, Any], split: str) -> SplitClip:
+    return SplitClip(
+        listed["clip"],
+        listed.get("action", ""),
+        split,
+        listed.get("source", _CMU),
+        listed.get("performer", f"cmu{listed['clip'].split('_')[0]}"),
+        float(listed.get("amc_fps", AMC_FPS)),
+    )
+
+
 def _read(data: dict[str, Any]) -> SplitFile:
     return SplitFile(
         str(data["name"]),
         int(data["version"]),
         tuple(str(c) for c in data["confounds"]),
         dict(data.get("sources", {_CMU: _CMU_CREDIT})),
-        tuple(
-            SplitClip(
-                c["clip"],
-                c["action"],
-                c["split"],
-                c.get("source", _CMU),
-                c.get("performer", f"cmu{c['clip'].split('_')[0]}"),
-                float(c.get("amc_fps", AMC_FPS)),
-            )
-            for c in data["clips"]
-        ),
-        {c["clip"]: c["reason"] for c in data["excluded"]},
+        tuple(_clip(c, c["split"]) for c in data["clips"]),
+        tuple(_clip(c, c["reason"]) for c in data["excluded"]),
         {k: tuple(v) for k, v in data["procedural"].items()},
     )

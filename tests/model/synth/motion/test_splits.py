@@ -13,7 +13,7 @@ from same_model.synth.motion.splits import SPLITS, WITHHELD, load_split
 from same_model.synth.plan import performer_shape, plan_jobs
 
 
-@pytest.mark.parametrize("label", ["cmu-v1", "motion-v2", "motion-v3"])
+@pytest.mark.parametrize("label", ["cmu-v1", "motion-v2", "motion-v3", "motion-v4"])
 def test_protocols_mean_what_they_say(label: str) -> None:
     split = load_split(Path(label))
     by = {s: [c for c in split.clips if c.split == s] for s in SPLITS}
@@ -31,7 +31,7 @@ def test_protocols_mean_what_they_say(label: str) -> None:
 
 def test_the_latest_split_keeps_the_protocols_of_the_first() -> None:
     first, latest = load_split(Path("cmu-v1")), load_split()
-    assert latest.label == "motion-v3"
+    assert latest.label == "motion-v4"
     for protocol in ("protocol1", "protocol2"):
         was, now = (
             {(c.clip, c.action, c.performer) for c in s.clips if c.split == protocol}
@@ -43,9 +43,11 @@ def test_the_latest_split_keeps_the_protocols_of_the_first() -> None:
 def test_the_latest_split_only_adds_clips_to_train_on() -> None:
     before, latest = load_split(Path("motion-v2")), load_split()
     assert latest.clips[: len(before.clips)] == before.clips
-    assert latest.excluded == before.excluded and latest.procedural == before.procedural
+    assert latest.excluded[: len(before.excluded)] == before.excluded
+    assert latest.procedural == before.procedural
     added = latest.clips[len(before.clips) :]
-    assert {(c.source, c.split) for c in added} == {("cmu-more", "train"), ("cmu-more", "withheld")}
+    assert {c.split for c in added} == {"train", WITHHELD}
+    assert {c.source for c in added} == {"cmu-more", "accad-more"}
     tested = {c.performer for c in before.clips if c.split in ("protocol1", "validation")}
     assert not tested & {c.performer for c in added}
     assert {c.performer for c in added if c.amc_fps == 60} == {"cmu60", "cmu61"}
@@ -82,22 +84,24 @@ def test_procedural_training_poses_are_of_no_withheld_kind() -> None:
 
 def test_every_clip_is_in_a_split_or_excluded_with_a_reason(shared_data: Path) -> None:
     split = load_split()
-    # Those of cmu-more are not among the shared ones.
-    listed = {c.clip: c.source for c in split.clips if c.source != "cmu-more"}
-    assert not {c.clip for c in split.clips} & set(split.excluded)
-    assert all(split.excluded.values())
+    # Those that were found later are not among the shared ones.
+    clips = [c for c in (*split.clips, *split.excluded) if not c.source.endswith("-more")]
+    listed = {c.clip: c.source for c in clips}
+    assert len(listed) == len(clips)
+    assert all(c.split for c in split.excluded)
     present: dict[str, str] = {}
     for folder in ("cmu-mocap", "motion"):
         for path in (shared_data / folder).rglob("*.xz"):
             if ".asf" not in path.name:
                 present[path.name.split(".")[0]] = path.as_posix()
-    assert set(listed) | set(split.excluded) == set(present)
+    assert set(listed) == set(present)
     assert all(f"/{source}/" in present[clip] for clip, source in listed.items())
 
 
 def test_every_source_has_its_credit() -> None:
     credits = load_split().sources
     assert "NSF EIA-0196217" in credits["cmu-amc"] and "CC BY 3.0" in credits["accad"]
+    assert credits["accad-more"] == credits["accad"]
     assert "CC0" in credits["mesh2motion"] and "MIT" in credits["animated-drawings"]
     notice = (Path(__file__).parents[4] / "NOTICE").read_text()
     for word in ("EIA-0196217", "ACCAD", "mesh2motion", "Animated Drawings"):

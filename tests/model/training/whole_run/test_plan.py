@@ -130,7 +130,7 @@ def test_clips_that_need_a_word_are_said(config, tmp_path):
     assert make_plan(config).warnings == []
     assert make_plan(replace(config, clips=("*",))).warnings == [
         "licence not stated (say it by --credit): mine_v0",
-        "of other splits, not made: 08_01 (protocol1)",
+        "not made, as the split says: 08_01 (protocol1)",
     ]
 
 
