@@ -147,8 +147,8 @@ class CheckSplit:
 
         split = load_split(self.split_file)
         with _progress() as progress:
-            listed = set(split.clips)
-            clips = [found for found in find_clips(self.motion_dir, (), split) if found[0] in listed]
+            found = find_clips(self.motion_dir, (), split)
+            clips = [(clip, path) for clip, path in found if clip in split.clips]
             task = progress.add_task("clips", total=len(clips), note="")
             angles = {}
             for clip, path in clips:
