@@ -148,7 +148,7 @@ class CheckSplit:
         split = load_split(self.split_file)
         with _progress() as progress:
             found = find_clips(self.motion_dir, (), split)
-            clips = [(clip, path) for clip, path in found if clip in split.clips]
+            clips = [(clip, path) for clip, path in found if clip not in split.excluded]
             task = progress.add_task("clips", total=len(clips), note="")
             angles = {}
             for clip, path in clips:

@@ -84,7 +84,7 @@ def load_split(path: Path | None = None) -> SplitFile:
         raise DataError(
             f"{source}: not a split file; the shipped motion-v4.json shows one"
         ) from None
-    names = [c.clip for c in split.clips]
+    names = [c.clip for c in (*split.clips, *split.excluded)]
     if len(set(names)) != len(names):
         raise DataError(f"{source}: a clip is listed twice")
     if any(not FRAME_RATES[0] <= c.amc_fps <= FRAME_RATES[1] for c in split.clips):

@@ -129,6 +129,7 @@ def test_training_bodies_are_of_any_stature_and_the_protocols_stay() -> None:
     ("change", "message"),
     [
         (lambda d: d["clips"].append(d["clips"][0]), "twice"),
+        (lambda d: d["excluded"].append({**d["clips"][0], "reason": "x"}), "twice"),
         (lambda d: d["clips"][0].update(split="holdout"), "holdout"),
         (lambda d: d["clips"].append({"clip": "x", "action": "dance", "split": "train"}), "share"),
         (lambda d: d.pop("confounds"), "confounds"),
