@@ -295,10 +295,12 @@ def make_stage(
         paper_fusion(model)
     if config.stage in ("visual", "inertial") or config.end_to_end:
         train, validation = split_performers(config.folders, config.validation)
-        images = config.stage != "inertial"
-        frames = load_frames(train, model.config, images, "training data")
+        images, windows = config.stage != "inertial", config.stage == "joint"
+        frames = load_frames(train, model.config, images, "training data", windows)
         held_out = (
-            load_frames(validation, model.config, images, "validation data") if validation else None
+            load_frames(validation, model.config, images, "validation data", windows)
+            if validation
+            else None
         )
         from_frames = StageSetup(
             model,

@@ -676,6 +676,14 @@ def test_a_state_of_other_layers_is_named(data, tmp_path):
         train(replace(config, steps=2))
 
 
+@pytest.mark.parametrize("stage", ["visual", "inertial"])
+def test_a_stage_that_looks_at_no_window_keeps_none_in_memory(data, tmp_path, stage):
+    config = settings(stage, data, tmp_path, validation=("bob",))
+    made = prepare.make_stage(config, prepare.initial_model(config))
+    assert not len(made._data.T_anchor_cam) and not len(made._held_out.T_anchor_cam)
+    assert len(made._data) and made._data.step_s.shape == (len(made._data),)
+
+
 def test_true_poses_are_among_what_the_temporal_network_must_leave_alone(data, tmp_path):
     config = settings("temporal", data, tmp_path, augment=AugmentConfig(true_windows=1.0))
     stage = prepare.make_stage(config, prepare.initial_model(config))

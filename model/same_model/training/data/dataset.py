@@ -1,7 +1,7 @@
 """Sequence folders as flat arrays in memory, ready for random access."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from fnmatch import fnmatch
 from functools import cached_property
 from pathlib import Path
@@ -47,7 +47,7 @@ class Frames:
     T_world_anchor: NDArray[np.float64]
     """(F, 4, 4)."""
     T_anchor_cam: NDArray[np.float32]
-    """(F, window, 4, 4)."""
+    """(F, window, 4, 4); F is 0 when they were not wanted: two kilobytes a frame."""
     time_offset_s: NDArray[np.float32]
     """(F, window)."""
     window_valid: NDArray[np.float32]
@@ -150,15 +150,20 @@ def split_performers(
 
 
 def load_frames(
-    sequences: list[SequenceReader], config: ModelConfig, images: bool, label: str
+    sequences: list[SequenceReader],
+    config: ModelConfig,
+    images: bool,
+    label: str,
+    windows: bool = True,
 ) -> Frames:
-    """Read ``sequences`` through the core into memory.
+    """Read ``sequences`` through the core into memory; without ``windows``, no poses of the cameras
+    over each frame's window.
 
     Raises ``DataError`` naming the sequence whose values are not finite, of another joint set or
     too small.
     """
     parts = [
-        (sequence, read_inputs(sequence, config))
+        (sequence, _inputs(sequence, config, windows))
         for sequence in track(sequences, f"reading {label}", disable=len(sequences) < 20)
     ]
     lengths = [len(inputs.frames) for _, inputs in parts]
@@ -187,6 +192,11 @@ def load_frames(
         np.stack([inputs.origins for _, inputs in parts]),
         np.stack([inputs.axes for _, inputs in parts]),
     )
+
+
+def _inputs(sequence: SequenceReader, config: ModelConfig, windows: bool) -> RecordedInputs:
+    inputs = read_inputs(sequence, config)
+    return inputs if windows else replace(inputs, T_anchor_cam=inputs.T_anchor_cam[:0].copy())
 
 
 def load_images(sequences: list[SequenceReader], config: ModelConfig) -> NDArray[np.uint8]:

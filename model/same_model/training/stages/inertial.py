@@ -1,6 +1,6 @@
 """Stage 1, inertial: joints from the worn devices alone."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -76,28 +76,34 @@ class InertialTraining(Stage[Frames]):
         solve_last_layers([stage.direct, head], self._wanted_offsets(), rows)
 
     def _wanted_offsets(self) -> Iterator[tuple[Tensor, Tensor]]:
-        frames, stage = self._data, self.inertial
+        stage = self.inertial
         device = stage.mean_pose.device
         rng = np.random.default_rng(_SOLVED_VERSIONS)
-        features = augmented_features(frames, _SOLVED_VERSIONS, self._augment, rng)
-        truth = np.repeat(frames.joints_local[None], _SOLVED_VERSIONS, axis=0)
-        for start, end, turns in zip(
-            frames.starts[:-1], frames.starts[1:], self._turns, strict=True
-        ):
-            others = slice(1, None), slice(start, end)
-            each = np.repeat(turns[None], _SOLVED_VERSIONS - 1, axis=0)
-            features[others], truth[others] = on_other_wearers(
-                features[others], truth[others], each, self._augment, rng
+        for group in _groups(self._data):
+            made = [self._versions_of(sequence, rng) for sequence in group]
+            x, wanted = (
+                torch.from_numpy(_padded(parts)).flatten(0, 1).to(device)
+                for parts in zip(*made, strict=True)
             )
-        for group in _groups(frames):
-            x = torch.from_numpy(_padded(frames, features, group)).flatten(0, 1).to(device)
-            wanted = torch.from_numpy(_padded(frames, truth, group)).flatten(0, 1).to(device)
-            counts = np.tile(np.diff(frames.starts)[group], _SOLVED_VERSIONS)
+            counts = np.tile([features.shape[1] for features, _ in made], _SOLVED_VERSIONS)
             is_frame = torch.arange(x.shape[1]) < torch.from_numpy(counts)[:, None]
             if stage.upright is not None:
                 wanted = wanted @ stage.upright.rotation(x).transpose(-1, -2)
             stage(x)
             yield (wanted - stage.mean_pose).flatten(-2), is_frame.to(device)
+
+    def _versions_of(
+        self, sequence: int, rng: np.random.Generator
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Features (K, T, N, 16) and joints (K, T, J, 3): as recorded, and of other wearers."""
+        frames = self._data.of_sequences(sequence, sequence + 1)
+        features = augmented_features(frames, _SOLVED_VERSIONS, self._augment, rng)
+        truth = np.repeat(frames.joints_local[None], _SOLVED_VERSIONS, axis=0)
+        turns = np.repeat(self._turns[None, sequence], _SOLVED_VERSIONS - 1, axis=0)
+        features[1:], truth[1:] = on_other_wearers(
+            features[1:], truth[1:], turns, self._augment, rng
+        )
+        return features, truth
 
     def validate(self) -> dict[str, float]:
         if self._held_out is None:
@@ -163,15 +169,13 @@ def _groups(frames: Frames) -> list[NDArray[np.int64]]:
     return np.array_split(order, -(-len(order) // _SEQUENCES_AT_ONCE))
 
 
-def _padded(
-    frames: Frames, values: NDArray[np.float32], group: NDArray[np.int64]
-) -> NDArray[np.float32]:
-    """``values`` (K, F, ...) of the sequences of ``group``: (K, S, T, ...), zero after the end."""
-    longest = int(np.diff(frames.starts)[group].max())
-    padded = np.zeros((len(values), len(group), longest, *values.shape[2:]), np.float32)
-    for row, sequence in enumerate(group):
-        start, end = frames.starts[sequence], frames.starts[sequence + 1]
-        padded[:, row, : end - start] = values[:, start:end]
+def _padded(parts: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+    """``parts``, (K, T, ...) of each of S sequences: (K, S, T, ...), zero after the end."""
+    versions, _, *rest = parts[0].shape
+    longest = max(part.shape[1] for part in parts)
+    padded = np.zeros((versions, len(parts), longest, *rest), np.float32)
+    for row, part in enumerate(parts):
+        padded[:, row, : part.shape[1]] = part
     return padded
 
 
@@ -184,7 +188,8 @@ def run_inertial(
     device = next(stage.parameters()).device
     joints, tokens = None, None
     for group in _groups(frames):
-        padded = _padded(frames, features, group)
+        ends = zip(frames.starts[group], frames.starts[group + 1], strict=True)
+        padded = _padded([features[:, start:end] for start, end in ends])
         out = stage(torch.from_numpy(padded).flatten(0, 1).to(device))
         came = out.joints_imu.float().unflatten(0, (versions, -1)).cpu().numpy()
         came_tokens = out.tokens.float().unflatten(0, (versions, -1)).cpu().numpy()
