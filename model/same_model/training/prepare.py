@@ -294,33 +294,7 @@ def make_stage(
     if config.stage == "joint" or config.end_to_end:
         paper_fusion(model)
     if config.stage in ("visual", "inertial") or config.end_to_end:
-        train, validation = split_performers(config.folders, config.validation)
-        images, windows = config.stage != "inertial", config.stage == "joint"
-        frames = load_frames(train, model.config, images, "training data", windows)
-        held_out = (
-            load_frames(validation, model.config, images, "validation data", windows)
-            if validation
-            else None
-        )
-        from_frames = StageSetup(
-            model,
-            frames,
-            held_out,
-            batch,
-            config.stretch,
-            augment,
-            loss,
-            config.precision == "bf16",
-        )
-        if config.stage == "visual":
-            return VisualTraining(from_frames)
-        if config.stage == "inertial":
-            return InertialTraining(from_frames)
-        if config.stage == "joint":
-            return EndToEndTraining(from_frames)
-        inertial = _inertial_cache(config, model, frames, config.versions, True)
-        inertial_held_out = _inertial_cache(config, model, held_out, 1, False) if held_out else None
-        return FusionEndToEndTraining(from_frames, inertial, inertial_held_out)
+        return _stage_on_frames(config, model, batch)
     if caches is None:
         caches = backbone_caches(config, model)
     model.freeze_backbones()
@@ -337,3 +311,34 @@ def make_stage(
     if config.stage == "temporal":
         return TemporalTraining(from_caches, config.seed)
     return JointTraining(from_caches)
+
+
+def _stage_on_frames(config: TrainConfig, model: SameModel, batch: int) -> Stage:
+    """Those stages of ``make_stage`` that take recordings as they are, with nothing in a cache."""
+    train, validation = split_performers(config.folders, config.validation)
+    images, windows = config.stage != "inertial", config.stage == "joint"
+    frames = load_frames(train, model.config, images, "training data", windows)
+    held_out = (
+        load_frames(validation, model.config, images, "validation data", windows)
+        if validation
+        else None
+    )
+    from_frames = StageSetup(
+        model,
+        frames,
+        held_out,
+        batch,
+        config.stretch,
+        config.augment,
+        config.row_loss(),
+        config.precision == "bf16",
+    )
+    if config.stage == "visual":
+        return VisualTraining(from_frames)
+    if config.stage == "inertial":
+        return InertialTraining(from_frames)
+    if config.stage == "joint":
+        return EndToEndTraining(from_frames)
+    inertial = _inertial_cache(config, model, frames, config.versions, True)
+    inertial_held_out = _inertial_cache(config, model, held_out, 1, False) if held_out else None
+    return FusionEndToEndTraining(from_frames, inertial, inertial_held_out)
