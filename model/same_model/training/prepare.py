@@ -255,6 +255,20 @@ class BackboneCaches:
     held_out: BackboneCache | None
 
 
+def _load(
+    train: list[SequenceReader],
+    validation: list[SequenceReader],
+    config: ModelConfig,
+    images: bool,
+    windows: bool,
+) -> tuple[Frames, Frames | None]:
+    """The frames to train on and those held out, if there are any; as ``load_frames``."""
+    frames = load_frames(train, config, images, "training data", windows)
+    if not validation:
+        return frames, None
+    return frames, load_frames(validation, config, images, "validation data", windows)
+
+
 def backbone_caches(config: TrainConfig, model: SameModel) -> BackboneCaches:
     """Load the data of ``config`` and run the backbones of ``model`` over it, or find that done.
 
@@ -262,10 +276,7 @@ def backbone_caches(config: TrainConfig, model: SameModel) -> BackboneCaches:
     ``DataError`` for data that cannot be trained on.
     """
     train, validation = split_performers(config.folders, config.validation)
-    frames = load_frames(train, model.config, False, "training data")
-    held_out = (
-        load_frames(validation, model.config, False, "validation data") if validation else None
-    )
+    frames, held_out = _load(train, validation, model.config, False, True)
     model.freeze_backbones()
     versions, error = config.versions, config.augment.image_error
     return BackboneCaches(
@@ -317,12 +328,7 @@ def _stage_on_frames(config: TrainConfig, model: SameModel, batch: int) -> Stage
     """Those stages of ``make_stage`` that take recordings as they are, with nothing in a cache."""
     train, validation = split_performers(config.folders, config.validation)
     images, windows = config.stage != "inertial", config.stage == "joint"
-    frames = load_frames(train, model.config, images, "training data", windows)
-    held_out = (
-        load_frames(validation, model.config, images, "validation data", windows)
-        if validation
-        else None
-    )
+    frames, held_out = _load(train, validation, model.config, images, windows)
     from_frames = StageSetup(
         model,
         frames,

@@ -681,6 +681,7 @@ def test_a_stage_that_looks_at_no_window_keeps_none_in_memory(data, tmp_path, st
     config = settings(stage, data, tmp_path, validation=("bob",))
     made = prepare.make_stage(config, prepare.initial_model(config))
     assert not len(made._data.T_anchor_cam) and not len(made._held_out.T_anchor_cam)
+    assert not len(made._data.joints_world)
     assert len(made._data) and made._data.step_s.shape == (len(made._data),)
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields, replace
 from fnmatch import fnmatch
 from functools import cached_property
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,13 +27,17 @@ from same_runtime.conventions import FEATURE_STRIDE, NUM_VIEWS
 HIDDEN = 0.5
 """``Frames.visible`` of a joint that is hidden inside the image."""
 
+_OF_WINDOWS: Final = ("joints_world", "T_world_anchor", "T_anchor_cam", "window_valid")
+"""What windows alone read: most of a frame without its images."""
+
 
 @dataclass(frozen=True, eq=False)
 class Frames:
-    """The frames of many sequences, one after the other; F is their total."""
+    """The frames of many sequences, one after the other; F is their total, or 0 for images and for
+    ``_OF_WINDOWS`` that were not wanted."""
 
     images: NDArray[np.uint8]
-    """(F, V, H, W) at the network's size; F is 0 when they were not wanted."""
+    """(F, V, H, W) at the network's size."""
     joints_2d: NDArray[np.float32]
     """(F, V, J, 2) feature pixels, centres at integers."""
     visible: NDArray[np.float32]
@@ -47,7 +52,7 @@ class Frames:
     T_world_anchor: NDArray[np.float64]
     """(F, 4, 4)."""
     T_anchor_cam: NDArray[np.float32]
-    """(F, window, 4, 4); F is 0 when they were not wanted: two kilobytes a frame."""
+    """(F, window, 4, 4)."""
     time_offset_s: NDArray[np.float32]
     """(F, window)."""
     window_valid: NDArray[np.float32]
@@ -156,8 +161,8 @@ def load_frames(
     label: str,
     windows: bool = True,
 ) -> Frames:
-    """Read ``sequences`` through the core into memory; without ``windows``, no poses of the cameras
-    over each frame's window.
+    """Read ``sequences`` through the core into memory, with ``images`` and what ``windows`` read if
+    they are wanted.
 
     Raises ``DataError`` naming the sequence whose values are not finite, of another joint set or
     too small.
@@ -196,7 +201,10 @@ def load_frames(
 
 def _inputs(sequence: SequenceReader, config: ModelConfig, windows: bool) -> RecordedInputs:
     inputs = read_inputs(sequence, config)
-    return inputs if windows else replace(inputs, T_anchor_cam=inputs.T_anchor_cam[:0].copy())
+    if windows:
+        return inputs
+    # Copies: a view would keep the whole array.
+    return replace(inputs, **{name: getattr(inputs, name)[:0].copy() for name in _OF_WINDOWS})
 
 
 def load_images(sequences: list[SequenceReader], config: ModelConfig) -> NDArray[np.uint8]:
