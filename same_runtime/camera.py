@@ -17,7 +17,7 @@ _LARGEST_SIDE = 4096
 _LARGEST = 1e6
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class FisheyeCamera:
     """One calibrated fisheye camera (Kannala-Brandt, as OpenCV's ``fisheye`` module).
 
@@ -61,6 +61,16 @@ class FisheyeCamera:
         T_head_cam.setflags(write=False)
         object.__setattr__(self, "T_head_cam", T_head_cam)
         self.native()
+
+    def __eq__(self, other: object) -> bool:
+        return self._values() == other._values() if isinstance(other, FisheyeCamera) else False
+
+    def __hash__(self) -> int:
+        return hash(self._values())
+
+    def _values(self) -> tuple[object, ...]:
+        T_head_cam = self.T_head_cam + 0.0  # a -0.0 is a 0.0
+        return (*(vars(self) | {"T_head_cam": T_head_cam.tobytes()}).values(),)
 
     def native(self) -> _core.FisheyeCamera:
         """The core's camera, which does the arithmetic."""

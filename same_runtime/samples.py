@@ -48,7 +48,7 @@ def _quaternion(name: str, value: object) -> NDArray[np.float64]:
     return quaternion
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class DevicePose:
     """6DOF pose of the headset or of a controller in the world frame (OpenXR axes).
 
@@ -68,7 +68,7 @@ class DevicePose:
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LegReading:
     """3DOF reading of a leg IMU: orientation and linear acceleration in the world frame.
 
@@ -108,7 +108,7 @@ class LegReading:
         return cls(np.array([x, y, z, w]), turned - np.array([0.0, gravity, 0.0]))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ImuFrame:
     """One reading of each worn device at one time; None marks a device without a reading."""
 
@@ -138,7 +138,7 @@ class ImuFrame:
                 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class StereoFrame:
     """One stereo pair; None marks a camera that gave no image.
 

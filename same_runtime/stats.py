@@ -66,7 +66,7 @@ class RunningFigures:
     latency_max_ms: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class TrackerStats:
     """One consistent look at a tracker."""
 

@@ -36,8 +36,8 @@ class SamePoseTracker:
 
     ``bundle``: folder that ``same-export`` wrote. ``rig``: the headset's cameras; None takes
     the bundle's default rig. ``backend``: ``auto``, a name of ``same_engines.BACKENDS``, or an
-    open engine of this bundle, which the tracker then owns. ``trusted_keys``: open only what one
-    of these public keys signed (``same-export --sign``).
+    open engine of this bundle, which the tracker then owns alone. ``trusted_keys``: open only what
+    one of these public keys signed (``same-export --sign``).
 
     Three ways lead to the same path. ``push(frame, imu)`` takes a frame with one reading of each
     device. ``ingest.head(...)``, ``ingest.leg(...)`` and so on take device samples at their own
@@ -82,6 +82,11 @@ class SamePoseTracker:
     def backend(self) -> str:
         """Name of the backend that runs the network."""
         return self._engine.backend
+
+    @property
+    def options(self) -> TrackerOptions:
+        """What it was opened with."""
+        return self._options
 
     def push(self, frame: StereoFrame, imu: ImuFrame) -> Pose:
         """Estimate the pose at ``frame.timestamp_ns`` from a stereo frame and one reading of

@@ -4,11 +4,11 @@ import logging
 import weakref
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from same_engines import Bundle, Engine, open_engine
 from same_engines.bundle.config import BundleConfig
-from same_engines.errors import InvalidInputError
+from same_engines.errors import EngineError, InvalidInputError
 from same_engines.field_checks import given_or_default
 from same_runtime._core import NativeEngine, Tracker
 from same_runtime.camera import CameraRig
@@ -18,6 +18,8 @@ from same_runtime.observer import PARTS, Observer
 from same_runtime.options import TrackerOptions
 
 _log = logging.getLogger("same")
+
+_owned: Final[weakref.WeakSet[Engine]] = weakref.WeakSet()
 
 
 class OpenedTracker(NamedTuple):
@@ -42,8 +44,11 @@ def open_core_tracker(
     keep_hint: Callable[[str], None],
 ) -> OpenedTracker:
     """Arguments and errors as ``SamePoseTracker``'s; ``keep_hint`` takes each hint that is logged.
-    An engine that was given is closed too when the tracker does not open."""
+    An engine that was given is closed too when the tracker does not open, unless it is another
+    tracker's."""
     engine = backend if isinstance(backend, Engine) else None
+    if engine is not None:
+        _take(engine)
     try:
         options = given_or_default("options", options, TrackerOptions)
         opened = Bundle.open(bundle)
@@ -67,6 +72,16 @@ def open_core_tracker(
             engine.close()
         raise
     return OpenedTracker(core, engine, options, observer, rig)
+
+
+def _take(engine: Engine) -> None:
+    # What the network carries from frame to frame is the engine's: two bodies would mix.
+    if engine in _owned:
+        raise EngineError(
+            "engine: it is another tracker's already; open one for each (open_engine), or name a "
+            "backend"
+        )
+    _owned.add(engine)
 
 
 def _tracker(

@@ -43,17 +43,20 @@ class Background(Output):
                 closing.callback(output.close)
 
     def _run(self) -> None:
+        raised: set[int] = set()  # at display rate one traceback of an output is enough
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._newest is not None or self._ending)
                 pose, self._newest = self._newest, None
             if pose is None:
                 return
-            for output in self.outputs:
+            for index, output in enumerate(self.outputs):
                 try:
                     output.send(pose)
                 except Exception as error:
                     # The thread must live on for the others and for the next pose.
                     self.failed += 1
                     self.last_error = str(error)
-                    _log.exception("%s: a pose could not be sent", output.name)
+                    if index not in raised:
+                        raised.add(index)
+                        _log.exception("%s: a pose could not be sent", output.name)

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from same_engines.errors import RecordingError
+from same_engines.errors import InvalidInputError, RecordingError
 from same_runtime.conventions import JOINT_NAMES, JOINT_PARENTS
 from same_runtime.outputs.output import Output
 from same_runtime.pose import Pose, PoseStatus
@@ -31,8 +31,8 @@ _TIME: Final = {"sec": _WHOLE, "nsec": _WHOLE}
 class McapFile(Output):
     """Writes every pose that has a body: ``POSE_TOPIC`` with its joints, ``TRANSFORM_TOPIC`` with
     every joint's frame in its parent's (the pelvis's in ``world``, y up) and ``SCENE_TOPIC`` with
-    the bones as lines, coloured by the status. Raises ``RecordingError`` where the file cannot be
-    written.
+    the bones as lines, coloured by the status. Poses more than 24 hours from the first have failed.
+    Raises ``RecordingError`` where the file cannot be written.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -63,6 +63,8 @@ class McapFile(Output):
             )
         except RecordingError as error:
             self._failure = error
+            raise OSError(str(error)) from None
+        except InvalidInputError as error:  # too far away in time: what came so far is kept
             raise OSError(str(error)) from None
         return True
 

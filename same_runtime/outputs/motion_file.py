@@ -29,6 +29,18 @@ ENDS_M: Final = {
     "right_foot": (0.0, 0.0, 0.07),
 }
 """Where heads, hands and toes end, for the programs' eyes; metres, file axes."""
+_BEGUN_ANEW_NS: Final = 1_000_000_000
+"""A pose that is earlier by more than this is not late: a clock or a tracker has begun anew."""
+_ONE_STEP_NS: Final = 16_666_667
+"""From one pose to the next, where no two tell."""
+
+
+class _Kept(NamedTuple):
+    timestamp_ns: int
+    section: int
+    """How often stamps had begun anew."""
+    head: NDArray[np.float32]
+    local: NDArray[np.float32]
 
 
 class Motion(NamedTuple):
@@ -46,43 +58,55 @@ class Motion(NamedTuple):
 
 class MotionClip:
     """Collects the skeletons of poses that follow each other; ``most``: only the newest so many.
-    For one thread at a time."""
+    Where their stamps begin anew the motion goes on at once. For one thread at a time."""
 
     def __init__(self, most: int | None = None) -> None:
         self._offsets_m = REST_OFFSETS_M
-        self._poses: deque[tuple[int, NDArray[np.float32], NDArray[np.float32]]] = deque(
-            maxlen=most
-        )
+        self._poses: deque[_Kept] = deque(maxlen=most)
 
     def add(self, skeleton: Skeleton) -> bool:
         """Take one more; False, and nothing changes, where it is no later than the last."""
-        if self._poses and skeleton.timestamp_ns <= self._poses[-1][0]:
-            return False
+        section = 0
+        if self._poses:
+            late_ns = self._poses[-1].timestamp_ns - skeleton.timestamp_ns
+            if 0 <= late_ns <= _BEGUN_ANEW_NS:
+                return False
+            section = self._poses[-1].section + (late_ns > 0)
         self._offsets_m = skeleton.offsets_m
         head, local = skeleton.joints_world[_HEAD], skeleton.rotations_local
         self._poses.append(
-            (skeleton.timestamp_ns, head.astype(np.float32), local.astype(np.float32))
+            _Kept(skeleton.timestamp_ns, section, head.astype(np.float32), local.astype(np.float32))
         )
         return True
 
     def between(self, from_ns: int, to_ns: int) -> "MotionClip":
-        """A clip of the poses from and to these times, which another thread may use."""
+        """A clip of the poses from and to these times since stamps last began anew, which another
+        thread may use."""
         part = MotionClip()
         part._offsets_m = self._offsets_m
-        part._poses.extend(pose for pose in self._poses if from_ns <= pose[0] <= to_ns)
+        part._poses.extend(
+            pose
+            for pose in self._poses
+            if pose.section == self._poses[-1].section and from_ns <= pose.timestamp_ns <= to_ns
+        )
         return part
 
     def motion(self) -> Motion | None:
         """The poses; None where there are none."""
         if not self._poses:
             return None
-        times, heads, locals_ = zip(*self._poses, strict=True)
+        stamps, sections, heads, locals_ = zip(*self._poses, strict=True)
+        times = np.array(stamps)
+        steps = np.diff(times)
+        step_ns = np.median(steps[steps > 0]) if (steps > 0).any() else _ONE_STEP_NS
+        for first in np.flatnonzero(np.diff(sections)) + 1:
+            times[first:] += times[first - 1] + round(step_ns) - times[first]
         # One skeleton for all: the newest is the user's as measured.
         offsets, local = self._offsets_m, np.stack(locals_).astype(np.float64)
         local /= np.linalg.norm(local, axis=-1, keepdims=True)
         roots = np.stack(heads) - _head_from_root(local, offsets)
         return Motion(
-            np.array(times),
+            times,
             _facing_plus_z(offsets),
             _facing_plus_z(roots),
             local * (-1.0, 1.0, -1.0, 1.0),

@@ -134,7 +134,7 @@ class RawLegReading(NamedTuple):
     acceleration: NDArray[np.float64]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class RecordedSample:
     """One sample of a recording: ``stream`` is ``frame``, a device name or ``truth``."""
 

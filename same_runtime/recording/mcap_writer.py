@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -46,7 +47,7 @@ class RecordingWriter:
 
     ``path``: the MCAP file. ``rig``: the cameras' calibration; None for a recording without
     cameras. ``jpeg_quality``: None stores images lossless (PNG), 1..95 as JPEG of that quality.
-    With cameras, the file is readable by its owner only.
+    With cameras, the file is readable by its owner only. Any thread may write.
     Raises ``RecordingError`` if the file cannot be written, also after ``close``, and
     ``InvalidInputError`` for what is no sample, for images of another size than the rig's or
     without a rig, and for times more than ``LONGEST_NS`` apart, which no reader would take.
@@ -58,6 +59,7 @@ class RecordingWriter:
         if jpeg_quality is not None and not 1 <= jpeg_quality <= 95:
             raise InvalidInputError(f"jpeg_quality: expected 1..95 or None, got {jpeg_quality}")
         self._path = Path(path)
+        self._lock = threading.RLock()
         self._written = PartialFile(self._path)
         self._rig = rig
         self._arrivals_ns: tuple[int, int] | None = None  # first and last
@@ -166,17 +168,19 @@ class RecordingWriter:
 
     def close(self) -> None:
         """Finish the file and put it under its name."""
-        if self._file.closed:
-            return
-        self._guarded(self._writer.finish)
-        self._guarded(self._file.close)
-        self._guarded(self._written.commit)
+        with self._lock:
+            if self._file.closed:
+                return
+            self._guarded(self._writer.finish)
+            self._guarded(self._file.close)
+            self._guarded(self._written.commit)
 
     def discard(self) -> None:
         """Give the recording up; nothing is left on disk."""
-        with suppress(OSError):  # what is still in its buffer may not fit on the disk
-            self._file.close()
-        self._written.discard()
+        with self._lock:
+            with suppress(OSError):  # what is still in its buffer may not fit on the disk
+                self._file.close()
+            self._written.discard()
 
     def __enter__(self) -> "RecordingWriter":
         return self
@@ -210,8 +214,14 @@ class RecordingWriter:
     def _add(
         self, topic: str, schema: str, timestamp_ns: int, log_time_ns: int, data: bytes
     ) -> None:
-        if self._file.closed:
-            raise RecordingError(f"{self._path}: is closed; write before close()")
+        with self._lock:
+            if self._file.closed:
+                raise RecordingError(f"{self._path}: is closed; write before close()")
+            self._take_into_span(log_time_ns)
+            channel = self._channel(topic, schema)
+            self._guarded(self._writer.add_message, channel, log_time_ns, data, timestamp_ns)
+
+    def _take_into_span(self, log_time_ns: int) -> None:
         first, last = self._arrivals_ns or (log_time_ns, log_time_ns)
         first, last = min(first, log_time_ns), max(last, log_time_ns)
         if last - first > LONGEST_NS:
@@ -220,6 +230,8 @@ class RecordingWriter:
                 f"got {(last - first) / 3.6e12:.0f}; are all times nanoseconds of one clock?"
             )
         self._arrivals_ns = first, last
+
+    def _channel(self, topic: str, schema: str) -> int:
         if topic not in self._channels:
             if schema not in self._schemas:
                 content = json.dumps(SCHEMAS[schema]).encode()
@@ -227,8 +239,7 @@ class RecordingWriter:
             self._channels[topic] = self._writer.register_channel(
                 topic, "json", self._schemas[schema]
             )
-        channel = self._channels[topic]
-        self._guarded(self._writer.add_message, channel, log_time_ns, data, timestamp_ns)
+        return self._channels[topic]
 
     def _guarded(self, action: Callable[..., Any], *arguments: Any) -> None:
         try:

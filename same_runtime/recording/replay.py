@@ -20,6 +20,7 @@ from same_runtime.recording.mcap_format import (
     RecordedSample,
 )
 from same_runtime.recording.mcap_reader import Recording
+from same_runtime.recording.view_pairs import with_pairs
 from same_runtime.samples import DevicePose, LegReading, StereoFrame
 from same_runtime.tracker import SamePoseTracker
 
@@ -59,7 +60,8 @@ class Replay:
             for sample in self.recording.samples((TRUTH_STREAM,))
             if isinstance(sample.value, np.ndarray) and sample.value.shape == (NUM_JOINTS, 3)
         }
-        for sample in self.recording.samples():
+        max_skew_ns = self.tracker.options.max_view_skew_ns
+        for sample in with_pairs(self.recording.samples(), max_skew_ns):
             try:
                 if sample.stream == FRAME_STREAM:
                     assert isinstance(sample.value, StereoFrame)

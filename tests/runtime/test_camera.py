@@ -92,6 +92,14 @@ def test_rig_survives_its_dictionary(small_rig: CameraRig) -> None:
     assert again.to_dict() == small_rig.to_dict()
 
 
+def test_rigs_compare_by_what_they_say(small_rig: CameraRig) -> None:
+    again = CameraRig.from_dict(small_rig.to_dict())
+    assert small_rig == again and hash(small_rig) == hash(again)
+    moved = replace(again.left, T_head_cam=again.right.T_head_cam)
+    assert small_rig != replace(again, left=moved) and again.left != replace(again.left, fx=99.0)
+    assert small_rig != "a rig" and again.left != 3
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

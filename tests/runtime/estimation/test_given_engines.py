@@ -93,3 +93,12 @@ def test_what_an_engine_could_not_forget_is_forgotten_before_the_next_frame(
         joints = push(tracker, START_NS + 200 * MS)
         assert engine.resets == 1
         np.testing.assert_allclose(joints, push(fresh, START_NS + 200 * MS), atol=1e-5)
+
+
+def test_an_engine_that_another_tracker_owns_is_refused_and_goes_on(tiny_bundle: Path) -> None:
+    engine = Faulty(tiny_bundle)
+    with SamePoseTracker(tiny_bundle, backend=engine) as tracker:
+        with pytest.raises(EngineError, match="another tracker's"):
+            SamePoseTracker(tiny_bundle, backend=engine)
+        assert not engine.closed
+        push(tracker, START_NS)

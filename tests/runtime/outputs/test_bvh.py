@@ -11,6 +11,7 @@ from same_runtime import Pose, RecordingError, SkeletonSolver
 from same_runtime.conventions import JOINT_NAMES
 from same_runtime.demo import demo_recording
 from same_runtime.outputs import BvhFile
+from same_runtime.outputs.motion_file import MotionClip
 from same_runtime.recording import Recording
 
 FACING_PLUS_Z = (-1.0, 1.0, -1.0)
@@ -97,6 +98,29 @@ def test_missing_poses_leave_the_time_as_it_is(tmp_path: Path) -> None:
     x = 100 * (joints[:, 0, 0] - joints[0, 0, 0])
     np.testing.assert_allclose(x[kept], kept, atol=0.01)
     assert x[10] in (pytest.approx(9, abs=0.01), pytest.approx(12, abs=0.01))
+
+
+def test_the_motion_goes_on_where_stamps_begin_anew(tmp_path: Path) -> None:
+    rng = np.random.default_rng(10)
+    turns = [random_turns(rng) for _ in range(6)]
+    stamps = [90_000_000_000 + FRAME_NS * i for i in range(3)] + [FRAME_NS * i for i in range(3)]
+    with BvhFile(tmp_path / "a.bvh") as file:
+        for turn, stamp in zip(turns, stamps, strict=True):
+            file.send(body(turn, timestamp_ns=stamp))
+        file.send(body(turns[0], timestamp_ns=0))  # late: not anew
+    assert (file.sent, file.skipped) == (6, 1)
+    joints, fps = read_metres(tmp_path / "a.bvh")
+    assert len(joints) == 6 and fps == pytest.approx(1e9 / FRAME_NS, rel=0.01)
+
+
+def test_a_part_is_of_the_time_since_stamps_began_anew() -> None:
+    clip, solver = MotionClip(), SkeletonSolver()
+    for seconds in (50, 51, 52, 1, 2, 51):
+        skeleton = solver.solve(body(timestamp_ns=seconds * 10**9))
+        assert skeleton is not None and clip.add(skeleton)
+    part = clip.between(0, 52 * 10**9).motion()
+    assert part is not None and (part.times_ns // 10**9).tolist() == [1, 2, 51]
+    assert clip.between(52 * 10**9, 52 * 10**9).motion() is None
 
 
 def test_without_poses_there_is_no_file(tmp_path: Path) -> None:

@@ -113,3 +113,11 @@ def test_a_full_disk_is_counted_and_told_at_the_end(
     with pytest.raises(RecordingError, match="No space left"):
         file.close()
     assert not list(tmp_path.iterdir())
+
+
+def test_poses_too_far_from_the_first_have_failed_and_the_others_are_kept(tmp_path: Path) -> None:
+    with McapFile(tmp_path / "long.mcap") as file:
+        for hours in (1, 2, 27, 3):
+            file.send(body(timestamp_ns=hours * 3600 * 10**9))
+    assert (file.sent, file.failed) == (3, 1) and "24 hours" in file.last_error
+    assert len(read(tmp_path / "long.mcap")[POSE_TOPIC]) == 3

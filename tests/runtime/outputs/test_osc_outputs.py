@@ -3,6 +3,7 @@
 import errno
 import socket
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -331,6 +332,22 @@ def test_a_background_sends_the_newest_survives_bugs_and_closes_its_outputs() ->
     assert slow.taken == sorted(slow.taken) and background.sent + background.skipped == 200
     assert slow.sent == len(slow.taken)
     assert background.failed in (0, 1), "only the pose of time 0 meets the bug"
+
+
+def test_an_output_that_always_raises_is_told_of_once(caplog: pytest.LogCaptureFixture) -> None:
+    class Broken(Slow):
+        def _send(self, pose: Pose) -> bool:
+            raise ValueError("a bug")
+
+    broken = Broken()
+    with Background(broken) as background:
+        for index in range(5):
+            background.send(Pose(timestamp_ns=index))
+            deadline = time.monotonic() + 20.0
+            while background.failed <= index and time.monotonic() < deadline:
+                time.sleep(1e-3)
+    assert background.failed == 5 and background.last_error == "a bug"
+    assert len([record for record in caplog.records if record.exc_info]) == 1
 
 
 def test_all_outputs_in_the_background_are_closed_whatever_one_raises() -> None:

@@ -1,5 +1,8 @@
 """Recordings come back as they were written, or not at all."""
 
+import sys
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -63,6 +66,30 @@ def test_everything_comes_back(tmp_path: Path, small_rig: CameraRig) -> None:
         assert mine[TRUTH_STREAM].value[0, 0] == pytest.approx(frame.timestamp_ns / 1e9), index
     only = {sample.stream for sample in recording.samples(("head", TRUTH_STREAM))}
     assert only == {"head", TRUTH_STREAM}
+
+
+def test_every_driver_may_write_from_its_own_thread(tmp_path: Path) -> None:
+    path, each = tmp_path / "r.mcap", 400
+    pose, leg = RawPose(np.zeros(3), np.zeros(4)), RawLegReading(np.zeros(4), np.zeros(3))
+    writer = RecordingWriter(path, None)
+
+    def write(device: str) -> None:
+        for index in range(each):
+            if device in LEG_DEVICES:
+                writer.write_leg(device, 10**9 + index, leg)
+            else:
+                writer.write_pose(device, 10**9 + index, pose)
+
+    usual_s = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        with ThreadPoolExecutor(5) as drivers:
+            list(drivers.map(write, (*POSE_DEVICES, *LEG_DEVICES)))
+    finally:
+        sys.setswitchinterval(usual_s)
+    writer.close()
+    came = Counter(sample.stream for sample in Recording(path).samples())
+    assert came == dict.fromkeys((*POSE_DEVICES, *LEG_DEVICES), each)
 
 
 def test_faulty_samples_are_kept_as_they_are(tmp_path: Path, small_rig: CameraRig) -> None:

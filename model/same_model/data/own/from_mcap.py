@@ -14,9 +14,11 @@ from same_model.data.device_stream import DeviceStream
 from same_model.data.own.from_arrays import is_sampled, write_own_sequence
 from same_model.data.sequence import SequenceReader
 from same_runtime.conventions import DEVICES, NUM_JOINTS, POSE_DEVICES
+from same_runtime.options import TrackerOptions
 from same_runtime.recording import FRAME_STREAM, RawLegReading, RawPose, Recording
 from same_runtime.recording.live_player import truth_at
 from same_runtime.recording.mcap_format import TRUTH_STREAM
+from same_runtime.recording.view_pairs import with_pairs
 from same_runtime.samples import StereoFrame
 
 _JOINT_FIELDS: Final = ("timestamp_ns", "joints_world")
@@ -51,7 +53,8 @@ class _RecordedPairs:
 
     def __iter__(self) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.uint8]]]:
         wanted = set(self.timestamps_ns.tolist())
-        for sample in self.recording.samples((FRAME_STREAM,)):
+        frames = self.recording.samples((FRAME_STREAM,))
+        for sample in with_pairs(frames, TrackerOptions.max_view_skew_ns):
             frame = sample.value
             assert isinstance(frame, StereoFrame)
             if frame.timestamp_ns in wanted and frame.left is not None and frame.right is not None:
@@ -74,7 +77,7 @@ def import_mcap(
     truth: list[tuple[int, NDArray[np.float64]]] = []
     frames: list[tuple[int, bool]] = []
     samples: dict[str, list[Any]] = {device: [] for device in DEVICES}
-    for sample in recording.samples():
+    for sample in with_pairs(recording.samples(), TrackerOptions.max_view_skew_ns):
         if sample.stream == FRAME_STREAM:
             assert isinstance(sample.value, StereoFrame)
             views = (sample.value.left, sample.value.right)
