@@ -13,6 +13,8 @@ from same_engines.json_values import parse_json
 SPLITS = ("train", "validation", "protocol1", "protocol2")
 WITHHELD = "withheld"
 """Clips that show Protocol 2's actions: made only when asked for by name."""
+PARTS = (*SPLITS, WITHHELD)
+"""Every part that a recording may be of, as its ``meta`` says under ``split``."""
 AMC_FPS = 120.0
 """AMC files name no rate; nearly all of CMU's have this one."""
 FRAME_RATES = (1.0, 1000.0)
@@ -89,7 +91,7 @@ def load_split(path: Path | None = None) -> SplitFile:
         raise DataError(f"{source}: a clip is listed twice")
     if any(not FRAME_RATES[0] <= c.amc_fps <= FRAME_RATES[1] for c in split.clips):
         raise DataError(f"{source}: amc_fps: expected 1 to 1000")
-    unknown = ({c.split for c in split.clips} | set(split.procedural)) - {*SPLITS, WITHHELD}
+    unknown = ({c.split for c in split.clips} | set(split.procedural)) - set(PARTS)
     if unknown:
         raise DataError(f"{source}: unknown split {sorted(unknown)}")
     uncredited = {c.source for c in split.clips} - set(split.sources)
