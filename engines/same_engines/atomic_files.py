@@ -6,6 +6,7 @@ left. A killed process leaves its part behind, for ``remove_partial_files``.
 """
 
 import contextlib
+import errno
 import glob
 import os
 import secrets
@@ -41,28 +42,33 @@ class PartialFile:
 class PartialFolder:
     """A folder being filled. Fill ``partial``, which exists, then ``commit`` or ``discard``.
 
-    Raises ``OSError`` when it cannot be made.
+    Raises ``OSError`` when it cannot be made, ``FileExistsError`` without ``replace`` where
+    something is at ``path`` already.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, replace: bool = True) -> None:
+        self.path, self._replace = path, replace
         _put_back(path)
+        self._refuse_what_is_there()
         self.partial = _beside(path, _PARTIAL)
         self.partial.mkdir(parents=True)
 
     def commit(self) -> None:
         """Give the folder its name; a folder that was there goes only after that.
 
-        Raises ``OSError``; the folder that was there stays then.
+        Raises ``OSError``; the folder that was there stays then. Without ``replace`` it always
+        stays, also one that came meanwhile: ``FileExistsError``.
         """
         for file in self.partial.rglob("*"):
             if file.is_file():
                 _sync(file)
+        self._refuse_what_is_there()
         replaced = _beside(self.path, _REPLACED)
         with held_interrupts():
             # No system moves a folder over another one: for a moment neither has the name.
-            with contextlib.suppress(FileNotFoundError):
-                os.rename(self.path, replaced)
+            if self._replace:
+                with contextlib.suppress(FileNotFoundError):
+                    os.rename(self.path, replaced)
             try:
                 os.rename(self.partial, self.path)
             except BaseException:
@@ -75,6 +81,10 @@ class PartialFolder:
     def discard(self) -> None:
         """Delete what was written; nothing after ``commit``. Raises nothing."""
         shutil.rmtree(self.partial, ignore_errors=True)
+
+    def _refuse_what_is_there(self) -> None:
+        if not self._replace and os.path.lexists(self.path):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(self.path))
 
 
 @contextlib.contextmanager
@@ -89,9 +99,10 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def whole_folder(path: Path) -> Iterator[Path]:
-    """An empty folder to fill; it takes the name ``path`` when the block ends well."""
-    folder = PartialFolder(path)
+def whole_folder(path: Path, replace: bool = True) -> Iterator[Path]:
+    """An empty folder to fill; it takes the name ``path`` when the block ends well. Without
+    ``replace`` whatever is there raises ``FileExistsError`` and stays."""
+    folder = PartialFolder(path, replace)
     try:
         yield folder.partial
         folder.commit()

@@ -78,6 +78,20 @@ def test_a_folder_is_replaced_when_the_block_ends_well_and_only_then(tmp_path: P
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_a_folder_that_is_not_to_be_replaced_stays_also_if_it_comes_meanwhile(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "f"
+    with pytest.raises(FileExistsError), whole_folder(path, replace=False) as partial:
+        fill(partial, "late")
+        with whole_folder(path, replace=False) as first:
+            fill(first, "first")
+    with pytest.raises(FileExistsError), whole_folder(path, replace=False):
+        pass
+    assert (path / "inner" / "a.txt").read_text() == "first"
+    assert list(tmp_path.iterdir()) == [path]
+
+
 def test_a_folder_that_cannot_be_put_in_place_leaves_the_old_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

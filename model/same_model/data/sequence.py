@@ -189,15 +189,16 @@ class SequenceWriter:
     """Writes one sequence: all of it or nothing.
 
     Everything goes to a temporary folder beside the target, which takes its name only when
-    ``commit`` has checked and flushed it; leaving the ``with`` block earlier removes it.
+    ``commit`` has checked and flushed it; leaving the ``with`` block earlier removes it. Whatever
+    is at the target already stays: opening and ``commit`` raise ``DataError`` then.
     """
 
     def __init__(self, path: Path, frames: int, width: int, height: int, depth: bool) -> None:
         self.path = Path(path)
         try:
-            self._writing = PartialFolder(self.path)
+            self._writing = PartialFolder(self.path, replace=False)
         except OSError as error:
-            raise DataError(f"{self.path}: cannot be written ({error.strerror})") from None
+            raise self._refusal(error) from None
         self._folder = self._writing.partial
         with self._disk():
             self.images = np.lib.format.open_memmap(
@@ -220,7 +221,12 @@ class SequenceWriter:
             yield
         except OSError as error:
             self._writing.discard()
-            raise DataError(f"{self.path}: cannot be written ({error.strerror})") from None
+            raise self._refusal(error) from None
+
+    def _refusal(self, error: OSError) -> DataError:
+        if isinstance(error, FileExistsError):
+            return DataError(f"{self.path}: exists; name another folder, or remove it first")
+        return DataError(f"{self.path}: cannot be written ({error.strerror})")
 
     def __enter__(self) -> "SequenceWriter":
         return self

@@ -39,8 +39,14 @@ def _render(config: SynthConfig, job: Job, motion: Motion) -> tuple[str, bytes]:
 
 def _keep(packed: bytes, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    with whole_folder(path) as partial, tarfile.open(fileobj=io.BytesIO(packed)) as tar:
-        tar.extractall(partial, filter="data")
+    try:
+        with (
+            whole_folder(path, replace=False) as partial,
+            tarfile.open(fileobj=io.BytesIO(packed)) as tar,
+        ):
+            tar.extractall(partial, filter="data")
+    except FileExistsError:
+        raise DataError(f"{path}: another run made it meanwhile; start this one again") from None
 
 
 @dataclass

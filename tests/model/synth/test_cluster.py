@@ -1,3 +1,5 @@
+import io
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 from shutil import rmtree
@@ -55,6 +57,16 @@ def test_machines_of_another_version_are_refused(
     with pytest.raises(DataError, match="another version of this package"):
         list(cluster.run_jobs_on_cluster(CONFIG, JOBS[:1], tmp_path, address))
     assert not _files(tmp_path)
+
+
+def test_a_recording_that_came_meanwhile_stays(tmp_path: Path) -> None:
+    packed = io.BytesIO()
+    tarfile.open(fileobj=packed, mode="w").close()
+    (tmp_path / "train" / "a").mkdir(parents=True)
+    (tmp_path / "train" / "a" / "meta.json").write_text("{}")
+    with pytest.raises(DataError, match="another run made it meanwhile"):
+        cluster._keep(packed.getvalue(), tmp_path / "train" / "a")
+    assert list(_files(tmp_path)) == ["train/a/meta.json"]
 
 
 def test_without_a_cluster_one_line_says_how_to_start_one(tmp_path: Path) -> None:

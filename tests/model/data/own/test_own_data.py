@@ -5,6 +5,7 @@ import re
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,8 +16,9 @@ from same_engines.errors import DataError
 from same_model.cli import data as cli
 from same_model.data import sequence as sequences
 from same_model.data.own.check import check_sequence
+from same_model.data.own.from_arrays import write_own_sequence
 from same_model.data.own.from_mcap import import_mcap
-from same_model.data.sequence import open_sequence
+from same_model.data.sequence import SequenceReader, find_sequences, open_sequence
 from same_runtime.camera import CameraRig
 from same_runtime.conventions import DEVICES
 from same_runtime.recording import Recording
@@ -95,6 +97,37 @@ def test_a_sequence_that_is_there_stays(small_rig: CameraRig, tmp_path: Path, go
     with pytest.raises(DataError, match="exists; name another folder"):
         import_mcap(Recording(path), good)
     assert sorted(path.name for path in good.iterdir()) == before and check_sequence(good) == []
+
+
+def write_again(path: Path, source: SequenceReader, **changes: Any) -> SequenceReader:
+    """``source`` as its owner would write it, with ``changes``."""
+    given = {
+        "rig": source.rig,
+        "timestamps_ns": source.timestamps_ns,
+        "images": source.images,
+        "joints_world": source.joints_world,
+        "streams": source.streams,
+    }
+    return write_own_sequence(path, **{**given, **changes})
+
+
+def test_what_is_there_already_is_never_replaced(good: Path, tmp_path: Path) -> None:
+    """The data set's folder in place of a new one in it would delete all that is in it."""
+    source = open_sequence(good)
+    write_again(tmp_path / "lab" / "a", source)
+    for path in (tmp_path / "lab", tmp_path / "lab" / "a"):
+        with pytest.raises(DataError, match="exists; name another folder, or remove it first"):
+            write_again(path, source)
+    assert find_sequences(tmp_path / "lab") == [tmp_path / "lab" / "a"]
+
+    class Slow(list):
+        def __iter__(self):
+            write_again(tmp_path / "late", source)
+            return super().__iter__()
+
+    with pytest.raises(DataError, match="exists; name another folder"):
+        write_again(tmp_path / "late", source, images=Slow(source.images))
+    assert check_sequence(tmp_path / "late") == []
 
 
 def test_a_sequence_made_without_images_shows_no_joint_and_is_good(good: Path) -> None:
