@@ -201,6 +201,7 @@ def _meta(
         "source": motion.name.split("_v")[0],
         "source_frames": list(motion.source_frames),
         "upper_body": job.upper_body.clip_name if job.upper_body else None,
+        "upper_body_performer": job.upper_body.performer if job.upper_body else None,
         "action": job.action,
         "performer": job.performer,
         "stature_m": round(take.motion.body.stature_m, 4),

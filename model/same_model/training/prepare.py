@@ -16,8 +16,9 @@ from same_model.config import PRESETS, ModelConfig
 from same_model.data.sequence import SequenceReader
 from same_model.same_network import SameModel
 from same_model.training.config import TrainConfig
-from same_model.training.data.dataset import Frames, load_frames, load_images, split_performers
+from same_model.training.data.dataset import Frames, load_frames, load_images
 from same_model.training.data.fusion_inputs import BackboneCache, paper_fusion
+from same_model.training.data.performers import split_performers
 from same_model.training.data.visual_cache import (
     VisualCache,
     cached_visual,

@@ -23,7 +23,8 @@ from same_model.same_network import SameModel
 from same_model.training import loop, prepare
 from same_model.training import run as run_module
 from same_model.training.config import AugmentConfig, InitFrom, OptimConfig, TrainConfig
-from same_model.training.data.dataset import load_frames, split_performers
+from same_model.training.data.dataset import load_frames
+from same_model.training.data.performers import split_performers
 from same_model.training.data.visual_cache import read_rows
 from same_model.training.processes import Processes
 from same_model.training.run import train
@@ -653,16 +654,6 @@ def test_figures_of_joints_that_are_nowhere_are_left_out(data, tmp_path):
     assert float(last["val_2d_seen_px"]) > 0 and "val_2d_hidden_px" not in last
     assert float(last["val_2d_lower_px"]) > 0
     assert all(np.isfinite(float(value)) for value in last.values())
-
-
-def test_the_splits_own_validation_is_held_out(data, tmp_path, small_rig):
-    shutil.copytree(data, tmp_path / "data")
-    write_sequence(tmp_path / "data" / "four", small_rig, 20, seed=4, split="validation")
-    train_set, held_out = split_performers((tmp_path / "data",), ())
-    assert [sequence.meta["split"] for sequence in held_out] == ["validation"]
-    assert len(train_set) == 3
-    with pytest.raises(DataError, match="no performer matches"):
-        split_performers((tmp_path / "data",), ("carol",))
 
 
 def test_a_state_of_other_layers_is_named(data, tmp_path):

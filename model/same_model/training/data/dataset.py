@@ -1,10 +1,7 @@
 """Sequence folders as flat arrays in memory, ready for random access."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from fnmatch import fnmatch
 from functools import cached_property
-from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -12,7 +9,6 @@ from numpy.typing import NDArray
 from rich.progress import track
 from torch import Tensor
 
-from same_engines.errors import DataError
 from same_model.config import ModelConfig
 from same_model.data.image_zoom import to_zoomed
 from same_model.data.recorded_inputs import (
@@ -21,7 +17,7 @@ from same_model.data.recorded_inputs import (
     joints_in_anchor,
     read_inputs,
 )
-from same_model.data.sequence import SequenceReader, find_sequences, open_sequence
+from same_model.data.sequence import SequenceReader
 from same_runtime.conventions import FEATURE_STRIDE, NUM_VIEWS
 
 HIDDEN = 0.5
@@ -123,35 +119,6 @@ class Frames:
     ) -> NDArray[np.float32]:
         """(B, window, J, 3) truth in the anchor frame of each window's newest frame."""
         return joints_in_anchor(self.joints_world[rows], self.T_world_anchor[last][:, None])
-
-
-def split_performers(
-    roots: Sequence[Path], patterns: tuple[str, ...]
-) -> tuple[list[SequenceReader], list[SequenceReader]]:
-    """Sequences under ``roots``, one root after the other, for training and for validation: those
-    of the split's own validation part, and those whose performer matches one of ``patterns``.
-
-    Raises ``DataError`` when either side of an asked-for split is empty, or when a root lies in
-    another.
-    """
-    paths = [path for root in roots for path in find_sequences(root)]
-    names = ", ".join(map(str, roots))
-    if len({path.resolve() for path in paths}) < len(paths):
-        raise DataError(f"{names}: a folder lies in another, or is named twice")
-    sequences = [open_sequence(path) for path in paths]
-    train: list[SequenceReader] = []
-    held_out: list[SequenceReader] = []
-    matched = False
-    for sequence in sequences:
-        performer = str(sequence.meta.get("performer", ""))
-        matched |= (named := any(fnmatch(performer, pattern) for pattern in patterns))
-        is_validation = named or sequence.meta.get("split") == "validation"
-        (held_out if is_validation else train).append(sequence)
-    if not train:
-        raise DataError(f"{names}: every sequence is held out for validation")
-    if patterns and not matched:
-        raise DataError(f"{names}: no performer matches {', '.join(patterns)}")
-    return train, held_out
 
 
 def load_frames(
