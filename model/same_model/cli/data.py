@@ -44,8 +44,8 @@ class Synth:
     """Folder of the data set."""
     motion_dir: tuple[Path, ...] = ()
     """Folders of BVH or AMC clips, packed with xz or not, searched with their subfolders, where the
-    split's clips lie in folders of their sources' names (CMU's anywhere); without any only
-    procedural motion is made."""
+    split's clips lie in folders of their sources' names (CMU's, and those of a split file of your
+    own, anywhere); without any only procedural motion is made."""
     clips: tuple[str, ...] = ()
     """Only these clips or patterns, such as 07_01 '13_*', also your own that no split lists (no
     procedural motion then)."""

@@ -182,10 +182,49 @@ def find_clips(
 ) -> list[tuple[SplitClip, Path]]:
     """The clips to make and their files, by name; ``amc_fps`` is of those that no split lists.
 
-    A clip is what the split says of its name where it lies in a folder of its source's name, or
-    where nobody else's clip would have that name; any other is the user's own.
+    A clip is what the split says of its name where it lies in a folder of its source's name, where
+    nobody else's clip would have that name, and anywhere if the split is the user's own; any other
+    is the user's own. Raises ``DataError`` for what ``plan_jobs`` does, and where a name that the
+    split keeps out of training would come into it as the user's own.
     """
     folders = ", ".join(str(folder) for folder in motion_dirs)
+    found = _clips_below(motion_dirs)
+    absent = [w for w in wanted if not any(fnmatch(name, w) for name in found)]
+    if absent:
+        raise DataError(f"{folders}: no clip {', '.join(absent)}")
+    listed = {c.clip: c for c in (*split.clips, *split.excluded)}
+    chosen: list[tuple[SplitClip, Path]] = []
+    elsewhere: list[SplitClip] = []
+    for name, paths in sorted(found.items()):
+        if wanted and not any(fnmatch(name, w) for w in wanted):
+            continue
+        clip = listed.get(name)
+        meant = _meant(clip, paths, split) if clip else []
+        if not clip or not meant:
+            if not wanted:
+                continue
+            if clip and clip.split != "train":
+                elsewhere.append(clip)
+            clip, meant = SplitClip(name, "unlisted", "train", "", name, amc_fps), paths
+        if len(meant) > 1:
+            raise DataError(f"two clips of one name: {meant[0]} and {meant[1]}")
+        chosen.append((clip, meant[0]))
+    if elsewhere:
+        raise DataError(
+            f"{folders}: the split {split.label} trains on no clip named "
+            f"{some_names([c.clip for c in elsewhere])}: move them to folders named "
+            f"{', '.join(sorted({c.source for c in elsewhere}))}, or rename them if they are others"
+        )
+    if not chosen:
+        raise DataError(
+            f"{folders}: no clip that the split {split.label} lists; name your own by --clips "
+            "(or all by --clips '*'), or give a split of your own by --split-file"
+        )
+    return chosen
+
+
+def _clips_below(motion_dirs: Sequence[Path]) -> dict[str, list[Path]]:
+    """The files of each name. Raises ``DataError`` for an absent folder, or without any."""
     found: dict[str, list[Path]] = {}
     for folder in motion_dirs:
         if not folder.is_dir():
@@ -194,31 +233,20 @@ def find_clips(
             if path.name.lower().endswith(ENDINGS):
                 found.setdefault(_stem(path), []).append(path)
     if not found:
+        folders = ", ".join(str(folder) for folder in motion_dirs)
         raise DataError(f"{folders}: no .bvh or .amc files in it, packed with xz or not")
-    absent = [w for w in wanted if not any(fnmatch(name, w) for name in found)]
-    if absent:
-        raise DataError(f"{folders}: no clip {', '.join(absent)}")
-    listed = {c.clip: c for c in (*split.clips, *split.excluded)}
-    chosen: list[tuple[SplitClip, Path]] = []
-    for name, paths in sorted(found.items()):
-        if wanted and not any(fnmatch(name, w) for w in wanted):
-            continue
-        own = SplitClip(name, "unlisted", "train", "", name, amc_fps)
-        clip = listed.get(name, own)
-        named = [p for p in paths if clip.source in p.parts]
-        if not named:
-            named, clip = paths, clip if _NOBODY_ELSES.fullmatch(name) else own
-        if clip is own and not wanted:
-            continue
-        if len(named) > 1:
-            raise DataError(f"two clips of one name: {named[0]} and {named[1]}")
-        chosen.append((clip, named[0]))
-    if not chosen:
-        raise DataError(
-            f"{folders}: no clip that the split {split.label} lists; name your own by --clips "
-            "(or all by --clips '*'), or give a split of your own by --split-file"
-        )
-    return chosen
+    return found
+
+
+def _meant(clip: SplitClip, paths: list[Path], split: SplitFile) -> list[Path]:
+    """Those of the files of its name that are ``clip``, however their folders are spelt."""
+    named = [
+        path
+        for path in paths
+        if clip.source in (*path.absolute().parent.parts, *path.resolve().parent.parts)
+    ]
+    anywhere = split.is_own or _NOBODY_ELSES.fullmatch(clip.clip)
+    return named or (paths if anywhere else [])
 
 
 def seeded(*parts: object) -> np.random.Generator:

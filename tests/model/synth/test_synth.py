@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from own_split import write_own_split
 from scipy.spatial.transform import Rotation
 
 from same_engines.errors import DataError
@@ -332,20 +333,53 @@ def test_a_clip_of_ones_own_needs_a_name_and_has_a_credit(
 
 
 def test_what_the_split_leaves_out_is_left_out_however_it_is_asked_for(tmp_path: Path) -> None:
-    """``13_33`` leaves the floor; a ``Sword_Attack_RM`` outside mesh2motion is somebody's own."""
-    for name in ("13_33", "Sword_Attack_RM", "mine"):
+    """``13_33`` leaves the floor."""
+    for name in ("13_33", "mine"):
         (tmp_path / f"{name}.bvh").touch()
     config = SynthConfig(procedural=0)
     jobs = plan_jobs(config, [tmp_path], ("train",), ("*",))
-    assert {j.clip_name for j in jobs} == {"Sword_Attack_RM", "mine"}
+    assert {j.clip_name for j in jobs} == {"mine"}
     said = left_to_others([tmp_path], ("*",), ("train",), load_split())
     assert said == ["not made, as the split says: 13_33 (leaves the level floor)"]
+
+
+@pytest.mark.parametrize("name", ["Female1_A02_SwayT2", "Fighting_Idle", "Sword_Attack_RM"])
+def test_what_a_split_holds_out_is_trained_on_nowhere(tmp_path: Path, name: str) -> None:
+    """Of validation, withheld and left out: outside their sources' folders they may be others."""
+    for clip in (name, "Walk"):
+        (tmp_path / f"{clip}.bvh").touch()
+    config, held = SynthConfig(procedural=0), re.escape(f"trains on no clip named {name}: move")
+    for wanted in ("*", name):
+        with pytest.raises(DataError, match=held):
+            plan_jobs(config, [tmp_path], ("train",), (wanted,))
+    assert [j.clip_name for j in plan_jobs(config, [tmp_path], ("train",), ("Walk",))] == ["Walk"]
+
+
+@pytest.mark.parametrize("wanted", [(), ("*",)])
+@pytest.mark.parametrize("folder", ["clips", "ours", ".", "link"])
+def test_a_split_of_ones_own_is_of_the_clips_wherever_they_lie(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str, wanted: tuple[str, ...]
+) -> None:
+    parts = {"a": "train", "b": "validation", "c": "protocol1"}
+    split = load_split(write_own_split(tmp_path, parts, left_out=("d",)))
+    there = tmp_path / ("ours" if folder in (".", "link") else folder)
+    there.mkdir()
+    for name in "abcd":
+        (there / f"{name}.bvh").touch()
+    (tmp_path / "link").symlink_to(there)
+    monkeypatch.chdir(there if folder == "." else tmp_path)
+    jobs = plan_jobs(SynthConfig(procedural=0), [Path(folder)], wanted_clips=wanted, split=split)
+    assert {j.clip_name: j.split for j in jobs} == parts
+    (there / "more").mkdir()
+    (there / "more" / "b.bvh").touch()
+    with pytest.raises(DataError, match="two clips of one name"):
+        plan_jobs(SynthConfig(procedural=0), [Path(folder)], wanted_clips=wanted, split=split)
 
 
 def test_a_name_that_anybody_might_give_is_the_splits_in_its_sources_folder_alone(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], shared_data: Path
 ) -> None:
-    """``Walk`` is one of mesh2motion's CC0 clips, ``Sit_Enter`` would be withheld."""
+    """``Walk`` is one of mesh2motion's CC0 clips to train on."""
     clip = (shared_data / "cmu-mocap" / "07_01.bvh.xz").read_bytes()
     for name in ("mine/Walk.bvh.xz", "mesh2motion/Walk.bvh.xz", "mine/07_03.bvh.xz"):
         (tmp_path / name).parent.mkdir(exist_ok=True)

@@ -1,7 +1,7 @@
 """The versioned split of the motion sources: train, validation, Protocol 1, Protocol 2."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -37,7 +37,8 @@ class SplitClip:
     action: str
     split: str
     source: str
-    """Whose motion it is: a key of the split's ``sources``, and the name of its folder."""
+    """Whose motion it is: a key of the split's ``sources``, and the name of its folder where the
+    split is a shipped one."""
     performer: str
     amc_fps: float = AMC_FPS
     """Frames a second where it is an AMC, which does not say."""
@@ -58,6 +59,8 @@ class SplitFile:
     """Clips that are in no split, however they are asked for: their ``split`` says why not."""
     procedural: Mapping[str, tuple[str, ...]]
     """Split to its procedural actions."""
+    is_own: bool = False
+    """Whether it is a file of the user's: what it lists is meant wherever it lies."""
 
     @property
     def label(self) -> str:
@@ -67,8 +70,9 @@ class SplitFile:
 def load_split(path: Path | None = None) -> SplitFile:
     """Read a split file, or a shipped one by its label; without a path the latest shipped one.
 
-    Raises ``DataError`` for a missing or malformed file, a clip listed twice or at a rate that none
-    has, or an action that Protocol 2 shares with what is trained or validated on.
+    Raises ``DataError`` for a missing or malformed file, a clip listed twice, left out for no
+    reason or at a rate that none has, or an action that Protocol 2 shares with what is trained or
+    validated on.
     """
     shipped = files("same_model.synth.motion").joinpath("splits")
     label = _LATEST if path is None else str(path)
@@ -77,7 +81,7 @@ def load_split(path: Path | None = None) -> SplitFile:
     source = label if is_own else str(shipped_file)
     try:
         content = read_regular(label, _MOST_BYTES) if is_own else shipped_file.read_bytes()
-        split = _read(parse_json(content))
+        split = replace(_read(parse_json(content)), is_own=is_own)
     except KeyError as error:
         raise DataError(f"{source}: not a split file: has no {error}") from None
     except OSError as error:
@@ -89,6 +93,8 @@ def load_split(path: Path | None = None) -> SplitFile:
     names = [c.clip for c in (*split.clips, *split.excluded)]
     if len(set(names)) != len(names):
         raise DataError(f"{source}: a clip is listed twice")
+    if any(c.split in PARTS for c in split.excluded):
+        raise DataError(f"{source}: excluded: expected a reason, got the name of a part")
     if any(not FRAME_RATES[0] <= c.amc_fps <= FRAME_RATES[1] for c in split.clips):
         raise DataError(f"{source}: amc_fps: expected 1 to 1000")
     unknown = ({c.split for c in split.clips} | set(split.procedural)) - set(PARTS)

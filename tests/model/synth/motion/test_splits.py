@@ -131,6 +131,7 @@ def test_training_bodies_are_of_any_stature_and_the_protocols_stay() -> None:
         (lambda d: d["clips"].append(d["clips"][0]), "twice"),
         (lambda d: d["excluded"].append({**d["clips"][0], "reason": "x"}), "twice"),
         (lambda d: d["clips"][0].update(split="holdout"), "holdout"),
+        (lambda d: d["excluded"][0].update(reason="train"), "expected a reason"),
         (lambda d: d["clips"].append({"clip": "x", "action": "dance", "split": "train"}), "share"),
         (lambda d: d.pop("confounds"), "confounds"),
         (lambda d: d["clips"][0].update(source="elsewhere"), "credit"),

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from own_split import write_own_split
 from small_whole_run import SMALL, small_run, write_small_split
 from tiny_model import TINY, tiny_model
 
@@ -132,6 +133,20 @@ def test_clips_that_need_a_word_are_said(config, tmp_path):
         "licence not stated (say it by --credit): mine_v0",
         "not made, as the split says: 08_01 (protocol1)",
     ]
+
+
+@pytest.mark.parametrize("clips", [(), ("*",)])
+def test_what_a_split_of_ones_own_holds_out_is_never_trained_on(config, tmp_path, clips):
+    parts = {"a": "train", "b": "validation", "c": "protocol1"}
+    own = write_own_split(tmp_path, parts, left_out=("d",))
+    (tmp_path / "takes").mkdir()
+    for name in "abcd":
+        (tmp_path / "takes" / f"{name}.bvh").write_text("")
+    plan = make_plan(replace(config, motion=(tmp_path / "takes",), split_file=own, clips=clips))
+    planned = {step: {j.clip_name: j.split for j in jobs} for step, (_, jobs) in plan.data.items()}
+    assert planned.pop("test") == ({} if clips else {"c": "protocol1"})
+    assert planned.pop("motion") == planned.pop("images") == {"a": "train", "b": "validation"}
+    assert all(trained_on == {"a": "train"} for trained_on in planned.values())
 
 
 def test_a_checkpoint_of_another_network_is_refused_first(config, tmp_path):
