@@ -210,6 +210,11 @@ class ModelConfig:
                 )
 
     @property
+    def uses_images(self) -> bool:
+        """Whether what it makes depends on the images."""
+        return self.use_left or self.use_right
+
+    @property
     def zooms(self) -> tuple[float, float]:
         """``column_zoom`` and ``row_zoom``, as the core takes them."""
         return self.column_zoom, self.row_zoom

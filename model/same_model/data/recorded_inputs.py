@@ -231,7 +231,7 @@ def read_images(
 ) -> NDArray[np.float32]:
     """Images of ``frames`` as the network takes them: (F, V, 1, H, W), resized and normalised.
 
-    Raises ``DataError`` when the images are smaller than the network's input.
+    Raises ``DataError`` when the images are smaller than the network's input or show nothing.
     """
     preprocess = image_preprocessor(sequence, config, config.image_mean, config.image_std)
     images = sequence.images
@@ -245,7 +245,10 @@ def read_images(
 def image_preprocessor(
     sequence: SequenceReader, config: ModelConfig, mean: float, std: float
 ) -> ImagePreprocessor:
-    """The core's resize for images of ``sequence``. Raises ``DataError`` if they are too small."""
+    """The core's resize for images of ``sequence``. Raises ``DataError`` if they are too small, or
+    show nothing where the network looks at them."""
+    if config.uses_images:
+        sequence.check_images()
     height, width = sequence.images.shape[-2:]
     if height < config.input_height or width < config.input_width:
         raise DataError(

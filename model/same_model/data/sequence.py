@@ -106,6 +106,20 @@ class SequenceReader:
     def has_depth(self) -> bool:
         return (self.path / "depth.npy").exists()
 
+    @property
+    def has_images(self) -> bool:
+        """Whether its images show anything: those of ``same-data synth --no-render`` are black."""
+        config = self.meta.get("config")
+        return not (isinstance(config, dict) and config.get("render") is False)
+
+    def check_images(self) -> None:
+        """Raise ``DataError`` where the images show nothing."""
+        if not self.has_images:
+            raise DataError(
+                f"{self.path}: made without images (--no-render), for the inertial stage alone; "
+                "make it with images"
+            )
+
     @cached_property
     def rig(self) -> CameraRig:
         """The calibration that an application would have."""

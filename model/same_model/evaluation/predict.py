@@ -165,6 +165,7 @@ class StreamingPredictor:
         self._straps_measured = straps_measured
 
     def __call__(self, sequence: SequenceReader, losses: Sequence[Loss] = ()) -> PredictedPoses:
+        sequence.check_images()
         streams, lost = kept_streams(sequence, losses), lost_views(sequence, losses)
         events = [(int(t), 1, "", i) for i, t in enumerate(sequence.timestamps_ns)]
         for device in DEVICES:

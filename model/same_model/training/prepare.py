@@ -16,7 +16,7 @@ from same_model.config import PRESETS, ModelConfig
 from same_model.data.sequence import SequenceReader
 from same_model.same_network import SameModel
 from same_model.training.config import TrainConfig
-from same_model.training.data.dataset import Frames, load_frames, load_images
+from same_model.training.data.dataset import Frames, check_images, load_frames, load_images
 from same_model.training.data.fusion_inputs import BackboneCache, paper_fusion
 from same_model.training.data.performers import split_performers
 from same_model.training.data.visual_cache import (
@@ -156,7 +156,7 @@ def check_predecessors(config: TrainConfig, model: SameModel) -> None:
     if config.allow_untrained:
         return
     used = {
-        "visual": model.config.use_left or model.config.use_right,
+        "visual": model.config.uses_images,
         "inertial": model.config.use_imu,
         "fusion": True,
     }
@@ -277,6 +277,8 @@ def backbone_caches(config: TrainConfig, model: SameModel) -> BackboneCaches:
     ``DataError`` for data that cannot be trained on.
     """
     train, validation = split_performers(config.folders, config.validation)
+    if model.config.uses_images:
+        check_images([*train, *validation])
     frames, held_out = _load(train, validation, model.config, False, True)
     model.freeze_backbones()
     versions, error = config.versions, config.augment.image_error

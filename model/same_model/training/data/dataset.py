@@ -1,5 +1,6 @@
 """Sequence folders as flat arrays in memory, ready for random access."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Final
@@ -132,8 +133,10 @@ def load_frames(
     they are wanted.
 
     Raises ``DataError`` naming the sequence whose values are not finite, of another joint set or
-    too small.
+    too small, or without the images that are wanted.
     """
+    if images:
+        check_images(sequences)
     parts = [
         (sequence, _inputs(sequence, config, windows))
         for sequence in track(sequences, f"reading {label}", disable=len(sequences) < 20)
@@ -164,6 +167,12 @@ def load_frames(
         np.stack([inputs.origins for _, inputs in parts]),
         np.stack([inputs.axes for _, inputs in parts]),
     )
+
+
+def check_images(sequences: Iterable[SequenceReader]) -> None:
+    """Raise ``DataError`` naming the first of ``sequences`` without images."""
+    for sequence in sequences:
+        sequence.check_images()
 
 
 def _inputs(sequence: SequenceReader, config: ModelConfig, windows: bool) -> RecordedInputs:
@@ -227,5 +236,5 @@ def image_truth(
     joints_2d = to_zoomed(evenly, config)
     limit = np.array([config.feature_width, config.feature_height]) - 0.5
     inside = ((joints_2d > -0.5) & (joints_2d < limit)).all(axis=-1)
-    visible = np.where(sequence.visible[frames] > 0, 1.0, HIDDEN) * inside
+    visible = np.where(sequence.visible[frames] > 0, 1.0, HIDDEN) * (inside & sequence.has_images)
     return joints_2d.astype(np.float32), visible.astype(np.float32)
