@@ -8,6 +8,7 @@ import torch
 from tiny_model import TINY, tiny_model
 from tiny_sequence import write_sequence
 
+from same_model.data.sequence import open_sequence
 from same_model.loss_config import LossConfig
 from same_model.losses import lateness_error
 from same_model.same_network import SameModel
@@ -164,3 +165,83 @@ def test_fusion_reads_the_sensors_of_its_version(frames: Frames) -> None:
         rows, version, np.ones((3, 2), np.float32), 0.0, np.random.default_rng(0)
     )
     np.testing.assert_array_equal(batch["imu_features"].numpy(), others[version, rows])
+
+
+@pytest.fixture(scope="module")
+def gapped(tmp_path_factory: pytest.TempPathFactory, small_rig: CameraRig) -> Frames:
+    """A whole recording and one with a gap after which tracking starts anew: 30 frames, then 2 and
+    20 of the other, whose streams go on."""
+    root: Path = tmp_path_factory.mktemp("gapped")
+    recordings = [write_sequence(root / "whole", small_rig, 30)]
+    frames = write_sequence(root / "gapped", small_rig, 90, seed=1).frames
+    keep = np.r_[0:2, 70:frames]
+    for path in (root / "gapped").glob("*.npy"):
+        if not path.name.startswith("stream_"):
+            np.save(path, np.load(path)[keep])
+    recordings.append(open_sequence(root / "gapped"))
+    return load_frames(recordings, tiny_model().config, False, "test")
+
+
+def test_windows_and_stretches_end_at_a_gap(gapped: Frames) -> None:
+    assert gapped.starts.tolist() == [0, 30, 52]
+    assert gapped.stretches.tolist() == [0, 30, 32, 52]
+    assert gapped.window_rows(np.array([33, 31]), 4).tolist() == [
+        [32, 32, 32, 33],
+        [30, 30, 30, 31],
+    ]
+    rows, counts = gapped.stretch_rows(np.array([31, 33, 51]), 4)
+    assert rows.tolist() == [[30, 31, 31, 31], [33, 34, 35, 36], [48, 49, 50, 51]]
+    assert counts.tolist() == [[True, True, False, False], [True] * 4, [True] * 4]
+    part = gapped.of_sequences(1, 2)
+    assert part.starts.tolist() == [0, 22] and part.stretches.tolist() == [0, 2, 22]
+    last = gapped.of_stretch(2)
+    assert last.starts.tolist() == last.stretches.tolist() == [0, 20]
+    assert not last.sequence_of.any() and not last.stretch_of.any() and len(last.rays) == 1
+    assert np.array_equal(last.imu_features, gapped.imu_features[32:])
+    assert gapped.step_s == pytest.approx(1 / 30, rel=0.01)
+
+
+def test_no_motion_is_made_of_a_gap(gapped: Frames) -> None:
+    everyone = np.arange(len(gapped))
+    truth = gapped.anchor_targets(everyone, everyone[:, None])[:, 0]
+    whole = newest_errors(truth[:30], gapped.of_sequences(0, 1))
+    assert newest_errors(truth, gapped)["val_jitter_m_s3"] < 2 * whole["val_jitter_m_s3"]
+
+
+def test_no_loss_is_scaled_up_behind_a_gap(gapped: Frames) -> None:
+    """Of a network that is 1 cm off, otherwise in each frame, near the gap and far from it."""
+    rng = np.random.default_rng(0)
+    off = torch.from_numpy(rng.normal(0.0, 0.01, (len(gapped), 1, 22, 3)).astype(np.float32))
+    config = LossConfig(form="distance", steady=1.0, standing=1.0)
+
+    def losses(frames: Frames, first: int) -> dict[str, float]:
+        last = frames.stretch_rows(np.array([first]), CONSECUTIVE)[0].ravel()
+        rows = frames.window_rows(last, frames.window_valid.shape[1])
+        batch = window_batch(frames, last, rows, rng, CONSECUTIVE)
+        batch["T_first_anchor"] = first_anchor(frames, last)
+        found = stream_losses(batch["truth_anchor"] + off[last], batch, config)
+        return {name: float(loss) for name, loss in found.items()}
+
+    usual = losses(gapped, 10)
+    for first in (29, 30, 31, 32, 33):
+        for name, loss in losses(gapped, first).items():
+            assert loss < 3 * usual[name] + 0.01, (first, name)
+    # A stretch of one frame, of whose windows some begin later: any difference is no motion.
+    single = gapped.of_stretch(1)._of(slice(0, 1), slice(0, 1))
+    last = np.zeros(CONSECUTIVE, np.int64)
+    batch = window_batch(single, last, single.window_rows(last, 8), rng, CONSECUTIVE)
+    batch["T_first_anchor"] = first_anchor(single, last)
+    found = stream_losses(batch["truth_anchor"] + off[:CONSECUTIVE], batch, config)
+    assert float(found["steady"]) < usual["steady"] and float(found["standing"]) < 0.01
+
+
+def test_the_inertial_state_begins_anew_after_a_gap(gapped: Frames) -> None:
+    inertial = tiny_model().inertial.eval()
+    for parameter in inertial.parameters():
+        torch.nn.init.normal_(parameter, 0.0, 0.1)
+    whole = run_inertial(inertial, gapped, gapped.imu_features[None]).joints_imu[0]
+    for stretch in range(3):
+        part = gapped.of_stretch(stretch)
+        alone = run_inertial(inertial, part, part.imu_features[None]).joints_imu[0]
+        rows = gapped.stretch_of == stretch
+        np.testing.assert_allclose(whole[rows], alone, atol=1e-5)

@@ -58,6 +58,9 @@ class Frames:
     """(F,) index of the sequence."""
     starts: NDArray[np.int64]
     """(S + 1,) first frame of each sequence, then F."""
+    stretches: NDArray[np.int64]
+    """(P + 1,) first frame of each stretch, then F. At a gap after which tracking starts anew a new
+    one begins, so that no window and no state is carried over what nobody saw."""
     rays: NDArray[np.float32]
     """(S, V, 3, Hf, Wf)."""
     origins: NDArray[np.float32]
@@ -67,6 +70,11 @@ class Frames:
 
     def __len__(self) -> int:
         return len(self.sequence_of)
+
+    @cached_property
+    def stretch_of(self) -> NDArray[np.int64]:
+        """(F,) index of the stretch."""
+        return np.repeat(np.arange(len(self.stretches) - 1), np.diff(self.stretches))
 
     @cached_property
     def step_s(self) -> NDArray[np.float32]:
@@ -81,10 +89,10 @@ class Frames:
     def window_rows(self, last: NDArray[np.int64], window: int) -> NDArray[np.int64]:
         """(B, window) frames of the windows that end at ``last`` (B,), oldest first.
 
-        Rows before a sequence's start repeat its first frame; ``window_valid`` marks them.
+        Rows before a stretch's start repeat its first frame; ``window_valid`` marks them.
         """
         rows = last[:, None] + np.arange(1 - window, 1)
-        first = self.starts[self.sequence_of[last]]
+        first = self.stretches[self.stretch_of[last]]
         return np.maximum(rows, first[:, None])
 
     def stretch_rows(
@@ -92,27 +100,38 @@ class Frames:
     ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
         """(B, length) consecutive frames about ``first`` (B,), and which of them count.
 
-        A stretch that would leave its sequence begins earlier; one longer than its sequence
-        repeats the last frame, which does not count.
+        What would leave the stretch begins earlier; what is longer than it repeats the last frame,
+        which does not count.
         """
-        start = self.starts[self.sequence_of[first]]
-        ends = self.starts[self.sequence_of[first] + 1]
+        start = self.stretches[self.stretch_of[first]]
+        ends = self.stretches[self.stretch_of[first] + 1]
         first = np.maximum(np.minimum(first, ends - length), start)
         rows = first[:, None] + np.arange(length)
         return np.minimum(rows, ends[:, None] - 1), rows < ends[:, None]
 
     def of_sequences(self, first: int, end: int) -> "Frames":
         """The frames of the sequences from ``first`` up to but not ``end``."""
-        chosen = slice(int(self.starts[first]), int(self.starts[end]))
+        rows = slice(int(self.starts[first]), int(self.starts[end]))
+        return self._of(rows, slice(first, end))
+
+    def of_stretch(self, stretch: int) -> "Frames":
+        """The frames of one stretch."""
+        rows = slice(int(self.stretches[stretch]), int(self.stretches[stretch + 1]))
+        sequence = int(self.sequence_of[rows.start])
+        return self._of(rows, slice(sequence, sequence + 1))
+
+    def _of(self, rows: slice, sequences: slice) -> "Frames":
+        """The frames ``rows``, which are of ``sequences``."""
         by_sequence = ("rays", "origins", "axes")
         parts = {
-            field.name: getattr(self, field.name)[
-                slice(first, end) if field.name in by_sequence else chosen
-            ]
+            field.name: getattr(self, field.name)[sequences if field.name in by_sequence else rows]
             for field in fields(self)
         }
-        parts["sequence_of"] = parts["sequence_of"] - first
-        parts["starts"] = self.starts[first : end + 1] - self.starts[first]
+        parts["sequence_of"] = parts["sequence_of"] - sequences.start
+        for name in ("starts", "stretches"):
+            bounds = getattr(self, name)
+            inside = bounds[(bounds > rows.start) & (bounds < rows.stop)]
+            parts[name] = np.array([rows.start, *inside, rows.stop]) - rows.start
         return Frames(**parts)
 
     def anchor_targets(
@@ -142,6 +161,8 @@ def load_frames(
         for sequence in track(sequences, f"reading {label}", disable=len(sequences) < 20)
     ]
     lengths = [len(inputs.frames) for _, inputs in parts]
+    starts = np.concatenate([[0], np.cumsum(lengths)])
+    begun = [start + inputs.starts for start, (_, inputs) in zip(starts[:-1], parts, strict=True)]
     pixels = _pixels(parts, config) if images else np.zeros((0, NUM_VIEWS, 0, 0), np.uint8)
 
     def joined(name: str) -> NDArray[np.generic]:
@@ -162,7 +183,8 @@ def load_frames(
         joined("time_offset_s"),  # type: ignore[arg-type]
         joined("window_valid"),  # type: ignore[arg-type]
         np.repeat(np.arange(len(parts)), lengths),
-        np.concatenate([[0], np.cumsum(lengths)]),
+        starts,
+        np.concatenate([*begun, starts[-1:]]),
         np.stack([inputs.rays for _, inputs in parts]),
         np.stack([inputs.origins for _, inputs in parts]),
         np.stack([inputs.axes for _, inputs in parts]),

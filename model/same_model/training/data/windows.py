@@ -26,6 +26,7 @@ from same_runtime.conventions import LOWER_BODY_JOINTS, UPPER_BODY_JOINTS
 
 _UNREAD: Any = None  # parts of a window's output that the losses do not look at
 _LEAST_STEP_S = 1e-3
+_STEP_WITHOUT_BEFORE_S = 1.0  # of a frame with none before it: whatever moves there is no motion
 CONSECUTIVE = 4
 """Windows of a group that ``stream_losses`` looks at."""
 
@@ -76,11 +77,13 @@ def stream_losses(joints_anchor: Tensor, batch: Batch, config: LossConfig) -> di
     that a stream shows, by the weight's name; those of consecutive windows need the entry
     ``T_first_anchor``."""
     truth = batch["truth_anchor"]
-    since_last_s = -batch["time_offset_s"][:, -2].clamp(max=-_LEAST_STEP_S)
+    before_s = batch["time_offset_s"][:, -2]
+    has_before = before_s < 0
+    since_last_s = -before_s.clamp(max=-_LEAST_STEP_S)
+    since_last_s = torch.where(has_before, since_last_s, _STEP_WITHOUT_BEFORE_S)
     losses = {}
     if config.late > 0:
-        has_before = batch["time_offset_s"][:, -2, None, None] < 0
-        before = torch.where(has_before, truth[:, -2], truth[:, -1])
+        before = torch.where(has_before[:, None, None], truth[:, -2], truth[:, -1])
         losses["late"] = lateness_error(joints_anchor[:, -1], truth[:, -1], before, since_last_s)
     if config.lowest > 0:
         losses["lowest"] = lowest_joint_error(joints_anchor[:, -1], truth[:, -1])
@@ -163,7 +166,7 @@ def _motion_errors(newest: NDArray[np.float32], frames: Frames) -> dict[str, flo
     T = frames.T_world_anchor
     world = newest @ np.swapaxes(T[:, :3, :3], 1, 2) + T[:, None, :3, 3]
     jitters, slides, delays = [], [], []
-    for start, end in zip(frames.starts[:-1], frames.starts[1:], strict=True):
+    for start, end in zip(frames.stretches[:-1], frames.stretches[1:], strict=True):
         times = np.cumsum(-1e9 * frames.time_offset_s[start:end, -2].astype(np.float64))
         arrays = world[start:end], frames.joints_world[start:end], times.astype(np.int64)
         jitters.append(jitter(arrays[0], arrays[2]))

@@ -68,7 +68,8 @@ class ConcatTraining(Stage[BackboneCache]):
             return {}
         device = next(self.fusion.parameters()).device
         found = np.empty_like(held_out.frames.joints_local)
-        for start, end in zip(held_out.frames.starts[:-1], held_out.frames.starts[1:], strict=True):
+        bounds = held_out.frames.stretches
+        for start, end in zip(bounds[:-1], bounds[1:], strict=True):
             rows = np.arange(start, end)[None]
             view_valid = np.ones((*rows.shape, 2), np.float32)
             inputs = _inputs(

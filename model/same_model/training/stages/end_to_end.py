@@ -101,10 +101,10 @@ class EndToEndTraining(Stage[Frames]):
             return {}
         device, config = next(self.model.parameters()).device, self.model.config
         newest = np.empty_like(held_out.joints_local)
-        for sequence in range(len(held_out.starts) - 1):
-            rows = slice(held_out.starts[sequence], held_out.starts[sequence + 1])
+        for start, end in zip(held_out.stretches[:-1], held_out.stretches[1:], strict=True):
+            rows, sequence = slice(start, end), held_out.sequence_of[start]
             arrays = (
-                np.ones((rows.stop - rows.start, 2), np.float32),
+                np.ones((end - start, 2), np.float32),
                 held_out.imu_features[rows],
                 held_out.rays[sequence],
                 held_out.origins[sequence],

@@ -18,7 +18,7 @@ from same_model.training.data.wearers import on_other_wearers
 from same_model.training.last_layers import solve_last_layers
 from same_model.training.stages.stage import Batch, Stage, StageSetup
 
-_SEQUENCES_AT_ONCE = 16
+_STRETCHES_AT_ONCE = 16
 _DROPOUT_FRAMES = 150
 _SOLVED_VERSIONS = 4
 _MM = 1000.0
@@ -69,7 +69,7 @@ class InertialTraining(Stage[Frames]):
         return loss, {"mpjpe_mm": _MM * error.mean()}
 
     def finish(self) -> None:
-        """Solve the last layers for whole sequences: as recorded, and with losses on others."""
+        """Solve the last layers for whole stretches: as recorded, and with losses on others."""
         stage, head = self.inertial, self.inertial.head[-1]
         assert isinstance(head, torch.nn.Linear)
         rows = _SOLVED_VERSIONS * len(self._data)
@@ -80,7 +80,7 @@ class InertialTraining(Stage[Frames]):
         device = stage.mean_pose.device
         rng = np.random.default_rng(_SOLVED_VERSIONS)
         for group in _groups(self._data):
-            made = [self._versions_of(sequence, rng) for sequence in group]
+            made = [self._versions_of(stretch, rng) for stretch in group]
             x, wanted = (
                 torch.from_numpy(_padded(parts)).flatten(0, 1).to(device)
                 for parts in zip(*made, strict=True)
@@ -93,10 +93,11 @@ class InertialTraining(Stage[Frames]):
             yield (wanted - stage.mean_pose).flatten(-2), is_frame.to(device)
 
     def _versions_of(
-        self, sequence: int, rng: np.random.Generator
+        self, stretch: int, rng: np.random.Generator
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Features (K, T, N, 16) and joints (K, T, J, 3): as recorded, and of other wearers."""
-        frames = self._data.of_sequences(sequence, sequence + 1)
+        sequence = self._data.sequence_of[self._data.stretches[stretch]]
+        frames = self._data.of_stretch(stretch)
         features = augmented_features(frames, _SOLVED_VERSIONS, self._augment, rng)
         truth = np.repeat(frames.joints_local[None], _SOLVED_VERSIONS, axis=0)
         turns = np.repeat(self._turns[None, sequence], _SOLVED_VERSIONS - 1, axis=0)
@@ -136,7 +137,7 @@ def augmented_features(
 ) -> NDArray[np.float32]:
     """(versions, F, N, 16): the first as recorded, the others noisy and with losses."""
     out = np.repeat(frames.imu_features[None], versions, axis=0)
-    for start, end in zip(frames.starts[:-1], frames.starts[1:], strict=True):
+    for start, end in zip(frames.stretches[:-1], frames.stretches[1:], strict=True):
         for first in range(start, end, _DROPOUT_FRAMES):
             part = slice(first, min(first + _DROPOUT_FRAMES, end))
             noisy = jitter_devices(out[1:, part], augment, rng, frames.step_s[start])
@@ -164,13 +165,13 @@ def every_other_measured(
 
 
 def _groups(frames: Frames) -> list[NDArray[np.int64]]:
-    """The sequences, in groups of about equal length."""
-    order = np.argsort(np.diff(frames.starts), kind="stable")
-    return np.array_split(order, -(-len(order) // _SEQUENCES_AT_ONCE))
+    """The stretches, in groups of about equal length."""
+    order = np.argsort(np.diff(frames.stretches), kind="stable")
+    return np.array_split(order, -(-len(order) // _STRETCHES_AT_ONCE))
 
 
 def _padded(parts: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
-    """``parts``, (K, T, ...) of each of S sequences: (K, S, T, ...), zero after the end."""
+    """``parts``, (K, T, ...) of each of S stretches: (K, S, T, ...), zero after the end."""
     versions, _, *rest = parts[0].shape
     longest = max(part.shape[1] for part in parts)
     padded = np.zeros((versions, len(parts), longest, *rest), np.float32)
@@ -183,12 +184,12 @@ def _padded(parts: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
 def run_inertial(
     stage: torch.nn.Module, frames: Frames, features: NDArray[np.float32]
 ) -> InertialCache:
-    """Run the inertial stage over each whole sequence of ``features`` (K, F, N, 16)."""
+    """Run the inertial stage over each whole stretch of ``features`` (K, F, N, 16)."""
     versions = len(features)
     device = next(stage.parameters()).device
     joints, tokens = None, None
     for group in _groups(frames):
-        ends = zip(frames.starts[group], frames.starts[group + 1], strict=True)
+        ends = zip(frames.stretches[group], frames.stretches[group + 1], strict=True)
         padded = _padded([features[:, start:end] for start, end in ends])
         out = stage(torch.from_numpy(padded).flatten(0, 1).to(device))
         came = out.joints_imu.float().unflatten(0, (versions, -1)).cpu().numpy()
@@ -196,8 +197,8 @@ def run_inertial(
         if joints is None or tokens is None:
             joints = np.empty((versions, len(frames), *came.shape[3:]), np.float32)
             tokens = np.empty((versions, len(frames), *came_tokens.shape[3:]), np.float32)
-        for row, sequence in enumerate(group):
-            start, end = frames.starts[sequence], frames.starts[sequence + 1]
+        for row, stretch in enumerate(group):
+            start, end = frames.stretches[stretch], frames.stretches[stretch + 1]
             joints[:, start:end] = came[:, row, : end - start]
             tokens[:, start:end] = came_tokens[:, row, : end - start]
     assert joints is not None and tokens is not None
