@@ -20,8 +20,8 @@ from same_runtime.cli.console import messages
 from same_runtime.cli.output_places import check_file_place, make_folder
 
 if TYPE_CHECKING:
+    from same_model.synth.made import JobResult
     from same_model.synth.plan import Job
-    from same_model.synth.synth import JobResult
 
 
 def _progress() -> Progress:

@@ -17,19 +17,20 @@ from typing import Any
 from same_engines.atomic_files import remove_partial_files, whole_folder
 from same_engines.errors import DataError, InvalidInputError, SameError, install_hint
 from same_model.synth.config import SynthConfig
+from same_model.synth.made import JobResult, MadeOf, finish_recording, open_job
 from same_model.synth.motion.clip import Motion
 from same_model.synth.plan import Job
-from same_model.synth.synth import JobResult, finish_recording, make_sequence, open_job
+from same_model.synth.synth import make_sequence
 
 _ANSWERS_WITHIN_S = 5.0
 _WAITING_PER_CORE = 2  # enough that no core idles, few enough that motion does not pile up
 
 
-def _render(config: SynthConfig, job: Job, motion: Motion) -> tuple[str, bytes]:
+def _render(config: SynthConfig, job: Job, motion: Motion, made_of: MadeOf) -> tuple[str, bytes]:
     """The settings' digest as this machine's code has it, and the recording's files as a tar."""
     with tempfile.TemporaryDirectory() as root:
         path = Path(root) / motion.name
-        make_sequence(config, job, motion, path)
+        make_sequence(config, job, motion, path, made_of)
         packed = io.BytesIO()
         with tarfile.open(fileobj=packed, mode="w") as tar:
             for file in sorted(path.iterdir()):
@@ -131,11 +132,11 @@ def _run(
                 yield job.result
 
     for job in jobs:
-        result, missing = open_job(config, job, out, mcap)
+        result, missing, made_of = open_job(config, job, out, mcap)
         if not missing:
             yield result
         current = _Open(result, len(missing))
         for motion, path in missing:
             yield from collect(most - 1)
-            running[render.remote(config, job, motion)] = (current, job, path)
+            running[render.remote(config, job, motion, made_of)] = (current, job, path)
     yield from collect(0)

@@ -17,15 +17,15 @@ from scipy.spatial.transform import Rotation
 
 from same_engines.atomic_files import remove_partial_files, replace_file
 from same_engines.errors import DataError
-from same_model.data.export_mcap import export_mcap
-from same_model.data.sequence import SequenceWriter, open_sequence
+from same_model.data.sequence import SequenceWriter
 from same_model.synth import sensors
 from same_model.synth.body.body import joint_matrices, make_body, pose_joints
 from same_model.synth.config import SynthConfig
+from same_model.synth.made import JobResult, MadeOf, finish_recording, open_job
 from same_model.synth.motion.clip import Motion, MotionReport, interpolate_rotations, rotated
 from same_model.synth.motion.retarget import BodyMotion, retarget
 from same_model.synth.motion.splits import SplitFile
-from same_model.synth.plan import Job, job_motions, performer_shape, seeded
+from same_model.synth.plan import Job, performer_shape, seeded
 from same_model.synth.render.gadgets import controller_mesh, tracker_mesh, with_gadgets
 from same_model.synth.render.materials import CONTROLLER, TRACKER
 from same_model.synth.render.outfit import Mesh, dress
@@ -101,8 +101,10 @@ def near_joints(frames: int) -> NDArray[np.bool_]:
     return near
 
 
-def make_sequence(config: SynthConfig, job: Job, motion: Motion, path: Path) -> None:
-    """Render and sense one stretch of motion into ``path``."""
+def make_sequence(
+    config: SynthConfig, job: Job, motion: Motion, path: Path, made_of: MadeOf
+) -> None:
+    """Render and sense one stretch of motion into ``path``. Raises ``DataError``."""
     from same_model.synth.render.renderer import Renderer
 
     rng = seeded(config.seed, "take", motion.name)
@@ -150,7 +152,7 @@ def make_sequence(config: SynthConfig, job: Job, motion: Motion, path: Path) -> 
             },
             streams,
             {
-                "meta": _meta(config, job, motion, take, T),
+                "meta": _meta(config, job, motion, take, T) | {"made_of": dict(made_of)},
                 "rig": miscalibrated(rng, rig).to_dict(),
                 "rig_true": rig.to_dict(),
             },
@@ -274,64 +276,18 @@ def _at_times(
     return joints, joint_matrices(motion.body, joints, rotations)
 
 
-@dataclass(frozen=True)
-class JobResult:
-    """What one job did."""
-
-    name: str
-    made: int
-    """Stereo frames rendered."""
-    found: int
-    """Stereo frames that were there already."""
-    report: MotionReport
-    """What was dropped; or why there is nothing, for a clip that cannot be used."""
-
-
 def run_job(config: SynthConfig, job: Job, out: Path, mcap: bool = False) -> JobResult:
     """Make all sequences of a job that are not there yet.
 
     A clip that cannot be used makes none, and its report says why. Raises ``DataError`` for a full
-    disk or a sequence made with other settings.
+    disk or a sequence made with other settings or of something else.
     """
-    result, missing = open_job(config, job, out, mcap)
+    result, missing, made_of = open_job(config, job, out, mcap)
     made = 0
     for motion, path in missing:
-        make_sequence(config, job, motion, path)
+        make_sequence(config, job, motion, path, made_of)
         made += finish_recording(path, mcap)
     return replace(result, made=made)
-
-
-def open_job(
-    config: SynthConfig, job: Job, out: Path, mcap: bool
-) -> tuple[JobResult, list[tuple[Motion, Path]]]:
-    """What is there of a job, and the motion of each recording that is not, with its folder.
-
-    Raises ``DataError`` for a sequence made with other settings.
-    """
-    found, missing = 0, []
-    try:
-        motions, report = job_motions(config, job)
-    except DataError as error:
-        return JobResult(job.name, 0, 0, MotionReport(job.name, 0, fault=str(error))), []
-    for motion in motions:
-        path = out / job.split / motion.name
-        if not path.exists():
-            missing.append((motion, path))
-            continue
-        if open_sequence(path).meta.get("config_digest") != config.digest:
-            raise DataError(
-                f"{path}: made with other settings; use the same ones, or another --out"
-            )
-        found += finish_recording(path, mcap)
-    return JobResult(job.name, 0, found, report), missing
-
-
-def finish_recording(path: Path, mcap: bool) -> int:
-    """Write the MCAP of a recording if it is wanted and not there; returns its frames."""
-    target = path.with_name(path.name + ".mcap")
-    if mcap and not target.exists():
-        export_mcap(path, target)
-    return open_sequence(path).frames
 
 
 _stopping = threading.Event()

@@ -1,6 +1,7 @@
 import io
 import tarfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from shutil import rmtree
 
@@ -9,8 +10,9 @@ import pytest
 from same_engines.errors import DataError
 from same_model.synth import cluster
 from same_model.synth.config import SynthConfig
+from same_model.synth.made import open_job
 from same_model.synth.plan import plan_jobs
-from same_model.synth.synth import run_jobs
+from same_model.synth.synth import run_job, run_jobs
 
 ray = pytest.importorskip("ray")
 CONFIG = SynthConfig(width=32, height=24, procedural=1, max_seconds=1.5, seed=1)
@@ -57,6 +59,18 @@ def test_machines_of_another_version_are_refused(
     with pytest.raises(DataError, match="another version of this package"):
         list(cluster.run_jobs_on_cluster(CONFIG, JOBS[:1], tmp_path, address))
     assert not _files(tmp_path)
+
+
+def test_what_a_machine_gives_back_is_what_one_machine_makes(tmp_path: Path) -> None:
+    config = replace(CONFIG, render=False)
+    run_job(config, JOBS[0], tmp_path / "alone")
+    _, missing, made_of = open_job(config, JOBS[0], tmp_path / "far", False)
+    for motion, path in missing:
+        digest, packed = cluster._render(config, JOBS[0], motion, made_of)
+        assert digest == config.digest
+        cluster._keep(packed, path)
+    assert len(_files(tmp_path / "far")) > 20
+    assert _files(tmp_path / "far") == _files(tmp_path / "alone")
 
 
 def test_a_recording_that_came_meanwhile_stays(tmp_path: Path) -> None:

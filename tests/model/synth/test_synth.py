@@ -1,4 +1,5 @@
 import errno
+import json
 import lzma
 import os
 import re
@@ -8,6 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -27,6 +29,7 @@ from same_runtime.conventions import DEVICES, JOINT_NAMES
 from same_runtime.recording import Recording
 
 TINY = SynthConfig(width=32, height=24, procedural=1, max_seconds=1.5, seed=1)
+BLIND = replace(TINY, render=False)
 
 
 def _one_job(action: str = "squat") -> Job:
@@ -127,6 +130,60 @@ def test_a_second_run_makes_nothing_and_other_settings_are_refused(
     assert first.made > 0 and second.made == 0 and second.found == first.made
     with pytest.raises(DataError, match="other settings"):
         run_job(replace(TINY, rig_spread=0.0), _one_job(), tmp_path)
+
+
+@pytest.fixture
+def own_take(tmp_path: Path, shared_data: Path) -> tuple[Job, Path]:
+    """A job of a clip of one's own, and the folder of its one recording, without images."""
+    clip = tmp_path / "a.bvh.xz"
+    clip.write_bytes((shared_data / "cmu-mocap" / "07_01.bvh.xz").read_bytes())
+    job = Job("train", "own-v1", "walk", "anna-0", 0, clip, "ours, CC0")
+    run_job(BLIND, job, tmp_path / "out")
+    return job, tmp_path / "out"
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"performer": "bob-0", "action": "run"}, "another performer, action;"),
+        ({"credit": "theirs, CC BY-NC 4.0"}, "another credit;"),
+        ({"joint_map": {"left_hip": "lThigh"}}, "another joint map;"),
+        ({"split": "validation"}, "made for train, where the split now says validation;"),
+        ({"upper_body": Job("train", "own-v1", "sit", "p", 0, None)}, "another upper body;"),
+    ],
+)
+def test_what_was_made_of_something_else_is_refused_by_name(
+    own_take: tuple[Job, Path], change: dict[str, Any], said: str
+) -> None:
+    job, out = own_take
+    assert run_job(BLIND, job, out).found > 0
+    if "upper_body" in change:  # of a clip that is read like the other
+        change = {"upper_body": replace(change["upper_body"], clip=job.clip)}
+    with pytest.raises(DataError, match=f"train/a_v0: was.*{said} name another --out, or remove"):
+        run_job(BLIND, replace(job, **change), out)
+    assert len(find_sequences(out)) == 1
+
+
+def test_another_clip_of_the_same_name_is_refused(own_take: tuple[Job, Path]) -> None:
+    job, out = own_take
+    text = lzma.decompress(job.clip.read_bytes())
+    plain = replace(job, clip=job.clip.with_suffix(""))
+    plain.clip.write_bytes(text.replace(b"\n", b"\r\n"))
+    assert run_job(BLIND, plain, out).found > 0
+    plain.clip.write_bytes(text.replace(b"0.00833333", b"0.01"))
+    with pytest.raises(DataError, match="another clip;"):
+        run_job(BLIND, plain, out)
+
+
+def test_recordings_from_before_it_was_kept_of_what_they_are_made_are_taken_as_they_are(
+    own_take: tuple[Job, Path],
+) -> None:
+    job, out = own_take
+    meta = out / "train" / "a_v0" / "meta.json"
+    content = json.loads(meta.read_text())
+    del content["made_of"]
+    meta.write_text(json.dumps(content))
+    assert run_job(BLIND, replace(job, performer="bob-0"), out).found > 0
 
 
 def test_an_interrupted_run_leaves_nothing_that_loads_and_resumes(

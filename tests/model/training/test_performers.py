@@ -98,7 +98,9 @@ def test_recordings_name_the_performer_of_their_upper_body(tmp_path, monkeypatch
     swinging = [procedural.make_motion(rng, "swing")]
     monkeypatch.setattr(plan, "_captured", lambda job: (swinging, None))
     config = SynthConfig(width=16, height=16, render=False, max_seconds=1.6)
-    upper = Job("train", "here", "walk", "bob-0", 0, Path("11_01.bvh"))
+    clip = tmp_path / "11_01.bvh"
+    clip.touch()
+    upper = Job("train", "here", "walk", "bob-0", 0, clip)
     job = Job("train", "here", "reach", "anna-0", 0, None, upper_body=upper)
     assert all(result.made for result in run_jobs(config, [job], tmp_path, 1))
     (path,) = tmp_path.rglob("meta.json")

@@ -4,6 +4,7 @@ A ``Motion`` is independent of any body: joint rotations relative to an ideal T-
 y up, left arm along +x) and the path of the hip midpoint. ``retarget`` puts it on a body.
 """
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,10 +15,10 @@ from scipy.signal import butter, sosfiltfilt
 from scipy.spatial.transform import Rotation, Slerp
 
 from same_engines.errors import DataError
-from same_model.synth.motion.capture.asf_amc import read_amc
+from same_model.synth.motion.capture.asf_amc import asf_of, read_amc
 from same_model.synth.motion.capture.bvh import read_bvh
 from same_model.synth.motion.capture.joint_names import SourceJoints, find_joints
-from same_model.synth.motion.capture.skeleton import SkeletonClip
+from same_model.synth.motion.capture.skeleton import SkeletonClip, read_text_file
 from same_model.synth.motion.capture.tpose_motion import to_tpose
 from same_model.synth.motion.splits import AMC_FPS
 from same_runtime.conventions import JOINT_NAMES
@@ -191,6 +192,16 @@ def read_skeleton(path: Path, amc_fps: float = AMC_FPS) -> SkeletonClip:
     if name.endswith(".amc"):
         return read_amc(path, fps=amc_fps)
     raise DataError(f"{path}: expected a .bvh or .amc file, or one packed as .xz")
+
+
+def clip_digest(path: Path) -> str:
+    """A short digest of the text of a clip, and of the ASF that an AMC is read with; the same
+    however they are packed. Raises ``DataError``."""
+    texts = [path, asf_of(path)] if ".amc" in path.name.lower() else [path]
+    digest = hashlib.sha256()
+    for text in texts:
+        read_text_file(text, "clip", lambda lines: digest.update("\n".join(lines).encode()))
+    return digest.hexdigest()[:16]
 
 
 def load_clip(

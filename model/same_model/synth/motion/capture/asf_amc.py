@@ -51,11 +51,13 @@ def read_amc(path: Path, skeleton: Path | None = None, fps: float = AMC_FPS) -> 
     malformed file, and for an AMC without its ASF.
     """
     path = Path(path)
-    asf = read_text_file(skeleton or _asf_of(path), "ASF", _parse_asf)
+    asf = read_text_file(skeleton or asf_of(path), "ASF", _parse_asf)
     return read_text_file(path, "AMC", lambda lines: _parse_amc(lines, asf, fps))
 
 
-def _asf_of(path: Path) -> Path:
+def asf_of(path: Path) -> Path:
+    """The skeleton of an AMC: the file of its subject's name beside it, or the only one there.
+    Raises ``DataError`` without one."""
     subject = path.name.split(".")[0].split("_")[0]
     named = [path.with_name(subject + ending) for ending in (".asf", ".asf.xz")]
     beside = sorted(p for p in path.parent.glob("*.asf*") if p.is_file())

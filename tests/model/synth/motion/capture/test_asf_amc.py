@@ -5,7 +5,10 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from same_engines.errors import DataError
+from same_model.synth import made
+from same_model.synth.made import MadeOf
 from same_model.synth.motion.capture.asf_amc import read_amc
+from same_model.synth.plan import Job
 
 ASF = """# made by hand
 :version 1.10
@@ -88,6 +91,17 @@ def test_bones_become_joints_that_turn_in_the_bones_own_axes(tmp_path: Path) -> 
     np.testing.assert_allclose(placed[0, 2], [1, 2, 3] + femur @ [3, -4, 0])
     tibia = femur @ x(90) @ x(90) @ x(-90)
     np.testing.assert_allclose(Rotation.from_quat(turned[0, 2]).as_matrix(), tibia, atol=1e-12)
+
+
+def test_an_amc_is_another_one_with_another_skeleton_or_rate(tmp_path: Path) -> None:
+    def made_of(asf: str, fps: float) -> MadeOf:
+        job = Job("train", "own-v1", "walk", "p", 0, _write(tmp_path, asf), amc_fps=fps)
+        return made._made_of(job)
+
+    first = made_of(ASF, 120.0)
+    assert made_of(ASF, 120.0) == first
+    for other in (made_of(ASF, 60.0), made_of(ASF.replace("deg", "rad"), 120.0)):
+        assert {name for name in first if first[name] != other[name]} == {"clip"}
 
 
 @pytest.mark.parametrize(
