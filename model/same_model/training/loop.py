@@ -17,7 +17,7 @@ from torch import Tensor
 from same_engines.atomic_files import whole_file
 from same_engines.deferred_sigint import held_interrupts
 from same_engines.errors import CheckpointError, DataError
-from same_model.checkpoint import save_checkpoint
+from same_model.checkpoint import load_checkpoint, save_checkpoint
 from same_model.same_network import SameModel
 from same_model.training.config import OptimConfig, TrainConfig
 from same_model.training.history import History
@@ -78,12 +78,18 @@ def batch_rng(seed: int, step: int, rank: int) -> np.random.Generator:
 
 
 class TrainingRun:
-    """One run of a stage in its folder."""
+    """One run of a stage in its folder. ``contents``: those of ``run_contents``, to be saved."""
 
     def __init__(
-        self, config: TrainConfig, model: SameModel, stage: Stage, processes: Processes
+        self,
+        config: TrainConfig,
+        model: SameModel,
+        stage: Stage,
+        processes: Processes,
+        contents: Mapping[str, str],
     ) -> None:
         self.config, self.model, self.stage, self.processes = config, model, stage, processes
+        self._contents = dict(contents)
         per_step = stage.frames_per_step * processes.count
         self.steps = config.steps or max(1, round(config.epochs * stage.frames_in_total / per_step))
         self.step = 0
@@ -153,6 +159,7 @@ class TrainingRun:
             "step": self.step,
             "steps": self.steps,
             "processes": self.processes.count,
+            "contents": self._contents,
             "history": self._history.rows,
         }
         save_state(self._state_path, self.config, state)
@@ -165,6 +172,23 @@ class TrainingRun:
             self._average.swap()
         with self._told_disk():
             self._history.write_csv()
+
+    def _has_its_weights(self) -> bool:
+        """Whether the folder holds the weights of this state: a stop may have come between the two.
+        What they build on stays as it was in that checkpoint."""
+        try:
+            saved = load_checkpoint(self.config.out / "model.safetensors").state_dict()
+        except CheckpointError:
+            return False
+        self._average.swap()
+        try:
+            return all(
+                name in saved and torch.equal(tensor.cpu(), saved[name])
+                for name, tensor in self.model.state_dict().items()
+                if name.split(".")[0] in self._trained_before
+            )
+        finally:
+            self._average.swap()
 
     @contextlib.contextmanager
     def _told_disk(self) -> Iterator[None]:
@@ -198,7 +222,7 @@ class TrainingRun:
         """
         wrapped = self.processes.wrap(self.stage)
         self.stage.train()
-        if self.step == self.steps:  # a stop between the state and the weights that go with it
+        if self.step == self.steps and not self._has_its_weights():
             self.save()
         if self.processes.is_first:
             with self._told_disk():

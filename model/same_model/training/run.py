@@ -23,7 +23,7 @@ from same_model.training.processes import (
     join_processes,
     leave_processes,
 )
-from same_model.training.run_state import load_state
+from same_model.training.run_state import check_contents, load_state, run_contents
 
 _LOG = logging.getLogger("same")
 
@@ -64,11 +64,13 @@ def _train_among(
                 raise _unwritable(config, error) from None
         processes.wait()
         state = load_state(config.out / "state.pt", config)
+        contents = run_contents(config)
+        check_contents(config, state, contents)
         torch.manual_seed(config.seed)
         model = initial_model(config).to(processes.device)
         check_predecessors(config, model)
         stage = make_stage(config, model, None if caches is None else caches(model))
-        run = TrainingRun(config, model, stage, processes)
+        run = TrainingRun(config, model, stage, processes, contents)
         run.resume(state)
         if processes.is_first:
             try:

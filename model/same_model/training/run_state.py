@@ -1,5 +1,6 @@
 """A run on disk: the state from which it goes on exactly, written whole or not at all."""
 
+import contextlib
 import hashlib
 import io
 import json
@@ -13,8 +14,11 @@ from typing import Any, Literal
 import torch
 
 from same_engines.atomic_files import replace_file
-from same_engines.errors import CheckpointError
+from same_engines.errors import CheckpointError, DataError
 from same_engines.json_values import parse_json
+from same_model.checkpoint import load_checkpoint
+from same_model.data.array_files import load_array
+from same_model.data.sequence import find_sequences
 from same_model.training.config import TrainConfig
 
 _FORMAT_VERSION = 1
@@ -83,6 +87,52 @@ def run_digest(config: TrainConfig, paths: _Paths = "places") -> str:
 
 def _without(later: dict[str, Any], fields: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if later.get(name, ...) != value}
+
+
+def run_contents(config: TrainConfig) -> dict[str, str]:
+    """A digest of what the paths of ``config`` hold, by the setting's name: every checkpoint's
+    weights, the names and lengths of the recordings. What cannot be read is left out; whoever
+    reads it next says so."""
+    contents = {}
+    for name, path in vars(config.init).items():
+        with contextlib.suppress(CheckpointError):
+            if path is not None:
+                contents[f"init.{name}"] = weights_digest(path)
+    with contextlib.suppress(DataError):
+        recordings = [
+            (str(path.relative_to(folder)), len(load_array(path / "timestamps_ns.npy")))
+            for folder in config.folders
+            for path in find_sequences(folder)
+        ]
+        contents["data"] = hashlib.sha256(json.dumps(recordings).encode()).hexdigest()
+    return contents
+
+
+def weights_digest(path: Path) -> str:
+    """SHA-256 of a checkpoint's network and weights: not of its bytes, which need not be the same
+    when it is written again. Raises ``CheckpointError``."""
+    model = load_checkpoint(path)
+    digest = hashlib.sha256(json.dumps(model.config.to_dict(), sort_keys=True).encode())
+    for name, tensor in sorted(model.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(tensor.contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def check_contents(
+    config: TrainConfig, state: Mapping[str, Any] | None, contents: Mapping[str, str]
+) -> None:
+    """Raise ``CheckpointError`` where ``contents`` are others than those that ``state`` of
+    ``load_state`` was trained on; one from before they were saved may have any."""
+    before = {} if state is None else state.get("contents", {})
+    for name, content in contents.items():
+        if before.get(name, content) != content:
+            _, _, init = name.partition("init.")
+            places = (getattr(config.init, init),) if init else config.folders
+            raise CheckpointError(
+                f"{config.out / 'state.pt'}: what is in --{name} {' '.join(map(str, places))} has "
+                "changed since this run began; give another --out, or what was there"
+            )
 
 
 def save_state(path: Path, config: TrainConfig, state: dict[str, Any]) -> None:

@@ -88,6 +88,17 @@ def test_rows_are_trained_once_on_shared_caches(data, tmp_path, monkeypatch):
     assert all(torch.equal(full[name], no_ttn[name]) for name in full)
 
 
+def test_finished_rows_are_not_taken_for_rows_on_other_backbones(data, tmp_path):
+    config = rows_config(tmp_path / "runs", data, rows=("full",))
+    train_rows(config)
+    train_rows(config)
+    other = tiny_model()
+    torch.nn.init.ones_(next(other.visual.parameters()))
+    save_checkpoint(config.visual, other)
+    with pytest.raises(CheckpointError, match=r"--init\.visual .* has changed since this run beg"):
+        train_rows(config)
+
+
 def test_every_row_is_in_the_papers_order(data, tmp_path):
     for row, changes in ABLATIONS.items():
         (tmp_path / row).mkdir()

@@ -16,7 +16,7 @@ from tiny_sequence import write_sequence
 
 import same_model.config
 from same_engines.errors import CheckpointError, DataError, InvalidInputError
-from same_model.checkpoint import load_checkpoint
+from same_model.checkpoint import load_checkpoint, save_checkpoint
 from same_model.data.sequence import open_sequence
 from same_model.loss_config import LossConfig
 from same_model.same_network import SameModel
@@ -586,6 +586,42 @@ def test_a_run_on_fewer_data_is_not_continued(data, tmp_path):
     shutil.rmtree(tmp_path / "data" / "one")
     with pytest.raises(CheckpointError, match="has changed"):
         train(config)
+
+
+def without_contents(folder):
+    """As a state from before it said what the run's paths hold."""
+    state = torch.load(folder / "state.pt", weights_only=True)
+    del state["contents"]
+    torch.save(state, folder / "state.pt")
+
+
+def test_a_run_is_continued_only_on_what_it_began_with(data, tmp_path):
+    """Paths say nothing of what lies there now."""
+    shutil.copytree(data, tmp_path / "data")
+    visual = tmp_path / "visual" / "model.safetensors"
+    train(settings("visual", data, visual.parent))
+    config = settings("fusion", tmp_path / "data", tmp_path / "run", init=InitFrom(visual=visual))
+    train(config)
+    saved = (tmp_path / "run" / "model.safetensors").read_bytes()
+    shutil.copytree(tmp_path / "run", tmp_path / "before")
+    without_contents(tmp_path / "before")
+    again = load_checkpoint(visual)
+    save_checkpoint(visual, again)  # its bytes need not be the same, its weights are
+    train(config)
+    train(settings("visual", data, visual.parent, steps=8))
+    refused = (
+        rf"run/state\.pt: what is in --init\.visual {visual} has changed .* another --out"
+    )
+    for steps in (6, 9):
+        with pytest.raises(CheckpointError, match=refused):
+            train(replace(config, steps=steps))
+    train(replace(config, out=tmp_path / "before"))  # nobody knows what it began with
+    for folder in ("run", "before"):  # finished: what it builds on stays in it
+        assert (tmp_path / folder / "model.safetensors").read_bytes() == saved
+    save_checkpoint(visual, again)
+    shutil.copytree(tmp_path / "data" / "one", tmp_path / "data" / "four")
+    with pytest.raises(CheckpointError, match=rf"what is in --data {tmp_path}/data has changed"):
+        train(replace(config, steps=9))
 
 
 def test_a_gradient_that_is_not_finite_leaves_the_weights_alone(data, tmp_path, monkeypatch):
