@@ -833,6 +833,10 @@ class Calibration:
         Take the lower controller's height as the floor's and return it. Raises ValueError
         when no controller is tracked and for a height that is no floor's under the head.
         """
+    def forget_user(self) -> None:
+        """
+        Another user: height and bones are measured anew, leg sensors count as worn right.
+        """
     def give_bone_lengths(self, lengths: typing.Annotated[numpy.typing.ArrayLike, numpy.float64]) -> None:
         """
         Give the bones' lengths (22,) instead of measuring them.

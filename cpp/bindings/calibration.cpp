@@ -92,6 +92,8 @@ void bind_commands(py::class_<Calibration>& calibration) {
           },
           py::arg("head_height_m"), py::arg("left"), py::arg("right"),
           "Give what leg_straps tells instead of measuring it.")
+      .def("forget_user", &Calibration::forget_user,
+           "Another user: height and bones are measured anew, leg sensors count as worn right.")
       .def("give_floor", &Calibration::give_floor, py::arg("ground_y"),
            "Give the floor's height in the world.")
       .def("floor_from_controller", &Calibration::floor_from_controller, py::arg("states"),

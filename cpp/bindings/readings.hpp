@@ -4,11 +4,14 @@
 #include <array>
 #include <cmath>
 #include <string>
+#include <string_view>
 
 #include "bindings.hpp"
 #include "same/stream_gate.hpp"
 
 namespace same::bindings {
+
+constexpr double kNoNumber = -1.0;  // Python's own sign that there may be an error
 
 // Reads what drivers pass, float64 arrays and tuples of floats, without building an array.
 template <size_t N>
@@ -16,15 +19,20 @@ std::array<double, N> read_vector(const py::handle& value, const char* name) {
   std::array<double, N> out;
   if (PyTuple_CheckExact(value.ptr()) && PyTuple_GET_SIZE(value.ptr()) == N) {
     for (size_t i = 0; i < N; ++i) {
-      out[i] = PyFloat_AsDouble(PyTuple_GET_ITEM(value.ptr(), static_cast<Py_ssize_t>(i)));
-      if (out[i] == -1.0 && PyErr_Occurred()) {
+      PyObject* const number = PyTuple_GET_ITEM(value.ptr(), static_cast<Py_ssize_t>(i));
+      out[i] = PyBool_Check(number) ? kNoNumber : PyFloat_AsDouble(number);
+      if (out[i] == kNoNumber && (PyBool_Check(number) || PyErr_Occurred())) {
         PyErr_Clear();
         throw py::value_error(std::string(name) + ": expected numbers");
       }
     }
   } else {
-    const auto array = DoubleArray::ensure(value);
-    if (!array) {
+    // NumPy would make numbers of texts, truths and dates.
+    const auto given = py::array::ensure(value);
+    const bool are_numbers =
+        given && std::string_view("fiu").find(given.dtype().kind()) != std::string_view::npos;
+    const auto array = are_numbers ? DoubleArray::ensure(given) : DoubleArray();
+    if (!are_numbers || !array) {
       PyErr_Clear();
       throw py::value_error(std::string(name) + ": expected " + std::to_string(N) + " numbers");
     }

@@ -52,6 +52,13 @@ same_result same_set_bone_lengths(same_tracker tracker, const double lengths[SAM
   });
 }
 
+same_result same_forget_user(same_tracker tracker) {
+  return with_tracker(tracker, [](Tracker& opened) {
+    opened.forget_user();
+    return SAME_OK;
+  });
+}
+
 same_result same_set_leg_straps(same_tracker tracker, double head_height,
                                 const double left_mounting_xyzw[4],
                                 const double right_mounting_xyzw[4]) {

@@ -244,7 +244,8 @@ same_calibration from_calibration(const Calibration& calibration) {
     out.has_bone_lengths = 1;
     std::copy(lengths->begin(), lengths->end(), out.bone_lengths);
   }
-  if (const auto straps = calibration.leg_straps()) {
+  const auto straps = calibration.leg_straps();
+  if (straps && calibration.leg_straps_hold()) {
     out.has_leg_straps = 1;
     out.head_height = straps->head_height_m;
     for (size_t leg = 0; leg < straps->mountings.size(); ++leg)

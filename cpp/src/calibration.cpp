@@ -93,6 +93,13 @@ void Calibration::give_leg_straps(const LegStraps& straps) {
   legs_.give(straps);
 }
 
+void Calibration::forget_user() {
+  const std::lock_guard lock(mutex_);
+  height_ = {};
+  bones_ = {};
+  legs_.forget();
+}
+
 void Calibration::give_floor(double ground_y) {
   const double ground_y_world = ground_y + newest_space_y();
   const std::lock_guard lock(mutex_);
@@ -102,8 +109,7 @@ void Calibration::give_floor(double ground_y) {
 
 double Calibration::floor_from_controller(const DeviceStates& states) {
   const double ground_y_world = floor_under(states);
-  const RigidTransform T_world_space = ingestion_.spaces().T_world_space(states.timestamp_ns);
-  const double ground_y = ground_y_world - T_world_space.translation[1];
+  const double ground_y = ground_y_world - newest_space_y();
   const std::lock_guard lock(mutex_);
   ground_y_world_ = ground_y_world;
   floor_state_ = CalibrationState::DONE;
@@ -118,9 +124,9 @@ void Calibration::start_legs() {
 void Calibration::recentre(const DeviceStates& states, bool keep_place) {
   const ReferenceSpaces spaces = ingestion_.spaces();
   DeviceStates told = states;
+  // In the space that poses come out of from now on, though no sample of it may be here yet.
   if (spaces.changed())
-    told.poses[kHead] =
-        moved(inverse(spaces.T_world_space(states.timestamp_ns)), states.poses[kHead]);
+    told.poses[kHead] = moved(inverse(spaces.T_world_newest()), states.poses[kHead]);
   const std::lock_guard lock(mutex_);
   frame_.recentre(told, keep_place);
 }
@@ -129,9 +135,10 @@ void Calibration::update(const Pose& pose, const DeviceStates& states, double gr
   const char* failure = nullptr;
   {
     const std::lock_guard lock(mutex_);
-    const bool worn =
-        pose.status != PoseStatus::INVALID && !pose.reasons.contains(Reason::CAMERAS_COVERED);
-    if (worn) height_.update(states, ground_y_world);
+    const bool worn = pose.status != PoseStatus::INVALID;
+    // A headset that was put down covered is known not to be worn after some seconds only.
+    if (worn && !pose.reasons.contains(Reason::CAMERAS_COVERED))
+      height_.update(states, ground_y_world);
     bones_.update(pose);
     failure = legs_.update(states, ground_y_world, worn);
   }

@@ -43,6 +43,7 @@ bool FrameAssembler::assemble(int64_t timestamp_ns, const DeviceStates& states,
   const RigidTransform T_world_cam_left = T_world_head * T_head_cam_left_;
   DeviceStates current = states;
   current.timestamp_ns = timestamp_ns;
+  if (previous_) remount(current.mountings);
   const LegHeadings::Readings legs = LegHeadings::read(current);
   const Jump jump =
       relocalises_ && previous_ ? head_jump(*previous_, head_motion_, current) : Jump{};
@@ -111,6 +112,19 @@ void FrameAssembler::relocalise(DeviceStates& current, const LegHeadings::Readin
     const Quaternion& now = current.legs[i].orientation;
     const Quaternion turned = normalised(turn * leg);
     if (std::abs(dot(turned, now)) > std::abs(dot(leg, now))) leg = turned;
+  }
+}
+
+void FrameAssembler::remount(const LegMountings& mountings) {
+  for (int leg = 0; leg < kNumLegDevices; ++leg) {
+    Quaternion& former = previous_->mountings[leg];
+    if (former == mountings[leg]) continue;
+    const Quaternion turn = conjugate(former) * mountings[leg];
+    const auto worn = [&](const Quaternion& q) { return normalised(q * turn); };
+    previous_->legs[leg].orientation = worn(previous_->legs[leg].orientation);
+    for (Past& then : history_)
+      if (auto& reading = then.legs[leg]) reading = worn(*reading);
+    former = mountings[leg];
   }
 }
 

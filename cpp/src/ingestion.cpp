@@ -9,24 +9,18 @@ Ingestion::Ingestion(Synchroniser& synchroniser) : synchroniser_(synchroniser) {
   for (int stream = 0; stream < kNumStreams; ++stream) reopen_inside(stream);
 }
 
-void Ingestion::set_clock(int stream, const ClockMapping& clock) {
+bool Ingestion::set_clock(int stream, const ClockMapping& clock) {
   const std::lock_guard lock(inside_);
   clocks_[stream] = clock;
+  if (newest_ns(stream) == kNever) return false;
+  if (stream != kCameraStream) synchroniser_.clear(stream);
+  reopen_inside(stream);
+  return true;
 }
 
 ClockMapping Ingestion::clock(int stream) const {
   const std::lock_guard lock(inside_);
   return clocks_[stream];
-}
-
-void Ingestion::set_leg_mounting(int device, const Quaternion& mounting) {
-  const std::lock_guard lock(inside_);
-  mountings_[device - kNumPoseDevices] = mounting;
-}
-
-Quaternion Ingestion::leg_mounting(int device) const {
-  const std::lock_guard lock(inside_);
-  return mountings_[device - kNumPoseDevices];
 }
 
 bool Ingestion::change_space(int64_t timestamp_ns, const PoseSample& origin, bool legs_too) {
@@ -176,10 +170,9 @@ PushStatus Ingestion::push_leg(int device, int64_t timestamp_ns, int64_t arrival
   const std::lock_guard lock(inside_);
   const Admission admission = admit_inside(device, timestamp_ns, arrival_ns, trusted);
   if (!admission.accepted()) return admission.verdict.status;
-  const Quaternion& mounting = mountings_[device - kNumPoseDevices];
-  const LegSample worn_right{sample.acceleration, normalised(sample.orientation * mounting)};
+  const LegSample read{sample.acceleration, normalised(sample.orientation)};
   return synchroniser_.push_leg(device, admission.mapped_ns,
-                                leg_spaces_.into_world(admission.mapped_ns, worn_right));
+                                leg_spaces_.into_world(admission.mapped_ns, read));
 }
 
 void Ingestion::reopen(int stream) {

@@ -45,12 +45,22 @@ std::optional<LegStraps> LegMounting::straps(double ground_y) const {
 }
 
 void LegMounting::give(const LegStraps& straps) {
-  for (int leg = 0; leg < kNumLegDevices; ++leg) {
-    ingestion_.set_leg_mounting(kNumPoseDevices + leg, straps.mountings[leg]);
-  }
+  wear(straps.mountings);
   given_ = straps;
   measured_.reset();
   begin(CalibrationState::GIVEN);
+}
+
+void LegMounting::forget() {
+  wear({});
+  given_.reset();
+  measured_.reset();
+  begin(CalibrationState::DEFAULT);
+}
+
+void LegMounting::wear(const LegMountings& mountings) {
+  for (int leg = 0; leg < kNumLegDevices; ++leg)
+    ingestion_.set_leg_mounting(kNumPoseDevices + leg, mountings[leg]);
 }
 
 void LegMounting::start() {
@@ -81,6 +91,10 @@ std::optional<double> LegMounting::stood_m(double ground_y) const {
 const char* LegMounting::measure(const DeviceStates& states) {
   if (!states.has(kNumPoseDevices) || !states.has(kNumPoseDevices + 1))
     return "a leg tracker is not there";
+  // As the sensors read: a mounting that is told in the middle of it does not count.
+  std::array<Quaternion, kNumLegDevices> read;
+  for (int leg = 0; leg < kNumLegDevices; ++leg)
+    read[leg] = states.legs[leg].orientation * conjugate(states.mountings[leg]);
   const PoseSample& head = states.poses[kHead];
   const int64_t passed_ns = states.timestamp_ns - stand_.newest_ns;
   if (stand_.frames > 0 && (passed_ns < 0 || passed_ns > kLongestGapNs)) stand_.frames = 0;
@@ -88,8 +102,7 @@ const char* LegMounting::measure(const DeviceStates& states) {
   if (stand_.frames == 0) {
     stand_.first_ns = states.timestamp_ns;
     stand_.heading_sine = stand_.heading_cosine = 0.0;
-    for (int leg = 0; leg < kNumLegDevices; ++leg)
-      stand_.legs[leg] = {states.legs[leg].orientation, {}};
+    for (int leg = 0; leg < kNumLegDevices; ++leg) stand_.legs[leg] = {read[leg], {}};
   }
   const double heading = yaw_of(head);
   stand_.heading_sine += std::sin(heading);
@@ -98,9 +111,8 @@ const char* LegMounting::measure(const DeviceStates& states) {
   ++stand_.frames;
   for (int leg = 0; leg < kNumLegDevices; ++leg) {
     Stand::Leg& stood = stand_.legs[leg];
-    const Quaternion& now = states.legs[leg].orientation;
-    if (norm(rotation_log(conjugate(stood.first) * now)) > kStillRad) return "the legs moved";
-    add_outer_product(stood.outer_products, now);
+    if (norm(rotation_log(conjugate(stood.first) * read[leg])) > kStillRad) return "the legs moved";
+    add_outer_product(stood.outer_products, read[leg]);
   }
   if (states.timestamp_ns - stand_.first_ns >= kStandNs) apply();
   return nullptr;
@@ -110,15 +122,11 @@ void LegMounting::apply() {
   const double heading = std::atan2(stand_.heading_sine, stand_.heading_cosine);
   Measured measured;
   for (int leg = 0; leg < kNumLegDevices; ++leg) {
-    const int device = kNumPoseDevices + leg;
-    const Quaternion believed =
-        mean_rotation(stand_.legs[leg].outer_products, stand_.legs[leg].first);
+    const Quaternion read = mean_rotation(stand_.legs[leg].outer_products, stand_.legs[leg].first);
     const Quaternion expected = rotation_about({0, 1, 0}, heading + kOutwardRad[leg]);
-    // What was believed already has the former mounting in it.
-    const Quaternion former = ingestion_.leg_mounting(device);
-    measured.mountings[leg] = normalised(former * (conjugate(believed) * expected));
-    ingestion_.set_leg_mounting(device, measured.mountings[leg]);
+    measured.mountings[leg] = normalised(conjugate(read) * expected);
   }
+  wear(measured.mountings);
   const size_t heights = std::min(stand_.frames, kMostHeights);
   measured.head_y = quantile(std::span(stand_.head_ys).first(heights), 0.5);
   measured_ = measured;

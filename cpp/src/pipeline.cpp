@@ -57,8 +57,7 @@ Pose Pipeline::push(int64_t timestamp_ns, const StereoImages& images, const Read
 Pose Pipeline::push_frame(int64_t timestamp_ns, const StereoImages& images, int64_t arrival_ns,
                           int64_t started_ns) {
   const Judged frame = judge_frame(timestamp_ns, arrival_ns);
-  check_same_clock("frame.timestamp_ns", frame.mapped_ns, "head", synchroniser_.newest_ns(kHead),
-                   kOneHourNs);
+  check_near_head(frame.mapped_ns);
   return estimate(admit_frame(timestamp_ns, arrival_ns), images, started_ns);
 }
 
@@ -97,9 +96,24 @@ void Pipeline::predict_without_images() {
 
 void Pipeline::restart() {
   ingestion_.clear_devices();
+  restart_cameras();
+}
+
+void Pipeline::restart_cameras() {
   ingestion_.reopen(kCameraStream);
   inbox_.clear();
   forget();
+}
+
+// That a head is lost for long does not make it one of another clock.
+void Pipeline::check_near_head(int64_t frame_ns) {
+  const auto head_ns = synchroniser_.newest_ns(kHead);
+  if (!head_ns || frame_ns - *head_ns <= kOneHourNs)
+    return check_same_clock("frame.timestamp_ns", frame_ns, "head", head_ns, kOneHourNs);
+  int64_t now_ns = clock_watch_.newest_ns();
+  if (current_.pose)
+    now_ns = std::max(now_ns, current_.pose->timestamp_ns + steady_ns() - current_.tracked_ns);
+  check_same_clock("frame.timestamp_ns", frame_ns, "newest sample", now_ns, kOneHourNs);
 }
 
 // A frame's time on the tracker's clock, and whether its time line begins anew with it.

@@ -3,6 +3,14 @@
 #include <stdexcept>
 
 namespace same {
+namespace {
+
+// As it is, to the bit, for all whose sensors are worn right.
+void wear_right(Quaternion& orientation, const Quaternion& mounting) {
+  if (mounting.w != 1.0) orientation = normalised(orientation * mounting);
+}
+
+}  // namespace
 
 Synchroniser::Synchroniser(size_t capacity, const LookupLimits& limits)
     : limits_(limits),
@@ -16,6 +24,7 @@ Synchroniser::Synchroniser(size_t capacity, const LookupLimits& limits)
 DeviceStates Synchroniser::look_up(int64_t timestamp_ns) const {
   DeviceStates states;
   states.timestamp_ns = timestamp_ns;
+  states.mountings = leg_mountings();
   for (int i = 0; i < kNumPoseDevices; ++i) {
     const FurthestStep& furthest = i == kHead ? kFurthestOfHead : kFurthestOfHand;
     const auto found = same::look_up(poses_[i], timestamp_ns, limits_,
@@ -30,6 +39,8 @@ DeviceStates Synchroniser::look_up(int64_t timestamp_ns) const {
     const auto found = same::look_up(legs_[i], timestamp_ns, limits_);
     states.how[kNumPoseDevices + i] = found.how;
     states.legs[i] = found.payload;
+    if (found.how != LookupKind::MISSING)
+      wear_right(states.legs[i].orientation, states.mountings[i]);
   }
   return states;
 }
@@ -47,6 +58,16 @@ uint64_t Synchroniser::accepted(int device) const {
 uint64_t Synchroniser::refused(int device) const {
   return device < kNumPoseDevices ? poses_[device].refused()
                                   : legs_[device - kNumPoseDevices].refused();
+}
+
+void Synchroniser::set_leg_mounting(int device, const Quaternion& mounting) {
+  const std::lock_guard lock(mounting_);
+  mountings_[device - kNumPoseDevices] = mounting;
+}
+
+LegMountings Synchroniser::leg_mountings() const {
+  const std::lock_guard lock(mounting_);
+  return mountings_;
 }
 
 void Synchroniser::clear() {

@@ -142,7 +142,7 @@ void Tracker::set_clock_given(int stream, int64_t offset_ns, double drift_ppm) {
         "clock: expected offset_ns within +-2**61 and drift_ppm within "
         "+-10000, got " +
         std::to_string(offset_ns) + " and " + std::to_string(drift_ppm));
-  ingestion_.set_clock(stream, ClockMapping::given(offset_ns, drift_ppm));
+  set_clock(stream, ClockMapping::given(offset_ns, drift_ppm));
 }
 
 void Tracker::set_clock_estimated(int stream, int64_t min_latency_ns) {
@@ -150,7 +150,13 @@ void Tracker::set_clock_estimated(int stream, int64_t min_latency_ns) {
   if (min_latency_ns < 0 || min_latency_ns > kMaxLatencyNs)
     throw std::invalid_argument("min_latency_ns: expected 0..10 s, got " +
                                 std::to_string(min_latency_ns) + " ns");
-  ingestion_.set_clock(stream, ClockMapping::estimated(min_latency_ns));
+  set_clock(stream, ClockMapping::estimated(min_latency_ns));
+}
+
+void Tracker::set_clock(int stream, const ClockMapping& clock) {
+  if (!ingestion_.set_clock(stream, clock) || stream != kCameraStream) return;
+  const Turn turn(*this);
+  pipeline_.restart_cameras();
 }
 
 Pose Tracker::push(const StereoFrame& frame, const Readings& readings) {
@@ -351,8 +357,12 @@ Pose Tracker::pose_at(int64_t timestamp_ns, bool keep) {
       pose.reasons.add(Reason::WARMING_UP);
     return pose;
   }
-  check_same_clock("timestamp_ns", timestamp_ns, "newest estimate", newest->pose.timestamp_ns,
-                   kOneHourNs);
+  // Not by its age alone: the headset may have lain aside for long.
+  if (timestamp_ns - newest->pose.timestamp_ns > kOneHourNs)
+    check_same_clock("timestamp_ns", timestamp_ns, "now", now_ns(), kOneHourNs);
+  else
+    check_same_clock("timestamp_ns", timestamp_ns, "newest estimate", newest->pose.timestamp_ns,
+                     kOneHourNs);
   Pose pose =
       same::pose_at(timestamp_ns, *newest, synchroniser_, rig_.cameras[0].T_head_cam, reach_);
   PoseFinisher& finisher = started() ? pipeline_.display_finisher() : pipeline_.finisher();

@@ -60,6 +60,8 @@ void Tracker::set_bone_lengths(const BoneLengths& lengths) {
   pipeline_.calibration().give_bone_lengths(checked);
 }
 
+void Tracker::forget_user() { pipeline_.calibration().forget_user(); }
+
 void Tracker::set_leg_straps(const LegStraps& straps) {
   const double height_m = straps.head_height_m;
   if (!(height_m >= kLowestHeadM && height_m <= kHighestHeadM))

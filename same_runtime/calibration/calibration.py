@@ -110,7 +110,8 @@ class Calibration:
         self.core.start_legs()
 
     def profile(self, user: str = "") -> UserProfile:
-        """What is calibrated by now, to be saved for the next session. ``user``: whose it is."""
+        """What is calibrated by now, to be saved for the next session; leg straps only where the
+        sensors still sit so. ``user``: whose it is."""
         floor_known = self.floor_state is not CalibrationState.DEFAULT
         return UserProfile(
             user,
@@ -124,9 +125,11 @@ class Calibration:
 
     def use(self, profile: UserProfile) -> None:
         """Take what ``profile`` holds instead of measuring it; its floor only with the headset
-        that it is of. Raises ``InvalidInputError`` for what is no ``UserProfile``."""
+        that it is of. What else was measured or given of whoever wore the headset before is
+        forgotten, but for the floor. Raises ``InvalidInputError`` for what is no ``UserProfile``."""
         if not isinstance(profile, UserProfile):
             raise InvalidInputError(f"profile: expected a UserProfile, got {shown(profile)}")
+        self.core.forget_user()
         if profile.height_m is not None:
             self._give_height(profile.height_m)
         if profile.bone_lengths_m is not None:
@@ -146,7 +149,7 @@ class Calibration:
         self.core.give_user_height(checked)
 
     def _leg_straps(self) -> LegStraps | None:
-        if (straps := self.core.leg_straps) is None:
+        if not self.core.leg_straps_hold or (straps := self.core.leg_straps) is None:
             return None
         head_height_m, *turns = straps
         return LegStraps(head_height_m, dict(zip(LEG_DEVICES, turns, strict=True)))

@@ -13,7 +13,7 @@ import c_api
 import numpy as np
 import pytest
 from c_api import doubles, last_error, library, made
-from live_stream import live_events
+from live_stream import START_NS, live_events
 from native_tracker import ONNXRUNTIME, NativeTracker, as_frame, assert_calibration, calibration_of
 
 from same_runtime import OneEuro, Pose, PoseStatus, Reason, SamePoseTracker, TrackerOptions
@@ -168,6 +168,26 @@ class Forward:
 
     def frame(self, frame: StereoFrame, *_: object) -> None:
         assert self._tracker.call("put_frame", as_frame(frame), c_api.NOW) == c_api.OK
+
+
+def test_clocks_told_after_samples_came_silence_nothing(tiny: NativeTracker) -> None:
+    ahead_ns, step_ns = 10_000_000_000, 33_000_000
+
+    def frame(number: int) -> None:
+        at_ns = START_NS + number * step_ns
+        pose = doubles(0.0, 1.6, 0.0), doubles(0.0, 0.0, 0.0, 1.0)
+        assert tiny.call("put_pose", 0, at_ns + ahead_ns, *pose, -1) == c_api.OK, last_error()
+        came = tiny.call("put_frame", made("frame", timestamp_ns=at_ns + ahead_ns), -1)
+        assert came == c_api.OK, last_error()
+        assert tiny.pose("step").timestamp_ns >= at_ns
+
+    for number in range(5):
+        frame(number)
+    for stream in (0, 5):
+        assert tiny.call("set_clock_given", stream, -ahead_ns, 0.0) == c_api.OK
+    for number in range(5, 12):
+        frame(number)
+    assert tiny.pose("latest").timestamp_ns == START_NS + 11 * step_ns
 
 
 def test_a_python_thread_that_keeps_the_interpreter_does_not_hold_the_native_loop_up(

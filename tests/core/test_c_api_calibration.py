@@ -152,6 +152,15 @@ def test_what_was_measured_is_carried_over_to_the_next_session(
     np.testing.assert_allclose(np.array(again.leg_mountings), np.array(found.leg_mountings))
 
 
+def test_another_user_is_measured_anew(tiny: NativeTracker) -> None:
+    assert give_straps(tiny, STRAPS) == c_api.OK, last_error()
+    assert tiny.call("set_bone_lengths", doubles(*np.full(c_api.JOINTS, 0.2))) == c_api.OK
+    assert tiny.call("set_floor", 0.1) == tiny.call("forget_user") == c_api.OK
+    found = calibration_of(tiny)
+    assert not found.has_leg_straps and not found.has_bone_lengths and found.ground_y == 0.1
+    assert STATES[found.legs_state] is CalibrationState.DEFAULT
+
+
 CALLS: dict[str, Callable[[NativeTracker], int]] = {
     "no struct": lambda t: t.call("get_calibration", None),
     "a struct of no size": lambda t: t.call("get_calibration", c_api.CalibrationStruct()),

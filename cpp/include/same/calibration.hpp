@@ -61,6 +61,8 @@ class Calibration {
   void give_bone_lengths(const BoneLengths& lengths);
   void give_leg_straps(const LegStraps& straps);
   void give_floor(double ground_y);
+  // Another user: height and bones are measured anew, leg sensors count as worn right.
+  void forget_user();
 
   // Takes the lower controller's height as the floor's and returns it; see floor_under().
   double floor_from_controller(const DeviceStates& states);

@@ -62,6 +62,8 @@ class FrameAssembler {
   // Moves all earlier frames, and the legs of `current`, into the world of its head. `legs`: as
   // read; `turned`: whether that world was turned, and not merely moved.
   void relocalise(DeviceStates& current, const LegHeadings::Readings& legs, bool turned);
+  // Reads the legs of all earlier frames as with other mountings.
+  void remount(const LegMountings& mountings);
   // Which leg sensors turned by `yaw` themselves within kTurnsAlongNs.
   std::array<bool, kNumLegDevices> turned_along(const DeviceStates& current,
                                                 const LegHeadings::Readings& legs,

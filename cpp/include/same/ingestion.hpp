@@ -54,11 +54,16 @@ class Ingestion {
                      bool trusted = false) const;
   void count_invalid(int stream) { invalid_[stream].fetch_add(1, std::memory_order_relaxed); }
 
-  void set_clock(int stream, const ClockMapping& clock);
+  // Where samples came already, the stream begins anew and true comes back.
+  bool set_clock(int stream, const ClockMapping& clock);
   ClockMapping clock(int stream) const;
   // What puts a leg sensor's orientation right: R_world_leg = R_world_sensor * mounting.
-  void set_leg_mounting(int device, const Quaternion& mounting);
-  Quaternion leg_mounting(int device) const;
+  void set_leg_mounting(int device, const Quaternion& mounting) {
+    synchroniser_.set_leg_mounting(device, mounting);
+  }
+  Quaternion leg_mounting(int device) const {
+    return synchroniser_.leg_mountings()[device - kNumPoseDevices];
+  }
   // See ReferenceSpaces::change(); of samples that come from now on, `legs_too` of the leg sensors'
   // as well. False, and nothing has changed, before the last change.
   bool change_space(int64_t timestamp_ns, const PoseSample& origin, bool legs_too = false);
@@ -98,7 +103,6 @@ class Ingestion {
   Synchroniser& synchroniser_;
   std::array<StreamGate, kNumGates> gates_;
   std::array<ClockMapping, kNumStreams> clocks_;
-  std::array<Quaternion, kNumLegDevices> mountings_;
   ReferenceSpaces spaces_, leg_spaces_;
   std::array<std::atomic<uint64_t>, kNumStreams> invalid_{};
   std::array<std::atomic<int64_t>, kNumStreams> newest_ns_{};

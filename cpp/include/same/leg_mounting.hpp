@@ -18,8 +18,7 @@ constexpr double kLowestHeadM = kLowestStatureM / 2, kHighestHeadM = kHighestSta
 
 struct LegStraps {
   double head_height_m = 0.0;  // the head's over the floor as the user stood for it
-  // Left and right: from the sensor as worn to one worn right.
-  std::array<Quaternion, kNumLegDevices> mountings;
+  LegMountings mountings;
 };
 
 // Measures both sensors' turn on the shin while the user stands. For one thread at a time; fixed
@@ -37,6 +36,8 @@ class LegMounting {
   }
   // Takes what was measured before.
   void give(const LegStraps& straps);
+  // As built: sensors count as worn right.
+  void forget();
   // Begins a measurement, anew if one is under way.
   void start();
   // Takes the devices at one frame into a running measurement; the last one applies it. The floor
@@ -67,12 +68,13 @@ class LegMounting {
   // The head's height in the world, as the floor may be told after the stand.
   struct Measured {
     double head_y = 0.0;
-    std::array<Quaternion, kNumLegDevices> mountings;
+    LegMountings mountings;
   };
 
   std::optional<double> stood_m(double ground_y) const;
   const char* measure(const DeviceStates& states);
   void apply();
+  void wear(const LegMountings& mountings);
   void begin(CalibrationState state);
 
   Ingestion& ingestion_;

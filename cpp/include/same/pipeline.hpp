@@ -63,6 +63,8 @@ class Pipeline {
 
   // Forgets all samples and carried state, as after opening; counters stay.
   void restart();
+  // Forgets all frames and what is carried on from them; devices go on.
+  void restart_cameras();
 
   const LatestBox<Snapshot>& snapshot() const { return snapshot_; }
   int64_t newest_frame_ns() const { return newest_frame_ns_.load(std::memory_order_relaxed); }
@@ -86,6 +88,7 @@ class Pipeline {
   };
 
   Judged judge_frame(int64_t timestamp_ns, int64_t arrival_ns);
+  void check_near_head(int64_t frame_ns);
   int64_t admit_frame(int64_t timestamp_ns, int64_t arrival_ns);
   void check_readings(const Readings& readings, int64_t arrival_ns, const Judged& frame);
   void store_readings(const Readings& readings, int64_t arrival_ns);

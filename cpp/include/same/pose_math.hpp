@@ -11,6 +11,8 @@ using Mat3 = std::array<double, 9>;  // row-major
 
 struct Quaternion {
   double x = 0, y = 0, z = 0, w = 1;
+
+  bool operator==(const Quaternion&) const = default;
 };
 
 // Maps points of frame b into frame a when named T_a_b.

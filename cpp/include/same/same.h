@@ -213,7 +213,7 @@ typedef struct same_calibration {
   int32_t floor_state;
   int32_t forward_state;
   int32_t has_bone_lengths; /* 0 or 1, as the two below */
-  int32_t has_leg_straps;
+  int32_t has_leg_straps; /* they are known, and the sensors still sit so */
   int32_t legs_changed;             /* a leg sensor sits otherwise than it was measured or given */
   double user_height;               /* stature, metres; 0 until it is known */
   double ground_y;                  /* height of the floor in the world, metres */
@@ -317,6 +317,8 @@ SAME_API same_result same_floor_from_controller(same_tracker tracker, double* gr
 SAME_API same_result same_start_legs(same_tracker tracker);
 /* Metres from each joint's parent, 0.01..1; the pelvis's is not used. */
 SAME_API same_result same_set_bone_lengths(same_tracker tracker, const double lengths[SAME_JOINTS]);
+/* Another user: height and bones are measured anew, leg sensors count as worn right. */
+SAME_API same_result same_forget_user(same_tracker tracker);
 /* How the sensors were strapped on, as same_get_calibration() told it after same_start_legs(), when
    they still are: `head_height` 0.4..2.5 metres, mountings as unit quaternions. */
 SAME_API same_result same_set_leg_straps(same_tracker tracker, double head_height,

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <mutex>
 #include <optional>
 
 #include "same/devices.hpp"
@@ -11,12 +12,16 @@
 
 namespace same {
 
+// From each leg sensor as worn to one worn right.
+using LegMountings = std::array<Quaternion, kNumLegDevices>;
+
 // Devices that are LookupKind::MISSING hold a default payload.
 struct DeviceStates {
   int64_t timestamp_ns = 0;
   std::array<LookupKind, kNumDevices> how{};
   std::array<PoseSample, kNumPoseDevices> poses{};
-  std::array<LegSample, kNumLegDevices> legs{};
+  std::array<LegSample, kNumLegDevices> legs{};  // as if worn right by `mountings`
+  LegMountings mountings{};
   int64_t head_beyond_ns = 0;  // how far beyond its samples the head is
   // Whether the leg sensors read as if worn right. Who measures straps knows; look_up() does not.
   bool straps_measured = false;
@@ -29,6 +34,9 @@ struct DeviceStates {
 };
 
 // Each device has its own producer; one consumer looks up. Device indices are not checked here.
+//
+// Samples stay as the sensors read them: what is looked up across a change of a sensor's mounting
+// has the new one alone.
 class Synchroniser {
  public:
   // Throws std::invalid_argument for a capacity below 2 or negative limits.
@@ -48,10 +56,16 @@ class Synchroniser {
   void clear();
   void clear(int device);
 
+  // Any thread may call both.
+  void set_leg_mounting(int device, const Quaternion& mounting);
+  LegMountings leg_mountings() const;
+
  private:
   LookupLimits limits_;
   std::array<SampleRing<PoseSample>, kNumPoseDevices> poses_;
   std::array<SampleRing<LegSample>, kNumLegDevices> legs_;
+  mutable std::mutex mounting_;  // held to copy
+  LegMountings mountings_{};
 };
 
 }  // namespace same

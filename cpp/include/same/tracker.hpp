@@ -72,7 +72,8 @@ class Tracker {
   void put_frame(const StereoFrame& frame, std::optional<int64_t> arrival_ns = {});
   void put_image(int view, int64_t timestamp_ns, const GrayImage& image,
                  std::optional<int64_t> arrival_ns = {});
-  // How a stream's stamps (the devices', then the cameras') come onto the tracker's clock.
+  // How a stream's stamps (the devices', then the cameras') come onto the tracker's clock. A stream
+  // that has begun already begins anew, and tracking with it where it is the cameras'.
   void set_clock_given(int stream, int64_t offset_ns, double drift_ppm);
   void set_clock_estimated(int stream, int64_t min_latency_ns);
 
@@ -121,6 +122,8 @@ class Tracker {
   void set_bone_lengths(const BoneLengths& lengths);
   // As start_legs() measured them before.
   void set_leg_straps(const LegStraps& straps);
+  // Another user: height and bones are measured anew, leg sensors count as worn right.
+  void forget_user();
   // What is known of the user by now.
   const Calibration& calibration() const { return pipeline_.calibration(); }
 
@@ -155,6 +158,7 @@ class Tracker {
  private:
   class Turn;
 
+  void set_clock(int stream, const ClockMapping& clock);
   void check_frame(const StereoFrame& frame) const;
   void check_image(const GrayImage& image) const;
   void judge(const char* name, const FramePush& push) const;

@@ -11,12 +11,12 @@ from posed_bodies import body as posed
 from scipy.spatial.transform import Rotation
 
 from same_engines.errors import InvalidInputError
-from same_runtime import Pose, PoseStatus, SamePoseTracker, TrackerOptions, _core
+from same_runtime import Pose, PoseStatus, Reason, SamePoseTracker, TrackerOptions, _core
 from same_runtime._core import DeviceStates, Ingestion, Synchroniser
 from same_runtime.calibration.calibration import Calibration
 from same_runtime.calibration.profile import UserProfile
 from same_runtime.calibration.state import CalibrationState
-from same_runtime.conventions import JOINT_NAMES
+from same_runtime.conventions import FEATURE_DIM, JOINT_NAMES
 from same_runtime.core_pose import to_core
 from same_runtime.skeleton.bone_lengths import bone_lengths, with_bone_lengths
 
@@ -255,6 +255,95 @@ def test_a_short_stand_puts_crooked_straps_right(body: Body, heading: float) -> 
         shank = Rotation.from_euler("x", 0.7) * Rotation.from_euler("y", OUTWARD[device])
         found = Rotation.from_quat(states.orientation_xyzw(device))
         assert (found.inv() * yaw(heading) * shank).magnitude() < 1e-6
+
+
+def test_a_mounting_told_in_the_middle_of_a_stand_does_not_move_the_legs(body: Body) -> None:
+    worn = {d: Rotation.from_rotvec((0.0, 1.2, 0.1)) for d in (LEFT_LEG, RIGHT_LEG)}
+    body.calibration.start_legs()
+    askew = Rotation.from_rotvec((0.3, 0.4, 0.0)).as_quat()
+    for frame in range(80):
+        body.update(VALID, body.frame(legs=worn))
+        if frame == 20:
+            body.calibration.core.give_leg_straps(1.6, askew, askew)
+            body.calibration.start_legs()
+    assert body.calibration.legs_state is CalibrationState.DONE
+    for device in worn:
+        found = Rotation.from_quat(body.frame(legs=worn).orientation_xyzw(device))
+        expected = Rotation.from_euler("y", OUTWARD[device])
+        assert (found.inv() * expected).magnitude() < 1e-6
+
+
+def test_samples_from_before_a_calibration_are_looked_up_as_calibrated(body: Body) -> None:
+    worn = {d: Rotation.from_rotvec((0.0, 1.2, 0.1)) for d in (LEFT_LEG, RIGHT_LEG)}
+    body.calibration.start_legs()
+    for _ in range(60):
+        body.update(VALID, body.frame(legs=worn))
+    before = body.synchroniser.lookup(body.now_ns - 100_000_000)
+    for device in worn:
+        found = Rotation.from_quat(before.orientation_xyzw(device))
+        assert (found.inv() * Rotation.from_euler("y", OUTWARD[device])).magnitude() < 1e-6
+
+
+def test_legs_do_not_turn_in_the_network_when_their_mounting_changes(body: Body) -> None:
+    still = {d: Rotation.from_rotvec((0.0, 1.2, 0.1)) for d in (LEFT_LEG, RIGHT_LEG)}
+    assembler = _core.FrameAssembler(np.eye(4), 0.0, 4)
+    outputs = (
+        np.zeros((5, FEATURE_DIM), np.float32),
+        np.zeros((4, 4, 4), np.float32),
+        np.zeros(4, np.float32),
+        np.zeros(4, np.float32),
+    )
+    askew = Rotation.from_rotvec((0.3, 0.4, 0.0)).as_quat()
+    for frame in range(8):
+        if frame == 5:
+            body.calibration.core.give_leg_straps(1.6, askew, askew)
+        states = body.frame(legs=still)
+        assert assembler.assemble(body.now_ns, states, *outputs)
+        turn_rates = outputs[0][[LEFT_LEG, RIGHT_LEG], 6:9]
+        np.testing.assert_allclose(turn_rates, 0.0, atol=1e-5)
+
+
+def stood_askew(body: Body) -> None:
+    worn = {d: Rotation.from_rotvec((0.0, 1.2, 0.1)) for d in (LEFT_LEG, RIGHT_LEG)}
+    body.calibration.start_legs()
+    for _ in range(130):
+        pose = Pose(status=PoseStatus.VALID, joints_world=posed().joints_world)
+        body.update(pose, body.frame(legs=worn))
+    assert body.calibration.legs_state is CalibrationState.DONE
+
+
+def test_another_users_profile_leaves_nothing_of_the_one_before_but_the_floor(body: Body) -> None:
+    stood_askew(body)
+    body.calibration.set_floor(0.1)
+    ada = body.calibration.profile("Ada")
+    assert ada.leg_straps and ada.bone_lengths_m is not None
+    body.calibration.use(UserProfile("Bob"))
+    bob = body.calibration.profile("Bob")
+    assert (bob.height_m, bob.bone_lengths_m, bob.leg_straps) == (None, None, None)
+    assert bob.floor_y_m == 0.1 and body.calibration.legs_state is CalibrationState.DEFAULT
+    np.testing.assert_array_equal(body.ingestion.leg_mounting(LEFT_LEG), (0, 0, 0, 1))
+    stand(body, 1.738, 130)
+    assert body.calibration.height_state is CalibrationState.DONE
+
+
+def test_straps_that_do_not_hold_are_not_saved(body: Body) -> None:
+    stood_askew(body)
+    body.calibration.start_legs()
+    assert body.calibration.profile().leg_straps is None, "being measured anew"
+    body.now_ns += 10**9  # the sensors are off
+    body.update(VALID, body.frame())
+    assert body.calibration.legs_state is CalibrationState.FAILED
+    assert body.calibration.profile().leg_straps is None
+
+
+def test_straps_are_measured_in_the_dark(body: Body) -> None:
+    worn = {d: Rotation.from_rotvec((0.0, 1.2, 0.1)) for d in (LEFT_LEG, RIGHT_LEG)}
+    dark = Pose(status=PoseStatus.LIMITED, reasons=(Reason.CAMERAS_COVERED,))
+    body.calibration.start_legs()
+    for _ in range(130):
+        body.update(dark, body.frame(legs=worn))
+    assert body.calibration.legs_state is CalibrationState.DONE
+    assert body.calibration.height_state is CalibrationState.COLLECTING
 
 
 def test_legs_that_move_or_are_missing_fail_the_stand(body: Body) -> None:

@@ -132,6 +132,29 @@ def test_without_any_head_the_reason_is_the_head(tracker: SamePoseTracker) -> No
     assert (pose.status, pose.reasons) == (PoseStatus.INVALID, (Reason.HEAD_LOST,))
 
 
+def test_hours_without_an_estimate_are_no_error(tracker: SamePoseTracker) -> None:
+    newest_ns, hour_ns = warmed_up(tracker), 3600 * SECOND
+    for half_hours in range(1, 8):
+        now_ns = newest_ns + half_hours * hour_ns // 2
+        pose = tracker.push_frame(StereoFrame(now_ns, None, None))
+        assert (pose.status, pose.reason) == (PoseStatus.INVALID, Reason.HEAD_LOST)
+        pose = tracker.at_time(now_ns + 20 * MS)
+        assert pose.status is PoseStatus.INVALID and Reason.STALE in pose.reasons
+        assert pose.timestamp_ns == now_ns + 20 * MS
+    with pytest.raises(TimestampError, match="one monotonic clock"):
+        tracker.at_time(now_ns + 2 * hour_ns)
+
+
+def test_a_started_tracker_goes_on_after_hours(tracker: SamePoseTracker) -> None:
+    newest_ns = warmed_up(tracker)
+    now_ns = [newest_ns]
+    tracker.start(clock=lambda: now_ns[0])
+    now_ns[0] += 5 * 3600 * SECOND
+    assert Reason.STALE in tracker.at_time(now_ns[0]).reasons
+    tracker.stop()
+    assert tracker.stats().worker_errors == 0
+
+
 def test_bad_times_are_named(tracker: SamePoseTracker) -> None:
     newest_ns = warmed_up(tracker)
     for bad in (1.5, -1, newest_ns * 1000):

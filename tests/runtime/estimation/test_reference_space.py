@@ -392,3 +392,33 @@ def test_a_camera_that_is_plugged_in_again_leaves_a_change_pending(tiny_bundle: 
         assert pose.timestamp_ns > change_ns
         assert tracker.stats().streams["cameras"].restarts == 1
         assert tracker.stats().relocalisations == 0
+
+
+@pytest.mark.parametrize("order", ["space, frame, recentre", "space, recentre, frame"])
+def test_recentring_right_after_the_space_changed_is_of_the_new_space(
+    tiny_bundle: Path, order: str
+) -> None:
+    old, new = ((2.0, 1.6, 3.0), (0.0, 0.5**0.5, 0.0, 0.5**0.5)), ((0.0, 1.6, 0.0), UPRIGHT)
+    with SamePoseTracker(tiny_bundle) as tracker:
+
+        def frame(number: int, head: tuple[tuple[float, ...], tuple[float, ...]]) -> Pose:
+            at_ns = START_NS + number * 33 * MS
+            tracker.ingest.head(at_ns, *head)
+            return tracker.push_frame(StereoFrame(at_ns, None, None))
+
+        for number in range(10):
+            frame(number, old)
+        for what in order.split(", "):
+            if what == "space":
+                since_ns = START_NS + 10 * 33 * MS - 10 * MS
+                tracker.reference_space_changed(since_ns, (2.0, 0.0, 3.0), old[1])
+            elif what == "frame":
+                frame(10, new)
+            else:
+                tracker.recentre()
+        pose = frame(11, new)
+    head = pose.device_orientations_world[0]
+    assert head is not None
+    np.testing.assert_allclose(np.abs(head), UPRIGHT, atol=1e-9)
+    place = pose.T_world_cam_left @ np.linalg.inv(tracker.rig.left.T_head_cam)
+    np.testing.assert_allclose(place[:3, 3], (0.0, 1.6, 0.0), atol=1e-9)
