@@ -126,7 +126,8 @@ class Calibration:
     def use(self, profile: UserProfile) -> None:
         """Take what ``profile`` holds instead of measuring it; its floor only with the headset
         that it is of. What else was measured or given of whoever wore the headset before is
-        forgotten, but for the floor. Raises ``InvalidInputError`` for what is no ``UserProfile``."""
+        forgotten, but for the floor. Raises ``InvalidInputError`` for what is no
+        ``UserProfile``."""
         if not isinstance(profile, UserProfile):
             raise InvalidInputError(f"profile: expected a UserProfile, got {shown(profile)}")
         self.core.forget_user()
