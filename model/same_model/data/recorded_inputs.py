@@ -109,10 +109,14 @@ def lost_views(sequence: SequenceReader, losses: Sequence[Loss]) -> NDArray[np.b
     return lost
 
 
-def check_finite(sequence: SequenceReader) -> None:
-    """Raise ``DataError`` naming the first array of ``sequence`` with a value not finite."""
+_FINITE = ("joints_world", "joints_2d", "T_world_cam_left")
+
+
+def check_finite(sequence: SequenceReader, also: Sequence[str] = ()) -> None:
+    """Raise ``DataError`` naming the first array of ``sequence`` with a value not finite: of those
+    that the network's inputs and targets are made of, and those named by ``also``."""
     arrays: dict[str, NDArray[np.generic] | None] = {
-        name: getattr(sequence, name) for name in ("joints_world", "joints_2d", "T_world_cam_left")
+        name: getattr(sequence, name) for name in (*_FINITE, *also)
     }
     for device, stream in sequence.streams.items():
         for name in ("orientation_xyzw", "position", "acceleration"):

@@ -27,7 +27,7 @@ depth.npy (optional)        (T, 2, H, W) float16    metres along the ray, 0 beyo
 import contextlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -253,11 +253,13 @@ class SequenceWriter:
         arrays: Mapping[str, NDArray[Any]],
         streams: Mapping[str, DeviceStream],
         texts: Mapping[str, Mapping[str, Any]],
+        check: Callable[[Path], object] = open_sequence,
     ) -> None:
         """Write everything but the images and give the folder its name.
 
         ``arrays``: every array of the format but ``images``. ``texts``: contents of
-        ``meta`` (format fields are added), ``rig`` and ``rig_true``.
+        ``meta`` (format fields are added), ``rig`` and ``rig_true``. ``check``: is given the
+        folder before it has its name; it gets none where that raises.
         """
         with self._disk():
             self.images.flush()
@@ -275,5 +277,5 @@ class SequenceWriter:
                 if name == "meta":
                     content = {"format": _FORMAT, "format_version": FORMAT_VERSION, **content}
                 (self._folder / f"{name}.json").write_text(json.dumps(content, indent=1))
-            open_sequence(self._folder)
+            check(self._folder)
             self._writing.commit()

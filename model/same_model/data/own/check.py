@@ -7,17 +7,27 @@ from typing import Final
 import numpy as np
 
 from same_engines.errors import DataError
+from same_model.data.recorded_inputs import check_finite
 from same_model.data.sequence import SequenceReader, open_sequence
-from same_runtime.conventions import DEVICES, JOINT_PARENTS, LEG_DEVICES, POSE_DEVICES
+from same_model.synth.motion.splits import PARTS
+from same_runtime.conventions import DEVICES, JOINT_PARENTS, LEG_DEVICES, POSE_DEVICES, VIEWS
 
 _META: Final = ("performer", "action", "split")
-_FINITE: Final = ("joints_world", "T_world_cam_left", "T_world_device", "leg_acceleration")
+_ALSO_FINITE: Final = (
+    "T_world_device",
+    "leg_acceleration",
+    "sensed_position",
+    "sensed_orientation",
+    "sensed_acceleration",
+)
 _MOST_PIXELS: Final = 3.0
 _HEAD_M: Final = (0.3, 2.5)
 _LYING_M: Final = 0.05
 _BONE_M: Final = 0.7
 _BONE_SPREAD: Final = 0.1
 _GRAVITY: Final = 9.81
+_BLACK: Final = 1
+"""The brightest of images that were scaled to 0..1 before they became whole numbers."""
 
 
 def check_sequence(path: Path) -> list[str]:
@@ -33,10 +43,13 @@ def _problems(sequence: SequenceReader) -> Iterator[str]:
     for name in _META:
         if not isinstance(sequence.meta.get(name), str) or not sequence.meta[name]:
             yield f"meta.json: {name}: expected a text"
-    for name in _FINITE:
-        if not np.isfinite(getattr(sequence, name)).all():
-            yield f"{name}: has values that are not finite"
-            return
+        elif name == "split" and sequence.meta[name] not in PARTS:
+            yield f"meta.json: split: expected one of {', '.join(PARTS)}"
+    try:
+        check_finite(sequence, _ALSO_FINITE)
+    except DataError as error:
+        yield str(error).removeprefix(f"{sequence.path}/")
+        return
     if (np.diff(sequence.timestamps_ns) <= 0).any():
         yield "timestamps_ns: do not rise from frame to frame"
     images = sequence.images
@@ -45,6 +58,9 @@ def _problems(sequence: SequenceReader) -> Iterator[str]:
         if sizes != [images.shape[-2:]] * 2:
             yield f"images: {images.shape[-2:]} pixels, where the rig's cameras have {sizes}"
             return
+    for view, shown in enumerate(VIEWS):
+        if sequence.has_images and not any(image.max() > _BLACK for image in images[:, view]):
+            yield f"images: {shown} is black in every frame: expected 0 to 255"
     if not np.isin(sequence.visible, (0, 1)).all():
         yield "visible: expected 0 and 1 only"
     yield from _frames_of_reference(sequence)
@@ -74,14 +90,8 @@ def _frames_of_reference(sequence: SequenceReader) -> Iterator[str]:
             f"joints_2d: {worst:.0f} pixels from where the true cameras see joints_world: another "
             "unit, frame or camera model"
         )
-    if not sequence.visible.any() and not _made_without_images(sequence):
+    if sequence.has_images and not sequence.visible.any():
         yield "visible: no joint is seen in any frame"
-
-
-def _made_without_images(sequence: SequenceReader) -> bool:
-    """Whether it is of ``same-data synth --no-render``, for the inertial stage."""
-    config = sequence.meta.get("config")
-    return isinstance(config, dict) and config.get("render") is False
 
 
 def _body(sequence: SequenceReader) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """A sequence folder from NumPy arrays: what a lab has of its own recordings."""
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -9,8 +10,11 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation, Slerp
 
 from same_engines.errors import DataError
+from same_engines.json_values import shown
 from same_model.data.device_stream import DeviceStream
+from same_model.data.own.check import check_sequence
 from same_model.data.sequence import SequenceReader, SequenceWriter, open_sequence
+from same_model.synth.motion.splits import PARTS
 from same_runtime.camera import CameraRig
 from same_runtime.conventions import DEVICES, LEG_DEVICES, NUM_JOINTS, POSE_DEVICES
 
@@ -34,18 +38,24 @@ def write_own_sequence(
     joints_world: NDArray[np.floating[Any]],
     streams: Mapping[str, DeviceStream],
     visible: NDArray[Any] | None = None,
+    checked: bool = False,
     **meta: Any,
 ) -> SequenceReader:
-    """Write the sequence folder ``path``, all of it or nothing, and open it.
+    """Write the sequence folder ``path``, which must not be there, all of it or nothing, and open
+    it.
 
     ``timestamps_ns`` (T,) mid-exposure times that rise; ``images`` (T, 2, H, W) uint8, left and
     right, of the rig's size; ``joints_world`` (T, 22, 3) metres, the annotation;
     ``streams``: what each of ``DEVICES`` reported at its own rate, ``head`` at least; ``visible``
-    (T, 2, 22): whether each view sees the joint, by default whether it is inside the image;
-    ``meta``: ``performer``, ``action``, ``split``, ``licence`` and whatever else there is to say.
-    Raises ``DataError`` naming what does not fit.
+    (T, 2, 22): 1 or 0, whether each view sees the joint, by default whether it is inside the image;
+    ``checked``: whether to refuse what ``check_sequence`` finds, too;
+    ``meta``: ``performer``, ``action``, ``split`` (one of ``PARTS``), ``licence`` and whatever else
+    there is to say. Raises ``DataError`` naming what does not fit.
     """
     count = len(timestamps_ns)
+    said = {"performer": "unknown", "action": "unknown", "split": "train", "frames": count, **meta}
+    if said["split"] not in PARTS:
+        raise DataError(f"split: expected one of {', '.join(PARTS)}, got {shown(said['split'])}")
     _check(rig, timestamps_ns, images, joints_world, streams)
     arrays = _at_frames(np.asarray(timestamps_ns, np.int64), streams)
     T_world_head = arrays["T_world_device"][:, 0]
@@ -59,17 +69,42 @@ def write_own_sequence(
         "timestamps_ns": timestamps_ns,
         "joints_world": joints,
         "joints_2d": np.nan_to_num(joints_2d, nan=-1e9),
-        "visible": inside if visible is None else np.asarray(visible, bool),
+        "visible": inside if visible is None else _seen(np.asarray(visible), inside.shape),
         "T_world_cam_left": T_world_head @ rig.left.T_head_cam,
     }
     calibration = rig.to_dict()
-    said = {"performer": "unknown", "action": "unknown", "split": "train", "frames": count, **meta}
     with SequenceWriter(path, count, rig.left.width, rig.left.height, depth=False) as writer:
         for index, pair in enumerate(images):
-            writer.images[index] = pair
+            writer.images[index] = _stored(pair)
         texts = {"meta": said, "rig": calibration, "rig_true": calibration}
-        writer.commit(arrays, {device: streams[device] for device in DEVICES}, texts)
+        writer.commit(
+            arrays,
+            {device: streams[device] for device in DEVICES},
+            texts,
+            partial(_refuse_problems, path) if checked else open_sequence,
+        )
     return open_sequence(path)
+
+
+def _stored(pair: Any) -> NDArray[np.uint8]:
+    images = np.asarray(pair)
+    if images.dtype != np.uint8:
+        raise DataError(f"images: expected uint8, 0 to 255, got {images.dtype}: convert them first")
+    return images
+
+
+def _seen(visible: NDArray[Any], shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    if visible.shape != shape:
+        raise DataError(f"visible: expected shape {shape}, got {visible.shape}")
+    if not np.isin(visible, (0, 1)).all():
+        raise DataError("visible: expected 0 and 1 only: say from which value on a joint is seen")
+    return visible.astype(bool)
+
+
+def _refuse_problems(path: Path, written: Path) -> None:
+    problems = [problem.removeprefix(f"{written}: ") for problem in check_sequence(written)]
+    if problems:
+        raise DataError(f"{path}: not written: {'; '.join(problems)}")
 
 
 def _check(
@@ -100,6 +135,8 @@ def _check(
         samples = len(stream.timestamp_ns)
         if other is None or len(other) != samples or len(stream.orientation_xyzw) != samples:
             raise DataError(f"streams: {device}: its arrays are not of one length")
+        if not np.isfinite(other).all():
+            raise DataError(f"streams: {device}: expected finite numbers")
         if samples and not np.allclose(
             np.linalg.norm(stream.orientation_xyzw, axis=1), 1.0, atol=1e-2
         ):

@@ -62,12 +62,17 @@ class _RecordedPairs:
 
 
 def import_mcap(
-    recording: Recording, out: Path, joints: Path | None = None, **meta: Any
+    recording: Recording,
+    out: Path,
+    joints: Path | None = None,
+    checked: bool = False,
+    **meta: Any,
 ) -> tuple[SequenceReader, int]:
     """Write the frames of ``recording`` that have both views, and a head and joints within 100 ms,
     to ``out``; the sequence, and how many frames were left out.
 
-    ``joints``: the annotation, see ``read_joints``; without it the recording's own truth.
+    ``joints``: the annotation, see ``read_joints``; without it the recording's own truth;
+    ``checked`` and ``meta`` are those of ``write_own_sequence``.
     Raises ``DataError`` where nothing is left and ``RecordingError`` for a damaged recording.
     """
     if recording.rig is None:
@@ -110,6 +115,7 @@ def import_mcap(
         _RecordedPairs(recording, stamps),
         np.stack(true_joints),
         streams,
+        checked=checked,
         source=recording.path.name,
         **meta,
     )

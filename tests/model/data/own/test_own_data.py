@@ -3,9 +3,10 @@
 import json
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import numpy as np
 import pytest
@@ -15,10 +16,12 @@ from tiny_sequence import write_sequence
 from same_engines.errors import DataError
 from same_model.cli import data as cli
 from same_model.data import sequence as sequences
+from same_model.data.export_mcap import export_mcap
 from same_model.data.own.check import check_sequence
 from same_model.data.own.from_arrays import write_own_sequence
 from same_model.data.own.from_mcap import import_mcap
 from same_model.data.sequence import SequenceReader, find_sequences, open_sequence
+from same_model.synth.motion.splits import PARTS
 from same_runtime.camera import CameraRig
 from same_runtime.conventions import DEVICES
 from same_runtime.recording import Recording
@@ -73,7 +76,7 @@ def test_the_page_lists_the_format_as_it_is() -> None:
         assert [int(part) for part in said] == [size or 0 for size in shape], name
 
 
-def test_a_recording_becomes_a_sequence(small_rig: CameraRig, tmp_path: Path, capsys) -> None:
+def test_a_recording_becomes_a_sequence(small_rig: CameraRig, tmp_path: Path) -> None:
     path = write_made_up(tmp_path / "made-up.mcap", small_rig, 1.0)
     made, left_out = import_mcap(Recording(path), tmp_path / "data", performer="bob")
     assert made.frames + left_out == Recording(path).num_frames
@@ -83,12 +86,73 @@ def test_a_recording_becomes_a_sequence(small_rig: CameraRig, tmp_path: Path, ca
     # The same joints as an annotation in a file of their own.
     joints_file = tmp_path / "joints.npz"
     np.savez(joints_file, timestamp_ns=list(truth), joints_world=np.stack(list(truth.values())))
-    code = cli.main(
-        ["from-mcap", str(path), "--out", str(tmp_path / "again"), "--joints", str(joints_file)]
-    )
-    assert f"{made.frames} frames" in capsys.readouterr().out
-    assert code in (0, 2)  # the made-up body is not judged here
-    assert np.array_equal(open_sequence(tmp_path / "again").joints_world, made.joints_world)
+    again, _ = import_mcap(Recording(path), tmp_path / "again", joints_file)
+    assert np.array_equal(again.joints_world, made.joints_world)
+
+
+def test_a_recording_that_the_check_refuses_is_not_written(
+    good: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """So the corrected command has its folder to itself."""
+    recording, out = tmp_path / "good.mcap", tmp_path / "data" / "mine"
+    export_mcap(good, recording)
+    source = open_sequence(good)
+    command = ["from-mcap", str(recording), "--out", str(out), "--joints"]
+    for name, factor in (("mm", 1000.0), ("m", 1.0)):
+        joints = factor * source.joints_world
+        np.savez(tmp_path / name, timestamp_ns=source.timestamps_ns, joints_world=joints)
+    assert cli.main([*command, str(tmp_path / "mm.npz")]) == 2
+    said = capsys.readouterr().err
+    assert f"{out}: not written: joints_world: the head is " in said and said.count("\n") == 1
+    assert not any(out.parent.iterdir())
+    assert cli.main([*command, str(tmp_path / "m.npz")]) == 0
+    assert f"{open_sequence(out).frames} frames" in capsys.readouterr().out
+
+
+def test_parts_that_nobody_knows_are_refused(
+    good: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert get_args(get_type_hints(cli.FromMcap)["split"]) == PARTS
+    assert set(get_args(get_type_hints(cli.Synth)["split"])) == {*PARTS, "all"}
+    assert cli.main(["from-mcap", "x.mcap", "--out", str(tmp_path / "x"), "--split", "trian"]) == 2
+    assert "protocol2" in capsys.readouterr().err
+    with pytest.raises(DataError, match="split: expected one of train, .*withheld, got 'trian'"):
+        write_again(tmp_path / "x", open_sequence(good), split="trian")
+    meta = json.loads((good / "meta.json").read_text())
+    (good / "meta.json").write_text(json.dumps(meta | {"split": "new/people"}))
+    assert check_sequence(good) == [
+        f"{good}: meta.json: split: expected one of train, validation, protocol1, protocol2, "
+        "withheld"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "to", "said"),
+    [
+        ("images", lambda a: (a / 255).astype(np.float32), "images: expected uint8, 0 to 255, got"),
+        ("images", lambda a: a.astype(np.int16) * 2, "images: expected uint8, 0 to 255, got int16"),
+        ("visible", lambda a: np.full((20, 2, 22), 0.4), "visible: expected 0 and 1 only"),
+        ("visible", lambda a: np.ones((20, 22)), "visible: expected shape"),
+    ],
+)
+def test_what_would_be_stored_as_something_else_is_refused(
+    good: Path, tmp_path: Path, name: str, to, said: str
+) -> None:
+    source = open_sequence(good)
+    with pytest.raises(DataError, match=said):
+        write_again(tmp_path / "x", source, **{name: to(source.images)})
+    assert list(tmp_path.iterdir()) == [good]
+
+
+@pytest.mark.parametrize(("device", "field"), [("head", "position"), ("leg_left", "acceleration")])
+def test_streams_that_are_not_finite_are_refused(
+    good: Path, tmp_path: Path, device: str, field: str
+) -> None:
+    source = open_sequence(good)
+    broken = getattr(source.streams[device], field) * np.nan
+    streams = {**source.streams, device: replace(source.streams[device], **{field: broken})}
+    with pytest.raises(DataError, match=f"streams: {device}: expected finite numbers"):
+        write_again(tmp_path / "x", source, streams=streams)
 
 
 def test_a_sequence_that_is_there_stays(small_rig: CameraRig, tmp_path: Path, good: Path) -> None:
@@ -132,6 +196,7 @@ def test_what_is_there_already_is_never_replaced(good: Path, tmp_path: Path) -> 
 
 def test_a_sequence_made_without_images_shows_no_joint_and_is_good(good: Path) -> None:
     change(good, "visible", lambda a: a * 0)
+    change(good, "images", lambda a: a * 0)
     meta = json.loads((good / "meta.json").read_text())
     (good / "meta.json").write_text(json.dumps(meta | {"config": {"render": False}}))
     assert check_sequence(good) == []
@@ -195,6 +260,12 @@ def change(folder: Path, name: str, to) -> None:
         ("stream_leg_left_acceleration", lambda a: a + (0, 9.81, 0), "gravity is not removed"),
         ("stream_head_orientation_xyzw", lambda a: 2 * a, "not of length 1"),
         ("sensed_position", lambda a: a + 5.0, "from the head joint"),
+        ("sensed_position", lambda a: a * np.nan, "sensed_position.npy: row 0 is not finite"),
+        ("sensed_acceleration", lambda a: a * np.nan, "sensed_acceleration.npy: row 0 is not"),
+        ("joints_2d", lambda a: a * np.nan, "joints_2d.npy: row 0 is not finite"),
+        ("stream_head_position", lambda a: a * np.nan, "stream_head_position.npy: row 0 is not"),
+        ("images", lambda a: a * 0, "images: left is black in every frame"),
+        ("images", lambda a: a // 255, "images: right is black in every frame"),
     ],
 )
 def test_the_check_names_what_training_would_misread(
