@@ -113,6 +113,7 @@ def track(command: TrackCommand) -> None:
         raise InvalidInputError("--view-images, --view-host and --view-port need --view")
     if command.user and command.save_profile is None:
         raise InvalidInputError("--user needs --save-profile")
+    UserProfile(command.user)  # a name that no profile takes is said before all the work
     recording = Recording(command.recording or demo_recording())
     if recording.rig is None:
         raise RecordingError(f"{recording.path}: has no cameras, so there are no frames to track")

@@ -2,6 +2,7 @@
 
 import ipaddress
 import json
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -44,7 +45,7 @@ class PageServer:
         motion: Callable[[str, int, int], bytes | None],
     ) -> None:
         try:
-            self._server = _Server((host, port), _Handler)
+            self._server = _Server(host, port)
         except (OSError, OverflowError) as error:
             why = getattr(error, "strerror", None) or error
             raise InvalidInputError(
@@ -74,9 +75,10 @@ class _Server(ThreadingHTTPServer):
     motion: Callable[[str, int, int], bytes | None]
     this_machine_only: bool
 
-    def __init__(self, *arguments: Any) -> None:
+    def __init__(self, host: str, port: int) -> None:
         self.open_pages = threading.BoundedSemaphore(_MOST_PAGES_OPEN)
-        super().__init__(*arguments)
+        self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        super().__init__((host, port), _Handler)
 
     def handle_error(self, *_: object) -> None:
         """A page that goes away in the middle of an answer is no error."""

@@ -99,6 +99,10 @@ def test_the_command_tells_the_likely_mistake(
         ("need --live", {"inject": "jitter"}),
         ("need --view", {"live": True, "view_images": True}),
         ("--user needs --save-profile", {"user": "anna"}),
+        (
+            "user: expected text of at most 200",
+            {"user": "a" * 300, "save_profile": Path("anna.json")},
+        ),
         ("--save-profile .*folder does not exist", {"save_profile": Path("absent/anna.json")}),
     ],
 )

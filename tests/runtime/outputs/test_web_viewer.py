@@ -117,6 +117,20 @@ def test_only_this_machine_may_look_and_only_at_the_page(viewer: WebViewer) -> N
     assert b"http://" not in get(viewer, "/")[2] + get(viewer, "/viewer.js")[2]
 
 
+@pytest.mark.skipif(not socket.has_ipv6, reason="needs IPv6")
+def test_the_page_is_served_on_ipv6() -> None:
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        pytest.skip("this machine has no ::1")
+    with WebViewer("::1", port=0) as viewer:
+        assert viewer.url.startswith("http://[::1]:")
+        connection = http.client.HTTPConnection("::1", port_of(viewer), timeout=5)
+        connection.request("GET", "/")
+        assert connection.getresponse().status == 200
+        connection.close()
+
+
 def test_a_page_that_reads_nothing_delays_nobody(viewer: WebViewer) -> None:
     stuck = socket.create_connection(("127.0.0.1", port_of(viewer)))
     stuck.sendall(b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n")
