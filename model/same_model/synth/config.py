@@ -10,6 +10,9 @@ from same_runtime.cli.option_types import Flag
 _GENERATOR = 2
 """Goes up when the same settings give other recordings, so that no data set is made of both."""
 
+_ALL_SECONDS = 1e6
+"""Longer than any clip; meta.json has no way to write an infinite number."""
+
 
 @dataclass(frozen=True)
 class SynthConfig:
@@ -58,8 +61,11 @@ class SynthConfig:
             raise DataError(f"restyle: expected 0 to 3, got {self.restyle}")
         if not 0 <= self.splice <= 1:
             raise DataError(f"splice: expected 0 to 1, got {self.splice}")
-        if not self.max_seconds >= 1.5:
-            raise DataError(f"max_seconds: expected at least 1.5, got {self.max_seconds}")
+        if not 1.5 <= self.max_seconds <= _ALL_SECONDS:
+            raise DataError(
+                f"max_seconds: expected 1.5 to {_ALL_SECONDS:.0f} (which cuts nothing), got "
+                f"{self.max_seconds}"
+            )
         if not 0 <= self.rig_spread <= 10:
             raise DataError(f"rig_spread: expected 0 to 10, got {self.rig_spread}")
 

@@ -1,6 +1,7 @@
 import errno
 import json
 import lzma
+import math
 import os
 import re
 import subprocess
@@ -265,6 +266,11 @@ def test_a_recording_in_mcap_holds_the_same(tmp_path: Path, short_motion: None) 
         {"fps": 500.0},
         {"variants": 0},
         {"max_seconds": 0.5},
+        {"max_seconds": math.inf},
+        {"max_seconds": math.nan},
+        {"fps": math.inf},
+        {"rig_spread": math.inf},
+        {"splice": math.nan},
         {"restyle": -1.0},
     ],
 )
@@ -328,6 +334,8 @@ def test_the_command_makes_previews_and_inspects(
         ("synth --out {0}/o --motion-dir {0}", "no .bvh"),
         ("synth --out {0}/o --motion-dir {0}/absent", "no such folder"),
         ("synth --out {0}/o --procedural 0", "nothing to make"),
+        ("synth --out {0}/o --procedural 1 --max-seconds inf", "1000000 (which cuts nothing), got"),
+        ("synth --out {0}/o --procedural 1 --amc-fps inf", "amc_fps: expected 1 to 1000, got"),
         ("synth --out {0}/file/o --procedural 1 --workers 1", "cannot be written"),
         ("synth --out {0}/o --split-file {0}/absent.json", "cannot be read"),
         ("convert-emhi {0} --out {0}/o --smpl {0}/x.npz --split-file {0}/s.json", "no EMHI"),
