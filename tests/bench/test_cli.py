@@ -12,7 +12,7 @@ from bench_parts import ManualClock, write_recording
 from report_parts import QUIET, make_report, make_samples
 
 from same_bench import cli
-from same_bench.commands.compare import CompareCommand
+from same_bench.commands.compare import CompareCommand, cautions
 from same_bench.commands.compare import run as compare
 from same_bench.commands.latency import parse_duration
 from same_bench.measuring.measure import Samples
@@ -146,6 +146,31 @@ def test_compare_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     after.write_text(json.dumps(content))
     compare(CompareCommand(before, after))
     assert "caution: processor differs" in capsys.readouterr().out
+
+
+def test_compare_says_everything_that_differs(tmp_path: Path) -> None:
+    report = make_report()
+    gpu = {"name": "H200", "driver": "570", "used_mib": 1.0}
+    machine = {**report.machine, "cpu_mhz": 2000.0, "gpus": [gpu]}
+    report = replace(report, machine=machine)
+    moved = {**machine, "cpu_mhz": 2600.0, "gpus": [{**gpu, "used_mib": 900.0}]}
+    renamed = {**report.bundle, "name": "y.same"}
+    assert cautions(report, replace(report, machine=moved, bundle=renamed)) == []
+    other = replace(
+        report,
+        bundle={**renamed, "precision": "int8"},
+        settings={**report.settings, "threads": None},
+        machine={**machine, "gpus": []},
+        versions={**report.versions, "onnxruntime": "1.31.1"},
+        thread_environment={"OMP_NUM_THREADS": "1"},
+    )
+    assert cautions(report, other) == [
+        "precision differs: fp32 and int8",
+        "threads differs: 2 and None",
+        "GPUs differs: ['H200, driver 570'] and []",
+        "onnxruntime differs: None and 1.31.1",
+        "OMP_NUM_THREADS differs: 2 and 1",
+    ]
 
 
 def test_compare_from_the_command_line(

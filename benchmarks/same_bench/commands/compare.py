@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import tyro
 
@@ -18,6 +18,11 @@ _JUDGED: Final = ("p50", "p95", "p99")
 _VERDICT_BY: Final = "p50"
 _MATTERS = 0.02
 """Smaller differences between two runs are not worth a word, however certain they are."""
+
+_GROUPS: Final = ("bundle", "settings", "machine", "versions", "thread_environment")
+"""Where a report says under what its runs were measured."""
+_LABELS: Final = {"cpu_model": "processor", "manifest_sha256": "bundle", "gpus": "GPUs"}
+_MOMENTARY: Final = ("cpu_mhz",)
 
 
 @dataclass(frozen=True)
@@ -75,18 +80,27 @@ def _key(run: Run) -> tuple[str, str, float | None]:
 def cautions(before: Report, after: Report) -> list[str]:
     """What besides the code differs between two reports, and noise in either."""
     found = []
-    for label, old, new in (
-        ("processor", before.machine.get("cpu_model"), after.machine.get("cpu_model")),
-        ("usable processors", *(r.machine.get("usable_processors") for r in (before, after))),
-        ("bundle", before.bundle["manifest_sha256"][:12], after.bundle["manifest_sha256"][:12]),
-        ("threads", before.settings["threads"], after.settings["threads"]),
-        ("recording", before.settings["recording"], after.settings["recording"]),
-    ):
-        if old != new:
-            found.append(f"{label} differs: {old} and {new}")
+    for group in _GROUPS:
+        old, new = _settings(before, group), _settings(after, group)
+        for name in dict.fromkeys((*old, *new)):
+            if old.get(name) != new.get(name):
+                said = name if name.isupper() else name.replace("_", " ")
+                label = _LABELS.get(name, said)
+                found.append(f"{label} differs: {old.get(name)} and {new.get(name)}")
     for name, report in (("first", before), ("second", after)):
         found += [f"{name} report: {reason}" for reason in report.noise_reasons]
     return found
+
+
+def _settings(report: Report, group: str) -> dict[str, Any]:
+    """What a report says of one of ``_GROUPS``, without what is another from minute to minute."""
+    said = {name: x for name, x in getattr(report, group).items() if name not in _MOMENTARY}
+    if "manifest_sha256" in said:
+        said["manifest_sha256"] = said["manifest_sha256"][:12]
+        said.pop("name", None)  # of a folder
+    if "gpus" in said:
+        said["gpus"] = [f"{gpu['name']}, driver {gpu['driver']}" for gpu in said["gpus"]]
+    return said
 
 
 def run(command: CompareCommand) -> int:
