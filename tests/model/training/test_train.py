@@ -609,9 +609,7 @@ def test_a_run_is_continued_only_on_what_it_began_with(data, tmp_path):
     save_checkpoint(visual, again)  # its bytes need not be the same, its weights are
     train(config)
     train(settings("visual", data, visual.parent, steps=8))
-    refused = (
-        rf"run/state\.pt: what is in --init\.visual {visual} has changed .* another --out"
-    )
+    refused = rf"run/state\.pt: what is in --init\.visual {visual} has changed .* another --out"
     for steps in (6, 9):
         with pytest.raises(CheckpointError, match=refused):
             train(replace(config, steps=steps))

@@ -11,6 +11,7 @@ from typing import Literal
 from same_engines.errors import DataError, InvalidInputError, install_hint
 from same_model.checkpoint import load_checkpoint
 from same_model.config import ModelConfig
+from same_model.data.sequence import find_sequences
 from same_model.synth.config import SynthConfig
 from same_model.synth.motion.capture.joint_names import read_joint_map
 from same_model.synth.motion.splits import SplitFile, load_split
@@ -51,10 +52,11 @@ class WholeRunPlan:
     """Step -> the recordings that it makes, under ``out``/data/STEP."""
     stages: dict[str, TrainConfig]
     """Step -> the stage that it trains."""
-    evaluated: Path | None
-    """Folder of the recordings to evaluate on; None without any."""
-    measured: Path | None
-    """Folder of the recordings for the error budget: validation, so that no test decides."""
+    tests: Path | None
+    """Folder of the protocols' recordings; None where none are planned."""
+    held_out: Path | None
+    """Folder of the recordings for validation, and for the error budget, so that no test decides;
+    None where none are planned."""
     warnings: list[str]
     """What somebody must know of the clips, a sentence each."""
 
@@ -86,13 +88,28 @@ def make_plan(config: WholeRunConfig) -> WholeRunPlan:
     validation = any(job.split == "validation" for job in data["images"][1])
     held_out = config.out / "data" / "images" / "validation" if validation else None
     stages = _stages(config, held_out)
-    protocols = config.out / "data" / "test" if data["test"][1] else None
+    tests = config.out / "data" / "test" if data["test"][1] else None
     warnings = [
         *licence_warnings([job for _, jobs in data.values() for job in jobs]),
         # Named by hand, clips are for training alone: none of a protocol is made.
         *left_to_others(config.motion, config.clips, _TRAINED_ON, split),
     ]
-    return WholeRunPlan(split, data, stages, protocols or held_out, held_out or protocols, warnings)
+    return WholeRunPlan(split, data, stages, tests, held_out, warnings)
+
+
+def without_held_out(config: WholeRunConfig, plan: WholeRunPlan) -> WholeRunPlan:
+    """``plan`` where none of the recordings for validation could be made."""
+    return replace(plan, stages=_stages(config, None), held_out=None)
+
+
+def was_made(folder: Path | None) -> bool:
+    """Whether there is a recording in ``folder``."""
+    if folder is None:
+        return False
+    try:
+        return bool(find_sequences(folder))
+    except DataError:
+        return False
 
 
 def _recordings(

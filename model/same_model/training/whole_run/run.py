@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 
@@ -23,7 +23,16 @@ from same_model.training.processes import Processes, join_processes, leave_proce
 from same_model.training.run import train
 from same_model.training.run_state import LATER_AUGMENT_FIELDS, LATER_LOSS_FIELDS
 from same_model.training.whole_run.config import WholeRunConfig
-from same_model.training.whole_run.plan import INIT, NEEDED_BY, TOOLS, WholeRunPlan, make_plan
+from same_model.training.whole_run.contents import CONTENTS, check_contents, plan_contents
+from same_model.training.whole_run.plan import (
+    INIT,
+    NEEDED_BY,
+    TOOLS,
+    WholeRunPlan,
+    make_plan,
+    was_made,
+    without_held_out,
+)
 from same_model.training.whole_run.progress import RunProgress, read_progress
 
 _LOG = logging.getLogger("same")
@@ -51,13 +60,14 @@ def train_all(config: WholeRunConfig) -> None:
     """Run the command. Raises ``SameError`` kinds for anything the user can mend."""
     begun = time.monotonic()
     plan = make_plan(config)
-    _check_settings(config)
+    contents = plan_contents(config, plan)
+    check_contents(config.out, _check_settings(config), contents)
     processes = join_processes(config.device, config.threads)
     try:
         if processes.is_first:
             for warning in plan.warnings:
                 _LOG.warning("%s", warning)
-            _write_settings(config)
+            _write_settings(config, contents)
         processes.wait()
         run = WholeRun(config, plan, processes, begun)
         try:
@@ -78,24 +88,26 @@ def _settings_path(config: WholeRunConfig) -> Path:
     return config.out / "whole_run.json"
 
 
-def _check_settings(config: WholeRunConfig) -> None:
-    """Raise ``InvalidInputError`` when the folder holds a run with other settings."""
+def _check_settings(config: WholeRunConfig) -> object:
+    """What the folder says of the ``plan_contents`` of the run that it holds. Raises
+    ``InvalidInputError`` when that is a run with other settings."""
     path = _settings_path(config)
     if not path.exists():
-        return
+        return None
     try:
         before = parse_json(path.read_bytes())
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: damaged ({error})") from None
     now = config.shaping()
     before = {**_BEFORE_IT_WAS_A_SETTING, **before} if isinstance(before, dict) else {}
+    contents = before.pop(CONTENTS, None)
     if before != now:
         changed = sorted(name for name in {*now, *before} if before.get(name) != now.get(name))
         later = [name for name in changed if name not in before]
         if later and later == changed:
             finished = read_progress(config.out / "progress.json").get("finished", [])
             if "temporal" in finished:
-                return  # was trained before they were settings
+                return contents  # was trained before they were settings
             raise InvalidInputError(
                 f"--out {config.out}: holds a run from before {later[0]} was a setting; give "
                 "another --out"
@@ -104,12 +116,14 @@ def _check_settings(config: WholeRunConfig) -> None:
             f"--out {config.out}: holds a run with another {', '.join(changed[:3])}; give the same "
             "settings again, or another --out"
         )
+    return contents
 
 
-def _write_settings(config: WholeRunConfig) -> None:
+def _write_settings(config: WholeRunConfig, contents: Mapping[str, str]) -> None:
+    settings = {**config.shaping(), CONTENTS: contents}
     try:
         config.out.mkdir(parents=True, exist_ok=True)
-        replace_file(_settings_path(config), json.dumps(config.shaping(), indent=1).encode())
+        replace_file(_settings_path(config), json.dumps(settings, indent=1).encode())
         if config.init is not None and not (config.out / INIT).exists():
             save_checkpoint(config.out / INIT, load_checkpoint(config.init))
     except OSError as error:
@@ -150,6 +164,7 @@ class WholeRun:
         # The inertial stage needs no images: the other cores render them meanwhile.
         with self._recordings("images"):
             self._train("inertial")
+        self._hold_out_what_was_made()
         with self._recordings("fresh_images"):
             self._train("visual")
         with self._recordings("varied_images"):
@@ -157,6 +172,16 @@ class WholeRun:
         with self._recordings("headset_rate"):
             self._train("end_to_end")
         self._train("temporal")
+
+    def _hold_out_what_was_made(self) -> None:
+        """Go on without validation where none of its recordings could be made."""
+        held_out = self._plan.held_out
+        if held_out is None or "images" not in self._progress.finished or was_made(held_out):
+            return
+        is_needed = any(map(self._is_due, NEEDED_BY["images"]))
+        if is_needed and self._processes.is_first:
+            _LOG.warning("%s: no recording in it, so nothing is validated on", held_out)
+        self._plan = without_held_out(self._config, self._plan)
 
     def ship(self) -> None:
         """Export and evaluate the trained network. Raises ``OutOfTime``."""
@@ -167,10 +192,16 @@ class WholeRun:
             pass
         bundle = config.out / f"{config.preset}.same"
         self._command("export", "--ckpt", result, "--out", bundle)
+        tests, held_out = (
+            folder if was_made(folder) else None
+            for folder in (self._plan.tests, self._plan.held_out)
+        )
         for step, data, given in (
-            ("evaluate", self._plan.evaluated, (result,)),
-            ("budget", self._plan.measured, ("budget", result)),
+            ("evaluate", tests or held_out, (result,)),
+            ("budget", held_out or tests, ("budget", result)),
         ):
+            if not self._is_due(step):
+                continue
             if data is None:
                 _LOG.info("%s: left out, no recording is held out", step)
                 continue
@@ -264,8 +295,10 @@ class WholeRun:
                     leave.set()
                     return
         if reports and usable == 0:
-            raise DataError(f"{step}: no clip could be used; the lines above say why")
-        if jobs:
+            if step != "test":
+                raise DataError(f"{step}: no clip could be used; the lines above say why")
+            _LOG.warning("test: no clip could be used, so no protocol is evaluated")
+        if jobs and out.is_dir():
             write_summary(out, settings, self._plan.split, reports)
         self._finish(step)
 

@@ -52,8 +52,8 @@ def test_the_plan_counts_recordings_and_steps(config):
         "evaluate": 1,
         "budget": 1,
     }
-    assert plan.evaluated == config.out / "data" / "test"
-    assert plan.measured == config.out / "data" / "images" / "validation"
+    assert plan.tests == config.out / "data" / "test"
+    assert plan.held_out == config.out / "data" / "images" / "validation"
     assert plan.stages["inertial"].data == config.out / "data" / "motion"
     data = config.out / "data"
     assert plan.stages["visual"].folders == (data / "images",)
@@ -180,7 +180,7 @@ def test_bad_values_are_named():
 
 def test_a_folder_of_a_run_with_other_settings_is_refused(config):
     _check_settings(config)
-    _write_settings(config)
+    _write_settings(config, {})
     _check_settings(replace(config, workers=4, minutes=3.0, until="visual"))
     with pytest.raises(SameError, match="holds a run with another visual.steps;"):
         _check_settings(replace(config, visual=StageBudget(7, 4)))
@@ -212,7 +212,7 @@ def test_a_folder_of_a_run_with_other_settings_is_refused(config):
 def test_recordings_that_nothing_reads_any_more_are_not_made_again(config, monkeypatch, together):
     """As of a run that comes back from another machine, where its recordings stay."""
     config = replace(config, until="temporal")
-    _write_settings(config)
+    _write_settings(config, {})
     stages = ["inertial", "visual", "fusion", *together, "temporal"]
     (config.out / "progress.json").write_text(json.dumps({"finished": stages}))
     (config.out / "temporal").mkdir()
