@@ -20,6 +20,7 @@ StageName = Literal["visual", "inertial", "fusion", "temporal", "joint"]
 COUNT: Final = (1, math.inf)
 SEED: Final = (0, 2**32 - 1)
 """Ranges of options."""
+_MOST_EPOCHS: Final = 1e9
 
 ABLATIONS: Final[Mapping[str, dict[str, Any]]] = MappingProxyType(
     {
@@ -230,8 +231,10 @@ class TrainConfig:
                 f"end_to_end: expected stage joint or fusion, which read what others make of "
                 f"images, got stage {self.stage}"
             )
-        if not self.epochs > 0:
-            raise InvalidInputError(f"epochs: expected more than 0, got {self.epochs}")
+        if not 0 < self.epochs <= _MOST_EPOCHS:
+            raise InvalidInputError(
+                f"epochs: expected more than 0, at most {_MOST_EPOCHS:g}, got {self.epochs}"
+            )
 
     @property
     def folders(self) -> tuple[Path, ...]:

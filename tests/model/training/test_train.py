@@ -432,6 +432,9 @@ def test_bad_settings_are_named(data, tmp_path):
         settings("inertial", data, tmp_path, ablation="no_such_row")
     with pytest.raises(InvalidInputError, match="steps"):
         settings("inertial", data, tmp_path, steps=0)
+    for epochs in (0.0, float("inf"), float("nan")):
+        with pytest.raises(InvalidInputError, match="epochs: expected more than 0, at most"):
+            settings("inertial", data, tmp_path, epochs=epochs)
     with pytest.raises(DataError, match="no performer matches"):
         train(settings("inertial", data, tmp_path, validation=("carol",)))
     with pytest.raises(DataError, match="every sequence"):

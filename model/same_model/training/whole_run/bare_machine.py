@@ -197,6 +197,8 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=5.5, help="stop after about so many")
     parser.add_argument("--piece-mb", type=float, default=15.0, help="largest file in --out, MB")
     options, rest = parser.parse_known_args()
+    if not 0.001 <= options.piece_mb <= 1e6:
+        parser.error(f"argument --piece-mb: expected 0.001 to 1000000, got {options.piece_mb}")
     try:
         packed = _prepare(Path(__file__).resolve().parent, options.work)
     except ValueError as error:

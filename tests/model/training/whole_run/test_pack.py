@@ -126,6 +126,15 @@ def test_another_python_is_refused_where_the_parts_are_unpacked(packed, tmp_path
     assert len(done.stderr.splitlines()) == 1 and not (tmp_path / "work").exists()
 
 
+@pytest.mark.parametrize("size", ["inf", "0", "nan"])
+def test_pieces_of_no_size_are_refused_before_any_work(packed, tmp_path, size):
+    command = [sys.executable, str(packed / "pack" / "start.py"), "--work", str(tmp_path / "work")]
+    command += ["--out", str(tmp_path / "result"), "--piece-mb", size]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 2 and not (tmp_path / "work").exists()
+    assert "--piece-mb: expected 0.001 to 1000000, got" in done.stderr.splitlines()[-1]
+
+
 def test_mistakes_leave_nothing(packed, tmp_path):
     with pytest.raises(SameError, match="is there already"):
         pack(PackConfig(packed / "pack"))
