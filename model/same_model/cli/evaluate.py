@@ -125,7 +125,7 @@ def _sequences(
 def run(command: EvalCommand) -> None:
     """Run the command. Raises ``SameError`` kinds for anything the user can mend."""
     from same_model.evaluation.evaluate import evaluate
-    from same_model.evaluation.report import table, write_report
+    from same_model.evaluation.report import table, what_does_not_count, write_report
     from same_model.evaluation.video import write_video
 
     predictor, trained_steps = _predictor(command)
@@ -153,6 +153,8 @@ def run(command: EvalCommand) -> None:
         print((command.out / "metrics.json").read_text(), end="")
         return
     results().print(table(evaluation.protocols, "protocol"))
+    for sentence in what_does_not_count(evaluation):
+        results().print(sentence)
     if trained_steps:
         results().print(f"trained: {say_trained_steps(trained_steps)}")
     results().print(f"wrote {command.out}/: {', '.join(names)}")

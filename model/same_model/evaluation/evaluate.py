@@ -31,6 +31,7 @@ LOSS_KINDS: dict[str, tuple[str, ...]] = {
 }
 _LOSS_NS = 1_000_000_000
 _BEFORE_LOSS_NS = 1_500_000_000
+LOSSES_TAKE_S = (_BEFORE_LOSS_NS + 2 * _LOSS_NS) / 1e9
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,12 @@ class Evaluation:
     """Protocol -> what the truth itself scores in the metrics that need no truth."""
     losses: dict[str, dict[str, float]] = field(default_factory=dict)
     """Lost stream -> MPJPE without, during and in the second after a loss of one second, mm."""
+    too_short_for_losses: int | None = None
+    """Sequences that are too short to lose a stream in; None where none was to be lost."""
     frames_without_pose: int = 0
+    """Frames of no head pose, or whose pose came as INVALID."""
+    frames_not_given: int = 0
+    """Frames of which the files of saved poses say nothing."""
     trained_steps: Mapping[str, int | None] = field(default_factory=dict)
     """Stage -> steps that the network was trained for, None where not recorded; empty for saved
     poses."""
@@ -104,7 +110,7 @@ def evaluate(
     """
     if not sequences:
         raise DataError("no sequences to evaluate")
-    result = Evaluation()
+    result = Evaluation(too_short_for_losses=0 if losses else None)
     parts: dict[str, list[tuple[str, FrameErrors]]] = {}
     truths: dict[str, list[FrameErrors]] = {}
     during: dict[str, list[tuple[float, ...]]] = {}
@@ -113,7 +119,8 @@ def evaluate(
         for sequence in sequences:
             poses = predict(sequence)
             errors = _errors(poses, sequence, config)
-            result.frames_without_pose += sequence.frames - len(poses.frames)
+            result.frames_not_given += poses.not_given
+            result.frames_without_pose += sequence.frames - len(poses.frames) - poses.not_given
             protocol = str(sequence.meta.get("split", "unnamed"))
             action = str(sequence.meta.get("action", "unnamed"))
             parts.setdefault(protocol, []).append((action, errors))
@@ -121,8 +128,10 @@ def evaluate(
             truths.setdefault(protocol, []).append(_errors(true, sequence, config))
             if on_sequence is not None:
                 on_sequence(sequence, poses, errors)
-            if losses:
-                for kind, figures in _under_losses(predict, sequence, poses, errors):
+            if result.too_short_for_losses is not None:
+                figures_of = dict(_under_losses(predict, sequence, poses, errors))
+                result.too_short_for_losses += not figures_of
+                for kind, figures in figures_of.items():
                     during.setdefault(kind, []).append(figures)
             progress.advance(task)
     for protocol, items in sorted(parts.items()):
@@ -165,7 +174,8 @@ def _loss_figures(rows: list[tuple[float, ...]]) -> dict[str, float]:
 def _under_losses(
     predict: Predictor, sequence: SequenceReader, clean: PredictedPoses, without: FrameErrors
 ) -> Iterable[tuple[str, tuple[float, ...]]]:
-    """MPJPE before, during (with and without the loss) and after it, and its worst frame."""
+    """MPJPE before, during (with and without the loss) and after it, and its worst frame; nothing
+    of a sequence of less than ``LOSSES_TAKE_S``."""
     stamps = np.asarray(sequence.timestamps_ns)
     start = int(stamps[clean.frames[0]]) + _BEFORE_LOSS_NS
     if start + 2 * _LOSS_NS > stamps[-1]:

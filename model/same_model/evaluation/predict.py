@@ -35,6 +35,8 @@ class PredictedPoses:
     """(F,) index in the sequence."""
     joints_world: NDArray[np.float64]
     """(F, J, 3) metres."""
+    not_given: int = 0
+    """Frames of which a file of poses says nothing."""
 
 
 class Predictor(Protocol):
@@ -219,6 +221,8 @@ class SavedPoses:
             file = load_arrays(path, ("timestamp_ns", "joints_world", "joint_names", "status"))
             stamps, joints = file["timestamp_ns"], file["joints_world"].astype(np.float64)
             names, status = file["joint_names"].tolist(), file["status"].tolist()
+            if not stamps.shape == joints.shape[:1] == (len(status),):
+                raise DataError("its arrays are of different lengths")
         except (DataError, ValueError, KeyError) as error:
             raise DataError(f"{path}: not a pose file of same-track ({error})") from None
         if tuple(names) != JOINT_NAMES:
@@ -226,10 +230,17 @@ class SavedPoses:
                 f"{path}: expected the {len(JOINT_NAMES)} SMPL joints, got {len(names)}: "
                 f"{', '.join(map(str, names[:3]))}..."
             )
-        valid = np.array([s != PoseStatus.INVALID.value for s in status])
+        back = np.flatnonzero(stamps[1:] <= stamps[:-1])
+        if len(back):
+            raise DataError(
+                f"{path}: timestamp_ns: row {back[0] + 1} is not after the row before; give each "
+                "frame's pose once, in order"
+            )
+        valid = np.array([s != PoseStatus.INVALID.value for s in status], bool)
         _, frames, rows = np.intersect1d(
             sequence.timestamps_ns, stamps[valid], assume_unique=True, return_indices=True
         )
         if len(frames) == 0:
             raise DataError(f"{path}: no time stamp of {sequence.path} in it")
-        return PredictedPoses(frames, joints[valid][rows])
+        not_given = int((~np.isin(sequence.timestamps_ns, stamps)).sum())
+        return PredictedPoses(frames, joints[valid][rows], not_given)

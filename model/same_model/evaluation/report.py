@@ -6,7 +6,7 @@ from pathlib import Path
 
 from same_engines.bundle.manifest import say_trained_steps
 from same_engines.errors import DataError
-from same_model.evaluation.evaluate import Evaluation, Group
+from same_model.evaluation.evaluate import LOSSES_TAKE_S, Evaluation, Group
 from same_runtime.conventions import JOINT_NAMES
 
 # The paper's columns (Table 1), then those it does not have.
@@ -45,6 +45,23 @@ def table(rows: Mapping[str, Group], first: str, intervals: bool = False) -> str
     return "\n".join(lines)
 
 
+def what_does_not_count(evaluation: Evaluation) -> list[str]:
+    """What there is in the data that is in no figure, or in none of losses, a sentence each."""
+    said = []
+    if evaluation.frames_without_pose:
+        said.append(f"{evaluation.frames_without_pose} frames had no head pose and count nowhere.")
+    if evaluation.frames_not_given:
+        said.append(
+            f"{evaluation.frames_not_given} frames are not in the pose file and count nowhere."
+        )
+    if evaluation.too_short_for_losses:
+        said.append(
+            f"Losses of a stream: left out in {evaluation.too_short_for_losses} sequences of less "
+            f"than the {LOSSES_TAKE_S:g} s that they take."
+        )
+    return said
+
+
 def to_markdown(evaluation: Evaluation, title: str) -> str:
     """The whole evaluation as Markdown."""
     parts = [
@@ -64,8 +81,7 @@ def to_markdown(evaluation: Evaluation, title: str) -> str:
     ]
     if evaluation.trained_steps:
         parts.append(f"The network: {say_trained_steps(evaluation.trained_steps)}.")
-    if evaluation.frames_without_pose:
-        parts.append(f"{evaluation.frames_without_pose} frames had no head pose and count nowhere.")
+    parts += what_does_not_count(evaluation)
     for protocol, actions in evaluation.actions.items():
         parts += [f"## Actions of {protocol}", table(actions, "action")]
     if evaluation.joints:

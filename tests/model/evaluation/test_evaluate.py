@@ -1,6 +1,7 @@
 import hashlib
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from same_engines.errors import DataError, InvalidInputError, SameError
 from same_model.checkpoint import save_checkpoint
 from same_model.cli.evaluate import EvalCommand, main, run
 from same_model.data.recorded_inputs import Loss, read_inputs
+from same_model.data.sequence import open_sequence
 from same_model.evaluation.predict import OfflinePredictor, SavedPoses, StreamingPredictor
 from same_runtime._core import MAX_FRAME_GAP_NS
 from same_runtime.camera import CameraRig
@@ -39,8 +41,6 @@ def checkpoint(tmp_path_factory):
 
 
 def test_streaming_gives_the_offline_poses(data, exported_bundle, small_rig):
-    from same_model.data.sequence import open_sequence
-
     sequence = open_sequence(data / "one")
     start = int(sequence.timestamps_ns[8])
     losses = [Loss("left", start, start + 200_000_000), Loss("leg_left", start, start + 10**9)]
@@ -58,7 +58,6 @@ def test_streaming_gives_the_offline_poses_with_leg_straps_measured(
 ):
     """By the tracker's own correction, which says so to a network that reads it and no other."""
     from same_export.write_bundle import write_bundle
-    from same_model.data.sequence import open_sequence
 
     sequence = open_sequence(data / "one")
     deaf = tmp_path / "deaf.same"
@@ -78,8 +77,6 @@ def test_streaming_gives_the_offline_poses_with_leg_straps_measured(
 
 
 def test_streaming_gives_the_offline_poses_after_a_long_gap(data, exported_bundle):
-    from same_model.data.sequence import open_sequence
-
     sequence = open_sequence(data / "two")
     start = int(sequence.timestamps_ns[20])
     losses = [Loss("head", start, start + 1_500_000_000)]
@@ -138,8 +135,6 @@ def shipped_checkpoint(tmp_path: Path) -> Path:
 
 
 def test_a_lost_device_is_a_zero_token_in_time(data):
-    from same_model.data.sequence import open_sequence
-
     sequence = open_sequence(data / "two")
     start = int(sequence.timestamps_ns[40])
     inputs = read_inputs(sequence, TINY, [Loss("ctrl_right", start, start + 10**9)])
@@ -187,8 +182,6 @@ def test_a_checkpoint_is_evaluated_and_reported(data, checkpoint, tmp_path):
 
 
 def test_saved_poses_are_matched_by_time(data, tmp_path):
-    from same_model.data.sequence import open_sequence
-
     sequence = open_sequence(data / "one")
     path = tmp_path / "poses.npz"
 
@@ -214,6 +207,55 @@ def test_saved_poses_are_matched_by_time(data, tmp_path):
     path.write_bytes(b"PK")
     with pytest.raises(DataError, match="not a pose file"):
         SavedPoses(path)(sequence)
+
+
+def saved_poses(sequence, path, rows, **changes):
+    """The true poses of ``rows`` as same-track saves poses."""
+    arrays = {
+        "timestamp_ns": np.asarray(sequence.timestamps_ns)[rows],
+        "joints_world": np.asarray(sequence.joints_world)[rows],
+        "status": np.array(["VALID"] * len(rows)),
+        "joint_names": np.array(JOINT_NAMES),
+    }
+    np.savez(path, **{**arrays, **changes})
+    return path
+
+
+def test_frames_that_a_pose_file_leaves_out_are_counted_apart(data, tmp_path, capsys):
+    shutil.copytree(data / "one", tmp_path / "data" / "one")
+    status = np.array(["VALID", "INVALID", "VALID"])
+    rows = np.arange(3)
+    path = saved_poses(open_sequence(data / "one"), tmp_path / "few.npz", rows, status=status)
+    run(EvalCommand(tmp_path / "data", path, out=tmp_path / "out", videos=0))
+    content = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    assert (content["frames_without_pose"], content["frames_not_given"]) == (1, 21)
+    for text in ((tmp_path / "out" / "metrics.md").read_text(), capsys.readouterr().out):
+        assert "1 frames had no head pose and count nowhere." in text
+        assert "21 frames are not in the pose file and count nowhere." in text
+
+
+def test_poses_that_come_twice_or_out_of_order_are_named(data, tmp_path):
+    sequence = open_sequence(data / "one")
+    for rows in (np.repeat(np.arange(24), 2), np.array([0, 2, 1])):
+        path = saved_poses(sequence, tmp_path / "poses.npz", rows)
+        with pytest.raises(DataError, match=r"poses\.npz: timestamp_ns: row [12] is not after"):
+            SavedPoses(path)(sequence)
+    path = saved_poses(sequence, tmp_path / "poses.npz", np.arange(24), status=np.array(["VALID"]))
+    with pytest.raises(DataError, match="not a pose file .* different lengths"):
+        SavedPoses(path)(sequence)
+
+
+def test_sequences_too_short_for_losses_are_told(data, checkpoint, tmp_path, capsys):
+    shutil.copytree(data / "one", tmp_path / "data" / "one")
+    command = EvalCommand(tmp_path / "data", checkpoint, out=tmp_path / "out", videos=0)
+    run(command)
+    assert "Losses of a stream" not in capsys.readouterr().out
+    run(replace(command, losses=True))
+    content = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    assert content["losses"] == {} and content["too_short_for_losses"] == 1
+    said = "Losses of a stream: left out in 1 sequences of less than the 3.5 s that they take."
+    assert said in capsys.readouterr().out
+    assert said in (tmp_path / "out" / "metrics.md").read_text()
 
 
 def test_bad_sources_are_named(data, checkpoint, tmp_path):
