@@ -52,7 +52,10 @@ def solve_last_layers(
         for wanted, valid in outputs:
             x, y = inputs()[valid], wanted[valid]
             first = -done % every
-            parts.append((x[first::every].float().cpu(), y[first::every].float().cpu()))
+            # Copies: views would keep all rows.
+            parts.append(
+                (x[first::every].float().cpu().clone(), y[first::every].float().cpu().clone())
+            )
             done += len(x)
     x, y = (torch.cat(part) for part in zip(*parts, strict=True))
     x = torch.cat([x, torch.ones(len(x), 1)], dim=1)

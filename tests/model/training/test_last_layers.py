@@ -1,12 +1,15 @@
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from tiny_model import tiny_model
 from tiny_sequence import write_sequence
 from torch import nn
 
 from same_model.loss_config import LossConfig
+from same_model.training import last_layers
 from same_model.training.config import AugmentConfig
 from same_model.training.data.dataset import load_frames
 from same_model.training.last_layers import solve_last_layers
@@ -46,6 +49,19 @@ def test_what_a_sum_of_layers_can_say_is_found_at_once_whatever_their_weights_we
     before = network["direct"].weight.clone()
     _solve(network, x, y, 7)
     torch.testing.assert_close(network["direct"].weight, before, atol=1e-3, rtol=0)
+
+
+def test_rows_that_are_not_solved_for_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    joined, unused = torch.cat, []
+
+    def joining(tensors: Sequence[torch.Tensor], dim: int = 0) -> torch.Tensor:
+        unused.extend(part.untyped_storage().nbytes() - part.nbytes for part in tensors)
+        return joined(tensors, dim)
+
+    monkeypatch.setattr(last_layers, "_MOST_ROWS", 300)
+    monkeypatch.setattr(torch, "cat", joining)
+    _solve(_network(), torch.randn(3000, 4), torch.randn(3000, 6), 7)
+    assert unused and not any(unused)
 
 
 def test_rare_large_errors_do_not_move_the_other_rows() -> None:
