@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from same_engines.errors import InvalidInputError
+from same_model.synth.motion.capture.joint_names import read_joint_map
 from same_model.training.run_state import weights_digest
 from same_model.training.whole_run.config import WholeRunConfig
 from same_model.training.whole_run.plan import WholeRunPlan
@@ -16,9 +17,10 @@ CONTENTS = "contents"
 
 def plan_contents(config: WholeRunConfig, plan: WholeRunPlan) -> dict[str, str]:
     """A digest of what each path of ``config`` holds, by the setting's name: the split's clips and
-    actions, the recordings that the clips make by name, the weights to start from.
+    actions, the recordings that the clips make by name, the joints' names, the weights to start
+    from.
 
-    Wherever these lie, on this machine or another. Raises ``CheckpointError``.
+    Wherever these lie, on this machine or another. Raises ``CheckpointError`` and ``DataError``.
     """
     split = plan.split
     listed = sorted((c.clip, c.split, c.action, c.performer, c.amc_fps) for c in split.clips)
@@ -29,6 +31,7 @@ def plan_contents(config: WholeRunConfig, plan: WholeRunPlan) -> dict[str, str]:
     return {
         "split_file": _digest([split.label, listed, actions]),
         "motion": _digest(recordings),
+        "joint_map": _digest(dict(read_joint_map(config.joint_map)) if config.joint_map else None),
         "init": "" if config.init is None else weights_digest(config.init),
     }
 

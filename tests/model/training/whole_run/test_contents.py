@@ -134,6 +134,17 @@ def test_other_clips_another_split_and_another_checkpoint_are_refused(began, tmp
     refused(began, "--split-file", "--motion", "--init")
 
 
+def test_another_joint_map_of_the_same_name_is_refused(tmp_path, trained):
+    path = tmp_path / "joints.json"
+    path.write_text(json.dumps({"left_hip": "ThighL"}))
+    split = write_small_split(tmp_path)
+    config = small_run(tmp_path / "run", split, joint_map=path, until="motion")
+    train_all(config)
+    train_all(config)
+    path.write_text(json.dumps({"left_hip": "HipL"}))
+    refused(config, "--joint-map")
+
+
 def test_a_run_from_before_they_were_recorded_goes_on(began):
     path: Path = began.out / "whole_run.json"
     content = json.loads(path.read_text())
