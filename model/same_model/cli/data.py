@@ -72,6 +72,7 @@ class Synth:
         check_ranges(self, workers=(1, 1024), amc_fps=FRAME_RATES)
 
     def run(self) -> int:
+        from same_model.synth.made import refuse_moved_clips
         from same_model.synth.motion.capture.joint_names import read_joint_map
         from same_model.synth.motion.splits import SPLITS, load_split
         from same_model.synth.plan import left_to_others, licence_warnings, plan_jobs, some_names
@@ -90,6 +91,7 @@ class Synth:
             joint_map,
             self.amc_fps,
         )
+        refuse_moved_clips(self.out, split)
         for name in wanted:
             if clips := sorted({job.name for job in jobs if job.split == name}):
                 print(f"{name}: {some_names(clips)}")

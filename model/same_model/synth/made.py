@@ -10,7 +10,7 @@ from same_model.data.export_mcap import export_mcap
 from same_model.data.sequence import open_sequence
 from same_model.synth.config import SynthConfig
 from same_model.synth.motion.clip import Motion, MotionReport, clip_digest
-from same_model.synth.motion.splits import PARTS
+from same_model.synth.motion.splits import PARTS, SplitFile
 from same_model.synth.plan import Job, job_motions
 
 MadeOf: TypeAlias = Mapping[str, Any]
@@ -64,6 +64,25 @@ def finish_recording(path: Path, mcap: bool) -> int:
     return open_sequence(path).frames
 
 
+def refuse_moved_clips(out: Path, split: SplitFile) -> None:
+    """Raise ``DataError`` for a recording in ``out`` that was made of a clip as another part than
+    ``split`` has it in now: whoever reads ``out`` would train on what is held out."""
+    listed = {clip.clip: clip.split for clip in (*split.clips, *split.excluded)}
+    for part in PARTS:
+        for meta in sorted((out / part).glob("*/meta.json")):
+            there = meta.parent
+            now = listed.get(there.name.rpartition("_v")[0], part)
+            if now != part and open_sequence(there).meta.get("made_of"):
+                raise _of_another_part(there, part, now)
+
+
+def _of_another_part(there: Path, part: str, now: str) -> DataError:
+    return DataError(
+        f"{there}: was made for {part}, where the split now says {now}; name another --out, or "
+        "remove it"
+    )
+
+
 def _made_of(job: Job) -> MadeOf:
     other = job.upper_body
     return {
@@ -89,10 +108,7 @@ def _refuse_as_another_part(path: Path, out: Path, part: str) -> None:
     for other in PARTS:
         there = out / other / path.name
         if other != part and there.exists():
-            raise DataError(
-                f"{there}: was made for {other}, where the split now says {part}; name another "
-                "--out, or remove it"
-            )
+            raise _of_another_part(there, other, part)
 
 
 def _refuse_made_otherwise(path: Path, config: SynthConfig, made_of: MadeOf) -> None:

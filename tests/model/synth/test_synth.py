@@ -176,6 +176,22 @@ def test_another_clip_of_the_same_name_is_refused(own_take: tuple[Job, Path]) ->
         run_job(BLIND, plain, out)
 
 
+@pytest.mark.parametrize("now", ["protocol1", "the hips are lost"])
+def test_a_recording_of_a_clip_that_is_now_held_out_is_refused_also_where_none_is_made_of_it(
+    own_take: tuple[Job, Path], capsys: pytest.CaptureFixture[str], now: str
+) -> None:
+    job, out = own_take
+    parts = {"b": "train"} | ({"a": now} if now == "protocol1" else {})
+    split = write_own_split(out.parent, parts, left_out=() if "a" in parts else ("a",))
+    job.clip.with_name("b.bvh.xz").write_bytes(job.clip.read_bytes())
+    command = ["synth", "--out", str(out), "--motion-dir", str(out.parent), "--workers", "1"]
+    command += ["--no-render", "--max-seconds", "1.5", "--split-file", str(split)]
+    assert cli.main([*command, "--split", "train"]) == 2
+    said = capsys.readouterr().err
+    assert f"a_v0: was made for train, where the split now says {now}; name another" in said
+    assert [path.name for path in find_sequences(out)] == ["a_v0"]
+
+
 def test_recordings_from_before_it_was_kept_of_what_they_are_made_are_taken_as_they_are(
     own_take: tuple[Job, Path],
 ) -> None:
