@@ -516,15 +516,17 @@ def test_workers_end_with_a_command_that_is_killed(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "same_model.cli.data", "synth", "--out", str(tmp_path)]
     with subprocess.Popen([*command, *options], stdout=subprocess.DEVNULL) as parent:
         children = Path(f"/proc/{parent.pid}/task/{parent.pid}/children")
-        _wait_until(lambda: list(tmp_path.rglob("meta.json")))
-        workers = [Path("/proc") / pid for pid in children.read_text().split()]
-        parent.kill()
+        try:
+            _wait_until(lambda: list(tmp_path.rglob("meta.json")))
+            workers = [Path("/proc") / pid for pid in children.read_text().split()]
+        finally:
+            parent.kill()
     assert len(workers) >= 2
     _wait_until(lambda: not any(worker.exists() for worker in workers))
 
 
 def _wait_until(done: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 240  # of a machine that has other work
     while not done():
         assert time.monotonic() < deadline
         time.sleep(0.05)
