@@ -148,7 +148,7 @@ class TrainConfig:
     stage: Annotated[StageName, tyro.conf.Positional]
     """The stage to train."""
     data: Path
-    """Folder with sequence folders at any depth."""
+    """Folder with sequence folders at any depth; those of the split's protocols are left out."""
     out: Path
     """Folder of the run: model.safetensors, state.pt, losses.csv, losses.png, TensorBoard logs."""
     more_data: tuple[Path, ...] = ()
