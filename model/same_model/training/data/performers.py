@@ -9,12 +9,11 @@ from typing import Final, Literal
 
 from same_engines.errors import DataError
 from same_model.data.sequence import SequenceReader, find_sequences, open_sequence
-from same_model.synth.motion.splits import SPLITS, WITHHELD
+from same_model.synth.motion.splits import PARTS, WITHHELD
 
 _LOG = logging.getLogger("same")
 _TRAINED_ON: Final = ("train", WITHHELD)
 _HELD_OUT: Final = "validation"
-_PARTS: Final = (*SPLITS, WITHHELD)
 _Side = Literal["train", "held out", "neither"]
 
 
@@ -56,9 +55,9 @@ def _part(sequence: SequenceReader) -> str:
     part = sequence.meta.get("split")
     if part is None:
         return "train"
-    if part not in _PARTS:
+    if part not in PARTS:
         raise DataError(
-            f"{sequence.path}/meta.json: split: expected one of {', '.join(_PARTS)}, got {part!r}"
+            f"{sequence.path}/meta.json: split: expected one of {', '.join(PARTS)}, got {part!r}"
         )
     return str(part)
 
