@@ -201,6 +201,7 @@ _ARGUMENTS = {
     "same_floor_from_controller": (_Tracker, _Doubles),
     "same_start_legs": (_Tracker,),
     "same_set_bone_lengths": (_Tracker, _Doubles),
+    "same_forget_user": (_Tracker,),
     "same_set_leg_straps": (_Tracker, c.c_double, _Doubles, _Doubles),
     "same_get_calibration": (_Tracker, c.POINTER(CalibrationStruct)),
     "same_reference_space_changed": (_Tracker, _I64, _Doubles, _Doubles, _I32),
