@@ -116,8 +116,8 @@ class Core {
   }
 
   void correct(Bytes& bytes) {
-    const int device = kNumPoseDevices + bytes.below(kNumLegDevices);
-    ingestion_.set_leg_mounting(device, bytes.turn());
+    const Quaternion left = bytes.turn();
+    ingestion_.set_leg_mountings({left, bytes.turn()});
   }
 
   void sample(Bytes& bytes) {

@@ -45,22 +45,17 @@ std::optional<LegStraps> LegMounting::straps(double ground_y) const {
 }
 
 void LegMounting::give(const LegStraps& straps) {
-  wear(straps.mountings);
+  ingestion_.set_leg_mountings(straps.mountings);
   given_ = straps;
   measured_.reset();
   begin(CalibrationState::GIVEN);
 }
 
 void LegMounting::forget() {
-  wear({});
+  ingestion_.set_leg_mountings({});
   given_.reset();
   measured_.reset();
   begin(CalibrationState::DEFAULT);
-}
-
-void LegMounting::wear(const LegMountings& mountings) {
-  for (int leg = 0; leg < kNumLegDevices; ++leg)
-    ingestion_.set_leg_mounting(kNumPoseDevices + leg, mountings[leg]);
 }
 
 void LegMounting::start() {
@@ -126,7 +121,7 @@ void LegMounting::apply() {
     const Quaternion expected = rotation_about({0, 1, 0}, heading + kOutwardRad[leg]);
     measured.mountings[leg] = normalised(conjugate(read) * expected);
   }
-  wear(measured.mountings);
+  ingestion_.set_leg_mountings(measured.mountings);
   const size_t heights = std::min(stand_.frames, kMostHeights);
   measured.head_y = quantile(std::span(stand_.head_ys).first(heights), 0.5);
   measured_ = measured;

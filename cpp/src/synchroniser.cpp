@@ -60,14 +60,10 @@ uint64_t Synchroniser::refused(int device) const {
                                   : legs_[device - kNumPoseDevices].refused();
 }
 
-void Synchroniser::set_leg_mounting(int device, const Quaternion& mounting) {
-  const std::lock_guard lock(mounting_);
-  mountings_[device - kNumPoseDevices] = mounting;
-}
-
 LegMountings Synchroniser::leg_mountings() const {
-  const std::lock_guard lock(mounting_);
-  return mountings_;
+  LegMountings mountings;
+  mountings_.read(mountings);
+  return mountings;
 }
 
 void Synchroniser::clear() {

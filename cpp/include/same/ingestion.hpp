@@ -57,9 +57,10 @@ class Ingestion {
   // Where samples came already, the stream begins anew and true comes back.
   bool set_clock(int stream, const ClockMapping& clock);
   ClockMapping clock(int stream) const;
-  // What puts a leg sensor's orientation right: R_world_leg = R_world_sensor * mounting.
-  void set_leg_mounting(int device, const Quaternion& mounting) {
-    synchroniser_.set_leg_mounting(device, mounting);
+  // What puts leg sensors' orientations right: R_world_leg = R_world_sensor * mounting. One thread
+  // at a time sets them.
+  void set_leg_mountings(const LegMountings& mountings) {
+    synchroniser_.set_leg_mountings(mountings);
   }
   Quaternion leg_mounting(int device) const {
     return synchroniser_.leg_mountings()[device - kNumPoseDevices];

@@ -74,7 +74,6 @@ class LegMounting {
   std::optional<double> stood_m(double ground_y) const;
   const char* measure(const DeviceStates& states);
   void apply();
-  void wear(const LegMountings& mountings);
   void begin(CalibrationState state);
 
   Ingestion& ingestion_;

@@ -4,10 +4,10 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <mutex>
 #include <optional>
 
 #include "same/devices.hpp"
+#include "same/latest_box.hpp"
 #include "same/sample_lookup.hpp"
 
 namespace same {
@@ -56,16 +56,15 @@ class Synchroniser {
   void clear();
   void clear(int device);
 
-  // Any thread may call both.
-  void set_leg_mounting(int device, const Quaternion& mounting);
+  // One thread at a time sets them, any reads them.
+  void set_leg_mountings(const LegMountings& mountings) { mountings_.publish(mountings); }
   LegMountings leg_mountings() const;
 
  private:
   LookupLimits limits_;
   std::array<SampleRing<PoseSample>, kNumPoseDevices> poses_;
   std::array<SampleRing<LegSample>, kNumLegDevices> legs_;
-  mutable std::mutex mounting_;  // held to copy
-  LegMountings mountings_{};
+  LatestBox<LegMountings> mountings_;
 };
 
 }  // namespace same
