@@ -110,10 +110,15 @@ void Pipeline::check_near_head(int64_t frame_ns) {
   const auto head_ns = synchroniser_.newest_ns(kHead);
   if (!head_ns || frame_ns - *head_ns <= kOneHourNs)
     return check_same_clock("frame.timestamp_ns", frame_ns, "head", head_ns, kOneHourNs);
-  int64_t now_ns = clock_watch_.newest_ns();
-  if (current_.pose)
-    now_ns = std::max(now_ns, current_.pose->timestamp_ns + steady_ns() - current_.tracked_ns);
-  check_same_clock("frame.timestamp_ns", frame_ns, "newest sample", now_ns, kOneHourNs);
+  check_same_clock("frame.timestamp_ns", frame_ns, "now", expected_now_ns(), kOneHourNs);
+}
+
+int64_t Pipeline::expected_now_ns() {
+  const int64_t newest_ns = clock_watch_.newest_ns();
+  Snapshot snapshot;
+  snapshot_.read(snapshot);
+  if (snapshot.tracked_ns == 0 || !snapshot.pose) return newest_ns;
+  return std::max(newest_ns, snapshot.pose->timestamp_ns + steady_ns() - snapshot.tracked_ns);
 }
 
 // A frame's time on the tracker's clock, and whether its time line begins anew with it.

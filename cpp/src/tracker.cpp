@@ -440,15 +440,10 @@ std::optional<int64_t> Tracker::clock_now_ns() const {
   }
 }
 
-// By the clock while started, else the time of the newest sample, or of the newest frame and by how
-// long ago it was tracked.
+// By the clock while started.
 int64_t Tracker::now_ns() {
   if (const auto now_ns = clock_now_ns()) return *now_ns;
-  const int64_t newest_ns = pipeline_.clock_watch().newest_ns();
-  Snapshot snapshot;
-  pipeline_.snapshot().read(snapshot);
-  if (snapshot.tracked_ns == 0 || !snapshot.pose) return newest_ns;
-  return std::max(newest_ns, snapshot.pose->timestamp_ns + steady_ns() - snapshot.tracked_ns);
+  return pipeline_.expected_now_ns();
 }
 
 }  // namespace same

@@ -10,8 +10,10 @@ from same_engines.errors import InvalidInputError, RecordingError
 from same_runtime._core import LookupKind, Synchroniser
 from same_runtime.camera import CameraRig
 from same_runtime.conventions import DEVICES, LEG_DEVICES, POSE_DEVICES
+from same_runtime.options import TrackerOptions
 from same_runtime.recording import FRAME_STREAM, TRUTH_STREAM, Recording
 from same_runtime.recording.replay import checked_reading
+from same_runtime.recording.view_pairs import with_pairs
 from same_runtime.samples import DevicePose, ImuFrame, LegReading, StereoFrame
 
 MAX_FRAMES = 120
@@ -72,7 +74,8 @@ def load_clip(recording: Recording, bundle: Bundle, max_frames: int = MAX_FRAMES
     images: list[_Images] = []
     readings: list[_Readings] = []
     times_ns: list[int] = []
-    for sample in recording.samples((FRAME_STREAM, *DEVICES)):
+    samples = recording.samples((FRAME_STREAM, *DEVICES))
+    for sample in with_pairs(samples, TrackerOptions.max_view_skew_ns):
         assert sample.stream != TRUTH_STREAM
         if isinstance(sample.value, StereoFrame):
             found = _readings_at(synchroniser, sample.timestamp_ns)

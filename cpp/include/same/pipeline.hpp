@@ -69,6 +69,9 @@ class Pipeline {
   const LatestBox<Snapshot>& snapshot() const { return snapshot_; }
   int64_t newest_frame_ns() const { return newest_frame_ns_.load(std::memory_order_relaxed); }
   static constexpr int64_t kNever = -1;
+  // The time of the newest sample, or of the newest frame and by how long ago it was tracked. Any
+  // thread.
+  int64_t expected_now_ns();
 
   ClockWatch& clock_watch() { return clock_watch_; }
   Calibration& calibration() { return calibration_; }

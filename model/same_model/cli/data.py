@@ -263,7 +263,12 @@ class FromMcap:
 
         meta = {"performer": self.performer, "action": self.action, "split": self.split}
         sequence, left_out = import_mcap(
-            Recording(self.recording), self.out, self.joints, True, licence=self.licence, **meta
+            Recording(self.recording),
+            self.out,
+            self.joints,
+            checked=True,
+            licence=self.licence,
+            **meta,
         )
         print(f"{self.out}: {sequence.frames} frames ({left_out} without views or joints left out)")
         return 0
