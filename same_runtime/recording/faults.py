@@ -3,7 +3,7 @@
 import heapq
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,8 @@ from same_runtime.samples import StereoFrame
 
 Samples = Iterator[RecordedSample]
 Fault = Callable[[Samples, np.random.Generator], Samples]
+Value = TypeVar("Value", RawPose, RawLegReading, StereoFrame)
+Sensed = TypeVar("Sensed", RawPose, RawLegReading)
 
 _SECOND_NS: Final = 1_000_000_000
 _MS_NS: Final = 1_000_000
@@ -23,6 +25,7 @@ _START_NS: Final = 1_500_000_000
 _GAP_NS: Final = 1_000_000_000
 _EVERY: Final = 25
 """Faults that come again and again strike every so many samples of a device."""
+_EPOCH_NS: Final = 1_700_000_000 * _SECOND_NS
 _DRIFT_RADPS: Final = np.deg2rad(2.0)
 """Far more than a sensor drifts, so that seconds of recording show what minutes do."""
 _LASTING_NS: Final = 4_000_000_000
@@ -59,78 +62,81 @@ def _is_device(sample: RecordedSample) -> bool:
     return isinstance(sample.value, RawPose | RawLegReading)
 
 
-def _every(samples: Samples, strike: Callable[[RecordedSample], RecordedSample]) -> Samples:
+def _every(strike: Callable[[RecordedSample], RecordedSample]) -> Fault:
     """All samples, and after every ``_EVERY``th of a device its faulty double."""
-    seen: dict[str, int] = {}
-    for sample in samples:
-        yield sample
-        if _is_device(sample):
-            seen[sample.stream] = seen.get(sample.stream, 0) + 1
-            if seen[sample.stream] % _EVERY == 0:
-                yield strike(sample)
+
+    def fault(samples: Samples, random: np.random.Generator) -> Samples:
+        seen: dict[str, int] = {}
+        for sample in samples:
+            yield sample
+            if _is_device(sample):
+                seen[sample.stream] = seen.get(sample.stream, 0) + 1
+                if seen[sample.stream] % _EVERY == 0:
+                    yield strike(sample)
+
+    return fault
 
 
 def _during(
-    samples: Samples,
-    strike: Callable[[RecordedSample], RecordedSample | None],
-    length_ns: int = _GAP_NS,
-) -> Samples:
+    strike: Callable[[RecordedSample], RecordedSample | None], length_ns: int = _GAP_NS
+) -> Fault:
     """``strike`` replaces (or with None drops) the samples of a while."""
-    start_ns: int | None = None
-    for sample in samples:
-        if start_ns is None:
-            start_ns = sample.arrival_ns + _START_NS
-        struck = sample
-        if start_ns <= sample.arrival_ns < start_ns + length_ns:
-            found = strike(sample)
-            if found is None:
-                continue
-            struck = found
-        yield struck
+
+    def fault(samples: Samples, random: np.random.Generator) -> Samples:
+        start_ns: int | None = None
+        for sample in samples:
+            if start_ns is None:
+                start_ns = sample.arrival_ns + _START_NS
+            struck = sample
+            if start_ns <= sample.arrival_ns < start_ns + length_ns:
+                found = strike(sample)
+                if found is None:
+                    continue
+                struck = found
+            yield struck
+
+    return fault
 
 
-def _duplicate(samples: Samples, random: np.random.Generator) -> Samples:
-    return _every(samples, lambda sample: sample)
+def _timed(time_ns: Callable[[int], int]) -> Fault:
+    """Doubles of another time."""
+    return _every(lambda s: replace(s, timestamp_ns=time_ns(s.timestamp_ns)))
 
 
-def _backwards(samples: Samples, random: np.random.Generator) -> Samples:
-    return _every(samples, lambda s: replace(s, timestamp_ns=max(0, s.timestamp_ns - 20 * _MS_NS)))
+def _gap(stream: str) -> Fault:
+    return _during(lambda sample: None if sample.stream == stream else sample)
 
 
-def _milliseconds(samples: Samples, random: np.random.Generator) -> Samples:
-    return _every(samples, lambda s: replace(s, timestamp_ns=s.timestamp_ns // _MS_NS))
+def _misread(
+    kind: type[Value], misread: Callable[[Value], Value], length_ns: int = _LASTING_NS
+) -> Fault:
+    """Every value of one kind read wrongly for a while."""
 
-
-def _epoch(samples: Samples, random: np.random.Generator) -> Samples:
-    epoch_ns = 1_700_000_000 * _SECOND_NS
-    return _every(samples, lambda s: replace(s, timestamp_ns=s.timestamp_ns + epoch_ns))
-
-
-def _zero_quaternion(samples: Samples, random: np.random.Generator) -> Samples:
-    def spoil(sample: RecordedSample) -> RecordedSample:
+    def strike(sample: RecordedSample) -> RecordedSample:
         value = sample.value
-        later_ns = sample.timestamp_ns + _MS_NS
-        if isinstance(value, RawPose):
-            return replace(sample, timestamp_ns=later_ns, value=RawPose(np.zeros(3), np.zeros(4)))
-        return replace(sample, timestamp_ns=later_ns, value=RawLegReading(np.zeros(4), np.zeros(3)))
+        return replace(sample, value=misread(value)) if isinstance(value, kind) else sample
 
-    return _every(samples, spoil)
+    return _during(strike, length_ns)
 
 
-def _leg_gap(samples: Samples, random: np.random.Generator) -> Samples:
-    return _during(samples, lambda s: None if s.stream == "leg_left" else s)
+def _seen(see: Callable[[StereoFrame], StereoFrame]) -> Fault:
+    return _misread(StereoFrame, see, _GAP_NS)
 
 
-def _head_gap(samples: Samples, random: np.random.Generator) -> Samples:
-    return _during(samples, lambda s: None if s.stream == "head" else s)
+def _moved(stream: str, move: Callable[[NDArray[np.float64]], NDArray[np.float64]]) -> Fault:
+    def strike(sample: RecordedSample) -> RecordedSample:
+        if sample.stream != stream or not isinstance(sample.value, RawPose):
+            return sample
+        return replace(sample, value=sample.value._replace(position=move(sample.value.position)))
+
+    return _during(strike, _LASTING_NS)
 
 
-def _controller_gap(samples: Samples, random: np.random.Generator) -> Samples:
-    return _during(samples, lambda s: None if s.stream == "ctrl_right" else s)
-
-
-def _no_images(samples: Samples, random: np.random.Generator) -> Samples:
-    return _during(samples, lambda s: None if s.stream == FRAME_STREAM else s)
+def _zero_quaternion(sample: RecordedSample) -> RecordedSample:
+    later_ns = sample.timestamp_ns + _MS_NS
+    if isinstance(sample.value, RawPose):
+        return replace(sample, timestamp_ns=later_ns, value=RawPose(np.zeros(3), np.zeros(4)))
+    return replace(sample, timestamp_ns=later_ns, value=RawLegReading(np.zeros(4), np.zeros(3)))
 
 
 def _dropped_frames(samples: Samples, random: np.random.Generator) -> Samples:
@@ -149,88 +155,20 @@ def _jitter(samples: Samples, random: np.random.Generator) -> Samples:
         yield replace(sample, arrival_ns=sample.arrival_ns + late_ns)
 
 
-def _camera_covered(samples: Samples, random: np.random.Generator) -> Samples:
-    def cover(sample: RecordedSample) -> RecordedSample:
-        if isinstance(sample.value, StereoFrame):
-            frame = StereoFrame(sample.timestamp_ns, sample.value.left, None)
-            return replace(sample, value=frame)
-        return sample
-
-    return _during(samples, cover)
+def _flat(image: NDArray[np.uint8] | None, grey: int) -> NDArray[np.uint8] | None:
+    return None if image is None else np.full_like(image, grey)
 
 
-def _flat_images(grey: int) -> Fault:
-    def strike(samples: Samples, random: np.random.Generator) -> Samples:
-        return _during(samples, lambda sample: _with_flat_images(sample, grey))
-
-    return strike
+def _both_flat(frame: StereoFrame, grey: int) -> StereoFrame:
+    return replace(frame, left=_flat(frame.left, grey), right=_flat(frame.right, grey))
 
 
-def _with_flat_images(sample: RecordedSample, grey: int) -> RecordedSample:
-    frame = sample.value
-    if not isinstance(frame, StereoFrame):
-        return sample
-    left, right = (
-        None if image is None else np.full_like(image, grey) for image in (frame.left, frame.right)
-    )
-    return replace(sample, value=StereoFrame(frame.timestamp_ns, left, right))
+def _gravity_left_in(reading: RawLegReading) -> RawLegReading:
+    return reading._replace(acceleration=reading.acceleration + (0.0, 9.80665, 0.0))
 
 
-def _left_black(samples: Samples, random: np.random.Generator) -> Samples:
-    def cover(sample: RecordedSample) -> RecordedSample:
-        frame = sample.value
-        if not isinstance(frame, StereoFrame) or frame.left is None:
-            return sample
-        black = StereoFrame(frame.timestamp_ns, np.zeros_like(frame.left), frame.right)
-        return replace(sample, value=black)
-
-    return _during(samples, cover)
-
-
-def _head_moved(move: Callable[[NDArray[np.float64]], NDArray[np.float64]]) -> Fault:
-    def strike(samples: Samples, random: np.random.Generator) -> Samples:
-        def misplace(sample: RecordedSample) -> RecordedSample:
-            if sample.stream != "head" or not isinstance(sample.value, RawPose):
-                return sample
-            return replace(
-                sample, value=sample.value._replace(position=move(sample.value.position))
-            )
-
-        return _during(samples, misplace, _LASTING_NS)
-
-    return strike
-
-
-def _controller_millimetres(samples: Samples, random: np.random.Generator) -> Samples:
-    def misread(sample: RecordedSample) -> RecordedSample:
-        if sample.stream != "ctrl_left" or not isinstance(sample.value, RawPose):
-            return sample
-        return replace(sample, value=sample.value._replace(position=1000.0 * sample.value.position))
-
-    return _during(samples, misread, _LASTING_NS)
-
-
-def _leg_gravity(samples: Samples, random: np.random.Generator) -> Samples:
-    def leave_in(sample: RecordedSample) -> RecordedSample:
-        if not isinstance(sample.value, RawLegReading):
-            return sample
-        acceleration = sample.value.acceleration + (0.0, 9.80665, 0.0)
-        return replace(sample, value=sample.value._replace(acceleration=acceleration))
-
-    return _during(samples, leave_in, _LASTING_NS)
-
-
-def _wxyz(kind: type[RawPose] | type[RawLegReading]) -> Fault:
-    def strike(samples: Samples, random: np.random.Generator) -> Samples:
-        def misorder(sample: RecordedSample) -> RecordedSample:
-            if not isinstance(sample.value, kind):
-                return sample
-            wxyz = np.roll(sample.value.orientation_xyzw, 1)
-            return replace(sample, value=sample.value._replace(orientation_xyzw=wxyz))
-
-        return _during(samples, misorder, _LASTING_NS)
-
-    return strike
+def _wxyz(value: Sensed) -> Sensed:
+    return value._replace(orientation_xyzw=np.roll(value.orientation_xyzw, 1))
 
 
 def _on_table(samples: Samples, random: np.random.Generator) -> Samples:
@@ -248,9 +186,13 @@ def _on_table(samples: Samples, random: np.random.Generator) -> Samples:
         if isinstance(value, RawLegReading):
             resting = value._replace(acceleration=np.zeros(3))
             return replace(sample, value=legs.setdefault(sample.stream, resting))
-        return _with_flat_images(sample, 0)
+        return (
+            replace(sample, value=_both_flat(value, 0))
+            if isinstance(value, StereoFrame)
+            else sample
+        )
 
-    return _during(samples, put_down, _TABLE_NS)
+    return _during(put_down, _TABLE_NS)(samples, random)
 
 
 def _view_skew(samples: Samples, random: np.random.Generator) -> Samples:
@@ -270,13 +212,11 @@ def _view_skew(samples: Samples, random: np.random.Generator) -> Samples:
 
 
 def _acceleration_spike(samples: Samples, random: np.random.Generator) -> Samples:
-    def spike(sample: RecordedSample) -> RecordedSample:
-        if not isinstance(sample.value, RawLegReading):
-            return sample
+    def spike(reading: RawLegReading) -> RawLegReading:
         blow = random.choice((-157.0, 157.0), 3)  # a 16 g sensor at its stops
-        return replace(sample, value=RawLegReading(sample.value.orientation_xyzw, blow))
+        return reading._replace(acceleration=blow)
 
-    return _during(samples, spike, 100 * _MS_NS)
+    return _misread(RawLegReading, spike, 100 * _MS_NS)(samples, random)
 
 
 def _leg_drift(samples: Samples, random: np.random.Generator) -> Samples:
@@ -301,48 +241,41 @@ def _clock_offset(samples: Samples, random: np.random.Generator) -> Samples:
         yield sample
 
 
-def _relocalisation(samples: Samples, random: np.random.Generator) -> Samples:
+def _relocalised(pose: RawPose) -> RawPose:
     turn = Rotation.from_euler("y", _JUMP_YAW_RAD)
-
-    def move(sample: RecordedSample) -> RecordedSample:
-        if isinstance(sample.value, RawPose):
-            turned = (turn * Rotation.from_quat(sample.value.orientation_xyzw)).as_quat()
-            position = turn.apply(sample.value.position) + _JUMP_M
-            return replace(sample, value=RawPose(position, turned))
-        return sample
-
-    return _during(samples, move, 1 << 62)
+    turned = (turn * Rotation.from_quat(pose.orientation_xyzw)).as_quat()
+    return RawPose(turn.apply(pose.position) + _JUMP_M, turned)
 
 
 FAULTS: Final[dict[str, Fault]] = {
-    "duplicate": _duplicate,
-    "backwards": _backwards,
-    "milliseconds": _milliseconds,
-    "epoch": _epoch,
-    "zero-quaternion": _zero_quaternion,
-    "leg-gap": _leg_gap,
-    "head-gap": _head_gap,
-    "controller-gap": _controller_gap,
-    "no-images": _no_images,
+    "duplicate": _every(lambda sample: sample),
+    "backwards": _timed(lambda time_ns: max(0, time_ns - 20 * _MS_NS)),
+    "milliseconds": _timed(lambda time_ns: time_ns // _MS_NS),
+    "epoch": _timed(lambda time_ns: time_ns + _EPOCH_NS),
+    "zero-quaternion": _every(_zero_quaternion),
+    "leg-gap": _gap("leg_left"),
+    "head-gap": _gap("head"),
+    "controller-gap": _gap("ctrl_right"),
+    "no-images": _gap(FRAME_STREAM),
     "dropped-frames": _dropped_frames,
     "late-frames": _late_frames,
     "jitter": _jitter,
-    "camera-covered": _camera_covered,
-    "black-images": _flat_images(0),
-    "white-images": _flat_images(255),
-    "one-black-image": _left_black,
+    "camera-covered": _seen(lambda frame: replace(frame, right=None)),
+    "black-images": _seen(lambda frame: _both_flat(frame, 0)),
+    "white-images": _seen(lambda frame: _both_flat(frame, 255)),
+    "one-black-image": _seen(lambda frame: replace(frame, left=_flat(frame.left, 0))),
     "view-skew": _view_skew,
     "acceleration-spike": _acceleration_spike,
     "clock-offset": _clock_offset,
     "leg-drift": _leg_drift,
-    "relocalisation": _relocalisation,
-    "head-millimetres": _head_moved(lambda position: 1000.0 * position),
-    "head-below-floor": _head_moved(lambda position: position - (0.0, 4.6, 0.0)),
-    "head-local-space": _head_moved(lambda position: position - (0.0, 1.6, 0.0)),
-    "controller-millimetres": _controller_millimetres,
-    "leg-gravity": _leg_gravity,
-    "poses-wxyz": _wxyz(RawPose),
-    "legs-wxyz": _wxyz(RawLegReading),
+    "relocalisation": _misread(RawPose, _relocalised, 1 << 62),
+    "head-millimetres": _moved("head", lambda position: 1000.0 * position),
+    "head-below-floor": _moved("head", lambda position: position - (0.0, 4.6, 0.0)),
+    "head-local-space": _moved("head", lambda position: position - (0.0, 1.6, 0.0)),
+    "controller-millimetres": _moved("ctrl_left", lambda position: 1000.0 * position),
+    "leg-gravity": _misread(RawLegReading, _gravity_left_in),
+    "poses-wxyz": _misread(RawPose, _wxyz),
+    "legs-wxyz": _misread(RawLegReading, _wxyz),
     "on-table": _on_table,
 }
 """Name -> what it does to the samples of a recording."""
