@@ -1,7 +1,6 @@
 """The interface every inference backend fits behind."""
 
 from abc import ABC, abstractmethod
-from types import TracebackType
 
 import numpy as np
 
@@ -69,12 +68,7 @@ class Engine(ABC):
     def __enter__(self) -> "Engine":
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 

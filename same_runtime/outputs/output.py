@@ -1,7 +1,6 @@
 """What every output is: something that takes poses until it is closed."""
 
 from abc import ABC, abstractmethod
-from types import TracebackType
 
 from same_engines.errors import InvalidInputError, SameError
 from same_runtime.pose import Pose
@@ -66,10 +65,5 @@ class Output(ABC):
     def __enter__(self) -> "Output":
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()

@@ -1,7 +1,5 @@
 """The terminal: a live view that may not disturb what it shows, and the final tables."""
 
-from types import TracebackType
-
 import numpy as np
 from rich.console import Group
 from rich.live import Live
@@ -44,12 +42,7 @@ class LiveView:
         self.spent_ns, self._begun_ns = 0, self._clock.now_ns()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._live is not None:
             self._live.stop()
 

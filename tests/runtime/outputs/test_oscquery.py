@@ -5,7 +5,6 @@ import socket
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
 
 import pytest
 
@@ -57,12 +56,7 @@ class FakeVrchat:
             self._network.register_service(self._info)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._name is not None:
             self._network.unregister_service(self._info)
             self._network.close()
