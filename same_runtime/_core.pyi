@@ -10,7 +10,7 @@ import enum
 import numpy
 import numpy.typing
 import typing
-__all__: list[str] = ['Calibration', 'CalibrationState', 'CameraRig', 'DEVICES', 'DeviceStates', 'Estimate', 'FEATURE_DIM', 'FisheyeCamera', 'FrameAssembler', 'FrameInbox', 'FramePush', 'HIGHEST_STATURE_M', 'ImagePreprocessor', 'ImageRing', 'Ingestion', 'JOINT_NAMES', 'JOINT_PARENTS', 'LEG_OUTWARD_RAD', 'LONGEST_BONE_M', 'LOWEST_STATURE_M', 'LegRing', 'LookupKind', 'MAX_ACCELERATION', 'MAX_FRAME_GAP_NS', 'MAX_NORM_ERROR', 'MAX_POSITION_M', 'MAX_TIMESTAMP_NS', 'MAX_VELOCITY_GAP_NS', 'MIN_INTERVAL_NS', 'MIN_SPACING_NS', 'NUM_POSE_DEVICES', 'NativeBundle', 'NativeEngine', 'PARTS', 'Plausibility', 'Pose', 'PoseRing', 'PoseSmoother', 'PoseStatus', 'PushStatus', 'REST_OFFSETS_M', 'Reason', 'SHORTEST_BONE_M', 'Skeleton', 'SkeletonSolver', 'Synchroniser', 'Tracker', 'VELOCITY_FRAMES', 'bone_lengths', 'cell_statistics', 'continued', 'floor_anchor', 'openxr_body', 'sha256_hex', 'spatial_aware_deform_attn', 'stands_upright', 'steady_ns', 'with_bone_lengths']
+__all__: list[str] = ['Calibration', 'CalibrationState', 'CameraRig', 'DEVICES', 'DeviceStates', 'Estimate', 'FEATURE_DIM', 'FisheyeCamera', 'FrameAssembler', 'FrameInbox', 'FramePush', 'HIGHEST_STATURE_M', 'ImagePreprocessor', 'ImageRing', 'Ingestion', 'JOINT_NAMES', 'JOINT_PARENTS', 'LEG_OUTWARD_RAD', 'LONGEST_BONE_M', 'LOWEST_STATURE_M', 'LegRing', 'LookupKind', 'MAX_ACCELERATION', 'MAX_FRAME_GAP_NS', 'MAX_NORM_ERROR', 'MAX_POSITION_M', 'MAX_TIMESTAMP_NS', 'MAX_VELOCITY_GAP_NS', 'NUM_POSE_DEVICES', 'NativeBundle', 'NativeEngine', 'PARTS', 'Plausibility', 'Pose', 'PoseRing', 'PoseSmoother', 'PoseStatus', 'PushStatus', 'REST_OFFSETS_M', 'Reason', 'SHORTEST_BONE_M', 'Skeleton', 'SkeletonSolver', 'Synchroniser', 'Tracker', 'VELOCITY_FRAMES', 'bone_lengths', 'cell_statistics', 'continued', 'floor_anchor', 'makes_invalid', 'openxr_body', 'sha256_hex', 'spatial_aware_deform_attn', 'steady_ns', 'with_bone_lengths']
 class LookupKind(enum.IntEnum):
     """
     How a device's state at a time was obtained, ordered by trust.
@@ -458,11 +458,6 @@ class FramePush:
         Whether two images are too far apart for a pair for the first time.
         """
     @property
-    def new_frames(self) -> int:
-        """
-        Frames that came into the inbox with it.
-        """
-    @property
     def newest_ns(self) -> int | None:
         """
         The newest before it on the tracker's clock, ns; None before the first.
@@ -693,11 +688,6 @@ class NativeBundle:
     def verify(self) -> None:
         """
         Check every graph file.
-        """
-    @property
-    def rig_json(self) -> str:
-        """
-        The default camera rig, as JSON.
         """
 class NativeEngine:
     """
@@ -1081,6 +1071,10 @@ def floor_anchor(position: typing.Annotated[numpy.typing.ArrayLike, numpy.float6
     axis; from 15 to 5 degrees of the vertical the up axis takes over gradually.
     position (3,) m, orientation_xyzw (4,) head to world. Raises ValueError for bad values.
     """
+def makes_invalid(reason: Reason) -> bool:
+    """
+    Whether poses with this reason are INVALID, not LIMITED.
+    """
 def openxr_body(pose: Pose, skeleton: Skeleton) -> tuple[numpy.typing.NDArray[numpy.float64], numpy.typing.NDArray[numpy.float64], numpy.typing.NDArray[numpy.uint64], bool, numpy.typing.NDArray[numpy.float64], numpy.typing.NDArray[numpy.float64]]:
     """
     XR_BD_body_tracking's 24 joints: positions (24, 3) m and orientations (24, 4) xyzw, world,
@@ -1102,11 +1096,6 @@ def spatial_aware_deform_attn(features: typing.Annotated[numpy.typing.ArrayLike,
     bilinear, zero outside. pe_sum leaves the weights out of position.
     Returns sampled (V, J, M, D), the weighted features, and position (V, J, M, H), the
     weighted ReLU(w1 points + b1). Raises ValueError for other shapes.
-    """
-def stands_upright(joints: typing.Annotated[numpy.typing.ArrayLike, numpy.float64]) -> bool:
-    """
-    Whether a body of joints (22, 3) m stands upright on straight legs: then its lengths are
-    known best.
     """
 def steady_ns() -> int:
     """
@@ -1131,8 +1120,6 @@ MAX_NORM_ERROR: float = 0.01
 MAX_POSITION_M: float = 100000.0
 MAX_TIMESTAMP_NS: int = 4611686018427387904
 MAX_VELOCITY_GAP_NS: int = 500000000
-MIN_INTERVAL_NS: int = 500000
-MIN_SPACING_NS: int = 100000
 NUM_POSE_DEVICES: int = 3
 PARTS: tuple = ('synchronise', 'features', 'preprocess', 'output')
 REST_OFFSETS_M: numpy.ndarray

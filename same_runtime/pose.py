@@ -1,6 +1,5 @@
 """What comes out: one full-body pose with its status."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Final, TypeVar
@@ -51,22 +50,6 @@ class Reason(Enum):
     IMPLAUSIBLE_LEG = "a leg tracker turns or accelerates as no leg does"
     MOUNT_CHANGED = "a leg tracker no longer sits as it was calibrated: slipped, turned or swapped"
     IMPLAUSIBLE_POSE = "the estimated body has bones that nobody has, or is below the floor"
-
-
-_NO_BODY: Final = frozenset({Reason.HEAD_LOST, Reason.NOT_WORN, Reason.IMPLAUSIBLE_HEAD})
-
-
-def status_of(reasons: Iterable[Reason]) -> PoseStatus:
-    """The status of a pose with these reasons."""
-    reasons = frozenset(reasons)
-    if reasons & _NO_BODY:
-        return PoseStatus.INVALID
-    return PoseStatus.LIMITED if reasons else PoseStatus.VALID
-
-
-def gravest_first(reasons: Iterable[Reason]) -> tuple[Reason, ...]:
-    """The reasons that make a pose INVALID before the others."""
-    return tuple(sorted(reasons, key=lambda reason: reason not in _NO_BODY))
 
 
 _HEAD: Final = JOINT_NAMES.index("head")

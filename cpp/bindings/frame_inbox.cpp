@@ -57,8 +57,6 @@ void bind_frame_push(py::module_& module) {
                                                          : std::optional(push.newest_ns);
           },
           "The newest before it on the tracker's clock, ns; None before the first.")
-      .def_readonly("new_frames", &FramePush::new_frames,
-                    "Frames that came into the inbox with it.")
       .def_readonly("first_skew", &FramePush::first_skew,
                     "Whether two images are too far apart for a pair for the first time.");
 }

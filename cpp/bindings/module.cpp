@@ -32,8 +32,6 @@ void export_constants(py::module_& module) {
   module.attr("NUM_POSE_DEVICES") = kNumPoseDevices;
   module.attr("FEATURE_DIM") = kFeatureDim;
   module.attr("MAX_TIMESTAMP_NS") = kMaxTimestampNs;
-  module.attr("MIN_SPACING_NS") = kMinSpacingNs;
-  module.attr("MIN_INTERVAL_NS") = kMinIntervalNs;
   module.attr("MAX_VELOCITY_GAP_NS") = kMaxVelocityGapNs;
   module.attr("MAX_POSITION_M") = kMaxPositionM;
   module.attr("MAX_ACCELERATION") = kMaxAcceleration;

@@ -85,10 +85,7 @@ void bind_native(py::module_& module) {
           py::arg("precision"), py::arg("stage"),
           "A graph file's bytes, once its hash and content are checked.")
       .def("verify", &Bundle::verify, py::call_guard<py::gil_scoped_release>(),
-           "Check every graph file.")
-      .def_property_readonly(
-          "rig_json", [](const Bundle& self) { return self.manifest().rig_json; },
-          "The default camera rig, as JSON.");
+           "Check every graph file.");
   bind_engine(module);
 }
 

@@ -54,6 +54,8 @@ void bind_enums(py::module_& module) {
       .value("MOUNT_CHANGED", Reason::MOUNT_CHANGED)
       .value("IMPLAUSIBLE_POSE", Reason::IMPLAUSIBLE_POSE)
       .finalize();
+  module.def("makes_invalid", &makes_invalid, py::arg("reason"),
+             "Whether poses with this reason are INVALID, not LIMITED.");
 }
 
 void bind_skeleton_result(py::module_& module) {

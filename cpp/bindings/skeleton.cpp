@@ -49,12 +49,6 @@ void bind_skeleton(py::module_& module) {
       py::arg("joints"), py::arg("lengths"),
       "Joints (22, 3) m with every bone's direction kept and its length that of lengths (22,);\n"
       "the head stays.");
-  module.def(
-      "stands_upright",
-      [](const DoubleArray& joints) { return stands_upright(to_joints(joints, "joints")); },
-      py::arg("joints"),
-      "Whether a body of joints (22, 3) m stands upright on straight legs: then its lengths are\n"
-      "known best.");
 }
 
 }  // namespace same::bindings

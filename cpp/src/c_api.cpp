@@ -112,23 +112,18 @@ same_result same_get_rig(same_tracker tracker, same_rig* rig) {
   return with_tracker(tracker, [&](Tracker& opened) {
     read("rig", rig, sizeof(same_rig));
     write(from_rig(opened.rig()), rig);
-    return SAME_OK;
   });
 }
 
 same_result same_set_clock_given(same_tracker tracker, int32_t stream, int64_t offset_ns,
                                  double drift_ppm) {
-  return with_tracker(tracker, [&](Tracker& opened) {
-    opened.set_clock_given(stream, offset_ns, drift_ppm);
-    return SAME_OK;
-  });
+  return with_tracker(
+      tracker, [&](Tracker& opened) { opened.set_clock_given(stream, offset_ns, drift_ppm); });
 }
 
 same_result same_set_clock_estimated(same_tracker tracker, int32_t stream, int64_t min_latency_ns) {
-  return with_tracker(tracker, [&](Tracker& opened) {
-    opened.set_clock_estimated(stream, min_latency_ns);
-    return SAME_OK;
-  });
+  return with_tracker(tracker,
+                      [&](Tracker& opened) { opened.set_clock_estimated(stream, min_latency_ns); });
 }
 
 same_result same_put_pose(same_tracker tracker, int32_t device, int64_t timestamp_ns,
@@ -137,12 +132,8 @@ same_result same_put_pose(same_tracker tracker, int32_t device, int64_t timestam
   return with_tracker(tracker, [&](Tracker& opened) {
     checked("position", position);
     checked("orientation_xyzw", orientation_xyzw);
-    opened.push_pose(
-        device, timestamp_ns,
-        {{position[0], position[1], position[2]},
-         {orientation_xyzw[0], orientation_xyzw[1], orientation_xyzw[2], orientation_xyzw[3]}},
-        arrival(arrival_ns));
-    return SAME_OK;
+    opened.push_pose(device, timestamp_ns, {to_vec3(position), to_quaternion(orientation_xyzw)},
+                     arrival(arrival_ns));
   });
 }
 
@@ -152,19 +143,14 @@ same_result same_put_leg(same_tracker tracker, int32_t device, int64_t timestamp
   return with_tracker(tracker, [&](Tracker& opened) {
     checked("orientation_xyzw", orientation_xyzw);
     checked("acceleration", acceleration);
-    opened.push_leg(
-        device, timestamp_ns,
-        {{acceleration[0], acceleration[1], acceleration[2]},
-         {orientation_xyzw[0], orientation_xyzw[1], orientation_xyzw[2], orientation_xyzw[3]}},
-        arrival(arrival_ns));
-    return SAME_OK;
+    opened.push_leg(device, timestamp_ns, {to_vec3(acceleration), to_quaternion(orientation_xyzw)},
+                    arrival(arrival_ns));
   });
 }
 
 same_result same_put_frame(same_tracker tracker, const same_frame* frame, int64_t arrival_ns) {
   return with_tracker(tracker, [&](Tracker& opened) {
     opened.put_frame(to_frame(read("frame", frame, sizeof(same_frame))), arrival(arrival_ns));
-    return SAME_OK;
   });
 }
 
@@ -173,7 +159,6 @@ same_result same_put_image(same_tracker tracker, int32_t view, int64_t timestamp
   return with_tracker(tracker, [&](Tracker& opened) {
     opened.put_image(view, timestamp_ns, {pixels, static_cast<std::ptrdiff_t>(row_stride)},
                      arrival(arrival_ns));
-    return SAME_OK;
   });
 }
 
@@ -184,7 +169,6 @@ same_result same_push(same_tracker tracker, const same_frame* frame, const same_
     const StereoFrame stereo = to_frame(read("frame", frame, sizeof(same_frame)));
     const Readings imu = to_readings(read("readings", readings, sizeof(same_readings)));
     write(from_pose(opened.push(stereo, imu)), &out);
-    return SAME_OK;
   });
 }
 
@@ -194,7 +178,6 @@ same_result same_push_frame(same_tracker tracker, const same_frame* frame, int64
     same_pose& out = checked_pose(pose);
     const StereoFrame stereo = to_frame(read("frame", frame, sizeof(same_frame)));
     write(from_pose(opened.push_frame(stereo, arrival(arrival_ns))), &out);
-    return SAME_OK;
   });
 }
 
@@ -212,7 +195,6 @@ same_result same_at_time(same_tracker tracker, int64_t timestamp_ns, same_pose* 
   return with_tracker(tracker, [&](Tracker& opened) {
     same_pose& out = checked_pose(pose);
     write(from_pose(opened.at_time(timestamp_ns)), &out);
-    return SAME_OK;
   });
 }
 
@@ -220,7 +202,6 @@ same_result same_latest(same_tracker tracker, same_pose* pose) {
   return with_tracker(tracker, [&](Tracker& opened) {
     same_pose& out = checked_pose(pose);
     write(from_pose(opened.latest()), &out);
-    return SAME_OK;
   });
 }
 
@@ -232,15 +213,11 @@ same_result same_start(same_tracker tracker, const same_live_options* options) {
     if (full.clock)
       clock = [function = full.clock, user = full.clock_user] { return function(user); };
     opened.start(to_live_options(full), std::move(clock));
-    return SAME_OK;
   });
 }
 
 same_result same_stop(same_tracker tracker) {
-  return with_tracker(tracker, [](Tracker& opened) {
-    opened.stop();
-    return SAME_OK;
-  });
+  return with_tracker(tracker, [](Tracker& opened) { opened.stop(); });
 }
 
 same_result same_on_pose(same_tracker tracker, same_pose_callback callback, void* user) {
@@ -252,22 +229,17 @@ same_result same_on_pose(same_tracker tracker, same_pose_callback callback, void
       });
     else
       opened.on_pose({});
-    return SAME_OK;
   });
 }
 
 same_result same_reset(same_tracker tracker) {
-  return with_tracker(tracker, [](Tracker& opened) {
-    opened.reset();
-    return SAME_OK;
-  });
+  return with_tracker(tracker, [](Tracker& opened) { opened.reset(); });
 }
 
 same_result same_get_stats(same_tracker tracker, same_stats* stats) {
   return with_tracker(tracker, [&](Tracker& opened) {
     read("stats", stats, sizeof(same_stats));
     write(from_stats(opened.stats()), stats);
-    return SAME_OK;
   });
 }
 

@@ -12,34 +12,23 @@ using namespace same::c_api;
 extern "C" {
 
 same_result same_recentre(same_tracker tracker, int32_t keep_place) {
-  return with_tracker(tracker, [&](Tracker& opened) {
-    if (keep_place != 0 && keep_place != 1)
-      throw std::invalid_argument("keep_place: expected 0 or 1, got " + std::to_string(keep_place));
-    opened.recentre(keep_place == 1);
-    return SAME_OK;
-  });
+  return with_tracker(tracker,
+                      [&](Tracker& opened) { opened.recentre(to_flag("keep_place", keep_place)); });
 }
 
 same_result same_set_floor(same_tracker tracker, double ground_y) {
-  return with_tracker(tracker, [&](Tracker& opened) {
-    opened.set_floor(ground_y);
-    return SAME_OK;
-  });
+  return with_tracker(tracker, [&](Tracker& opened) { opened.set_floor(ground_y); });
 }
 
 same_result same_floor_from_controller(same_tracker tracker, double* ground_y) {
   return with_tracker(tracker, [&](Tracker& opened) {
     const double found = opened.floor_from_controller();
     if (ground_y) *ground_y = found;
-    return SAME_OK;
   });
 }
 
 same_result same_start_legs(same_tracker tracker) {
-  return with_tracker(tracker, [](Tracker& opened) {
-    opened.start_legs();
-    return SAME_OK;
-  });
+  return with_tracker(tracker, [](Tracker& opened) { opened.start_legs(); });
 }
 
 same_result same_set_bone_lengths(same_tracker tracker, const double lengths[SAME_JOINTS]) {
@@ -48,27 +37,21 @@ same_result same_set_bone_lengths(same_tracker tracker, const double lengths[SAM
     std::array<double, kNumJoints> metres;
     std::copy_n(lengths, kNumJoints, metres.begin());
     opened.set_bone_lengths(metres);
-    return SAME_OK;
   });
 }
 
 same_result same_forget_user(same_tracker tracker) {
-  return with_tracker(tracker, [](Tracker& opened) {
-    opened.forget_user();
-    return SAME_OK;
-  });
+  return with_tracker(tracker, [](Tracker& opened) { opened.forget_user(); });
 }
 
 same_result same_set_leg_straps(same_tracker tracker, double head_height,
                                 const double left_mounting_xyzw[4],
                                 const double right_mounting_xyzw[4]) {
   return with_tracker(tracker, [&](Tracker& opened) {
-    const double* const left = &checked("left_mounting_xyzw", left_mounting_xyzw);
-    const double* const right = &checked("right_mounting_xyzw", right_mounting_xyzw);
-    opened.set_leg_straps({head_height,
-                           {Quaternion{left[0], left[1], left[2], left[3]},
-                            {right[0], right[1], right[2], right[3]}}});
-    return SAME_OK;
+    checked("left_mounting_xyzw", left_mounting_xyzw);
+    checked("right_mounting_xyzw", right_mounting_xyzw);
+    opened.set_leg_straps(
+        {head_height, {to_quaternion(left_mounting_xyzw), to_quaternion(right_mounting_xyzw)}});
   });
 }
 
@@ -76,13 +59,11 @@ same_result same_reference_space_changed(same_tracker tracker, int64_t timestamp
                                          const double position[3], const double orientation_xyzw[4],
                                          int32_t legs_too) {
   return with_tracker(tracker, [&](Tracker& opened) {
-    if (legs_too != 0 && legs_too != 1)
-      throw std::invalid_argument("legs_too: expected 0 or 1, got " + std::to_string(legs_too));
-    const double* const p = &checked("position", position);
-    const double* const q = &checked("orientation_xyzw", orientation_xyzw);
-    opened.reference_space_changed(timestamp_ns, {{p[0], p[1], p[2]}, {q[0], q[1], q[2], q[3]}},
-                                   legs_too == 1);
-    return SAME_OK;
+    const bool legs = to_flag("legs_too", legs_too);
+    checked("position", position);
+    checked("orientation_xyzw", orientation_xyzw);
+    opened.reference_space_changed(timestamp_ns,
+                                   {to_vec3(position), to_quaternion(orientation_xyzw)}, legs);
   });
 }
 
@@ -90,7 +71,6 @@ same_result same_get_calibration(same_tracker tracker, same_calibration* calibra
   return with_tracker(tracker, [&](Tracker& opened) {
     read("calibration", calibration, sizeof(same_calibration));
     write(from_calibration(std::as_const(opened).calibration()), calibration);
-    return SAME_OK;
   });
 }
 

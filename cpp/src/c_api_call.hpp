@@ -5,6 +5,7 @@
 #include <shared_mutex>
 #include <stdexcept>
 #include <string>
+#include <type_traits>
 
 #include "same/same.h"
 #include "same/tracker.hpp"
@@ -42,14 +43,19 @@ same_result guarded(Call call) noexcept {
   }
 }
 
-// Runs `call` on an open tracker, which stays open meanwhile.
+// Runs `call` on an open tracker, which stays open meanwhile; one that gives no result has SAME_OK.
 template <typename Call>
 same_result with_tracker(same_tracker number, Call call) noexcept {
   return guarded([&] {
     const std::shared_ptr<Opened> opened = find_opened(number);
     const std::shared_lock lock(opened->use);
     if (!opened->tracker) throw HandleError("tracker: it is being closed");
-    return call(*opened->tracker);
+    if constexpr (std::is_void_v<std::invoke_result_t<Call, Tracker&>>) {
+      call(*opened->tracker);
+      return SAME_OK;
+    } else {
+      return call(*opened->tracker);
+    }
   });
 }
 

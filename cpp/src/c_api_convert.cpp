@@ -60,16 +60,6 @@ same_camera from_camera(const FisheyeCamera& camera) {
   return out;
 }
 
-bool to_flag(const char* name, int32_t value) {
-  if (value != 0 && value != 1)
-    throw std::invalid_argument(std::string(name) + ": expected 0 or 1, got " +
-                                std::to_string(value));
-  return value == 1;
-}
-
-Quaternion to_quaternion(const double* xyzw) { return {xyzw[0], xyzw[1], xyzw[2], xyzw[3]}; }
-Vec3 to_vec3(const double* v) { return {v[0], v[1], v[2]}; }
-
 void copy(const Joints& joints, double (*out)[3]) {
   for (size_t j = 0; j < joints.size(); ++j) std::copy_n(joints[j].begin(), 3, out[j]);
 }
@@ -79,6 +69,16 @@ void copy(const JointRotations& rotations, double (*out)[4]) {
 }
 
 }  // namespace
+
+bool to_flag(const char* name, int32_t value) {
+  if (value != 0 && value != 1)
+    throw std::invalid_argument(std::string(name) + ": expected 0 or 1, got " +
+                                std::to_string(value));
+  return value == 1;
+}
+
+Quaternion to_quaternion(const double* xyzw) { return {xyzw[0], xyzw[1], xyzw[2], xyzw[3]}; }
+Vec3 to_vec3(const double* v) { return {v[0], v[1], v[2]}; }
 
 CameraRig to_rig(const same_rig& rig) { return {{to_camera(rig.left), to_camera(rig.right)}}; }
 

@@ -33,6 +33,10 @@ void write(const Struct& full, Struct* given) {
   given->size = size;
 }
 
+// Throws std::invalid_argument for another number than 0 and 1.
+bool to_flag(const char* name, int32_t value);
+Quaternion to_quaternion(const double* xyzw);
+Vec3 to_vec3(const double* v);
 CameraRig to_rig(const same_rig& rig);
 same_rig from_rig(const CameraRig& rig);
 TrackerOptions to_options(const same_options& options);

@@ -91,8 +91,8 @@ void average_columns(const uint16_t* sums, const ImagePreprocessor::Edge* edges,
 }
 
 SAME_MULTIVERSION
-void average_lanes(const float* sums, const ImagePreprocessor::Edge* edges, int width, float scale,
-                   float offset, float* out) {
+void average_columns(const float* sums, const ImagePreprocessor::Edge* edges, int width,
+                     float scale, float offset, float* out) {
   average_columns_of<kLanes, float>(sums, edges, width, scale, offset, out);
 }
 
@@ -242,7 +242,7 @@ void ImagePreprocessor::partial_rows(const uint8_t* image, std::ptrdiff_t row_st
   }
   out += static_cast<std::ptrdiff_t>(first) * out_width_;
   if constexpr (kRows == kLanes)
-    average_lanes(sums, edges_.data(), out_width_, scale_, offset_, out);
+    average_columns(sums, edges_.data(), out_width_, scale_, offset_, out);
   else
     average_columns_of<kRows, float>(sums, edges_.data(), out_width_, scale_, offset_, out);
 }

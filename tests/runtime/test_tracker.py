@@ -82,6 +82,19 @@ def test_status_goes_from_warming_up_to_valid(tracker: SamePoseTracker) -> None:
     np.testing.assert_allclose(local @ T[:3, :3].T + T[:3, 3], poses[-1].joints_world, atol=1e-9)
 
 
+def test_the_gravest_reason_comes_first(tracker: SamePoseTracker) -> None:
+    for frame, imu in made_up_stream(tracker.rig, 30):
+        assert imu.head is not None
+        high = replace(imu.head, position=np.asarray(imu.head.position) + (0.0, 3.0, 0.0))
+        pose = tracker.push(
+            StereoFrame(frame.timestamp_ns, None, None),
+            replace(imu, head=high, ctrl_left=None, ctrl_right=None),
+        )
+    assert pose.status is PoseStatus.INVALID
+    assert pose.reasons[0] is Reason.IMPLAUSIBLE_HEAD
+    assert {Reason.NO_IMAGES, Reason.CONTROLLER_LOST} < set(pose.reasons)
+
+
 def test_missing_modalities_are_named_and_the_pose_goes_on(tracker: SamePoseTracker) -> None:
     stream = list(made_up_stream(tracker.rig, 14))
     for inputs in stream[:10]:

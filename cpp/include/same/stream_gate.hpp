@@ -77,9 +77,8 @@ class StreamGate {
   }
   void count_restart() { restarts_.fetch_add(1, std::memory_order_relaxed); }
 
-  // Of the stream's own stamps; counts only once has_newest().
+  // Of the stream's own stamps; of no meaning before the first accepted one.
   int64_t newest_ns() const { return newest_ns_; }
-  bool has_newest() const { return has_newest_; }
   uint64_t count(PushStatus status) const {
     return counts_[static_cast<size_t>(status)].load(std::memory_order_relaxed);
   }

@@ -151,7 +151,6 @@ class Tracker {
   Synchroniser& synchroniser() { return synchroniser_; }
   FrameInbox& inbox() { return inbox_; }
   Pipeline& pipeline() { return pipeline_; }
-  const LiveFigures& live_figures() const { return figures_; }
   // Now on the tracker's clock while started; none where it is not known.
   std::optional<int64_t> clock_now_ns() const;
 
