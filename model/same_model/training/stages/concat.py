@@ -62,10 +62,7 @@ class ConcatTraining(Stage[BackboneCache]):
         loss = inertial_loss(joints, batch["truth"], batch["frame_valid"], self._loss.form)
         return loss, {"mpjpe_mm": 1e3 * (joints.detach() - batch["truth"]).norm(dim=-1).mean()}
 
-    def validate(self) -> dict[str, float]:
-        held_out = self._held_out
-        if held_out is None:
-            return {}
+    def _errors(self, held_out: BackboneCache) -> dict[str, float]:
         device = next(self.fusion.parameters()).device
         found = np.empty_like(held_out.frames.joints_local)
         bounds = held_out.frames.stretches

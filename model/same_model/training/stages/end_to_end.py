@@ -95,10 +95,7 @@ class EndToEndTraining(Stage[Frames]):
         )
         return window_loss(output.joints_anchor, output.joints_local, batch, self._loss)
 
-    def validate(self) -> dict[str, float]:
-        held_out = self._held_out
-        if held_out is None:
-            return {}
+    def _errors(self, held_out: Frames) -> dict[str, float]:
         device, config = next(self.model.parameters()).device, self.model.config
         newest = np.empty_like(held_out.joints_local)
         for start, end in zip(held_out.stretches[:-1], held_out.stretches[1:], strict=True):

@@ -41,10 +41,7 @@ class FusionTraining(Stage[BackboneCache]):
     def forward(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         return fusion_loss(run_fusion(self.fusion, batch).joints, batch["truth"], self._loss)
 
-    def validate(self) -> dict[str, float]:
-        if self._held_out is None:
-            return {}
-        held_out = self._held_out
+    def _errors(self, held_out: BackboneCache) -> dict[str, float]:
         view_valid = np.ones((len(held_out.frames), 2), np.float32)
         joints = fused_joints(self.fusion, held_out, 0, view_valid)
         return {"val_local_mpjpe_mm": mean_error_mm(joints, held_out.frames.joints_local)}

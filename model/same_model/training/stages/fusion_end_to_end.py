@@ -67,24 +67,23 @@ class FusionEndToEndTraining(Stage[Frames]):
         local, error = fusion_loss(self._fuse(out, batch), batch["truth"], self._loss)
         return loss + self._loss.local * local, parts | error
 
-    def validate(self) -> dict[str, float]:
-        frames, inertial = self._held_out, self._inertial_held_out
-        if frames is None or inertial is None:
-            return {}
+    def _errors(self, held_out: Frames) -> dict[str, float]:
+        inertial = self._inertial_held_out
+        assert inertial is not None  # what goes with held_out
         device = next(self.visual.parameters()).device
         errors, chosen, joints = ImageErrors(self._config), [], []
-        for rows in validation_rows(len(frames)):
-            images = torch.from_numpy(frames.images[rows]).float().to(device)
+        for rows in validation_rows(len(held_out)):
+            images = torch.from_numpy(held_out.images[rows]).float().to(device)
             out = self.visual(normalised(images, self._config))
-            errors.add(out, frames.joints_2d[rows], frames.visible[rows])
+            errors.add(out, held_out.joints_2d[rows], held_out.visible[rows])
             batch = sensors_and_lenses(
-                frames, inertial, rows, np.zeros_like(rows), 0.0, np.random.default_rng(0)
+                held_out, inertial, rows, np.zeros_like(rows), 0.0, np.random.default_rng(0)
             )
             batch["view_valid"] = torch.ones(len(rows), images.shape[1])
             batch = {name: t.to(device) for name, t in batch.items()}
             joints.append(self._fuse(out, batch)[:, -1].cpu().numpy())
             chosen.append(rows)
-        truth = frames.joints_local[np.concatenate(chosen)]
+        truth = held_out.joints_local[np.concatenate(chosen)]
         error = mean_error_mm(np.concatenate(joints), truth)
         return {"val_local_mpjpe_mm": error, **errors.means()}
 

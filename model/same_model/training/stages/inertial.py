@@ -106,10 +106,7 @@ class InertialTraining(Stage[Frames]):
         )
         return features, truth
 
-    def validate(self) -> dict[str, float]:
-        if self._held_out is None:
-            return {}
-        held_out = self._held_out
+    def _errors(self, held_out: Frames) -> dict[str, float]:
         versions = {"val_mpjpe_mm": held_out.imu_features}
         if self._augment.measured_straps:
             rng = np.random.default_rng(0)

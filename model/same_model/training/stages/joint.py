@@ -44,10 +44,7 @@ class JointTraining(Stage[BackboneCache]):
         joints_anchor = run_temporal(self.temporal, points, batch)
         return window_loss(joints_anchor, joints, batch, self._loss)
 
-    def validate(self) -> dict[str, float]:
-        if self._held_out is None:
-            return {}
-        held_out = self._held_out
+    def _errors(self, held_out: BackboneCache) -> dict[str, float]:
         everything = np.ones((len(held_out.frames), 2), np.float32)
         joints = fused_joints(self.fusion, held_out, 0, everything)
         points = window_points(self._config, joints, held_out.inertial.joints_imu[0])

@@ -64,6 +64,10 @@ class Stage(nn.Module, Generic[Data]):
         """What is done once with the averaged weights, after the last step; the same weights and
         data give the same again."""
 
-    @abstractmethod
     def validate(self) -> dict[str, float]:
         """Errors on the held-out performers; empty without any."""
+        return {} if self._held_out is None else self._errors(self._held_out)
+
+    @abstractmethod
+    def _errors(self, held_out: Data) -> dict[str, float]:
+        """Errors on the held-out performers."""

@@ -96,12 +96,10 @@ class TemporalTraining(Stage[BackboneCache]):
             loss = loss + getattr(self._loss, name) * part
         return loss, parts
 
-    def validate(self) -> dict[str, float]:
-        if self._held_out is None:
-            return {}
-        frames, window = self._held_out.frames, self._window
+    def _errors(self, held_out: BackboneCache) -> dict[str, float]:
+        frames, window = held_out.frames, self._window
         errors, of_truth = (
-            window_errors(self.temporal, frames, self._row(joints, self._held_out, 0), window)
+            window_errors(self.temporal, frames, self._row(joints, held_out, 0), window)
             for joints in (self._held_out_joints, frames.joints_local)
         )
         return {**errors, "val_true_pose_mpjpe_mm": of_truth["val_mpjpe_mm"]}

@@ -48,11 +48,8 @@ class VisualTraining(Stage[Frames]):
         out = self.visual(batch["images"], self._in_bfloat16)
         return visual_loss(out, batch["joints_2d"], batch["visible"], self._loss.legs)
 
-    def validate(self) -> dict[str, float]:
-        if self._held_out is None:
-            return {}
-        held_out, errors = self._held_out, ImageErrors(self._config)
-        device = next(self.visual.parameters()).device
+    def _errors(self, held_out: Frames) -> dict[str, float]:
+        errors, device = ImageErrors(self._config), next(self.visual.parameters()).device
         for rows in validation_rows(len(held_out)):
             images = torch.from_numpy(held_out.images[rows]).float().to(device)
             out = self.visual(normalised(images, self._config))
