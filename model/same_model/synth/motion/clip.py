@@ -157,16 +157,6 @@ def interpolate_rotations(
     )
 
 
-def resample(motion: Motion, fps: float) -> Motion:
-    """The same motion at another rate: linear positions, slerped rotations."""
-    source = np.arange(motion.frames) / motion.fps
-    count = int(np.floor(source[-1] * fps + 1e-9)) + 1
-    target = np.arange(count) / fps
-    hips = np.stack([np.interp(target, source, motion.hips_m[:, k]) for k in range(3)], axis=1)
-    rotations = interpolate_rotations(source, motion.rotations_xyzw, target)
-    return replace(motion, fps=fps, hips_m=hips, rotations_xyzw=rotations)
-
-
 def rotated(motion: Motion, yaw: float, look_down: float = 0.0) -> Motion:
     """The motion turned about the vertical, with the gaze lowered (radians).
 

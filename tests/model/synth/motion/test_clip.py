@@ -81,15 +81,6 @@ def test_a_clip_under_a_second_is_dropped_as_too_short(shared_data: Path, frames
     assert report.source_frames == frames and report.kept_frames == 0
 
 
-@pytest.mark.parametrize("fps", [30.0, 60.0, 90.0])
-def test_resampling_keeps_the_motion(rng: np.random.Generator, fps: float) -> None:
-    source = procedural.make_motion(rng, "squat", 3.0)
-    other = motion.resample(source, fps)
-    assert other.seconds == pytest.approx(source.seconds, abs=1 / fps)
-    at = np.round(np.arange(other.frames) / fps * source.fps).astype(int)
-    assert np.abs(other.hips_m - source.hips_m[at.clip(max=source.frames - 1)]).max() < 0.02
-
-
 def test_low_pass_keeps_slow_and_removes_fast() -> None:
     t = np.arange(480) / 120
     slow, fast = np.sin(2 * np.pi * 1.0 * t), 0.1 * np.sin(2 * np.pi * 30 * t)
