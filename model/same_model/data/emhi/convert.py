@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ from same_model.data.quaternion_order import rotations_of
 from same_model.data.rig import emhi_like_rig
 from same_model.data.sequence import SequenceWriter
 from same_model.synth.motion.splits import SPLITS
-from same_runtime.camera import CameraRig, FisheyeCamera
+from same_runtime.camera import CameraRig
 from same_runtime.conventions import DEVICES
 from same_runtime.recording.images import decode_gray
 
@@ -110,19 +110,7 @@ def _rig_of(frames: list[EmhiFrame]) -> CameraRig:
         T[:3, :3] = mounted.mean().as_matrix()
         offsets = head.inv().apply([f.T_world_cam[view, :3, 3] - f.positions[0] for f in usable])
         T[:3, 3] = np.median(offsets, axis=0)
-        cameras.append(
-            FisheyeCamera(
-                camera.width,
-                camera.height,
-                camera.fx,
-                camera.fy,
-                camera.cx,
-                camera.cy,
-                camera.k,
-                T,
-                camera.max_incidence,
-            )
-        )
+        cameras.append(replace(camera, T_head_cam=T))
     return CameraRig(*cameras)
 
 

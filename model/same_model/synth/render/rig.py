@@ -1,5 +1,7 @@
 """Camera rigs of other headsets than the nominal one, and worse calibrations."""
 
+from dataclasses import replace
+
 import numpy as np
 from scipy.spatial.transform import Rotation
 
@@ -12,7 +14,7 @@ from same_model.data.rig import (
     TILT_DEG,
     make_camera,
 )
-from same_runtime.camera import CameraRig, FisheyeCamera
+from same_runtime.camera import CameraRig
 
 
 def random_rig(rng: np.random.Generator, width: int, height: int, spread: float = 1.0) -> CameraRig:
@@ -61,16 +63,14 @@ def miscalibrated(rng: np.random.Generator, rig: CameraRig) -> CameraRig:
         T[:3, 3] += rng.normal(0.0, 0.0005, 3)
         error = 1 + rng.normal(0.0, 0.0015)
         cameras.append(
-            FisheyeCamera(
-                c.width,
-                c.height,
-                c.fx * error,
-                c.fy * error,
-                c.cx + rng.normal(0.0, 0.4) * scale,
-                c.cy + rng.normal(0.0, 0.4) * scale,
-                (c.k[0] + rng.normal(0.0, 0.0004), *c.k[1:]),
-                T,
-                c.max_incidence,
+            replace(
+                c,
+                fx=c.fx * error,
+                fy=c.fy * error,
+                cx=c.cx + rng.normal(0.0, 0.4) * scale,
+                cy=c.cy + rng.normal(0.0, 0.4) * scale,
+                k=(c.k[0] + rng.normal(0.0, 0.0004), *c.k[1:]),
+                T_head_cam=T,
             )
         )
     return CameraRig(*cameras)
