@@ -16,6 +16,8 @@ from same_model.loss_config import LossConfig
 from same_runtime.cli.option_types import Flag, YesNo, one_of
 
 StageName = Literal["visual", "inertial", "fusion", "temporal", "joint"]
+Preset = Annotated[str, one_of("lite", "base", "large")]
+Device = Annotated[str, one_of("auto", "cpu", "cuda")]
 
 COUNT: Final = (1, math.inf)
 SEED: Final = (0, 2**32 - 1)
@@ -154,7 +156,7 @@ class TrainConfig:
     more_data: tuple[Path, ...] = ()
     """Further such folders; the visual features of each are cached by themselves, so that runs on
     some of the same folders share them."""
-    preset: Annotated[str, one_of("lite", "base", "large")] = "lite"
+    preset: Preset = "lite"
     """Size of the network."""
     ablation: Annotated[str, one_of(*ABLATIONS)] = "full"
     """A row of the paper's Tables 1-4."""
@@ -204,7 +206,7 @@ class TrainConfig:
     there share."""
     precision: Literal["fp32", "bf16"] = "fp32"
     """bf16: the visual stage's convolutions train in bfloat16; all else works with metres."""
-    device: Annotated[str, one_of("auto", "cpu", "cuda")] = "auto"
+    device: Device = "auto"
     """Where to train; auto takes a GPU if PyTorch finds one."""
     threads: int | None = None
     """CPU threads; default: PyTorch's choice."""

@@ -14,8 +14,10 @@ from same_model.training.config import (
     COUNT,
     SEED,
     AugmentConfig,
+    Device,
     InitFrom,
     OptimConfig,
+    Preset,
     StageName,
     TrainConfig,
 )
@@ -55,13 +57,13 @@ class RowsConfig:
     """Windows of a temporal step."""
     versions: int = 2
     """Versions of the inertial inputs, the first as recorded, the others augmented."""
-    preset: Annotated[str, one_of("lite", "base", "large")] = "lite"
+    preset: Preset = "lite"
     """Size of the network."""
     validation: tuple[str, ...] = ()
     """Performers held out for validation, as file name patterns, such as ``cmu10-*``."""
     cache: Path | None = None
     """Folder for cached visual features; default: ``cache`` in RUNS."""
-    device: Annotated[str, one_of("auto", "cpu", "cuda")] = "auto"
+    device: Device = "auto"
     """Where to train; auto takes a GPU if PyTorch finds one."""
     threads: int | None = None
     """CPU threads; default: PyTorch's choice."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -165,7 +165,7 @@ def load_frames(
     begun = [start + inputs.starts for start, (_, inputs) in zip(starts[:-1], parts, strict=True)]
     pixels = _pixels(parts, config) if images else np.zeros((0, NUM_VIEWS, 0, 0), np.uint8)
 
-    def joined(name: str) -> NDArray[np.generic]:
+    def joined(name: str) -> NDArray[Any]:
         return np.concatenate([getattr(inputs, name) for _, inputs in parts])
 
     joints_2d, visible = zip(
@@ -175,13 +175,13 @@ def load_frames(
         pixels,
         np.concatenate(joints_2d),
         np.concatenate(visible),
-        joined("imu_features"),  # type: ignore[arg-type]
-        joined("joints_local"),  # type: ignore[arg-type]
-        joined("joints_world"),  # type: ignore[arg-type]
-        joined("T_world_anchor"),  # type: ignore[arg-type]
-        joined("T_anchor_cam"),  # type: ignore[arg-type]
-        joined("time_offset_s"),  # type: ignore[arg-type]
-        joined("window_valid"),  # type: ignore[arg-type]
+        joined("imu_features"),
+        joined("joints_local"),
+        joined("joints_world"),
+        joined("T_world_anchor"),
+        joined("T_anchor_cam"),
+        joined("time_offset_s"),
+        joined("window_valid"),
         np.repeat(np.arange(len(parts)), lengths),
         starts,
         np.concatenate([*begun, starts[-1:]]),

@@ -11,7 +11,7 @@ from same_model.config import ZOOMS
 from same_model.loss_config import LossConfig
 from same_model.synth.config import SynthConfig
 from same_model.synth.motion.splits import AMC_FPS, FRAME_RATES
-from same_model.training.config import COUNT, SEED, AugmentConfig, OptimConfig
+from same_model.training.config import COUNT, SEED, AugmentConfig, Device, OptimConfig, Preset
 from same_runtime.cli.option_types import one_of
 
 STEPS: Final = (
@@ -137,7 +137,7 @@ class WholeRunConfig:
     """Frames per second of AMC clips that no split lists: their files do not say."""
     credit: str = ""
     """Whose the clips are that no split lists, and their licence; goes into each recording."""
-    preset: Annotated[str, one_of("lite", "base", "large")] = "lite"
+    preset: Preset = "lite"
     """Size of the network."""
     init: Path | None = None
     """Checkpoint whose weights every stage starts from; default: afresh."""
@@ -186,7 +186,7 @@ class WholeRunConfig:
     """Stop after about so many minutes with everything saved; the same command goes on."""
     workers: int = field(default_factory=lambda: os.cpu_count() or 1)
     """Processes that render."""
-    device: Annotated[str, one_of("auto", "cpu", "cuda")] = "auto"
+    device: Device = "auto"
     """Where to train; auto takes a GPU if PyTorch finds one."""
     threads: int | None = None
     """CPU threads of training; default: PyTorch's choice."""
