@@ -16,6 +16,7 @@ from same_model.config import PRESETS
 from same_model.data.recorded_inputs import Loss
 from same_model.data.sequence import SequenceReader
 from same_model.evaluation.evaluate import Evaluation, Group, evaluate
+from same_model.evaluation.markdown import markdown_table
 from same_model.evaluation.metrics import MetricsConfig
 from same_model.evaluation.predict import OfflineModels, PredictedPoses
 from same_model.evaluation.report import table
@@ -137,12 +138,12 @@ def _validation_table(runs: Path) -> str | None:
     found = validations(runs)
     if not found:
         return None
-    lines = ["| row | trained | validation MPJPE, mm (step) |", "|---|---|---|"]
-    for row, stages in found.items():
-        for stage, errors in stages.items():
-            course = ", ".join(f"{error:.1f} ({step})" for step, error in errors)
-            lines.append(f"| {row} | {stage} | {course} |")
-    return "\n".join(lines)
+    lines = [
+        [row, stage, ", ".join(f"{error:.1f} ({step})" for step, error in errors)]
+        for row, stages in found.items()
+        for stage, errors in stages.items()
+    ]
+    return markdown_table(["row", "trained", "validation MPJPE, mm (step)"], lines)
 
 
 class _Known:

@@ -7,6 +7,7 @@ from pathlib import Path
 from same_engines.bundle.manifest import say_trained_steps
 from same_engines.errors import DataError
 from same_model.evaluation.evaluate import LOSSES_TAKE_S, Evaluation, Group
+from same_model.evaluation.markdown import markdown_table
 from same_runtime.conventions import JOINT_NAMES
 
 # The paper's columns (Table 1), then those it does not have.
@@ -27,12 +28,19 @@ _COLUMNS = {
     "late_upper": "Late, upper",
     "late_lower": "Late, lower",
 }
+_OF_LOSSES = {
+    "before": "before",
+    "during": "during",
+    "during_without_loss": "during, nothing lost",
+    "after": "1 s after",
+    "after_without_loss": "1 s after, nothing lost",
+    "worst_frame": "worst frame",
+}
 
 
 def table(rows: Mapping[str, Group], first: str, intervals: bool = False) -> str:
     """``rows`` as a Markdown table, one line a group; ``first``: title of their names."""
-    titles = [first, "frames", *_COLUMNS.values()]
-    lines = ["| " + " | ".join(titles) + " |", "|" + "---|" * len(titles)]
+    lines = []
     for name, group in rows.items():
         cells = [name, f"{group.frames} in {group.sequences}"]
         for metric in _COLUMNS:
@@ -41,8 +49,8 @@ def table(rows: Mapping[str, Group], first: str, intervals: bool = False) -> str
                 low, high = group.confidence_95[metric]
                 cell += f" ({low:.1f}{'-' if low >= 0 else ' to '}{high:.1f})"
             cells.append(cell)
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+        lines.append(cells)
+    return markdown_table([first, "frames", *_COLUMNS.values()], lines)
 
 
 def what_does_not_count(evaluation: Evaluation) -> list[str]:
@@ -86,34 +94,23 @@ def to_markdown(evaluation: Evaluation, title: str) -> str:
         parts += [f"## Actions of {protocol}", table(actions, "action")]
     if evaluation.joints:
         titles = list(evaluation.joints)
-        heads = [f"{p}, {unit}" for p in titles for unit in ("mm", "degrees")]
-        lines = ["| joint | " + " | ".join(heads) + " |", "|---|" + "---|" * len(heads)]
+        heads = ["joint", *(f"{p}, {unit}" for p in titles for unit in ("mm", "degrees"))]
+        lines = []
         for joint in JOINT_NAMES:
-            cells = [
+            cells = (
                 f"{value:.1f}"
                 for p in titles
                 for value in (evaluation.joints[p][joint][0], evaluation.rotations[p][joint])
-            ]
-            lines.append(f"| {joint} | " + " | ".join(cells) + " |")
-        parts += ["## Joints", "\n".join(lines)]
-    if evaluation.losses:
-        lines = [
-            "| lost for 1 s | before | during | during, nothing lost | 1 s after "
-            "| 1 s after, nothing lost | worst frame | sequences |",
-            "|" + "---|" * 8,
-        ]
-        for kind, f in evaluation.losses.items():
-            names = (
-                "before",
-                "during",
-                "during_without_loss",
-                "after",
-                "after_without_loss",
-                "worst_frame",
             )
-            cells = [f"{f[name]:.1f}" for name in names] + [f"{f['sequences']:.0f}"]
-            lines.append(f"| {kind} | " + " | ".join(cells) + " |")
-        parts += ["## MPJPE when a stream is lost", "\n".join(lines)]
+            lines.append([joint, *cells])
+        parts += ["## Joints", markdown_table(heads, lines)]
+    if evaluation.losses:
+        heads = ["lost for 1 s", *_OF_LOSSES.values(), "sequences"]
+        lines = [
+            [kind, *(f"{found[name]:.1f}" for name in _OF_LOSSES), f"{found['sequences']:.0f}"]
+            for kind, found in evaluation.losses.items()
+        ]
+        parts += ["## MPJPE when a stream is lost", markdown_table(heads, lines)]
     return "\n\n".join(parts) + "\n"
 
 

@@ -7,14 +7,10 @@ from typing import Any, Final
 
 from same_engines.errors import DataError
 from same_model.evaluation.budget.figures import JOINT_GROUPS, Budget, BudgetGroup
+from same_model.evaluation.markdown import markdown_table
 from same_runtime.conventions import JOINT_NAMES
 
 _COLUMNS: Final = {"all": "MPJPE", "upper": "upper", "lower": "lower", "foot": "foot"}
-
-
-def _table(titles: list[str], rows: list[list[str]]) -> str:
-    lines = ["| " + " | ".join(titles) + " |", "|" + "---|" * len(titles)]
-    return "\n".join(lines + ["| " + " | ".join(cells) + " |" for cells in rows])
 
 
 def rows_table(group: BudgetGroup, titles: Mapping[str, str]) -> str:
@@ -23,7 +19,7 @@ def rows_table(group: BudgetGroup, titles: Mapping[str, str]) -> str:
         [titles[name], *(f"{figures.groups[column]:.1f}" for column in _COLUMNS)]
         for name, figures in group.rows.items()
     ]
-    return _table(["what is measured", *_COLUMNS.values()], rows)
+    return markdown_table(["what is measured", *_COLUMNS.values()], rows)
 
 
 def pixels_table(group: BudgetGroup) -> str:
@@ -39,7 +35,7 @@ def pixels_table(group: BudgetGroup) -> str:
         for name, figures in group.pixels.items()
     ]
     titles = ["2D joints", "share", "mean, px", "median, px", "mean visibility that is predicted"]
-    return _table(titles, rows)
+    return markdown_table(titles, rows)
 
 
 def sight_table(group: BudgetGroup) -> str:
@@ -48,7 +44,9 @@ def sight_table(group: BudgetGroup) -> str:
         [name, f"{100 * found.share:.0f} %", f"{found.mm:.1f}", f"{found.degrees:.1f}"]
         for name, found in group.sight.items()
     ]
-    return _table(["joints, in the view that sees them best", "share", "J_G, mm", "degrees"], rows)
+    return markdown_table(
+        ["joints, in the view that sees them best", "share", "J_G, mm", "degrees"], rows
+    )
 
 
 def _joints_table(group: BudgetGroup, last: str) -> str:
@@ -67,7 +65,7 @@ def _joints_table(group: BudgetGroup, last: str) -> str:
             each = [group.degrees.joints, *(found.joints_degrees for found in group.sight.values())]
             cells += [f"{turned[joint]:.1f}" if joint in turned else "" for turned in each]
         rows.append(cells)
-    return _table(titles, rows)
+    return markdown_table(titles, rows)
 
 
 def _last_fusion(group: BudgetGroup) -> str:
