@@ -11,7 +11,7 @@ from same_model.training.config import ABLATIONS, TrainConfig
 from same_model.training.prepare import BackboneCaches, backbone_caches, initial_model
 from same_model.training.rows_config import RowsConfig
 from same_model.training.run import train
-from same_model.training.run_state import check_contents, load_state, run_contents
+from same_model.training.run_state import load_run
 
 _LOG = logging.getLogger("same")
 
@@ -39,9 +39,7 @@ def train_rows(config: RowsConfig) -> None:
         return shared[0]
 
     def finish(run: TrainConfig) -> Path:
-        state = load_state(run.out / "state.pt", run)
-        if state is not None:
-            check_contents(run, state, run_contents(run))
+        state, _ = load_run(run)
         if state is None or state["step"] < (run.steps or 0):
             _LOG.info("row %s: %s", run.ablation, run.stage)
             train(run, caches)

@@ -23,7 +23,7 @@ from same_model.training.processes import (
     join_processes,
     leave_processes,
 )
-from same_model.training.run_state import check_contents, load_state, run_contents
+from same_model.training.run_state import load_run
 
 _LOG = logging.getLogger("same")
 
@@ -63,9 +63,7 @@ def _train_among(
             except OSError as error:
                 raise _unwritable(config, error) from None
         processes.wait()
-        state = load_state(config.out / "state.pt", config)
-        contents = run_contents(config)
-        check_contents(config, state, contents)
+        state, contents = load_run(config)
         torch.manual_seed(config.seed)
         model = initial_model(config).to(processes.device)
         check_predecessors(config, model)

@@ -119,20 +119,29 @@ def weights_digest(path: Path) -> str:
     return digest.hexdigest()
 
 
-def check_contents(
-    config: TrainConfig, state: Mapping[str, Any] | None, contents: Mapping[str, str]
-) -> None:
-    """Raise ``CheckpointError`` where ``contents`` are others than those that ``state`` of
-    ``load_state`` was trained on; one from before they were saved may have any."""
+def changed_contents(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    """The settings whose digests in ``now`` are others than ``before``. Of one that is not in
+    ``before``, as in runs from before digests were kept, nothing is known."""
+    return [name for name, content in now.items() if before.get(name, content) != content]
+
+
+def load_run(config: TrainConfig) -> tuple[dict[str, Any] | None, dict[str, str]]:
+    """``load_state`` of the run ``config`` and its ``run_contents``.
+
+    Raises ``CheckpointError`` as ``load_state`` does, and where the contents are others than those
+    that the state was trained on.
+    """
+    path = config.out / "state.pt"
+    state, contents = load_state(path, config), run_contents(config)
     before = {} if state is None else state.get("contents", {})
-    for name, content in contents.items():
-        if before.get(name, content) != content:
-            _, _, init = name.partition("init.")
-            places = (getattr(config.init, init),) if init else config.folders
-            raise CheckpointError(
-                f"{config.out / 'state.pt'}: what is in --{name} {' '.join(map(str, places))} has "
-                "changed since this run began; give another --out, or what was there"
-            )
+    for name in changed_contents(before, contents):
+        _, _, init = name.partition("init.")
+        places = (getattr(config.init, init),) if init else config.folders
+        raise CheckpointError(
+            f"{path}: what is in --{name} {' '.join(map(str, places))} has changed since this run "
+            "began; give another --out, or what was there"
+        )
+    return state, contents
 
 
 def save_state(path: Path, config: TrainConfig, state: dict[str, Any]) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from same_engines.errors import InvalidInputError
 from same_model.synth.motion.capture.joint_names import read_joint_map
-from same_model.training.run_state import weights_digest
+from same_model.training.run_state import changed_contents, weights_digest
 from same_model.training.whole_run.config import WholeRunConfig
 from same_model.training.whole_run.plan import WholeRunPlan
 
@@ -39,8 +39,7 @@ def plan_contents(config: WholeRunConfig, plan: WholeRunPlan) -> dict[str, str]:
 def check_contents(out: Path, before: object, contents: Mapping[str, str]) -> None:
     """Raise ``InvalidInputError`` where ``contents`` are others than those that the run in ``out``
     began with, ``before``; of a run from before they were recorded nothing is known."""
-    known = before if isinstance(before, dict) else {}
-    changed = [name for name in contents if known.get(name, contents[name]) != contents[name]]
+    changed = changed_contents(before if isinstance(before, dict) else {}, contents)
     if changed:
         raise InvalidInputError(
             f"--out {out}: holds a run that began with another content of "
