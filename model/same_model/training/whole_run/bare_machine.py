@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 PARTS = "parts.json"
-_UNFINISHED_WITHOUT_DATA = (
+_RECORDING_STEPS = (
     "motion",
     "images",
     "fresh_images",
@@ -128,7 +128,7 @@ def collect(run: Path, out: Path, limit: int) -> list[Path]:
     content = json.loads(progress.read_text()) if progress.exists() else {}
     finished = content.get("finished", [])
     # The recordings stay behind: where the run goes on, they are made again.
-    kept = [step for step in finished if step not in _UNFINISHED_WITHOUT_DATA]
+    kept = [step for step in finished if step not in _RECORDING_STEPS]
     out.mkdir(parents=True, exist_ok=True)
     writer = SplitWriter(out, "run", limit)
     with open_archive(writer) as archive:

@@ -75,7 +75,7 @@ def make_plan(config: WholeRunConfig) -> WholeRunPlan:
     """
     split = load_split(config.split_file)
     network = replace(
-        model_config(_stage(config, "visual", config.visual, InitFrom())),
+        model_config(_stage(config, "visual", InitFrom())),
         column_zoom=config.column_zoom,
         row_zoom=config.row_zoom,
     )
@@ -84,7 +84,7 @@ def make_plan(config: WholeRunConfig) -> WholeRunPlan:
     data = _recordings(config, split)
     if config.init is not None:
         load_checkpoint(config.init, config.preset)
-        initial_model(_stage(config, "visual", config.visual, InitFrom(all=config.init)))
+        initial_model(_stage(config, "visual", InitFrom(all=config.init)))
     validation = any(job.split == "validation" for job in data["images"][1])
     held_out = config.out / "data" / "images" / "validation" if validation else None
     stages = _stages(config, held_out)
@@ -149,7 +149,6 @@ def _recordings(
 def _stage(
     config: WholeRunConfig,
     step: TrainStep,
-    budget: StageBudget,
     init: InitFrom,
     held_out: Path | None = None,
 ) -> TrainConfig:
@@ -162,6 +161,7 @@ def _stage(
     }[step]
     if held_out is not None:
         folders.append(held_out)
+    budget: StageBudget = getattr(config, step)
     return TrainConfig(
         "fusion" if step == "end_to_end" else step,
         folders[0],
@@ -201,15 +201,11 @@ def _stages(config: WholeRunConfig, held_out: Path | None) -> dict[str, TrainCon
     first = InitFrom(all=init)
     backbones = InitFrom(all=init, visual=result("visual"), inertial=result("inertial"))
     return {
-        "inertial": _stage(config, "inertial", config.inertial, first),
-        "visual": _stage(config, "visual", config.visual, first),
-        "fusion": _stage(config, "fusion", config.fusion, backbones, held_out),
-        "end_to_end": _stage(
-            config, "end_to_end", config.end_to_end, InitFrom(all=result("fusion")), held_out
-        ),
-        "temporal": _stage(
-            config, "temporal", config.temporal, InitFrom(all=result("end_to_end")), held_out
-        ),
+        "inertial": _stage(config, "inertial", first),
+        "visual": _stage(config, "visual", first),
+        "fusion": _stage(config, "fusion", backbones, held_out),
+        "end_to_end": _stage(config, "end_to_end", InitFrom(all=result("fusion")), held_out),
+        "temporal": _stage(config, "temporal", InitFrom(all=result("end_to_end")), held_out),
     }
 
 

@@ -9,6 +9,7 @@ from tiny_model import tiny_model
 
 from same_engines.errors import SameError
 from same_model.checkpoint import save_checkpoint
+from same_model.training.whole_run import bare_machine
 from same_model.training.whole_run.bare_machine import PARTS, collect, unpack
 from same_model.training.whole_run.pack import (
     _NEEDED,
@@ -17,6 +18,7 @@ from same_model.training.whole_run.pack import (
     pack,
     unpack_result,
 )
+from same_model.training.whole_run.plan import NEEDED_BY
 
 MB = 1_000_000
 
@@ -112,6 +114,10 @@ def test_what_comes_back_is_in_small_pieces_and_whole(tmp_path):
         assert (tmp_path / "home" / name).read_bytes() == (run / name).read_bytes()
     # The recordings stay there, so they are not finished here.
     assert json.loads((tmp_path / "home/progress.json").read_text())["finished"] == ["inertial"]
+
+
+def test_every_step_that_makes_recordings_leaves_them_behind():
+    assert set(bare_machine._RECORDING_STEPS) == NEEDED_BY.keys()
 
 
 def test_another_python_is_refused_where_the_parts_are_unpacked(packed, tmp_path):
