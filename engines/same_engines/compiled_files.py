@@ -15,8 +15,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from same_engines.atomic_files import replace_file
-from same_engines.files.owned import make_private_folder, why_not_ours
+from same_engines.atomic_files import whole_file
+from same_engines.files.owned import make_private_folder, private_opener, why_not_ours
 from same_engines.files.regular_files import open_regular
 
 if TYPE_CHECKING:
@@ -100,7 +100,9 @@ class CompiledFile:
             return
         try:
             make_private_folder(self.path.parent)
-            replace_file(self.path, hashlib.sha256(compiled).digest() + compiled)
+            # Whatever the umask: what others can write to is not read again.
+            with whole_file(self.path) as part, open(part, "wb", opener=private_opener) as file:
+                file.write(hashlib.sha256(compiled).digest() + compiled)
             files = sorted(self.path.parent.glob(f"*.{self._kind}"), key=_last_use)
             for old in files[:-_MOST_FILES]:
                 old.unlink(missing_ok=True)

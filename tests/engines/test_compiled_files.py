@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import os
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -42,6 +43,19 @@ def test_kernels_are_compiled_once_and_read_at_the_next_start(
     content = file.read_bytes()
     assert hashlib.sha256(content[32:]).digest() == content[:32]
     assert fake.contexts[-1].settings.cache.content == content[32:]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no umask there")
+@pytest.mark.parametrize("umask", [0o002, 0o000])
+def test_what_is_kept_is_read_again_whatever_the_umask(tmp_path: Path, umask: int) -> None:
+    former = os.umask(umask)
+    try:
+        file = CompiledFile(tmp_path / "cache", KEY)
+        file.write(b"kernels")
+    finally:
+        os.umask(former)
+    assert file.path.stat().st_mode & 0o777 == 0o600
+    assert file.read() == b"kernels"
 
 
 @pytest.mark.parametrize("changed", ["plan_sha256", "library_version", "gpu", "driver"])
