@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 FOLDER_VARIABLE: Final = "SAME_CACHE_DIR"
 """Environment variable that names another folder than the user's cache folder."""
 
+NO_FOLDER: Final = f"this user has no home folder; name one to keep them in: {FOLDER_VARIABLE}"
+"""Why nothing is kept where ``cache_folder`` is None."""
+
 _DIGEST_BYTES: Final = 32
 _MAX_BYTES: Final = 512 << 20
 _MOST_FILES: Final = 64
@@ -42,32 +45,41 @@ class KernelKey:
     driver: str
 
 
-def cache_folder() -> Path:
-    """Where such files are kept: ``$SAME_CACHE_DIR``, else ``same-runtime`` in the user's cache."""
+def cache_folder() -> Path | None:
+    """Where such files are kept: ``$SAME_CACHE_DIR``, else ``same-runtime`` in the user's cache;
+    None for a user without a home folder, as in some containers."""
     named = os.environ.get(FOLDER_VARIABLE)
     if named:
         return Path(named)
-    if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData/Local")
-    else:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    try:
+        if sys.platform == "win32":
+            base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData/Local")
+        else:
+            base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    except RuntimeError:
+        return None
     return base / "same-runtime"
 
 
 class CompiledFile:
     """One kept file. Never raises: a cache must not stop a start.
 
-    ``key``: a dataclass of strings, everything that decides the content. ``kind``: what it holds,
-    in the plural; the file's suffix, and its name in messages.
+    ``folder``: as ``cache_folder`` gives it. ``key``: a dataclass of strings, everything that
+    decides the content. ``kind``: what it holds, in the plural; the file's suffix, and its name in
+    messages.
     """
 
-    def __init__(self, folder: Path, key: "DataclassInstance", kind: str = "kernels") -> None:
+    def __init__(
+        self, folder: Path | None, key: "DataclassInstance", kind: str = "kernels"
+    ) -> None:
         name = hashlib.sha256(json.dumps(asdict(key), sort_keys=True).encode()).hexdigest()
         self._kind = kind
-        self.path = folder / f"{name[:32]}.{kind}"
+        self.path = None if folder is None else folder / f"{name[:32]}.{kind}"
 
     def read(self) -> bytes | None:
         """What was written, None when there is nothing; a damaged file is announced."""
+        if self.path is None:
+            return None
         try:
             if self.path.is_symlink() or not self.path.is_file():
                 return None
@@ -97,6 +109,9 @@ class CompiledFile:
     def write(self, compiled: bytes) -> None:
         """Put ``compiled`` in the place of what was there, all at once."""
         if not 0 < len(compiled) <= _MAX_BYTES:
+            return
+        if self.path is None:
+            _log.warning("compiled %s are not kept: %s", self._kind, NO_FOLDER)
             return
         try:
             make_private_folder(self.path.parent)

@@ -13,6 +13,7 @@ from fake_tensorrt import FakeTensorRt
 from same_engines import Bundle
 from same_engines.bundle.plans import PORTABLE, PlanKey
 from same_engines.compiled_files import CompiledFile, KernelKey, cache_folder
+from same_engines.files.built_here import note_built, was_built_here
 from same_engines.tensorrt.engine import TensorRtStage, kernel_files
 
 KEY = KernelKey("a" * 64, "1.7.1", "RTX 4090 sm_89", "13000")
@@ -173,3 +174,21 @@ def test_the_cache_is_the_users_and_can_be_moved(monkeypatch: pytest.MonkeyPatch
     assert cache_folder() == Path("/elsewhere/same-runtime")
     monkeypatch.setenv("SAME_CACHE_DIR", "/named")
     assert cache_folder() == Path("/named")
+
+
+def test_a_user_without_a_home_folder_does_without(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    for name in ("SAME_CACHE_DIR", "XDG_CACHE_HOME", "LOCALAPPDATA"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(Path, "home", homeless)
+    file = CompiledFile(cache_folder(), KEY)
+    with caplog.at_level(logging.WARNING, "same"):
+        file.write(b"kernels")
+        note_built("a" * 64)
+    assert file.read() is None and not was_built_here("a" * 64)
+    for told in ("compiled kernels are not kept", "plans will be built again"):
+        assert f"{told}: this user has no home folder; name one" in caplog.text

@@ -10,7 +10,7 @@ import logging
 import os
 from typing import Final
 
-from same_engines.compiled_files import cache_folder
+from same_engines.compiled_files import NO_FOLDER, cache_folder
 from same_engines.files.owned import make_private_folder, private_opener, why_not_ours
 
 ALLOW_VARIABLE: Final = "SAME_ALLOW_FOREIGN_PLANS"
@@ -24,7 +24,11 @@ _log = logging.getLogger("same")
 def note_built(sha256: str) -> None:
     """Remember that this user built what has this hash. Never raises: without a cache folder the
     plan is built again."""
-    folder = cache_folder() / _FOLDER
+    cache = cache_folder()
+    if cache is None:
+        _log.warning("plans will be built again: %s", NO_FOLDER)
+        return
+    folder = cache / _FOLDER
     try:
         make_private_folder(folder.parent)
         make_private_folder(folder)
@@ -38,9 +42,10 @@ def was_built_here(sha256: str) -> bool:
     """Whether ``note_built`` was told so by this user, or whoever runs this allows all plans."""
     if os.environ.get(ALLOW_VARIABLE) == "1":
         return True
-    folder = cache_folder() / _FOLDER
-    if len(sha256) != 64 or not sha256.isalnum():
+    cache = cache_folder()
+    if cache is None or len(sha256) != 64 or not sha256.isalnum():
         return False
+    folder = cache / _FOLDER
     try:
         places = (folder.parent, folder, folder / sha256)
         return all(not p.is_symlink() and why_not_ours(p.stat()) is None for p in places)
