@@ -24,7 +24,7 @@ from same_engines.files.regular_files import read_regular
 from same_engines.gpu.cuda_device import CudaDevice
 from same_engines.json_values import parse_json
 from same_engines.qnn.library import SOCS, TARGET_PREFIX, find_soc, is_emulated, load_qnn
-from same_engines.tensorrt.build import build_plans, steps
+from same_engines.tensorrt.build import build_plans, count_plans
 from same_engines.tensorrt.library import TARGETS, load_tensorrt
 from same_export.cpu_int8 import INT8_TARGET
 from same_runtime.camera import CameraRig
@@ -253,7 +253,7 @@ def _compile(bundle: Bundle, command: ExportCommand) -> None:
         gpu = device.name
         device.close()
     with Progress(console=messages()) as bar:
-        task = bar.add_task("starting", total=steps(bundle, precisions, variants))
+        task = bar.add_task("starting", total=count_plans(precisions, variants))
 
         def show(name: str, done: float) -> None:
             bar.update(task, description=name, completed=done)

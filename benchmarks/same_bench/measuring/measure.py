@@ -94,7 +94,7 @@ class _Feeder:
         return started_ns, self._clock.now_ns(), pose.status.value
 
 
-def _check(duration_s: float, clip: Clip) -> None:
+def _check(duration_s: float) -> None:
     if not np.isfinite(duration_s) or duration_s <= 0:
         raise InvalidInputError(f"duration: expected more than 0 seconds, got {duration_s:g}")
 
@@ -112,7 +112,7 @@ def single_stream(
 
     Raises ``InvalidInputError`` for a duration that is not positive.
     """
-    _check(duration_s, clip)
+    _check(duration_s)
     feeder = _Feeder(tracker, clip, clock, clip.period_ns)
     samples = Samples(name, "single-stream", warm_up_frames=warm_up_frames)
     for _ in range(warm_up_frames):
@@ -156,7 +156,7 @@ def paced(
     schedule starts with the warm-up frames. Raises ``InvalidInputError`` for a rate or a
     duration that is not positive.
     """
-    _check(duration_s, clip)
+    _check(duration_s)
     if not np.isfinite(rate_hz) or rate_hz <= 0:
         raise InvalidInputError(f"rate: expected more than 0 frames per second, got {rate_hz:g}")
     period_ns = 1e9 / rate_hz

@@ -22,7 +22,8 @@ from same_engines.tensorrt.plugin import NAME, NAMESPACE, VERSION, plugin_regist
 from same_engines.tensorrt.progress import Share, make_monitor
 
 Progress = Callable[[str, float], None]
-"""Receives the name of the plan being built and how many of ``steps`` are done, with a fraction."""
+"""Receives the name of the plan being built and how many of ``count_plans`` are done, with a
+fraction."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,7 @@ def plan_key(tensorrt: TensorRt, gpu: str | None) -> PlanKey:
     return PlanKey(tensorrt.target, tensorrt.version, gpu)
 
 
-def steps(bundle: Bundle, precisions: Sequence[str], variants: Sequence[str]) -> int:
+def count_plans(precisions: Sequence[str], variants: Sequence[str]) -> int:
     """How many plans ``build_plans`` goes through: what its progress ends at."""
     return len(precisions) * len(variants) * len(STAGES)
 

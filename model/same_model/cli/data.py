@@ -120,7 +120,7 @@ class Synth:
             print(f"same-data: left out: {fault}", file=sys.stderr)
         if not made + found:
             print("same-data: nothing is left of any clip: see what was dropped", file=sys.stderr)
-        return 2 if faults or not made + found else 0
+        return EXIT_USER_ERROR if faults or not made + found else 0
 
     def _results(self, jobs: "list[Job]") -> "Iterator[JobResult]":
         if self.cluster is not None:

@@ -103,10 +103,6 @@ class SequenceReader:
         return array
 
     @property
-    def has_depth(self) -> bool:
-        return (self.path / "depth.npy").exists()
-
-    @property
     def has_images(self) -> bool:
         """Whether its images show anything: those of ``same-data synth --no-render`` are black."""
         config = self.meta.get("config")

@@ -25,7 +25,7 @@ from same_engines.errors import BundleError, EngineError
 from same_engines.gpu.cuda_device import find_driver
 from same_engines.gpu.deform_attn_cuda import DeformAttnShape, compile_kernel
 from same_engines.openvino.library import is_x86
-from same_engines.tensorrt.build import build_plans, build_stage, plan_key, steps
+from same_engines.tensorrt.build import build_plans, build_stage, count_plans, plan_key
 from same_engines.tensorrt.engine import open_stages, usable_plans
 from same_engines.tensorrt.library import load_tensorrt
 from same_engines.tensorrt.plugin import (
@@ -58,7 +58,7 @@ def built(tiny_bundle: Path, tmp_path_factory: pytest.TempPathFactory, rtx) -> B
     plans, contents = build_plans(
         bundle, RTX, ("fp32", "fp16"), VARIANTS, progress=lambda *told: received.append(told)
     )
-    count = steps(bundle, ("fp32", "fp16"), VARIANTS)
+    count = count_plans(("fp32", "fp16"), VARIANTS)
     assert len({name for name, _ in received}) == received[-1][1] == count == len(plans.plans)
     write_plans(bundle, plans, contents)
     return bundle

@@ -74,13 +74,11 @@ def _vertex_normals(vertices: NDArray[np.float64], faces: NDArray[np.int32]) -> 
     return out / (np.linalg.norm(out, axis=1, keepdims=True) + 1e-12)
 
 
-def dress(rng: np.random.Generator, body: Body, with_head: bool = False) -> Mesh:
-    """The body below the neck in random clothes: a loose shell over the skin, by region.
-
-    ``with_head``: keep the head too (seen from outside; the wearer's cameras never see it).
-    """
+def dress(rng: np.random.Generator, body: Body) -> Mesh:
+    """The body below the neck in random clothes: a loose shell over the skin, by region. The head
+    is left out: the wearer's cameras never see it."""
     model = body.model
-    faces = model.faces if with_head else model.faces[: model.body_faces]
+    faces = model.faces[: model.body_faces]
     vertices = body.vertices.copy()
     cut = _random_cut(rng, body)
     looseness = np.zeros(len(vertices))
