@@ -75,22 +75,20 @@ class Synth:
         from same_model.synth.made import refuse_moved_clips
         from same_model.synth.motion.capture.joint_names import read_joint_map
         from same_model.synth.motion.splits import SPLITS, load_split
-        from same_model.synth.plan import left_to_others, licence_warnings, plan_jobs, some_names
+        from same_model.synth.plan import (
+            UnlistedClips,
+            left_to_others,
+            licence_warnings,
+            plan_jobs,
+            some_names,
+        )
         from same_model.synth.synth import write_summary
 
         split = load_split(self.split_file)
         wanted = SPLITS if self.split == "all" else (self.split,)
-        joint_map = read_joint_map(self.joint_map) if self.joint_map else None
-        jobs = plan_jobs(
-            self.config,
-            self.motion_dir,
-            wanted,
-            self.clips,
-            split,
-            self.credit,
-            joint_map,
-            self.amc_fps,
-        )
+        joint_map = read_joint_map(self.joint_map) if self.joint_map else {}
+        unlisted = UnlistedClips(self.credit, joint_map, self.amc_fps)
+        jobs = plan_jobs(self.config, self.motion_dir, wanted, self.clips, split, unlisted)
         refuse_moved_clips(self.out, split)
         for name in wanted:
             if clips := sorted({job.name for job in jobs if job.split == name}):

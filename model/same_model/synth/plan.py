@@ -78,44 +78,53 @@ def _stem(path: Path) -> str:
     return path.name.split(".")[0]
 
 
+@dataclass(frozen=True)
+class UnlistedClips:
+    """What nothing but the user says of clips that no split lists."""
+
+    credit: str = ""
+    """Whose they are, and their licence."""
+    joint_map: Mapping[str, str] = field(default_factory=dict)
+    """Our joint names to the clips', for skeletons that no name table knows; of listed ones too."""
+    amc_fps: float = AMC_FPS
+    """Frames a second of those that are AMC."""
+
+
 def plan_jobs(
     config: SynthConfig,
     motion_dirs: Sequence[Path] = (),
     wanted_splits: tuple[str, ...] = SPLITS,
     wanted_clips: tuple[str, ...] = (),
     split: SplitFile | None = None,
-    credit: str = "",
-    joint_map: Mapping[str, str] | None = None,
-    amc_fps: float = AMC_FPS,
+    unlisted: UnlistedClips | None = None,
 ) -> list[Job]:
     """The jobs of a data set.
 
     ``motion_dirs``: folders of BVH and AMC clips, searched with their subfolders; none for
     procedural motion alone. ``wanted_clips``: only clips of these names or patterns (also ones
-    that no split lists, as training data); empty for all of the split. ``credit``: whose the clips
-    are that no split lists, ``amc_fps``: frames a second of those of them that are AMC. Raises
-    ``DataError`` for an absent folder or one without clips, for an absent clip, and for clips that
-    are named without a folder.
+    that no split lists, as training data); empty for all of the split. Raises ``DataError`` for an
+    absent folder or one without clips, for an absent clip, and for clips that are named without a
+    folder.
     """
-    split = split or load_split()
+    split, unlisted = split or load_split(), unlisted or UnlistedClips()
     if wanted_clips and not motion_dirs:
         raise DataError(f"clips: {', '.join(wanted_clips)} named, but no folder to find them in")
     jobs: list[Job] = []
     if motion_dirs:
-        for clip, path in find_clips(motion_dirs, wanted_clips, split, amc_fps):
+        for clip, path in find_clips(motion_dirs, wanted_clips, split, unlisted.amc_fps):
             if clip.split in wanted_splits:
-                whose = split.sources.get(clip.source) or credit or UNSTATED
+                whose = split.sources.get(clip.source) or unlisted.credit or UNSTATED
                 jobs += [
                     Job(
-                        clip.split,
-                        split.label,
-                        clip.action,
-                        f"{clip.performer}-{v}",
-                        v,
-                        path,
-                        whose,
-                        joint_map or {},
-                        clip.amc_fps,
+                        split=clip.split,
+                        split_label=split.label,
+                        action=clip.action,
+                        performer=f"{clip.performer}-{v}",
+                        variant=v,
+                        clip=path,
+                        credit=whose,
+                        joint_map=unlisted.joint_map,
+                        amc_fps=clip.amc_fps,
                     )
                     for v in range(config.variants)
                 ]

@@ -15,7 +15,7 @@ from same_model.data.sequence import find_sequences
 from same_model.synth.config import SynthConfig
 from same_model.synth.motion.capture.joint_names import read_joint_map
 from same_model.synth.motion.splits import SplitFile, load_split
-from same_model.synth.plan import Job, left_to_others, licence_warnings, plan_jobs
+from same_model.synth.plan import Job, UnlistedClips, left_to_others, licence_warnings, plan_jobs
 from same_model.training.config import InitFrom, OptimConfig, TrainConfig
 from same_model.training.prepare import initial_model, model_config
 from same_model.training.whole_run.config import StageBudget, WholeRunConfig
@@ -115,19 +115,11 @@ def was_made(folder: Path | None) -> bool:
 def _recordings(
     config: WholeRunConfig, split: SplitFile
 ) -> dict[str, tuple[SynthConfig, list[Job]]]:
-    joint_map = read_joint_map(config.joint_map) if config.joint_map else None
+    joint_map = read_joint_map(config.joint_map) if config.joint_map else {}
+    unlisted = UnlistedClips(config.credit, joint_map, config.amc_fps)
 
     def jobs(settings: SynthConfig, splits: tuple[str, ...]) -> list[Job]:
-        return plan_jobs(
-            settings,
-            config.motion,
-            splits,
-            config.clips,
-            split,
-            config.credit,
-            joint_map,
-            config.amc_fps,
-        )
+        return plan_jobs(settings, config.motion, splits, config.clips, split, unlisted)
 
     made = {
         "motion": (config.motion_data, jobs(config.motion_data, _TRAINED_ON)),

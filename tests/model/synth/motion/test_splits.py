@@ -10,7 +10,7 @@ from same_model.synth.body.body import make_body
 from same_model.synth.config import SynthConfig
 from same_model.synth.motion import play, procedural
 from same_model.synth.motion.splits import SPLITS, WITHHELD, load_split
-from same_model.synth.plan import performer_shape, plan_jobs
+from same_model.synth.plan import UnlistedClips, performer_shape, plan_jobs
 
 
 @pytest.mark.parametrize("label", ["cmu-v1", "motion-v2", "motion-v3", "motion-v4"])
@@ -57,7 +57,7 @@ def test_amc_clips_have_the_rate_that_the_split_or_the_user_says(tmp_path: Path)
     for name in ("60_01", "02_01", "mine"):
         (tmp_path / f"{name}.amc").touch()
     config, wanted = SynthConfig(procedural=0), ("train", WITHHELD)
-    jobs = plan_jobs(config, [tmp_path], wanted, ("*",), amc_fps=30)
+    jobs = plan_jobs(config, [tmp_path], wanted, ("*",), unlisted=UnlistedClips(amc_fps=30))
     assert {j.clip_name: j.amc_fps for j in jobs} == {"60_01": 60, "02_01": 120, "mine": 30}
 
 
