@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 import pytest
+from native_build import BUILDS, run_tool
 from write_fault_recordings import write_raw
 
 from same_runtime.conventions import JOINT_NAMES
@@ -22,19 +23,7 @@ from same_runtime.recording.faults import inject
 ROOT = Path(__file__).resolve().parents[2]
 TOOLCHAIN = ROOT / "cmake" / "aarch64-linux-gnu.cmake"
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        any(shutil.which(tool) is None for tool in ("cmake", "ninja", "c++")),
-        reason="needs cmake, ninja and a C++ compiler",
-    ),
-]
-
-
-def _run(*command: object) -> str:
-    done = subprocess.run([str(part) for part in command], capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+pytestmark = BUILDS
 
 
 def _example(folder: Path, *options: str) -> Path:
@@ -42,12 +31,12 @@ def _example(folder: Path, *options: str) -> Path:
     configure = ("cmake", "-G", "Ninja", *options)
     prefix = folder / "prefix"
     library = ("-DSAME_PYTHON=OFF", "-DCMAKE_BUILD_TYPE=Release", "-DSAME_WERROR=ON")
-    _run(*configure, "-S", ROOT, "-B", folder / "lib", *library)
-    _run("cmake", "--build", folder / "lib")
-    _run("cmake", "--install", folder / "lib", "--prefix", prefix)
+    run_tool(*configure, "-S", ROOT, "-B", folder / "lib", *library)
+    run_tool("cmake", "--build", folder / "lib")
+    run_tool("cmake", "--install", folder / "lib", "--prefix", prefix)
     found = (f"-Dsame_DIR={prefix}/lib/cmake/same", "-DCMAKE_CXX_FLAGS=-Wall -Werror")
-    _run(*configure, "-S", ROOT / "examples" / "native", "-B", folder / "app", *found)
-    _run("cmake", "--build", folder / "app")
+    run_tool(*configure, "-S", ROOT / "examples" / "native", "-B", folder / "app", *found)
+    run_tool("cmake", "--build", folder / "app")
     return folder / "app"
 
 
@@ -58,20 +47,20 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def printed(app: Path) -> str:
-    return _run(app / "network_inputs")
+    return run_tool(app / "network_inputs")
 
 
 @pytest.fixture(scope="module")
 def raw_demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     raw = tmp_path_factory.mktemp("raw") / "demo.raw"
-    _run(sys.executable, ROOT / "examples" / "native" / "write_raw.py", demo_recording(), raw)
+    run_tool(sys.executable, ROOT / "examples" / "native" / "write_raw.py", demo_recording(), raw)
     return raw
 
 
 def test_the_c_and_the_cpp_program_print_the_same_poses(app: Path, raw_demo: Path) -> None:
     library = next(Path(onnxruntime.__file__).parent.glob("capi/libonnxruntime.so*"))
     in_c, in_cpp = (
-        _run(app / program, demo_bundle(), raw_demo, library)
+        run_tool(app / program, demo_bundle(), raw_demo, library)
         for program in ("replay", "replay_cpp")
     )
     assert in_c == in_cpp and len(in_c.splitlines()) > 6000
@@ -127,7 +116,7 @@ def test_pkg_config_finds_the_library(app: Path, tmp_path: Path) -> None:
         check=True,
     ).stdout.split()
     source = ROOT / "examples" / "native" / "replay.c"
-    _run("cc", "-std=c99", source, *flags, "-o", tmp_path / "replay")
+    run_tool("cc", "-std=c99", source, *flags, "-o", tmp_path / "replay")
 
 
 def test_an_app_finds_the_installed_library_and_gets_what_the_network_takes(printed: str) -> None:
@@ -142,11 +131,13 @@ def test_another_compiler_has_no_warning_and_comes_to_the_same(
 ) -> None:
     if shutil.which("clang++") is None:
         pytest.skip("needs clang++")
-    assert _run(_example(tmp_path, "-DCMAKE_CXX_COMPILER=clang++") / "network_inputs") == printed
+    assert (
+        run_tool(_example(tmp_path, "-DCMAKE_CXX_COMPILER=clang++") / "network_inputs") == printed
+    )
 
 
 def test_the_installed_library_asks_its_users_for_cpp20_and_no_flags(tmp_path: Path) -> None:
-    _run("cmake", "-G", "Ninja", "-S", ROOT, "-B", tmp_path, "-DSAME_PYTHON=OFF")
+    run_tool("cmake", "-G", "Ninja", "-S", ROOT, "-B", tmp_path, "-DSAME_PYTHON=OFF")
     exported = next(tmp_path.rglob("CMakeFiles/Export/**/same_targets.cmake")).read_text()
     assert "cxx_std_20" in exported
     assert not re.search(r"INTERFACE_COMPILE_OPTIONS|same_flags|-O3|-Wall", exported)
@@ -160,12 +151,12 @@ def arm_app(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _run_on_arm(*command: object) -> str:
-    return _run("qemu-aarch64-static", "-L", "/usr/aarch64-linux-gnu", *command)
+    return run_tool("qemu-aarch64-static", "-L", "/usr/aarch64-linux-gnu", *command)
 
 
 def test_on_64_bit_arm_it_prints_the_same(printed: str, arm_app: Path) -> None:
     program = arm_app / "network_inputs"
-    assert "ARM aarch64" in _run("file", program) if shutil.which("file") else True
+    assert "ARM aarch64" in run_tool("file", program) if shutil.which("file") else True
     assert _run_on_arm(program) == printed
 
 
@@ -186,8 +177,8 @@ def test_on_64_bit_arm_the_c_program_tracks_the_recording(
         library = wheel.extract(name, tmp_path)
     here = next(Path(onnxruntime.__file__).parent.glob("capi/libonnxruntime.so*"))
     raw = tmp_path / "demo.raw"
-    _run(sys.executable, ROOT / "examples/native/write_raw.py", demo_recording(), raw, 24)
-    expected = _joints(_run(app / "replay", demo_bundle(), raw, here))
+    run_tool(sys.executable, ROOT / "examples/native/write_raw.py", demo_recording(), raw, 24)
+    expected = _joints(run_tool(app / "replay", demo_bundle(), raw, here))
     found = _joints(_run_on_arm(arm_app / "replay", demo_bundle(), raw, library))
     # Other kernels round differently; they must not track differently.
     assert found.shape == expected.shape and len(found) == 24 * len(JOINT_NAMES)

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 import pytest
+from native_build import BUILDS, run_tool
 from scipy.spatial.transform import Rotation
 
 from same_engines.bundle.manifest import MANIFEST_NAME, canonical_sha256
@@ -27,13 +28,7 @@ LAYER = "XR_APILAYER_SAME_body_tracking"
 BODY, HEADLESS, DEBUG = "XR_BD_body_tracking", "XR_MND_headless", "XR_EXT_debug_utils"
 FRAMES = 60
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        any(shutil.which(tool) is None for tool in ("cmake", "ninja", "c++")),
-        reason="needs cmake, ninja and a C++ compiler",
-    ),
-]
+pytestmark = BUILDS
 
 
 class Xr(IntEnum):
@@ -48,12 +43,6 @@ class Xr(IntEnum):
     TIME_INVALID = -30
 
 
-def _run(*command: object) -> str:
-    done = subprocess.run([str(part) for part in command], capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The build's ``cpp/openxr``: the layer, its manifest, the app and the runtime."""
@@ -65,9 +54,9 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.skip("needs OpenXR's headers and loader (Debian: libopenxr-dev)")
     options = ("-DSAME_PYTHON=OFF", "-DSAME_OPENXR_LAYER=ON", "-DSAME_OPENXR_TEST=ON")
     strict = ("-DSAME_WERROR=ON", "-DCMAKE_BUILD_TYPE=Release")
-    _run("cmake", "-G", "Ninja", "-S", ROOT, "-B", build, *options, *strict)
+    run_tool("cmake", "-G", "Ninja", "-S", ROOT, "-B", build, *options, *strict)
     targets = ("XrApiLayer_same_body_tracking", "stub_runtime", "openxr_app")
-    _run("cmake", "--build", build, "--target", *targets)
+    run_tool("cmake", "--build", build, "--target", *targets)
     return build / "cpp" / "openxr"
 
 
@@ -231,7 +220,7 @@ def test_wrong_uses_are_refused_as_the_specification_says(app: App) -> None:
 @pytest.fixture(scope="module")
 def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
     raw = tmp_path_factory.mktemp("recording") / "demo.raw"
-    _run(sys.executable, ROOT / "examples" / "native" / "write_raw.py", demo_recording(), raw)
+    run_tool(sys.executable, ROOT / "examples" / "native" / "write_raw.py", demo_recording(), raw)
     return raw
 
 
@@ -306,5 +295,7 @@ def test_the_layer_shows_the_loader_and_the_driver_one_function_each(built: Path
     if shutil.which("nm") is None:
         pytest.skip("needs nm")
     layer = built / "libXrApiLayer_same_body_tracking.so"
-    shown = {line.split()[-1] for line in _run("nm", "-D", "--defined-only", layer).splitlines()}
+    shown = {
+        line.split()[-1] for line in run_tool("nm", "-D", "--defined-only", layer).splitlines()
+    }
     assert shown == {"xrNegotiateLoaderApiLayerInterface", "same_openxr_tracker"}

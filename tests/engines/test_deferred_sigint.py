@@ -2,19 +2,12 @@
 
 import os
 import signal
-from collections.abc import Iterator
 
 import pytest
 
 from same_engines.deferred_sigint import held_interrupts
 
-
-@pytest.fixture(autouse=True)
-def interruptible() -> Iterator[None]:
-    """Python ignores Ctrl-C where it was started in a script's background."""
-    former = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, former)
+pytestmark = pytest.mark.usefixtures("interruptible")
 
 
 def test_ctrl_c_in_a_block_that_raises_still_takes_effect() -> None:

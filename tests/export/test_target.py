@@ -1,12 +1,12 @@
 """``same-export --target`` on a machine with no GPU, with and without PyTorch."""
 
-import importlib.util
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from rtx import skip_without_rtx
 
 from same_engines import Bundle
 from same_engines.bundle.manifest import STAGES
@@ -51,8 +51,7 @@ def same_export(*arguments: str, before: str = "") -> subprocess.CompletedProces
 def test_a_bundle_is_compiled_without_a_gpu_or_pytorch(
     exported_bundle: Path, tmp_path: Path
 ) -> None:
-    if importlib.util.find_spec("tensorrt_rtx") is None:
-        pytest.skip("needs pip install .[rtx]")
+    skip_without_rtx()
     folder = tmp_path / "tiny.same"
     shutil.copytree(exported_bundle, folder)
     made = same_export("--bundle", str(folder), "--target", "tensorrt-rtx", "--precision", "fp16")
@@ -69,8 +68,7 @@ def test_a_bundle_is_compiled_without_a_gpu_or_pytorch(
 def test_ctrl_c_stops_the_compiler_and_leaves_the_bundle(
     exported_bundle: Path, tmp_path: Path
 ) -> None:
-    if importlib.util.find_spec("tensorrt_rtx") is None:
-        pytest.skip("needs pip install .[rtx]")
+    skip_without_rtx()
     folder = tmp_path / "tiny.same"
     shutil.copytree(exported_bundle, folder)
     stopped = same_export(
@@ -93,8 +91,8 @@ def test_ctrl_c_stops_the_compiler_and_leaves_the_bundle(
     ],
 )
 def test_mistakes_are_one_line_and_exit_code_2(arguments: tuple[str, ...], said: str) -> None:
-    if "--target" in arguments and importlib.util.find_spec("tensorrt_rtx") is None:
-        pytest.skip("needs pip install .[rtx]")
+    if "--target" in arguments:
+        skip_without_rtx()
     made = same_export(*arguments)
     assert made.returncode == 2
     assert said in made.stderr

@@ -6,10 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tiny_model import TINY
 
+from same_model.config import PRESETS
 from same_model.synth.config import SynthConfig
 from same_model.synth.plan import plan_jobs
 from same_model.synth.synth import run_jobs
+from same_model.training import prepare
 
 _SMALL = SynthConfig(width=64, height=48, procedural=1, max_seconds=2.0, depth=True, seed=7)
 
@@ -27,6 +30,12 @@ def small_dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def rng() -> np.random.Generator:
     return np.random.default_rng(3)
+
+
+@pytest.fixture
+def tiny_preset(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A preset ``tiny`` to train, for tests that ask for it."""
+    monkeypatch.setattr(prepare, "PRESETS", {**PRESETS, "tiny": TINY})
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -14,6 +14,16 @@ from same_runtime.camera import CameraRig, FisheyeCamera
 WIDE = FisheyeCamera(
     640, 480, 231.0, 231.0, 324.0, 248.0, (0.03, -0.01, 0.002, -0.0001), np.eye(4), np.deg2rad(100)
 )
+GOOD = {
+    "width": 64,
+    "height": 48,
+    "fx": 20.0,
+    "fy": 20.0,
+    "cx": 32.0,
+    "cy": 24.0,
+    "k": (0, 0, 0, 0),
+    "T_head_cam": np.eye(4),
+}
 
 
 @given(
@@ -114,18 +124,8 @@ def test_rigs_compare_by_what_they_say(small_rig: CameraRig) -> None:
     ],
 )
 def test_bad_calibrations_are_named(change: dict[str, object], message: str) -> None:
-    good = {
-        "width": 64,
-        "height": 48,
-        "fx": 20.0,
-        "fy": 20.0,
-        "cx": 32.0,
-        "cy": 24.0,
-        "k": (0, 0, 0, 0),
-        "T_head_cam": np.eye(4),
-    }
     with pytest.raises(InvalidInputError, match=message):
-        FisheyeCamera(**{**good, **change})
+        FisheyeCamera(**{**GOOD, **change})
 
 
 def test_the_error_of_a_lens_says_where_it_turns() -> None:
@@ -152,18 +152,8 @@ def test_a_lens_is_accepted_where_its_radius_increases(k: list[float], edge: flo
 @pytest.mark.parametrize("field", ["width", "height", "fx", "cy", "max_incidence"])
 @pytest.mark.parametrize("value", ["64", True, 10**400, [64], None])
 def test_other_types_than_numbers_are_named(field: str, value: object) -> None:
-    good = {
-        "width": 64,
-        "height": 48,
-        "fx": 20.0,
-        "fy": 20.0,
-        "cx": 32.0,
-        "cy": 24.0,
-        "k": (0, 0, 0, 0),
-        "T_head_cam": np.eye(4),
-    }
     with pytest.raises(InvalidInputError, match=field):
-        FisheyeCamera(**{**good, field: value})
+        FisheyeCamera(**{**GOOD, field: value})
 
 
 def test_bad_rig_dictionaries_are_named(small_rig: CameraRig) -> None:

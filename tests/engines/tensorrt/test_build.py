@@ -42,13 +42,6 @@ ITERATIONS = 1  # of the tiny bundle
 
 
 @pytest.fixture(scope="session")
-def rtx():
-    if importlib.util.find_spec("tensorrt_rtx") is None:
-        pytest.skip("needs pip install .[rtx]")
-    return load_tensorrt(RTX)
-
-
-@pytest.fixture(scope="session")
 def built(tiny_bundle: Path, tmp_path_factory: pytest.TempPathFactory, rtx) -> Bundle:
     """A bundle with fp16 and fp32 plans of both variants; copy it before changing it."""
     folder = tmp_path_factory.mktemp("built") / "tiny.same"

@@ -1,6 +1,5 @@
 """The native plugin, built against TensorRT's headers and loaded into TensorRT-RTX."""
 
-import importlib.util
 import json
 import os
 import shutil
@@ -9,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from rtx import skip_without_rtx
 
 REPO = Path(__file__).resolve().parents[3]
 ITERATIONS = 1  # of the tiny bundle
@@ -72,8 +72,7 @@ def native_plugin(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_both_plugins_write_the_same_record_into_a_plan(
     native_plugin: Path, tiny_bundle: Path
 ) -> None:
-    if importlib.util.find_spec("tensorrt_rtx") is None:
-        pytest.skip("needs pip install .[rtx]")
+    skip_without_rtx()
     made = subprocess.run(
         [sys.executable, "-c", _BUILD_WITH_BOTH, str(tiny_bundle), str(native_plugin)],
         capture_output=True,

@@ -1,8 +1,7 @@
 """TensorRT-RTX builds the presets' own graphs ahead of time, with random weights."""
 
-import importlib.util
-
 import pytest
+from rtx import skip_without_rtx
 
 from same_engines.bundle.manifest import PRECISIONS, STAGES
 from same_engines.bundle.plans import VARIANTS
@@ -14,8 +13,7 @@ from same_engines.tensorrt.plugin import NAME
 @pytest.mark.slow
 @pytest.mark.parametrize("preset", ["lite", "base", "large"])
 def test_every_stage_of_every_preset_builds_in_both_precisions_and_variants(preset: str) -> None:
-    if importlib.util.find_spec("tensorrt_rtx") is None:
-        pytest.skip("needs pip install .[rtx]")
+    skip_without_rtx()
     pytest.importorskip("torch", reason="needs pip install .[export]")
     from same_export.stages import export_stage, for_precision
     from same_model.config import PRESETS

@@ -1,6 +1,5 @@
 """Progress within a plan, and Ctrl-C while the library builds one."""
 
-import importlib.util
 import os
 import shutil
 import signal
@@ -15,25 +14,11 @@ from same_engines import Bundle
 from same_engines.deferred_sigint import held_interrupts
 from same_engines.errors import EngineError
 from same_engines.tensorrt.build import build_plans, build_stage
-from same_engines.tensorrt.library import load_tensorrt
 from same_engines.tensorrt.progress import PhaseTree
 
 RTX = "tensorrt-rtx"
 
-
-@pytest.fixture(scope="session")
-def rtx():
-    if importlib.util.find_spec("tensorrt_rtx") is None:
-        pytest.skip("needs pip install .[rtx]")
-    return load_tensorrt(RTX)
-
-
-@pytest.fixture(autouse=True)
-def ctrl_c_counts():
-    """Ctrl-C is ignored where the tests run in the background of a script."""
-    former = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, former)
+pytestmark = pytest.mark.usefixtures("interruptible")
 
 
 def test_nested_phases_are_one_share() -> None:

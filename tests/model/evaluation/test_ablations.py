@@ -5,10 +5,9 @@ import json
 import numpy as np
 import pytest
 import torch
-from tiny_model import TINY, tiny_model
+from tiny_model import tiny_model
 from tiny_sequence import write_sequence
 
-import same_model.config
 from same_engines.errors import CheckpointError, DataError, InvalidInputError
 from same_model.checkpoint import load_checkpoint, save_checkpoint
 from same_model.cli.evaluate import AblationsCommand, run_ablations
@@ -22,6 +21,8 @@ from same_model.training import ablation_rows, prepare
 from same_model.training.ablation_rows import RowsConfig, fusion_row, train_rows
 from same_model.training.config import ABLATIONS, OptimConfig
 
+pytestmark = pytest.mark.usefixtures("tiny_preset")
+
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory, small_rig):
@@ -31,11 +32,6 @@ def data(tmp_path_factory, small_rig):
     write_sequence(root / "test" / "three", small_rig, 20, seed=3, split="protocol2")
     write_sequence(root / "test" / "four", small_rig, 20, seed=4, split="protocol1")
     return root
-
-
-@pytest.fixture(autouse=True)
-def tiny_preset(monkeypatch):
-    monkeypatch.setattr(prepare, "PRESETS", {**same_model.config.PRESETS, "tiny": TINY})
 
 
 def rows_config(runs, data, **changes):

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 from tiny_model import TINY, tiny_model
 from tiny_sequence import write_sequence
@@ -26,7 +25,6 @@ from same_runtime.demo import demo_bundle
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory, small_rig):
-    torch.set_num_threads(1)
     root = tmp_path_factory.mktemp("sequences")
     write_sequence(root / "one", small_rig, 24, seed=1, split="protocol1", action="walk")
     write_sequence(root / "two", small_rig, 110, seed=2, split="protocol2", action="kneel")

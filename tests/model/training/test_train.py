@@ -14,7 +14,6 @@ import torch
 from tiny_model import TINY
 from tiny_sequence import write_sequence
 
-import same_model.config
 from same_engines.errors import CheckpointError, DataError, InvalidInputError
 from same_model.checkpoint import load_checkpoint, save_checkpoint
 from same_model.data.sequence import open_sequence
@@ -32,6 +31,8 @@ from same_model.training.run_state import LATER_AUGMENT_FIELDS, run_digest
 from same_model.training.stages.inertial import InertialTraining
 from same_runtime.conventions import JOINT_NAMES
 
+pytestmark = pytest.mark.usefixtures("tiny_preset")
+
 SCRIPT = Path(__file__).resolve().parents[2] / "support" / "train_tiny.py"
 
 
@@ -42,13 +43,6 @@ def data(tmp_path_factory, small_rig):
     write_sequence(root / "two", small_rig, 20, seed=2)
     write_sequence(root / "three", small_rig, 20, seed=3, performer="bob")
     return root
-
-
-@pytest.fixture(autouse=True)
-def tiny_preset(monkeypatch):
-    presets = {**same_model.config.PRESETS, "tiny": TINY}
-    monkeypatch.setattr(prepare, "PRESETS", presets)
-    torch.set_num_threads(1)
 
 
 def settings(stage, data, out, **changes):

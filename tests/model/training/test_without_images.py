@@ -6,23 +6,17 @@ import pytest
 from tiny_model import TINY, tiny_model
 from tiny_sequence import write_sequence
 
-import same_model.config
 from same_engines.errors import DataError
 from same_model.checkpoint import save_checkpoint
 from same_model.cli.evaluate import BudgetCommand, EvalCommand, run, run_budget
 from same_model.data.sequence import open_sequence
 from same_model.evaluation.predict import StreamingPredictor
-from same_model.training import prepare
 from same_model.training.config import OptimConfig, TrainConfig
 from same_model.training.data.dataset import image_truth
 from same_model.training.run import train
 
+pytestmark = pytest.mark.usefixtures("tiny_preset")
 REFUSED = r"blind: made without images \(--no-render\), for the inertial stage alone; make it"
-
-
-@pytest.fixture(autouse=True)
-def tiny_preset(monkeypatch):
-    monkeypatch.setattr(prepare, "PRESETS", {**same_model.config.PRESETS, "tiny": TINY})
 
 
 @pytest.fixture(scope="module")

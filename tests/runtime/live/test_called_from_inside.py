@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from tracker_program import run_program
+from waiting import wait_until
 
 from same_engines import Bundle, EngineWrapper, open_engine
 from same_engines.errors import SameError
@@ -49,13 +50,6 @@ def in_time(call: Callable[[], object]) -> None:
     thread.start()
     thread.join(20.0)
     assert not thread.is_alive(), "it waits for itself"
-
-
-def wait_until(done: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 20.0
-    while not done():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 @pytest.mark.parametrize("name", ["reset", "recentre", "floor_from_controller", "step", "push"])

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from live_stream import SECOND, START_NS, live_events
 from tracker_program import run_program
+from waiting import wait_until
 
 from same_engines import Bundle, open_engine
 from same_engines.errors import EngineError, InvalidInputError, SameError
@@ -294,13 +295,6 @@ def live_threads() -> list[str]:
         with contextlib.suppress(OSError):  # it has just ended
             names.append(task.read_text().strip())
     return [name for name in names if name in ("same-network", "same-display")]
-
-
-def wait_until(done: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 20.0
-    while not done():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 @pytest.mark.parametrize("raised", [OSError("TimeInvalid"), SystemExit(1), "soon", -5, 1.5])

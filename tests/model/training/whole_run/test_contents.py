@@ -9,20 +9,15 @@ from types import SimpleNamespace
 import pytest
 import torch
 from small_whole_run import small_run, write_small_split
-from tiny_model import TINY, tiny_model
+from tiny_model import tiny_model
 from tiny_sequence import write_sequence
 
-import same_model.config
 from same_engines.errors import InvalidInputError
 from same_model.checkpoint import save_checkpoint
-from same_model.training import prepare
 from same_model.training.whole_run import run as run_module
 from same_model.training.whole_run.run import WholeRun, train_all
 
-
-@pytest.fixture(autouse=True)
-def tiny_preset(monkeypatch):
-    monkeypatch.setattr(prepare, "PRESETS", {**same_model.config.PRESETS, "tiny": TINY})
+pytestmark = pytest.mark.usefixtures("tiny_preset")
 
 
 @pytest.fixture

@@ -7,13 +7,11 @@ from pathlib import Path
 import pytest
 from own_split import write_own_split
 from small_whole_run import SMALL, small_run, write_small_split
-from tiny_model import TINY, tiny_model
+from tiny_model import tiny_model
 
-import same_model.config
 from same_engines.errors import SameError
 from same_model.checkpoint import save_checkpoint
 from same_model.synth.config import SynthConfig
-from same_model.training import prepare
 from same_model.training.config import AugmentConfig
 from same_model.training.prepare import learning_stages
 from same_model.training.run_state import LATER_AUGMENT_FIELDS
@@ -23,10 +21,7 @@ from same_model.training.whole_run.config import StageBudget, WholeRunConfig
 from same_model.training.whole_run.plan import make_plan
 from same_model.training.whole_run.run import _check_settings, _write_settings, train_all
 
-
-@pytest.fixture(autouse=True)
-def tiny_preset(monkeypatch):
-    monkeypatch.setattr(prepare, "PRESETS", {**same_model.config.PRESETS, "tiny": TINY})
+pytestmark = pytest.mark.usefixtures("tiny_preset")
 
 
 @pytest.fixture

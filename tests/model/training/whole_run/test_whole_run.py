@@ -15,14 +15,11 @@ import numpy as np
 import pytest
 import torch
 from small_whole_run import as_options, small_run, write_small_split
-from tiny_model import TINY
 
-import same_model.config
 from same_engines import Bundle
 from same_model.checkpoint import load_checkpoint
 from same_model.data.sequence import find_sequences, open_sequence
 from same_model.synth.config import SynthConfig
-from same_model.training import prepare
 from same_model.training.whole_run import run as run_module
 from same_model.training.whole_run.bare_machine import PARTS
 from same_model.training.whole_run.config import StageBudget
@@ -35,14 +32,9 @@ from same_model.training.whole_run.pack import (
 )
 from same_model.training.whole_run.run import train_all
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("tiny_preset")]
 SCRIPT = Path(__file__).resolve().parents[3] / "support" / "train_all_tiny.py"
 STAGES = ("inertial", "visual", "fusion", "end_to_end", "temporal")
-
-
-@pytest.fixture(autouse=True)
-def tiny_preset(monkeypatch):
-    monkeypatch.setattr(prepare, "PRESETS", {**same_model.config.PRESETS, "tiny": TINY})
 
 
 def finished(folder: Path) -> list[str]:
