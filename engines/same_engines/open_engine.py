@@ -1,7 +1,6 @@
 """Choose a backend and open it."""
 
 import logging
-import os
 from collections.abc import Callable
 
 import onnxruntime as ort
@@ -16,6 +15,7 @@ from same_engines.json_values import shown
 from same_engines.onnxruntime.engine import OnnxRuntimeEngine
 from same_engines.onnxruntime.installed import warn_of_shadowing
 from same_engines.openvino.library import is_x86, load_openvino
+from same_engines.processes import usable_processors
 from same_engines.qnn.library import SOCS, TARGET_PREFIX, is_emulated
 
 BACKENDS = ("tensorrt", "tensorrt-rtx", "onnxruntime-cuda", "openvino", "onnxruntime")
@@ -56,7 +56,7 @@ def open_engine(
     if threads is not None and (not isinstance(threads, int) or not 1 <= threads <= 256):
         raise EngineError(f"threads: expected 1..256, got {shown(threads)}")
     if threads is None:
-        threads = min(_usable_processors(), _MAX_DEFAULT_THREADS)
+        threads = min(usable_processors(), _MAX_DEFAULT_THREADS)
     if precision == "int8" and backend not in ("auto", *_CPU_BACKENDS):
         raise EngineError(
             f"precision int8: is for CPUs, backend {' or '.join(_CPU_BACKENDS)}; got {backend!r}"
@@ -181,9 +181,3 @@ def _open_onnxruntime_cuda(bundle: Bundle, precision: str) -> Engine:
     from same_engines.onnxruntime.cuda_engine import open_onnxruntime_cuda_engine
 
     return open_onnxruntime_cuda_engine(bundle, precision)
-
-
-def _usable_processors() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -1,4 +1,5 @@
-"""Other processes, on every system: whether one still runs, how to start one on installed code."""
+"""Processes, on every system: whether another still runs, how to start one on installed code, how
+many processors this one may use."""
 
 import ctypes
 import os
@@ -42,6 +43,13 @@ def _is_alive_on_windows(kernel: Any, pid: int) -> bool:
         return kernel.WaitForSingleObject(ctypes.c_void_p(handle), 0) == _WAIT_TIMEOUT
     finally:
         kernel.CloseHandle(ctypes.c_void_p(handle))
+
+
+def usable_processors() -> int:
+    """Processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def python_command(code: str, *arguments: str) -> list[str]:

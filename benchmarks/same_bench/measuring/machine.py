@@ -15,6 +15,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Final
 
+from same_engines.processes import usable_processors
+
 NOISY_CPU_SHARE: Final = 0.05
 """Other processes' share of the usable processors above which a run is called noisy."""
 NOISY_STEAL_SHARE: Final = 0.01
@@ -37,13 +39,6 @@ def _field(path: str, name: str) -> str | None:
         if key.strip() == name:
             return value.strip()
     return None
-
-
-def usable_processors() -> int:
-    """Processors this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def machine_facts() -> dict[str, Any]:
