@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, fields
 from types import MappingProxyType
 from typing import Any, Final
 
+from same_engines.bundle.config import BEFORE_IT_WAS_A_FIELD, CHOICES
 from same_engines.errors import CheckpointError, InvalidInputError
 from same_engines.field_checks import check_ranges
 from same_engines.json_values import real_number
@@ -24,21 +25,12 @@ _LARGEST: Final = {
 }
 
 _CHOICES: Final = {
+    **CHOICES,
     "backbone": ("resnet10", "resnet18", "resnet50"),
-    "depth_mode": ("range", "z"),
     "pe_weighting": ("attention", "sum"),
     "fusion_kind": ("same", "concat_lstm"),
-    "pose_frame": ("upright", "camera"),
 }
-
-_BEFORE_IT_WAS_A_FIELD: Final = {
-    "pose_frame": "camera",
-    "use_joint_filter": False,
-    "use_imu_filter": False,
-    "column_zoom": 1.0,
-    "row_zoom": 1.0,
-    "use_leg_straps": False,
-}
+_BEFORE_IT_WAS_A_FIELD: Final = {**BEFORE_IT_WAS_A_FIELD, "use_joint_filter": False}
 """What checkpoints from before a field's time were trained with."""
 
 

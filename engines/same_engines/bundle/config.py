@@ -7,7 +7,8 @@ from typing import Any, Final
 from same_engines.errors import InvalidInputError
 from same_engines.json_values import real_number, whole_number
 
-_CHOICES: Final = {"depth_mode": ("range", "z"), "pose_frame": ("upright", "camera")}
+CHOICES: Final = {"depth_mode": ("range", "z"), "pose_frame": ("upright", "camera")}
+"""Field -> its values."""
 _RANGES: Final = {
     "input_width": (8, 2048),
     "input_height": (8, 2048),
@@ -17,13 +18,14 @@ _RANGES: Final = {
 }
 _ZOOMS: Final = ("column_zoom", "row_zoom")
 _LARGEST_IMAGE_NUMBER: Final = 1e3
-_BEFORE_IT_WAS_A_FIELD: Final = {
+BEFORE_IT_WAS_A_FIELD: Final = {
     "pose_frame": "camera",
     "column_zoom": 1.0,
     "row_zoom": 1.0,
     "use_imu_filter": False,
     "use_leg_straps": False,
 }
+"""What networks from before a field's time have."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ class BundleConfig:
         for name in _ZOOMS:
             if not 1 <= (zoom := getattr(self, name)) <= 4:
                 raise InvalidInputError(f"config.{name}: expected 1 to 4, got {zoom}")
-        for name, choices in _CHOICES.items():
+        for name, choices in CHOICES.items():
             if (chosen := getattr(self, name)) not in choices:
                 raise InvalidInputError(
                     f"config.{name}: expected one of {choices}, got {chosen!r:.40}"
@@ -94,7 +96,7 @@ class BundleConfig:
         if not isinstance(network, dict):
             raise InvalidInputError(f"config: expected an object, got {type(network).__name__}")
         names = cls.__dataclass_fields__.keys() - {"network"}
-        settings = {**_BEFORE_IT_WAS_A_FIELD, **network}
+        settings = {**BEFORE_IT_WAS_A_FIELD, **network}
         missing = sorted(names - settings.keys())
         if missing:
             raise InvalidInputError(f"config: missing fields {missing}")
