@@ -30,8 +30,9 @@ class BvhFile(MotionFile):
 
     File axes are what programs expect: y up, the T-pose faces +z, left at +x; ``scale`` units a
     metre (100: centimetres). Frames are evenly spaced at the median spacing of the poses; where a
-    pose is missing the nearest one stands. Raises ``RecordingError`` where the file cannot be
-    written. Without any pose no file is written.
+    pose is missing the nearest one stands, and after over 10 s without one the motion goes on at
+    once. Raises ``RecordingError`` where the file cannot be written. Without any pose no file is
+    written.
     """
 
     def __init__(self, path: str | Path, scale: float = CENTIMETRES) -> None:

@@ -29,9 +29,9 @@ class GlbFile(MotionFile):
     """Writes every pose that has a body into a GLB file, when it is closed.
 
     A skin of 22 joints, named as in ``JOINT_NAMES``, with a simple body so that every viewer shows
-    it, and one animation at the poses' own times, from 0. Metres, y up; the T-pose faces +z, as
-    glTF asks. Raises ``RecordingError`` where the file cannot be written. Without any pose no
-    file is written.
+    it, and one animation at the poses' own times, from 0; after over 10 s without a pose it goes
+    on at once. Metres, y up; the T-pose faces +z, as glTF asks. Raises ``RecordingError`` where
+    the file cannot be written. Without any pose no file is written.
     """
 
     def _content(self, motion: Motion) -> bytes:

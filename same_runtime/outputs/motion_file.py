@@ -31,6 +31,8 @@ ENDS_M: Final = {
 """Where heads, hands and toes end, for the programs' eyes; metres, file axes."""
 _BEGUN_ANEW_NS: Final = 1_000_000_000
 """A pose that is earlier by more than this is not late: a clock or a tracker has begun anew."""
+_PAUSE_NS: Final = 10_000_000_000
+"""Further apart no motion is between two poses: somebody paused, or a clock jumped."""
 _ONE_STEP_NS: Final = 16_666_667
 """From one pose to the next, where no two tell."""
 
@@ -58,7 +60,8 @@ class Motion(NamedTuple):
 
 class MotionClip:
     """Collects the skeletons of poses that follow each other; ``most``: only the newest so many.
-    Where their stamps begin anew the motion goes on at once. For one thread at a time."""
+    Where their stamps begin anew or leave out over 10 s the motion goes on at once. For one thread
+    at a time."""
 
     def __init__(self, most: int | None = None) -> None:
         self._offsets_m = REST_OFFSETS_M
@@ -95,11 +98,12 @@ class MotionClip:
         """The poses; None where there are none."""
         if not self._poses:
             return None
-        stamps, sections, heads, locals_ = zip(*self._poses, strict=True)
+        stamps, _, heads, locals_ = zip(*self._poses, strict=True)
         times = np.array(stamps)
         steps = np.diff(times)
-        step_ns = np.median(steps[steps > 0]) if (steps > 0).any() else _ONE_STEP_NS
-        for first in np.flatnonzero(np.diff(sections)) + 1:
+        goes_on = (steps > 0) & (steps <= _PAUSE_NS)
+        step_ns = np.median(steps[goes_on]) if goes_on.any() else _ONE_STEP_NS
+        for first in np.flatnonzero(~goes_on) + 1:
             times[first:] += times[first - 1] + round(step_ns) - times[first]
         # One skeleton for all: the newest is the user's as measured.
         offsets, local = self._offsets_m, np.stack(locals_).astype(np.float64)

@@ -113,14 +113,34 @@ def test_the_motion_goes_on_where_stamps_begin_anew(tmp_path: Path) -> None:
     assert len(joints) == 6 and fps == pytest.approx(1e9 / FRAME_NS, rel=0.01)
 
 
-def test_a_part_is_of_the_time_since_stamps_began_anew() -> None:
+@pytest.mark.parametrize("pause_s", [11, 8 * 3600, 1_700_000_000])
+def test_the_motion_goes_on_after_a_pause_or_a_jump_of_clocks(tmp_path: Path, pause_s: int) -> None:
+    stamps = [FRAME_NS * i for i in range(3)]
+    stamps += [pause_s * 10**9 + FRAME_NS * i for i in range(3)]
+    with BvhFile(tmp_path / "a.bvh") as file:
+        for stamp in stamps:
+            file.send(body(timestamp_ns=stamp))
+    joints, fps = read_metres(tmp_path / "a.bvh")
+    assert len(joints) == 6 and fps == pytest.approx(1e9 / FRAME_NS, rel=0.01)
+
+
+def test_a_part_goes_over_a_pause() -> None:
     clip, solver = MotionClip(), SkeletonSolver()
-    for seconds in (50, 51, 52, 1, 2, 51):
+    for seconds in (50, 51, 90, 91):
         skeleton = solver.solve(body(timestamp_ns=seconds * 10**9))
         assert skeleton is not None and clip.add(skeleton)
-    part = clip.between(0, 52 * 10**9).motion()
-    assert part is not None and (part.times_ns // 10**9).tolist() == [1, 2, 51]
-    assert clip.between(52 * 10**9, 52 * 10**9).motion() is None
+    part = clip.between(51 * 10**9, 91 * 10**9).motion()
+    assert part is not None and (part.times_ns // 10**9).tolist() == [51, 52, 53]
+
+
+def test_a_part_is_of_the_time_since_stamps_began_anew() -> None:
+    clip, solver = MotionClip(), SkeletonSolver()
+    for seconds in (10, 11, 12, 1, 2, 11):
+        skeleton = solver.solve(body(timestamp_ns=seconds * 10**9))
+        assert skeleton is not None and clip.add(skeleton)
+    part = clip.between(0, 12 * 10**9).motion()
+    assert part is not None and (part.times_ns // 10**9).tolist() == [1, 2, 11]
+    assert clip.between(12 * 10**9, 12 * 10**9).motion() is None
 
 
 def test_without_poses_there_is_no_file(tmp_path: Path) -> None:

@@ -87,6 +87,14 @@ def write_demo(path: Path) -> tuple[list[Pose], np.ndarray]:
     return poses, np.stack(held)
 
 
+def test_times_rise_over_a_jump_of_clocks(tmp_path: Path) -> None:
+    with GlbFile(tmp_path / "a.glb") as file:
+        for stamp_ns in (0, 11_111_111, 1_700_000_000_000_000_000, 1_700_000_000_011_111_111):
+            file.send(body(timestamp_ns=stamp_ns))
+    seconds, _ = Gltf(tmp_path / "a.glb").joints()
+    np.testing.assert_allclose(seconds, 0.011111111 * np.arange(4), rtol=1e-5)
+
+
 def test_random_poses_come_back_within_a_millimetre_at_their_times(tmp_path: Path) -> None:
     rng = np.random.default_rng(8)
     times = np.cumsum(rng.integers(600_000_000, 900_000_000, 40))
