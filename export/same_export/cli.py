@@ -29,7 +29,7 @@ from same_engines.tensorrt.library import TARGETS, load_tensorrt
 from same_export.cpu_int8 import INT8_TARGET
 from same_runtime.camera import CameraRig
 from same_runtime.cli.command import run_command
-from same_runtime.cli.console import messages, results
+from same_runtime.cli.console import messages, results, steps_shown
 from same_runtime.cli.option_types import Input, one_of
 from same_runtime.cli.output_places import check_file_place
 from same_runtime.demo import demo_recording
@@ -216,13 +216,7 @@ def _export_checkpoint(command: ExportCommand, ckpt: Path) -> Path:
     rig = _read_rig(command.rig) if command.rig else emhi_like_rig()
     out = command.out or ckpt.with_suffix(".same")
     precisions = _precisions(command)
-    with Progress(console=messages()) as bar:
-        task = bar.add_task("starting", total=count_steps(precisions))
-
-        def step(name: str) -> None:
-            bar.update(task, description=name)
-            bar.advance(task)
-
+    with steps_shown(count_steps(precisions)) as step:
         parity = write_bundle(model, sha256_file(ckpt), rig, out, precisions, step)
     console = _console(command)
     for precision, result in parity.items():
@@ -292,14 +286,7 @@ def _compile_for_npu(bundle: Bundle, command: ExportCommand) -> None:
     assert command.target is not None
     bundle.verify()
     recording = Recording(command.calibration_recording or demo_recording())
-    with Progress(console=messages()) as bar:
-        task = bar.add_task("starting", total=count_steps(recording, command.check_frames))
-
-        def step(name: str | None = None) -> None:
-            if name is not None:
-                bar.update(task, description=name)
-            bar.advance(task)
-
+    with steps_shown(count_steps(recording, command.check_frames)) as step:
         report = build_and_write(
             bundle,
             command.target,
@@ -330,14 +317,7 @@ def _add_int8(bundle: Bundle, command: ExportCommand) -> None:
 
     bundle.verify()
     recording = Recording(command.calibration_recording or demo_recording())
-    with Progress(console=messages()) as bar:
-        task = bar.add_task("starting", total=None)
-
-        def step(name: str | None) -> None:
-            if name is not None:
-                bar.update(task, description=name)
-            bar.advance(task)
-
+    with steps_shown(None) as step:
         accuracy = add_int8(bundle, recording, step, command.calibration_frames)
     _console(command).print(
         f"int8: joints {accuracy.mean_mm:.2f} mm on average and {accuracy.max_mm:.2f} mm at most "

@@ -2,10 +2,13 @@
 
 import logging
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TextIO
 
 from rich.console import Console
 from rich.logging import RichHandler
+from rich.progress import Progress
 
 _quiet = False
 
@@ -30,6 +33,21 @@ def results() -> Console:
 def messages() -> Console:
     """A console for progress bars and remarks; silent with ``--quiet``."""
     return _console(sys.stderr, True, _quiet)
+
+
+@contextmanager
+def steps_shown(total: int | None) -> Iterator[Callable[..., None]]:
+    """A progress bar of so many steps. Call what this yields at each of them, with the name to show
+    from then on, if it has one."""
+    with Progress(console=messages()) as bar:
+        task = bar.add_task("starting", total=total)
+
+        def step(name: str | None = None) -> None:
+            if name is not None:
+                bar.update(task, description=name)
+            bar.advance(task)
+
+        yield step
 
 
 def configure(quiet: bool, verbose: bool) -> None:

@@ -10,13 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from rich.progress import Progress
-
 from same_engines import Bundle
 from same_engines.errors import EngineError, install_hint
 from same_engines.field_checks import check_ranges
 from same_engines.qnn.library import SOCS, find_soc
-from same_runtime.cli.console import messages, results
+from same_runtime.cli.console import results, steps_shown
 from same_runtime.cli.option_types import one_of
 from same_runtime.cli.output_places import make_folder
 from same_runtime.demo import demo_bundle, demo_recording
@@ -51,16 +49,10 @@ def run(command: NpuCommand) -> None:
         from same_export.qnn.build import build_and_write, count_steps
     except ImportError as error:
         raise EngineError(f"npu: {error}; {install_hint('export,qnn')}") from None
-    with tempfile.TemporaryDirectory() as folder, Progress(console=messages()) as bar:
+    steps = count_steps(recording, command.frames)
+    with tempfile.TemporaryDirectory() as folder, steps_shown(steps) as step:
         copied = Path(folder) / "bundle.same"
         shutil.copytree(command.bundle or demo_bundle(), copied)
-        task = bar.add_task("starting", total=count_steps(recording, command.frames))
-
-        def step(name: str | None = None) -> None:
-            if name is not None:
-                bar.update(task, description=name)
-            bar.advance(task)
-
         bundle = Bundle.open(copied)
         report = build_and_write(bundle, command.target, recording, step, command.frames)
     stem = f"{report.preset}-{command.target.removeprefix('qnn-')}"
