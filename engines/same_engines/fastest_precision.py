@@ -12,6 +12,7 @@ from same_engines.bundle.manifest import BF16, graphs_of
 from same_engines.bundle.reader import Bundle
 from same_engines.compiled_files import CompiledFile, cache_folder
 from same_engines.engine import Engine
+from same_engines.errors import EngineError
 
 CANDIDATES: Final = ("fp32", BF16, "int8")
 """From the most exact; a later one must win clearly."""
@@ -47,8 +48,9 @@ def open_fastest(
     """The engine of the precision that runs ``bundle`` fastest here; fp32 where it has no other.
 
     ``opener`` opens one precision; ``library`` names what runs it, with its version;
-    ``computed``: those of ``CANDIDATES`` that it computes on this processor. Raises what
-    ``opener`` raises.
+    ``computed``: those of ``CANDIDATES`` that it computes on this processor. Another precision than
+    fp32 that cannot be opened is left out, and nothing is remembered then. Raises what ``opener``
+    raises for fp32, and ``BundleError`` for a bad bundle.
     """
     candidates = [
         precision
@@ -62,19 +64,39 @@ def open_fastest(
         cache_folder(), ChoiceKey(graphs, library, processor_name(), str(threads)), _KIND
     )
     known = (kept.read() or b"").decode(errors="replace")
-    if known in candidates:
-        return opener(known)
-    engines = {precision: opener(precision) for precision in candidates}
+    exact, *others = candidates
+    if known == exact:
+        return opener(exact)
+    if known in others:
+        engine = _opened(opener, known)
+        if engine is not None:
+            return engine
+        others.remove(known)
+    engines = {exact: opener(exact)}
+    for precision in others:
+        engine = _opened(opener, precision)
+        if engine is not None:
+            engines[precision] = engine
     shortest_ms = _shortest_ms(engines)
     chosen = _fastest(shortest_ms)
-    said = ", ".join(f"{shortest_ms[precision]:.2f} ms in {precision}" for precision in candidates)
+    said = ", ".join(f"{shortest_ms[precision]:.2f} ms in {precision}" for precision in engines)
     _log.info("precision auto: %s, %s", chosen, said)
-    kept.write(chosen.encode())
+    if len(engines) == len(candidates):  # what failed may work at the next start
+        kept.write(chosen.encode())
     for precision, engine in engines.items():
         if precision != chosen:
             engine.close()
     engines[chosen].reset_state()
     return engines[chosen]
+
+
+def _opened(opener: Callable[[str], Engine], precision: str) -> Engine | None:
+    """None where it cannot be opened, which is said."""
+    try:
+        return opener(precision)
+    except EngineError as error:
+        _log.warning("precision auto: %s is left out: %s", precision, error)
+        return None
 
 
 def _fastest(shortest_ms: dict[str, float]) -> str:
