@@ -1,5 +1,6 @@
 """What the machine tells: noise while something runs, energy counters, GPUs."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -20,6 +21,32 @@ def test_noise_is_detected() -> None:
         pytest.skip("this system does not tell its load")
     assert report["verdict"] == "noisy" and report["other_cpu_share"] > 0.05
     assert "other processes used" in report["reasons"][0]
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="no call for it")
+def test_only_the_processors_that_may_be_used_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half of one core to this process, half to another, on a machine of 64."""
+    passed_s, hertz = 0, os.sysconf("SC_CLK_TCK")
+
+    def stat(_: object) -> str:
+        busy = [passed_s * hertz if number == 3 else 0 for number in range(64)]
+        lines = [f"cpu{number} {ticks} 0 0 0 0 0 0 0 0 0" for number, ticks in enumerate(busy)]
+        return "\n".join([f"cpu  {sum(busy)} 0 0 0 0 0 0 0 0 0", *lines, "intr 0"])
+
+    monkeypatch.setattr(machine, "_read", stat)
+    monkeypatch.setattr(machine, "_energy_counters", dict)
+    monkeypatch.setattr(machine.os, "sched_getaffinity", lambda _: {3})
+    monkeypatch.setattr(machine.time, "perf_counter", lambda: float(passed_s))
+    monkeypatch.setattr(machine.time, "process_time", lambda: 0.5 * passed_s)
+    watch = QuietWatch()
+    monkeypatch.setattr(machine.os, "sched_getaffinity", lambda _: {3, 64})  # one that is not told
+    untold = QuietWatch()
+    passed_s = 60
+    assert untold.report()["verdict"] == "unknown"
+    monkeypatch.setattr(machine.os, "sched_getaffinity", lambda _: {3})
+    report = watch.report()
+    assert report["own_cpu_share"] == report["other_cpu_share"] == pytest.approx(0.5)
+    assert report["reasons"] == ["other processes used 50% of the processors"]
 
 
 def test_energy_adds_packages_and_survives_wrapping(

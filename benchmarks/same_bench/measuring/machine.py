@@ -8,7 +8,7 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import metadata
@@ -133,12 +133,17 @@ class _Ticks:
     stolen: float
 
 
-def _system_seconds() -> _Ticks | None:
-    """Processor seconds since boot, all processors: spent in any process, and withheld."""
-    line = (_read("/proc/stat") or "").partition("\n")[0].split()
-    if len(line) < 9 or line[0] != "cpu":
+def _system_seconds(processors: Set[int]) -> _Ticks | None:
+    """Processor seconds since boot on ``processors``: spent in any process, and withheld. None
+    where the system does not tell them of each."""
+    wanted = {f"cpu{number}" for number in processors}
+    lines = [line.split() for line in (_read("/proc/stat") or "").splitlines()]
+    lines = [line for line in lines if line and line[0] in wanted and len(line) >= 9]
+    if not wanted or len(lines) != len(wanted):
         return None
-    user, nice, system, _, _, irq, softirq, steal = (int(x) for x in line[1:9])
+    user, nice, system, _, _, irq, softirq, steal = (
+        sum(int(line[column]) for line in lines) for column in range(1, 9)
+    )
     hertz = os.sysconf("SC_CLK_TCK")
     return _Ticks((user + nice + system + irq + softirq) / hertz, steal / hertz)
 
@@ -173,20 +178,23 @@ def _energy_used(
 
 
 class QuietWatch:
-    """Watches, from its making to ``report``, what else ran on the machine, and the energy."""
+    """Watches, from its making to ``report``, what else ran on the processors that this process may
+    use, and the energy."""
 
     def __init__(self) -> None:
+        told = hasattr(os, "sched_getaffinity")
+        self._processors = os.sched_getaffinity(0) if told else set()
         self._wall = time.perf_counter()
         self._own = time.process_time()
-        self._system = _system_seconds()
+        self._system = _system_seconds(self._processors)
         self._switches = _own_usage()[1]
         self._energy = _energy_counters()
 
     def report(self) -> dict[str, Any]:
-        """Shares of the processors and a verdict: ``quiet``, ``noisy`` or ``unknown``."""
+        """Shares of those processors and a verdict: ``quiet``, ``noisy`` or ``unknown``."""
         wall = time.perf_counter() - self._wall
         own = time.process_time() - self._own
-        system = _system_seconds()
+        system = _system_seconds(self._processors)
         switches = _own_usage()[1] - self._switches
         report: dict[str, Any] = {
             "verdict": "unknown",
@@ -201,7 +209,7 @@ class QuietWatch:
         }
         if self._system is None or system is None:
             return report
-        available = wall * (os.cpu_count() or 1)
+        available = wall * len(self._processors)
         others = max(0.0, system.busy - self._system.busy - own) / available
         stolen = (system.stolen - self._system.stolen) / available
         report["other_cpu_share"], report["steal_share"] = others, stolen
