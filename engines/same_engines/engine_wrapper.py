@@ -54,4 +54,6 @@ class EngineWrapper(Engine):
 
     def __getattr__(self, name: str) -> Any:
         # What an engine has beyond the interface, such as a GPU engine's ``device_input``.
-        return getattr(self.__dict__["inner"], name)
+        if "inner" not in self.__dict__:  # while it is copied
+            raise AttributeError(name)
+        return getattr(self.inner, name)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import onnxruntime as ort
 
-from same_engines.bundle.manifest import BF16
+from same_engines.bundle.manifest import BF16, PRECISIONS
 from same_engines.bundle.reader import Bundle
 from same_engines.engine import Engine
 from same_engines.errors import EngineError
@@ -53,7 +53,11 @@ def open_engine(
     if not isinstance(backend, str) or backend not in ("auto", *known):
         expected = ", ".join(known)
         raise EngineError(f"backend: expected auto, {expected}; got {shown(backend)}")
-    if threads is not None and (not isinstance(threads, int) or not 1 <= threads <= 256):
+    if not isinstance(precision, str):
+        expected = ", ".join((*PRECISIONS, BF16))
+        raise EngineError(f"precision: expected auto, {expected}; got {shown(precision)}")
+    is_count = isinstance(threads, int) and not isinstance(threads, bool)
+    if threads is not None and not (is_count and 1 <= threads <= 256):
         raise EngineError(f"threads: expected 1..256, got {shown(threads)}")
     if threads is None:
         threads = min(usable_processors(), _MAX_DEFAULT_THREADS)

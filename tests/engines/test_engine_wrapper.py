@@ -1,5 +1,6 @@
 """An engine in a wrapper works as it does without one, and can be watched."""
 
+import copy
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -96,3 +97,8 @@ def test_it_owns_the_engine(tiny_bundle: Path) -> None:
         engine.run("inertial")
     with pytest.raises(EngineError):
         engine.run("inertial")
+
+
+def test_a_copy_is_of_the_same_engine(tiny_bundle: Path) -> None:
+    with by_stage(tiny_bundle) as engine:
+        assert copy.copy(EngineWrapper(engine)).inner is engine

@@ -212,3 +212,18 @@ def test_a_tensor_on_the_cpu_is_no_array_on_the_gpu(tiny_bundle: Path) -> None:
     spec = Bundle.open(tiny_bundle).graph("fp32", "visual").inputs[0]
     with pytest.raises(EngineError, match="expected an array on the GPU"):
         foreign_buffer(torch.zeros(spec.shape), spec)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"precision": []}, r"precision: expected auto, fp32, fp16, int8, bf16; got \[\]"),
+        ({"precision": None}, "precision: expected auto, fp32.*; got None"),
+        ({"threads": True}, "threads: expected 1..256, got True"),
+    ],
+)
+def test_arguments_of_a_wrong_type_are_named(
+    tiny_bundle: Path, arguments: dict[str, object], said: str
+) -> None:
+    with pytest.raises(EngineError, match=said):
+        open_engine(Bundle.open(tiny_bundle), "onnxruntime", **arguments)
