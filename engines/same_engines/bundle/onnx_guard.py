@@ -8,6 +8,7 @@ spelling (``onnx_wire``), its operators (``onnx_operators``), its constants and 
 they cost. ONNX Runtime is told to refuse a graph whose shapes are not those declared.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -230,11 +231,11 @@ class _Graph:
         elements = sum(self._types[name].elements for name in written)
         shapes = [self._types[name].shape for name in read if name]
         if operator == "Conv" and len(shapes) > 1:
-            return elements * _size(shapes[1][1:])
+            return elements * math.prod(shapes[1][1:])
         if operator in ("MatMul", "Gemm", OPERATOR_NAME):
             return elements * max((size for shape in shapes for size in shape), default=1)
         attributes = {a["name"]: a for a in node.get("attribute", ())}
-        return elements * _size(attributes.get("kernel_shape", {}).get("ints", ()))
+        return elements * math.prod(attributes.get("kernel_shape", {}).get("ints", ()))
 
     def _memory_bytes(self) -> int:
         """The most that its tensors but the weights take at once. What follows from the weights
@@ -256,10 +257,3 @@ class _Graph:
                 if name and name not in kept and last_read.get(name, index) <= index:
                     live -= self._types[name].bytes
         return most
-
-
-def _size(shape: Sequence[int]) -> int:
-    size = 1
-    for length in shape:
-        size *= length
-    return size

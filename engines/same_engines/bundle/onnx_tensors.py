@@ -1,5 +1,6 @@
 """The constants and the declared shapes of a graph: static, finite, whole, and within a budget."""
 
+import math
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -40,7 +41,7 @@ class TensorType(NamedTuple):
 
     @property
     def elements(self) -> int:
-        return _product(self.shape)
+        return math.prod(self.shape)
 
     @property
     def bytes(self) -> int:
@@ -111,13 +112,6 @@ def _checked(name: str, kind: int, shape: tuple[int, ...]) -> TensorType:
         raise ValueError(f"tensor {name!r} is of an element type ({kind}) that no bundle needs")
     if len(shape) > MOST_DIMENSIONS or any(size < 1 for size in shape):
         raise ValueError(f"tensor {name!r}: expected a static shape, got {shape}")
-    if _product(shape) > MOST_ELEMENTS:
+    if math.prod(shape) > MOST_ELEMENTS:
         raise ValueError(f"tensor {name!r} has more than {MOST_ELEMENTS} elements")
     return TensorType(kind, shape)
-
-
-def _product(shape: tuple[int, ...]) -> int:
-    elements = 1
-    for size in shape:
-        elements *= size
-    return elements
