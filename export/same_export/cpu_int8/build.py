@@ -23,9 +23,8 @@ from same_export.quantisation.float_graph import folded
 from same_export.quantisation.gptq import measure_layer_inputs
 from same_export.quantisation.joint_error import distances_mm
 from same_export.quantisation.ranges import known_ranges, measure_ranges
+from same_export.quantisation.tracked_joints import tracked_joints
 from same_runtime.recording import Recording
-from same_runtime.recording.replay import Replay
-from same_runtime.tracker import SamePoseTracker
 
 PRECISION: Final = "int8"
 MOST_MEAN_MM, MOST_MM = 1.0, 10.0
@@ -130,16 +129,9 @@ def _track(
     precision: str,
     progress: Callable[[], None],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64] | None, str]:
-    joints, truth = [], []
     engine = open_engine(bundle, backend, precision, threads=1)
-    with SamePoseTracker(bundle.path, recording.rig, engine) as tracker:
-        for replayed in Replay(recording, tracker):
-            joints.append(replayed.pose.joints_world)
-            if replayed.truth_world is not None:
-                truth.append(replayed.truth_world)
-            progress()
-    whole = len(truth) == len(joints)
-    return np.array(joints), np.array(truth) if whole else None, engine.backend
+    joints, truth = tracked_joints(bundle, engine, recording, progress=progress)
+    return joints, truth, engine.backend
 
 
 def _write(bundle: Bundle, content: bytes, accuracy: Accuracy | None) -> None:

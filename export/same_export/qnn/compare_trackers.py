@@ -1,19 +1,16 @@
 """The whole tracker on the NPU against the float tracker on the CPU, over a recording."""
 
 from collections.abc import Callable
-from itertools import islice
 
 import numpy as np
-from numpy.typing import NDArray
 
-from same_engines import Bundle, Engine, open_engine
+from same_engines import Bundle, open_engine
 from same_engines.qnn.library import is_emulated
 from same_export.qnn.report import TrackerDifference
 from same_export.quantisation.joint_error import distances_mm
+from same_export.quantisation.tracked_joints import tracked_joints
 from same_runtime.conventions import JOINT_NAMES
 from same_runtime.recording import Recording
-from same_runtime.recording.replay import Replay
-from same_runtime.tracker import SamePoseTracker
 
 
 def compare_trackers(
@@ -30,9 +27,9 @@ def compare_trackers(
     """
     float_mm, npu_mm = None, None
     with open_engine(bundle, "onnxruntime", threads=1) as engine:
-        exact, truth = _track(bundle, engine, recording, frames, progress)
+        exact, truth = tracked_joints(bundle, engine, recording, frames, progress)
     with open_engine(bundle, target, threads=1) as engine:
-        npu, _ = _track(bundle, engine, recording, frames, progress)
+        npu, _ = tracked_joints(bundle, engine, recording, frames, progress)
     if truth is not None:
         float_mm = float(distances_mm(exact, truth).mean())
         npu_mm = float(distances_mm(npu, truth).mean())
@@ -51,21 +48,3 @@ def compare_trackers(
         truth_float_mm=float_mm,
         truth_npu_mm=npu_mm,
     )
-
-
-def _track(
-    bundle: Bundle,
-    engine: Engine,
-    recording: Recording,
-    frames: int,
-    progress: Callable[[], None],
-) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
-    joints, truth = [], []
-    with SamePoseTracker(bundle.path, recording.rig, engine) as tracker:
-        for replayed in islice(Replay(recording, tracker), frames):
-            joints.append(replayed.pose.joints_world)
-            if replayed.truth_world is not None:
-                truth.append(replayed.truth_world)
-            progress()
-    whole = len(truth) == len(joints)
-    return np.array(joints), np.array(truth) if whole else None
