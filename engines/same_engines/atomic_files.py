@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from same_engines.deferred_sigint import held_interrupts
+from same_engines.errors import SameError
 from same_engines.processes import is_process_alive
 
 _PARTIAL, _REPLACED = "partial", "replaced"
@@ -108,6 +109,15 @@ def whole_folder(path: Path, replace: bool = True) -> Iterator[Path]:
         folder.commit()
     finally:
         folder.discard()
+
+
+@contextlib.contextmanager
+def told_disk(kind: type[SameError], what: object) -> Iterator[None]:
+    """Raise ``kind`` where the disk refuses what the block writes; ``what`` names it."""
+    try:
+        yield
+    except OSError as error:
+        raise kind(f"{what}: cannot be written ({error.strerror})") from None
 
 
 def replace_file(path: Path, content: bytes | memoryview) -> None:

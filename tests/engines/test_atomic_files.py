@@ -13,9 +13,11 @@ from same_engines.atomic_files import (
     PartialFile,
     remove_partial_files,
     replace_file,
+    told_disk,
     whole_file,
     whole_folder,
 )
+from same_engines.errors import BundleError
 
 
 def fill(folder: Path, text: str) -> None:
@@ -132,6 +134,15 @@ def test_a_folder_set_aside_by_a_killed_process_comes_back(tmp_path: Path) -> No
     with pytest.raises(ValueError), whole_folder(path):
         raise ValueError
     assert (path / "inner" / "a.txt").read_text() == "old"
+
+
+def test_what_the_disk_refuses_is_one_line_of_the_kind_asked_for(tmp_path: Path) -> None:
+    place = tmp_path / "absent" / "a"
+    with pytest.raises(BundleError) as told, told_disk(BundleError, place):
+        replace_file(place, b"x")
+    assert str(told.value) == f"{place}: cannot be written (No such file or directory)"
+    with pytest.raises(ValueError, match="not the disk's"), told_disk(BundleError, place):
+        raise ValueError("not the disk's")
 
 
 def test_only_what_dead_processes_left_is_removed(tmp_path: Path) -> None:

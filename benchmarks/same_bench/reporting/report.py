@@ -22,7 +22,7 @@ from same_bench.reporting.stats import (
     pose_age,
     summarise,
 )
-from same_engines.atomic_files import replace_file
+from same_engines.atomic_files import replace_file, told_disk
 from same_engines.errors import RecordingError
 
 SCHEMA: Final = "same-bench/1"
@@ -200,7 +200,5 @@ def _run(content: dict[str, Any]) -> Run:
 
 def write_whole(path: Path, text: str) -> None:
     """Write a file whole or not at all. Raises ``RecordingError`` when the disk refuses."""
-    try:
+    with told_disk(RecordingError, path):
         replace_file(path, text.encode("utf-8"))
-    except OSError as error:
-        raise RecordingError(f"{path}: cannot be written ({error.strerror})") from None

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from same_engines.atomic_files import replace_file
+from same_engines.atomic_files import replace_file, told_disk
 from same_engines.bundle.manifest import MANIFEST_NAME, GraphSpec, Manifest, parse_manifest
 from same_engines.bundle.onnx_guard import check_graph
 from same_engines.errors import BundleError, InvalidInputError
@@ -101,10 +101,8 @@ def write_manifest(bundle: Bundle, manifest: Manifest) -> None:
 
     Raises ``BundleError`` when the bundle cannot be written; the old one is still there then.
     """
-    try:
+    with told_disk(BundleError, bundle.path):
         replace_file(bundle.path / MANIFEST_NAME, manifest.to_json())
-    except OSError as error:
-        raise BundleError(f"{bundle.path}: cannot be written ({error.strerror})") from None
     bundle.manifest = manifest
 
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from same_engines.atomic_files import replace_file
+from same_engines.atomic_files import replace_file, told_disk
 from same_engines.bundle.manifest import MANIFEST_NAME
 from same_engines.bundle.reader import Bundle, read_inside
 from same_engines.errors import BundleError, ExportError, InvalidInputError, install_hint
@@ -53,10 +53,8 @@ def sign_bundle(bundle: Bundle, key_file: Path) -> str:
     public = key.public_key().public_bytes_raw().hex()
     files = {name: _digest(read_inside(bundle.path, name, _MOST_BYTES)) for name in _names(bundle)}
     content = {"public_key": public, "files": files, "signature": key.sign(_message(files)).hex()}
-    try:
+    with told_disk(ExportError, bundle.path):
         replace_file(bundle.path / SIGNATURE_NAME, json.dumps(content, indent=1).encode() + b"\n")
-    except OSError as error:
-        raise ExportError(f"{bundle.path}: cannot be written ({error.strerror})") from None
     return public
 
 

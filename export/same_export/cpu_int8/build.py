@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from same_engines.atomic_files import replace_file
+from same_engines.atomic_files import replace_file, told_disk
 from same_engines.bundle.manifest import GraphSpec, Manifest
 from same_engines.bundle.onnx_guard import graph_needs
 from same_engines.bundle.reader import Bundle, write_manifest
@@ -150,10 +150,8 @@ def _write(bundle: Bundle, content: bytes, accuracy: Accuracy | None) -> None:
     parity = dict(bundle.manifest.parity)
     if accuracy is not None:
         parity[PRECISION] = asdict(accuracy)
-    try:
+    with told_disk(ExportError, bundle.path):
         replace_file(bundle.path / _GRAPH_NAME, content)
-    except OSError as error:
-        raise ExportError(f"{bundle.path}: cannot be written ({error.strerror})") from None
     write_manifest(
         bundle, Manifest(**{**vars(bundle.manifest), "graphs": graphs, "parity": parity})
     )

@@ -10,6 +10,7 @@ from typing import Final
 
 from rich.progress import track
 
+from same_engines.atomic_files import told_disk
 from same_engines.errors import CheckpointError, DataError
 from same_model.checkpoint import load_checkpoint
 from same_model.config import PRESETS
@@ -266,10 +267,8 @@ def write_tables(evaluations: Mapping[Path, dict[str, Evaluation]], command: str
             for runs, found in evaluations.items()
         },
     }
-    try:
+    with told_disk(DataError, f"--out {out}"):
         out.mkdir(parents=True, exist_ok=True)
         (out / "ablations.md").write_text(text)
         (out / "ablations.json").write_text(json.dumps(content, indent=1) + "\n")
-    except OSError as error:
-        raise DataError(f"--out {out}: cannot be written ({error.strerror})") from None
     return text

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+from same_engines.atomic_files import told_disk
 from same_engines.bundle.manifest import say_trained_steps
 from same_engines.errors import DataError
 from same_model.evaluation.evaluate import LOSSES_TAKE_S, Evaluation, Group
@@ -139,12 +140,10 @@ def write_report(evaluation: Evaluation, title: str, command: str, out: Path) ->
 
     Raises ``DataError`` when they cannot be written.
     """
-    try:
+    with told_disk(DataError, f"--out {out}"):
         out.mkdir(parents=True, exist_ok=True)
         content = {"title": title, "command": command, **evaluation.to_dict()}
         (out / "metrics.json").write_text(json.dumps(content, indent=1) + "\n")
         text = to_markdown(evaluation, title) + f"\nMade by `{command}`.\n"
         (out / "metrics.md").write_text(text)
         plot_joints(evaluation, out / "joints.png")
-    except OSError as error:
-        raise DataError(f"--out {out}: cannot be written ({error.strerror})") from None

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
 from scipy.spatial.transform import Rotation
 
-from same_engines.atomic_files import remove_partial_files, replace_file
+from same_engines.atomic_files import remove_partial_files, replace_file, told_disk
 from same_engines.errors import DataError
 from same_model.data.sequence import SequenceWriter
 from same_model.synth import sensors
@@ -343,7 +343,5 @@ def write_summary(
         "excluded": {c.clip: c.split for c in split.excluded},
         "motion": [asdict(r) for r in sorted(reports, key=lambda r: r.name)],
     }
-    try:
+    with told_disk(DataError, f"{out}/dataset.json"):
         replace_file(Path(out) / "dataset.json", json.dumps(content, indent=1).encode())
-    except OSError as error:
-        raise DataError(f"{out}/dataset.json: cannot be written ({error.strerror})") from None

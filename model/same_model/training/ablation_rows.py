@@ -4,6 +4,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
+from same_engines.atomic_files import told_disk
 from same_engines.errors import DataError
 from same_model.checkpoint import save_checkpoint
 from same_model.same_network import SameModel
@@ -51,8 +52,6 @@ def train_rows(config: RowsConfig) -> None:
         if ABLATIONS[row].get("use_ttn", True):
             finish(last)
             continue
-        try:
+        with told_disk(DataError, last.out):
             last.out.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise DataError(f"{last.out}: cannot be written ({error.strerror})") from None
         save_checkpoint(last.out / "model.safetensors", initial_model(last))

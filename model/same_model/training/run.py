@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import torch
 
-from same_engines.atomic_files import remove_partial_files
+from same_engines.atomic_files import remove_partial_files, told_disk
 from same_engines.errors import DataError, SameError
 from same_model.same_network import SameModel
 from same_model.training.config import TrainConfig
@@ -57,11 +57,9 @@ def _train_among(
     made = [place for place in (config.out, *config.out.parents) if not place.exists()]
     try:
         if processes.is_first:
-            try:
+            with told_disk(DataError, f"--out {config.out}"):
                 config.out.mkdir(parents=True, exist_ok=True)
                 remove_partial_files(config.out)
-            except OSError as error:
-                raise _unwritable(config, error) from None
         processes.wait()
         state, contents = load_run(config)
         torch.manual_seed(config.seed)
@@ -71,10 +69,8 @@ def _train_among(
         run = TrainingRun(config, model, stage, processes, contents)
         run.resume(state)
         if processes.is_first:
-            try:
+            with told_disk(DataError, f"--out {config.out}"):
                 write_config(config)
-            except OSError as error:
-                raise _unwritable(config, error) from None
         errors = run.run(watch)
     except SameError:
         for place in made if processes.is_first else ():
@@ -85,7 +81,3 @@ def _train_among(
         figures = ", ".join(f"{name} {value:.4g}" for name, value in errors.items())
         _LOG.info("%s done: %s", config.stage, figures or "no validation performers were given")
         _LOG.info("wrote %s; plot: %s", config.out / "model.safetensors", config.out / "losses.png")
-
-
-def _unwritable(config: TrainConfig, error: OSError) -> DataError:
-    return DataError(f"--out {config.out}: cannot be written ({error.strerror})")

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from same_engines.atomic_files import told_disk
 from same_engines.errors import DataError
 from same_model.evaluation.budget.figures import JOINT_GROUPS, Budget, BudgetGroup
 from same_model.evaluation.markdown import markdown_table
@@ -161,10 +162,8 @@ def write_budget(budget: Budget, title: str, command: str, out: Path) -> None:
     Raises ``DataError`` when they cannot be written.
     """
     content = {"title": title, "command": command, **budget.to_dict()}
-    try:
+    with told_disk(DataError, f"--out {out}"):
         out.mkdir(parents=True, exist_ok=True)
         (out / "budget.json").write_text(json.dumps(content, indent=1) + "\n")
         (out / "budget.md").write_text(to_markdown(budget, title) + f"\nMade by `{command}`.\n")
         plot(budget, out / "budget.png")
-    except OSError as error:
-        raise DataError(f"--out {out}: cannot be written ({error.strerror})") from None

@@ -15,7 +15,7 @@ from typing import Annotated, Final
 
 import tyro
 
-from same_engines.atomic_files import whole_folder
+from same_engines.atomic_files import told_disk, whole_folder
 from same_engines.errors import DataError, InvalidInputError
 from same_engines.field_checks import check_ranges
 from same_model.synth.motion.splits import load_split
@@ -95,17 +95,14 @@ def pack(config: PackConfig) -> None:
         if config.run is not None:
             _unpack(config.run, Path(temporary) / "run")
             files += [(path, f"run/{name}") for path, name in _under(Path(temporary) / "run")]
-        try:
-            with whole_folder(config.out) as partial:
-                (partial / "start.py").write_bytes(Path(bare_machine.__file__).read_bytes())
-                writer = bare_machine.SplitWriter(partial, "part", int(1e6 * config.part_mb))
-                with bare_machine.open_archive(writer) as archive:
-                    for path, name in files:
-                        archive.add(path, name, recursive=False)
-                parts = writer.finish(_version_of(python))
-                total = sum(path.stat().st_size for path in parts) / 1e6
-        except OSError as error:
-            raise DataError(f"--out {config.out}: cannot be written ({error.strerror})") from None
+        with told_disk(DataError, f"--out {config.out}"), whole_folder(config.out) as partial:
+            (partial / "start.py").write_bytes(Path(bare_machine.__file__).read_bytes())
+            writer = bare_machine.SplitWriter(partial, "part", int(1e6 * config.part_mb))
+            with bare_machine.open_archive(writer) as archive:
+                for path, name in files:
+                    archive.add(path, name, recursive=False)
+            parts = writer.finish(_version_of(python))
+            total = sum(path.stat().st_size for path in parts) / 1e6
     print(
         f"{config.out}: start.py and {len(parts) - 1} parts, {total:.0f} MB; there: "
         f"python3 {config.out.name}/start.py --work work --out result"
@@ -126,11 +123,8 @@ def unpack_result(config: UnpackConfig) -> None:
     """Run the command. Raises ``DataError`` for pieces that are absent or damaged."""
     if config.out.exists():
         raise DataError(f"--out {config.out}: is there already; name a new folder")
-    try:
-        with whole_folder(config.out) as partial:
-            _unpack(config.result, partial)
-    except OSError as error:
-        raise DataError(f"--out {config.out}: cannot be written ({error.strerror})") from None
+    with told_disk(DataError, f"--out {config.out}"), whole_folder(config.out) as partial:
+        _unpack(config.result, partial)
     print(f"{config.out}: next, with the settings it had there: same-train all --out {config.out}")
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from same_engines.atomic_files import replace_file
+from same_engines.atomic_files import replace_file, told_disk
 from same_engines.errors import DataError
 from same_engines.json_values import parse_json
 
@@ -77,10 +77,8 @@ class RunProgress:
             "reached": self._reached,
             "seconds_per_unit": self._seconds,
         }
-        try:
+        with told_disk(DataError, self._path):
             replace_file(self._path, json.dumps(content, indent=1).encode())
-        except OSError as error:
-            raise DataError(f"{self._path}: cannot be written ({error.strerror})") from None
 
 
 def read_progress(path: Path) -> dict[str, Any]:

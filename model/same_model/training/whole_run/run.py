@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 
-from same_engines.atomic_files import replace_file
+from same_engines.atomic_files import replace_file, told_disk
 from same_engines.errors import DataError, InvalidInputError, SameError
 from same_engines.json_values import parse_json
 from same_engines.processes import python_command
@@ -121,13 +121,11 @@ def _check_settings(config: WholeRunConfig) -> object:
 
 def _write_settings(config: WholeRunConfig, contents: Mapping[str, str]) -> None:
     settings = {**config.shaping(), CONTENTS: contents}
-    try:
+    with told_disk(DataError, f"--out {config.out}"):
         config.out.mkdir(parents=True, exist_ok=True)
         replace_file(_settings_path(config), json.dumps(settings, indent=1).encode())
         if config.init is not None and not (config.out / INIT).exists():
             save_checkpoint(config.out / INIT, load_checkpoint(config.init))
-    except OSError as error:
-        raise DataError(f"--out {config.out}: cannot be written ({error.strerror})") from None
 
 
 def _is_unread(step: str, config: WholeRunConfig, finished: list[str]) -> bool:
