@@ -27,6 +27,7 @@ from same_engines.qnn.library import SOCS, TARGET_PREFIX, find_soc, is_emulated,
 from same_engines.tensorrt.build import build_plans, count_plans
 from same_engines.tensorrt.library import TARGETS, load_tensorrt
 from same_export.cpu_int8 import INT8_TARGET
+from same_export.option_checks import check_apart, check_effect
 from same_runtime.camera import CameraRig
 from same_runtime.cli.command import run_command
 from same_runtime.cli.console import messages, results, steps_shown
@@ -102,7 +103,12 @@ def export(command: ExportCommand) -> None:
         raise ExportError(f"a bundle needs --target ({', '.join(_TARGETS)}), --sign or --delta")
     if command.bundle is not None and (command.rig or command.preset or command.out):
         raise ExportError("--rig, --preset and --out are for exporting a checkpoint, not a bundle")
+    check_effect(command)
     check_file_place("--delta", command.delta)
+    check_apart(
+        {"--delta": command.delta, "--out": command.ckpt and _out(command, command.ckpt)},
+        _read(command),
+    )
     if command.delta is not None and command.precision == "fp16":
         raise ExportError("--delta: the weights are in the fp32 graphs; export those too")
     if command.delta is not None and command.ckpt and command.ckpt.suffix != ".safetensors":
@@ -187,16 +193,28 @@ def _stdout_for_json(command: ExportCommand) -> Iterator[None]:
         os.close(kept)
 
 
+def _out(command: ExportCommand, ckpt: Path) -> Path:
+    return command.out or ckpt.with_suffix(".same")
+
+
+def _read(command: ExportCommand) -> dict[str, Path | None]:
+    """The files and folders that are read, by what they are called."""
+    return {
+        "the checkpoint": command.ckpt,
+        "the bundle": command.bundle,
+        "--rig": command.rig,
+        "--sign": command.sign,
+        "--calibration-recording": command.calibration_recording,
+    }
+
+
 def _rebuild(command: ExportCommand, bundle: Path, delta: Path) -> None:
     from same_export.checkpoint_delta import rebuild_checkpoint
 
-    if (
-        command.target
-        or command.sign
-        or command.out is None
-        or command.out.suffix != ".safetensors"
-    ):
+    only = ExportCommand(bundle=bundle, delta=delta, out=command.out, json=command.json)
+    if command != only or command.out is None or command.out.suffix != ".safetensors":
         raise ExportError("--delta with --bundle needs --out NAME.safetensors and nothing else")
+    check_apart({"--out": command.out}, {"--delta": delta, "the bundle": bundle})
     rebuild_checkpoint(Bundle.open(bundle), delta, command.out)
     if command.json:
         print(json.dumps({"checkpoint": str(command.out)}))
@@ -214,7 +232,7 @@ def _export_checkpoint(command: ExportCommand, ckpt: Path) -> Path:
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     model = load_checkpoint(ckpt, command.preset)
     rig = _read_rig(command.rig) if command.rig else emhi_like_rig()
-    out = command.out or ckpt.with_suffix(".same")
+    out = _out(command, ckpt)
     precisions = _precisions(command)
     with steps_shown(count_steps(precisions)) as step:
         parity = write_bundle(model, sha256_file(ckpt), rig, out, precisions, step)
