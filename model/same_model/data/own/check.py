@@ -7,6 +7,7 @@ from typing import Final
 import numpy as np
 
 from same_engines.errors import DataError
+from same_model.data.own.agreement import disagreements
 from same_model.data.recorded_inputs import check_finite
 from same_model.data.sequence import SequenceReader, open_sequence
 from same_model.synth.motion.splits import PARTS
@@ -66,6 +67,7 @@ def _problems(sequence: SequenceReader) -> Iterator[str]:
     yield from _frames_of_reference(sequence)
     yield from _body(sequence)
     yield from _devices(sequence)
+    yield from disagreements(sequence)
 
 
 def _frames_of_reference(sequence: SequenceReader) -> Iterator[str]:
