@@ -904,6 +904,11 @@ class Calibration:
         Whether a leg sensor sits otherwise than it was measured or given.
         """
     @property
+    def legs_failure(self) -> str | None:
+        """
+        Why legs_state is FAILED; None otherwise.
+        """
+    @property
     def legs_state(self) -> CalibrationState:
         """
         How far what start_legs measures is.
@@ -946,6 +951,10 @@ class Tracker:
     def await_stop(self) -> None:
         """
         Wait for what stop did not wait for; nothing while started, nor where is_inside.
+        """
+    def check_open(self) -> None:
+        """
+        Raises once closed.
         """
     def clock_now_ns(self) -> int | None:
         """

@@ -42,6 +42,13 @@ void bind_readings(py::class_<Calibration>& calibration) {
                              "How far user_height_m is.")
       .def_property_readonly("legs_state", &Calibration::legs_state,
                              "How far what start_legs measures is.")
+      .def_property_readonly(
+          "legs_failure",
+          [](const Calibration& self) -> std::optional<std::string> {
+            const char* failure = self.legs_failure();
+            return failure ? std::optional<std::string>(failure) : std::nullopt;
+          },
+          "Why legs_state is FAILED; None otherwise.")
       .def_property_readonly("floor_state", &Calibration::floor_state, "How far ground_y is.")
       .def_property_readonly("forward_state", &Calibration::forward_state,
                              "How far T_user_world is.")

@@ -300,6 +300,9 @@ void bind_running(TrackerClass& tracker) {
 
 void bind_parts(TrackerClass& tracker) {
   tracker.def_property_readonly("started", &Tracker::started, "Whether its threads run.")
+      .def(
+          "check_open", [](const Tracker& self) { checked([&] { self.check_open(); }); },
+          "Raises once closed.")
       .def_property_readonly(
           "ingestion",
           [](const std::shared_ptr<Tracker>& self) {

@@ -238,6 +238,7 @@ same_calibration from_calibration(const Calibration& calibration) {
   out.floor_state = static_cast<int32_t>(calibration.floor_state());
   out.forward_state = static_cast<int32_t>(calibration.forward_state());
   out.legs_changed = calibration.legs_changed() ? 1 : 0;
+  out.legs_failure = calibration.legs_failure();
   out.user_height = calibration.user_height_m().value_or(0.0);
   out.ground_y = calibration.ground_y();
   if (const auto lengths = calibration.bone_lengths()) {

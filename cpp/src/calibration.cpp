@@ -21,6 +21,11 @@ CalibrationState Calibration::legs_state() const {
   return legs_.state();
 }
 
+const char* Calibration::legs_failure() const {
+  const std::lock_guard lock(mutex_);
+  return legs_.failure();
+}
+
 CalibrationState Calibration::floor_state() const {
   const std::lock_guard lock(mutex_);
   return floor_state_;
@@ -140,7 +145,7 @@ void Calibration::update(const Pose& pose, const DeviceStates& states, double gr
     if (worn && !pose.reasons.contains(Reason::CAMERAS_COVERED))
       height_.update(states, ground_y_world);
     bones_.update(pose);
-    failure = legs_.update(states, ground_y_world, worn);
+    if (legs_.update(states, ground_y_world, worn)) failure = legs_.failure();
   }
   if (failure && on_failure_) on_failure_((std::string("leg calibration: ") + failure).c_str());
 }

@@ -61,19 +61,20 @@ void LegMounting::forget() {
 void LegMounting::start() {
   stand_.frames = 0;
   state_ = CalibrationState::COLLECTING;
+  failure_ = nullptr;
 }
 
-const char* LegMounting::update(const DeviceStates& states, double ground_y, bool worn) {
+bool LegMounting::update(const DeviceStates& states, double ground_y, bool worn) {
   if (state_ == CalibrationState::COLLECTING) {
-    const char* failure = worn ? measure(states) : "the headset is not worn, or not tracked well";
-    if (failure) state_ = CalibrationState::FAILED;
-    return failure;
+    failure_ = worn ? measure(states) : "the headset is not worn, or not tracked well";
+    if (failure_) state_ = CalibrationState::FAILED;
+    return failure_ != nullptr;
   }
   if (const auto stood = stood_m(ground_y)) {
     const double share = (states.poses[kHead].position[1] - ground_y) / *stood;
     for (MountWatch& watch : watches_) watch.update(states, share);
   }
-  return nullptr;
+  return false;
 }
 
 // The head's height in the stand; none where there was none, or its floor is not told.
@@ -130,6 +131,7 @@ void LegMounting::apply() {
 
 void LegMounting::begin(CalibrationState state) {
   state_ = state;
+  failure_ = nullptr;
   for (MountWatch& watch : watches_) watch.reset();
 }
 

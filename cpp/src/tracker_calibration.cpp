@@ -35,6 +35,7 @@ void Tracker::recentre(bool keep_place) {
 }
 
 void Tracker::set_floor(double ground_y) {
+  check_open();
   if (!(std::abs(ground_y) <= kMaxGroundM))
     throw std::invalid_argument("ground_y: expected metres within +-1000, got " +
                                 std::to_string(ground_y));
@@ -48,9 +49,13 @@ double Tracker::floor_from_controller() {
   return pipeline_.calibration().floor_from_controller(recent_states("floor", {1, 2}, asked_ns));
 }
 
-void Tracker::start_legs() { pipeline_.calibration().start_legs(); }
+void Tracker::start_legs() {
+  check_open();
+  pipeline_.calibration().start_legs();
+}
 
 void Tracker::set_bone_lengths(const BoneLengths& lengths) {
+  check_open();
   BoneLengths checked = lengths;
   checked[0] = 0.0;
   for (size_t joint = 1; joint < checked.size(); ++joint)
@@ -60,9 +65,13 @@ void Tracker::set_bone_lengths(const BoneLengths& lengths) {
   pipeline_.calibration().give_bone_lengths(checked);
 }
 
-void Tracker::forget_user() { pipeline_.calibration().forget_user(); }
+void Tracker::forget_user() {
+  check_open();
+  pipeline_.calibration().forget_user();
+}
 
 void Tracker::set_leg_straps(const LegStraps& straps) {
+  check_open();
   const double height_m = straps.head_height_m;
   if (!(height_m >= kLowestHeadM && height_m <= kHighestHeadM))
     throw std::invalid_argument("head_height: expected 0.4..2.5 m, got " +

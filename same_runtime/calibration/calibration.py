@@ -2,6 +2,7 @@
 
 import logging
 import warnings
+from collections.abc import Callable
 from typing import Final
 
 import numpy as np
@@ -28,11 +29,17 @@ class Calibration:
     """Calibrations of one tracker; each has its state. All lengths are metres.
 
     Height and bone lengths are measured by themselves. The others begin when the application asks
-    for them.
+    for them; a closed tracker's raise ``SameError`` then.
     """
 
-    def __init__(self, core: _core.Calibration, rig: str = "") -> None:
+    def __init__(
+        self,
+        core: _core.Calibration,
+        rig: str = "",
+        check_open: Callable[[], object] = lambda: None,
+    ) -> None:
         self._rig = rig
+        self._check_open = check_open
         self.core = core
 
     @property
@@ -59,6 +66,12 @@ class Calibration:
     def legs_state(self) -> CalibrationState:
         """State of what ``start_legs`` measures."""
         return _STATES[self.core.legs_state]
+
+    @property
+    def legs_failure(self) -> str | None:
+        """Why ``legs_state`` is FAILED, to be shown to the user before ``start_legs`` is called
+        again; None otherwise."""
+        return self.core.legs_failure
 
     @property
     def legs_changed(self) -> bool:
@@ -97,16 +110,19 @@ class Calibration:
     def set_bone_lengths(self, lengths_m: NDArray[np.float64]) -> None:
         """Give the bones' lengths, (22,) from each joint's parent (the pelvis's is not used),
         0.01..1 m, instead of measuring them."""
+        self._check_open()
         self.core.give_bone_lengths(checked_lengths("lengths_m", lengths_m))
 
     def set_floor(self, ground_y_m: float) -> None:
         """Give the floor's height in the world that head and controllers are told in; it counts
         from the next frame on."""
+        self._check_open()
         self.core.give_floor(checked_number("ground_y_m", ground_y_m, -1e3, 1e3, "metres"))
 
     def start_legs(self) -> None:
         """Measure how the leg sensors are strapped on: the user now stands upright and still for
-        two seconds and looks where the feet point."""
+        two seconds and looks where the feet point. ``legs_state`` tells how far it is."""
+        self._check_open()
         self.core.start_legs()
 
     def profile(self, user: str = "") -> UserProfile:
@@ -130,6 +146,7 @@ class Calibration:
         ``UserProfile``."""
         if not isinstance(profile, UserProfile):
             raise InvalidInputError(f"profile: expected a UserProfile, got {shown(profile)}")
+        self._check_open()
         self.core.forget_user()
         if profile.height_m is not None:
             self._give_height(profile.height_m)

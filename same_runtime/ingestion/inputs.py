@@ -33,7 +33,8 @@ class Ingest:
     raises ``InvalidInputError`` for bad values and ``TimestampError`` for a stamp that is a
     duplicate, backwards, in another unit or seconds ahead; the sample is then counted, refused
     and nothing else changes. Stamps that keep coming on a new time line take the stream over, so
-    that one bad stamp never silences a device.
+    that one bad stamp never silences a device. Once the tracker is closed, what a driver's thread
+    still sends is taken and not used.
     """
 
     def __init__(self, ingestion: Ingestion, inbox: FrameInbox) -> None:

@@ -163,6 +163,7 @@ class CalibrationStruct(c.Structure):
         ("head_height", c.c_double),
         ("leg_mountings", _array(c.c_double, 2, 4)),
         ("T_user_world", _array(c.c_double, 16)),
+        ("legs_failure", c.c_char_p),
     ]
 
 

@@ -92,6 +92,7 @@ def assert_calibration(found: c_api.CalibrationStruct, expected: Calibration) ->
         state = getattr(expected, f"{name}_state")
         assert STATES[getattr(found, f"{name}_state")] is state, name
     assert bool(found.legs_changed) == expected.legs_changed
+    assert (found.legs_failure or b"").decode() == (expected.legs_failure or "")
     assert found.user_height == (profile.height_m or 0.0)
     if profile.floor_y_m is not None:
         assert found.ground_y == profile.floor_y_m

@@ -38,6 +38,8 @@ class Calibration {
 
   CalibrationState height_state() const;
   CalibrationState legs_state() const;
+  // Why it is FAILED, a constant; null otherwise.
+  const char* legs_failure() const;
   CalibrationState floor_state() const;
   CalibrationState forward_state() const;
 

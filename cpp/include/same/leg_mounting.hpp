@@ -41,11 +41,13 @@ class LegMounting {
   // Begins a measurement, anew if one is under way.
   void start();
   // Takes the devices at one frame into a running measurement; the last one applies it. The floor
-  // is at `ground_y`; `worn`: whether somebody wears the headset. Returns why the measurement
-  // failed just now, else null.
-  const char* update(const DeviceStates& states, double ground_y, bool worn);
+  // is at `ground_y`; `worn`: whether somebody wears the headset. Whether the measurement failed
+  // just now.
+  bool update(const DeviceStates& states, double ground_y, bool worn);
 
   CalibrationState state() const { return state_; }
+  // Why the last measurement failed; null where none did.
+  const char* failure() const { return failure_; }
   // Whether a sensor sits otherwise than it was measured or given.
   bool changed() const { return watches_[0].changed() || watches_[1].changed(); }
 
@@ -78,6 +80,7 @@ class LegMounting {
 
   Ingestion& ingestion_;
   CalibrationState state_ = CalibrationState::DEFAULT;
+  const char* failure_ = nullptr;
   Stand stand_;
   std::optional<LegStraps> given_;
   std::optional<Measured> measured_;

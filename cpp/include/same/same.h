@@ -212,8 +212,8 @@ typedef struct same_calibration {
   int32_t legs_state;
   int32_t floor_state;
   int32_t forward_state;
-  int32_t has_bone_lengths; /* 0 or 1, as the two below */
-  int32_t has_leg_straps; /* they are known, and the sensors still sit so */
+  int32_t has_bone_lengths;         /* 0 or 1, as the two below */
+  int32_t has_leg_straps;           /* they are known, and the sensors still sit so */
   int32_t legs_changed;             /* a leg sensor sits otherwise than it was measured or given */
   double user_height;               /* stature, metres; 0 until it is known */
   double ground_y;                  /* height of the floor in the world, metres */
@@ -221,6 +221,7 @@ typedef struct same_calibration {
   double head_height;         /* over the floor, as the user stood for the leg straps, metres */
   double leg_mountings[2][4]; /* left and right: from the sensor as worn to one worn right */
   double T_user_world[16];    /* from the space poses are given in to that they come out in */
+  const char* legs_failure;   /* why legs_state is FAILED, else NULL; never freed */
 } same_calibration;
 
 /* --- This library ------------------------------------------------------------------------- */
@@ -248,7 +249,8 @@ SAME_API same_result same_calibration_init(same_calibration* calibration, size_t
 /* --- Opening and closing ------------------------------------------------------------------- */
 
 /* Opens a bundle (UTF-8 path of the folder that same-export wrote), verifies all of it and warms
-   the network up. `rig` NULL: the bundle's own. `options` NULL: the defaults. */
+   the network up. `rig` NULL: the bundle's own, an example headset's unless same-export was given
+   --rig. `options` NULL: the defaults. */
 SAME_API same_result same_open(const char* bundle, const same_rig* rig, const same_options* options,
                                same_tracker* tracker);
 /* Stops it and gives everything back, after calls that are under way in other threads. From its own

@@ -151,6 +151,8 @@ class Tracker {
   Synchroniser& synchroniser() { return synchroniser_; }
   FrameInbox& inbox() { return inbox_; }
   Pipeline& pipeline() { return pipeline_; }
+  // Throws StateError once closed.
+  void check_open() const;
   // Now on the tracker's clock while started; none where it is not known.
   std::optional<int64_t> clock_now_ns() const;
 
@@ -164,7 +166,6 @@ class Tracker {
   bool has_turn() const { return at_turn_.load() == std::this_thread::get_id(); }
   void end(std::shared_ptr<LiveWorker> worker);
   void check_not_started() const;
-  void check_open() const;
   Pose pose_at(int64_t timestamp_ns, bool keep);
   Pose held_pose(int64_t now_ns) const;
   enum class Taken { NOTHING, TOO_LATE, ESTIMATED };  // what became of the newest frame

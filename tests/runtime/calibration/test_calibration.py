@@ -202,6 +202,9 @@ def test_a_headset_that_nobody_wears_fails_the_stand(
     body.update(Pose(), body.frame(legs={LEFT_LEG: yaw(0.0), RIGHT_LEG: yaw(0.0)}))
     assert body.calibration.legs_state is CalibrationState.FAILED
     assert "not worn" in capsys.readouterr().out
+    assert body.calibration.legs_failure == "the headset is not worn, or not tracked well"
+    body.calibration.start_legs()
+    assert body.calibration.legs_failure is None
 
 
 def test_bone_lengths_are_the_median_of_valid_poses_that_stand(body: Body) -> None:
@@ -350,11 +353,13 @@ def test_legs_that_move_or_are_missing_fail_the_stand(body: Body) -> None:
     body.calibration.start_legs()
     body.update(VALID, body.frame())
     assert body.calibration.legs_state is CalibrationState.FAILED
+    assert body.calibration.legs_failure == "a leg tracker is not there"
     body.calibration.start_legs()
     for i in range(10):
         legs = {d: Rotation.from_euler("x", 0.05 * i) for d in (LEFT_LEG, RIGHT_LEG)}
         body.update(VALID, body.frame(legs=legs))
     assert body.calibration.legs_state is CalibrationState.FAILED
+    assert body.calibration.legs_failure == "the legs moved"
     np.testing.assert_array_equal(body.ingestion.leg_mounting(LEFT_LEG), (0, 0, 0, 1))
 
 
