@@ -95,7 +95,8 @@ class TrackerStats:
     callback_errors: int
     """What the application's pose callbacks and its clock raised."""
     hints: tuple[str, ...] = ()
-    """The likely mistake behind each kind of implausible input since the tracker opened."""
+    """The likely mistake behind each kind of implausible input since the tracker opened, or in how
+    it was opened."""
 
 
 def tracker_stats(

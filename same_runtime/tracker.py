@@ -35,9 +35,10 @@ class SamePoseTracker:
     """Track the 22 SMPL joints of a headset's wearer.
 
     ``bundle``: folder that ``same-export`` wrote. ``rig``: the headset's cameras; None takes
-    the bundle's default rig. ``backend``: ``auto``, a name of ``same_engines.BACKENDS``, or an
-    open engine of this bundle, which the tracker then owns alone. ``trusted_keys``: open only what
-    one of these public keys signed (``same-export --sign``).
+    the bundle's, which are an example headset's unless it was exported with ``--rig``.
+    ``backend``: ``auto``, a name of ``same_engines.BACKENDS``, or an open engine of this bundle,
+    which the tracker then owns alone. ``trusted_keys``: open only what one of these public keys
+    signed (``same-export --sign``).
 
     Three ways lead to the same path. ``push(frame, imu)`` takes a frame with one reading of each
     device. ``ingest.head(...)``, ``ingest.leg(...)`` and so on take device samples at their own
@@ -73,7 +74,9 @@ class SamePoseTracker:
         """Input methods for live samples."""
         for stream, clock in self._options.clocks.items():
             set_clock(self._core.ingestion, stream, clock)
-        self.calibration = Calibration(self._core.calibration, rig_name(self.rig))
+        self.calibration = Calibration(
+            self._core.calibration, rig_name(self.rig), self._core.check_open
+        )
         """Height, leg straps, floor and forward direction, each with its state."""
         if self._options.profile is not None:
             self.calibration.use(self._options.profile)

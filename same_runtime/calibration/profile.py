@@ -172,6 +172,10 @@ def checked_lengths(name: str, lengths_m: object) -> NDArray[np.float64]:
     return read_only_copy(lengths)
 
 
+EXAMPLE_RIG: Final = "8491a9cbc495023e"
+"""``rig_name`` of the example headset that ``same-export`` writes where no rig is given."""
+
+
 def rig_name(rig: CameraRig) -> str:
     """Tells one headset's cameras from another's."""
     return sha256(json.dumps(rig.to_dict(), sort_keys=True).encode()).hexdigest()[:16]

@@ -218,8 +218,18 @@ def _tracker_options(command: TrackCommand) -> TrackerOptions:
 
 def _save_profile(command: TrackCommand, tracker: SamePoseTracker, console: Console) -> None:
     if command.save_profile is not None:
-        tracker.calibration.profile(command.user).save(command.save_profile)
-        console.print(f"wrote the user profile {command.save_profile}")
+        profile = tracker.calibration.profile(command.user)
+        profile.save(command.save_profile)
+        known = {
+            "height": profile.height_m,
+            "bone lengths": profile.bone_lengths_m,
+            "leg straps": profile.leg_straps,
+            "floor": profile.floor_y_m,
+        }
+        holds = ", ".join(name for name, value in known.items() if value is not None)
+        console.print(
+            f"wrote the user profile {command.save_profile} ({holds or 'nothing was measured'})"
+        )
 
 
 def _write(command: TrackCommand, poses: Sequence[Pose], preview: Preview | None) -> list[str]:

@@ -11,6 +11,7 @@ from same_engines.bundle.config import BundleConfig
 from same_engines.errors import EngineError, InvalidInputError
 from same_engines.field_checks import given_or_default
 from same_runtime._core import NativeEngine, Tracker
+from same_runtime.calibration.profile import EXAMPLE_RIG, rig_name
 from same_runtime.camera import CameraRig
 from same_runtime.estimation.native_engine import without_interpreter
 from same_runtime.estimation.signatures import check_bundle
@@ -18,6 +19,11 @@ from same_runtime.observer import PARTS, Observer
 from same_runtime.options import TrackerOptions
 
 _log = logging.getLogger("same")
+
+_NO_RIG: Final = (
+    "rig: none was given, so the cameras are the bundle's, an example headset's: poses of other "
+    "cameras come out wrong; give SamePoseTracker this headset's rig, or export with --rig"
+)
 
 _owned: Final[weakref.WeakSet[Engine]] = weakref.WeakSet()
 
@@ -55,6 +61,8 @@ def open_core_tracker(
         check_bundle(opened, trusted_keys)
         if rig is None:
             rig = CameraRig.from_dict(opened.manifest.rig)
+            if rig_name(rig) == EXAMPLE_RIG:
+                _hint(_NO_RIG, keep_hint)
         elif not isinstance(rig, CameraRig):
             raise InvalidInputError(f"rig: expected a CameraRig, got {type(rig).__name__}")
         runs: Engine | NativeEngine
@@ -92,10 +100,6 @@ def _tracker(
     observer: Observer,
     keep_hint: Callable[[str], None],
 ) -> Tracker:
-    def hint(text: str) -> None:
-        keep_hint(text)
-        _warn(text)
-
     # It may refer to its tracker, and Python would not see a reference that the core holds.
     held = weakref.ref(observer)
 
@@ -122,10 +126,15 @@ def _tracker(
         config.use_leg_straps,
         options,
         _warn,
-        hint,
+        lambda text: _hint(text, keep_hint),
         estimated if watches else None,
         given_out if outputs else None,
     )
+
+
+def _hint(text: str, keep: Callable[[str], None]) -> None:
+    keep(text)
+    _warn(text)
 
 
 def _warn(text: str) -> None:

@@ -24,11 +24,17 @@ from same_engines.errors import ExportError
 from same_export import parity, write_bundle
 from same_export.operator.node import DOMAIN, NAME
 from same_export.stages import for_precision
+from same_model.data.rig import emhi_like_rig
+from same_runtime.calibration.profile import EXAMPLE_RIG, rig_name
 from same_runtime.camera import CameraRig
 
 
 def graph(bundle: Path, precision: str, stage: str) -> onnx.ModelProto:
     return onnx.load_from_string(Bundle.open(bundle).graph_bytes(precision, stage))
+
+
+def test_the_tracker_knows_the_rig_that_is_written_where_none_is_given() -> None:
+    assert rig_name(emhi_like_rig()) == EXAMPLE_RIG
 
 
 @pytest.mark.parametrize("precision", ["fp32", "fp16"])

@@ -29,7 +29,9 @@ from same_runtime import (
     TrackerOptions,
 )
 from same_runtime.camera import CameraRig
+from same_runtime.demo import demo_bundle, demo_recording
 from same_runtime.ingestion.clock_sync import EstimatedClock
+from same_runtime.recording import Recording
 
 WINDOW = 8  # of the tiny bundle
 IDENTITY = (0.0, 0.0, 0.0, 1.0)
@@ -304,12 +306,34 @@ def test_a_bundle_of_other_joints_is_refused(tiny_bundle: Path, tmp_path: Path) 
         SamePoseTracker(bundle)
 
 
+def test_an_example_headsets_cameras_are_named(caplog: pytest.LogCaptureFixture) -> None:
+    """Its poses would be VALID, and wrong, with any other headset's images."""
+    with SamePoseTracker(demo_bundle()) as tracker:
+        assert any("none was given" in hint for hint in tracker.stats().hints)
+    assert "export with --rig" in caplog.text
+    with SamePoseTracker(demo_bundle(), Recording(demo_recording()).rig) as tracker:
+        assert tracker.stats().hints == ()
+
+
 def test_a_closed_tracker_says_so(tiny_bundle: Path) -> None:
     tracker = SamePoseTracker(tiny_bundle)
     tracker.close()
     tracker.close()
     with pytest.raises(SameError, match="closed"):
         tracker.push(*next(made_up_stream(tracker.rig, 1)))
+
+
+def test_a_closed_tracker_measures_nothing(tiny_bundle: Path) -> None:
+    with SamePoseTracker(tiny_bundle) as tracker:
+        calibration, profile = tracker.calibration, tracker.calibration.profile()
+    for asks in (
+        calibration.start_legs,
+        lambda: calibration.set_floor(0.0),
+        lambda: calibration.set_bone_lengths(np.full(22, 0.2)),
+        lambda: calibration.use(profile),
+    ):
+        with pytest.raises(SameError, match="the tracker is closed"):
+            asks()
 
 
 def test_a_push_that_meets_a_close_says_closed(
