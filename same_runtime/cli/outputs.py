@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from same_engines.errors import InvalidInputError
+from same_runtime.cli.console import messages
 from same_runtime.outputs import BvhFile, GlbFile, McapFile, Output, RerunViewer, open_output
 from same_runtime.pose import Pose
 from same_runtime.skeleton.rotations import SkeletonSolver
@@ -28,15 +29,19 @@ def check_formats(write: str) -> list[str]:
 
 
 def write_files(folder: Path, write: str, poses: Sequence[Pose]) -> list[str]:
-    """Write ``poses`` in each format; the files' names. Raises ``RecordingError`` where that cannot
-    be done."""
+    """Write ``poses`` in each format; the names of the files that were written. Says which were
+    not: they take poses with a body alone. Raises ``RecordingError`` where that cannot be done."""
     written = []
     for name in check_formats(write):
         file_name, opened = _FORMATS[name]
-        written.append(file_name)
         with opened(folder / file_name) as file:
             for pose in poses:
                 file.send(pose)
+        if file.sent:
+            written.append(file_name)
+        else:
+            older = "; the one there is older" if (folder / file_name).exists() else ""
+            messages().print(f"{folder / file_name}: not written: no pose has a body{older}")
     return written
 
 

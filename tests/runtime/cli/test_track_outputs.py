@@ -12,8 +12,10 @@ from osc_receiver import OscReceiver
 from same_engines.errors import InvalidInputError, RecordingError
 from same_model.synth.motion.capture.bvh import read_bvh
 from same_runtime.camera import CameraRig
+from same_runtime.cli.outputs import write_files
 from same_runtime.cli.track import TrackCommand, track
 from same_runtime.conventions import JOINT_NAMES
+from same_runtime.pose import Pose
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +63,17 @@ def test_poses_are_sent_and_written(
     assert set(clip.names) == set(JOINT_NAMES)
     printed = capsys.readouterr().out
     assert f"vmc://127.0.0.1:{vmc.port}: " in printed and "poses sent" in printed
+
+
+def test_files_that_no_pose_has_a_body_for_are_not_said_to_be_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "poses.glb").write_text("yesterday's")
+    assert write_files(tmp_path, "bvh,glb,mcap", [Pose()]) == []
+    said = capsys.readouterr().err
+    assert f"{tmp_path / 'poses.bvh'}: not written: no pose has a body\n" in said
+    assert "poses.glb: not written: no pose has a body; the one there is older\n" in said
+    assert [path.name for path in tmp_path.iterdir()] == ["poses.glb"]
 
 
 @pytest.mark.parametrize(
