@@ -17,7 +17,7 @@ from rich.progress import Progress
 from same_engines.bundle.manifest import say_trained_steps
 from same_engines.bundle.plans import PORTABLE, VARIANTS, write_plans
 from same_engines.bundle.reader import Bundle
-from same_engines.bundle.signature import sign_bundle
+from same_engines.bundle.signature import SIGNATURE_NAME, read_signing_key, sign_bundle
 from same_engines.errors import ExportError
 from same_engines.field_checks import check_ranges
 from same_engines.files.regular_files import read_regular
@@ -99,6 +99,36 @@ def export(command: ExportCommand) -> None:
     if command.bundle is not None and command.delta is not None:
         _rebuild(command, command.bundle, command.delta)
         return
+    _check(command)
+    bundle = command.bundle or _out(command, command.ckpt or Path())
+    was_signed = (bundle / SIGNATURE_NAME).exists()
+    if command.ckpt is not None:
+        _export_checkpoint(command, command.ckpt, bundle)
+    if command.delta is not None and command.ckpt is not None:
+        from same_export.checkpoint_delta import write_delta
+
+        write_delta(command.ckpt, Bundle.open(bundle), command.delta)
+    if command.target in TARGETS:
+        _compile(Bundle.open(bundle), command)
+    elif command.target == INT8_TARGET:
+        _add_int8(Bundle.open(bundle), command)
+    elif command.target is not None:
+        with _stdout_for_json(command):
+            _compile_for_npu(Bundle.open(bundle), command)
+    public_key = None
+    if command.sign is not None:
+        public_key = sign_bundle(Bundle.open(bundle), command.sign)
+        _console(command).print(f"signed with the key of {public_key}")
+    elif was_signed:
+        _console(command).print(
+            f"no longer signed; do it again: same-export {bundle} --sign KEY.pem", style="yellow"
+        )
+    if command.json:
+        print(_summary(bundle, public_key))
+
+
+def _check(command: ExportCommand) -> None:
+    """Raise for whatever can be found wrong before the work."""
     if command.bundle is not None and command.target is None and command.sign is None:
         raise ExportError(f"a bundle needs --target ({', '.join(_TARGETS)}), --sign or --delta")
     if command.bundle is not None and (command.rig or command.preset or command.out):
@@ -113,36 +143,30 @@ def export(command: ExportCommand) -> None:
         raise ExportError("--delta: the weights are in the fp32 graphs; export those too")
     if command.delta is not None and command.ckpt and command.ckpt.suffix != ".safetensors":
         raise ExportError("--delta: expected a --ckpt that ends in .safetensors")
-    for_npu = command.target is not None and command.target.startswith(TARGET_PREFIX)
+    if command.bundle is not None:
+        Bundle.open(command.bundle)
     # Found missing now, not after minutes of exporting.
-    for_cpu = command.target == INT8_TARGET
-    if for_npu:
-        _check_npu_arguments(command)
-    elif for_cpu:
-        _check_calibration(command)
-    elif command.target is not None:
-        if command.target not in TARGETS:
-            known = ", ".join(_TARGETS)
-            raise ExportError(f"--target: expected one of {known}; got {command.target!r}")
-        load_tensorrt(command.target)
-    bundle = command.bundle or _export_checkpoint(command, command.ckpt or Path())
-    if command.delta is not None and command.ckpt is not None:
-        from same_export.checkpoint_delta import write_delta
-
-        write_delta(command.ckpt, Bundle.open(bundle), command.delta)
-    if for_npu:
-        with _stdout_for_json(command):
-            _compile_for_npu(Bundle.open(bundle), command)
-    elif for_cpu:
-        _add_int8(Bundle.open(bundle), command)
-    elif command.target is not None:
-        _compile(Bundle.open(bundle), command)
-    public_key = None
     if command.sign is not None:
-        public_key = sign_bundle(Bundle.open(bundle), command.sign)
-        _console(command).print(f"signed with the key of {public_key}")
-    if command.json:
-        print(_summary(bundle, public_key))
+        read_signing_key(command.sign)
+    if command.target is not None:
+        _check_target(command, command.target)
+
+
+def _check_target(command: ExportCommand, target: str) -> None:
+    if target in TARGETS:
+        load_tensorrt(target)
+        return
+    if target.startswith(TARGET_PREFIX):
+        find_soc(target)
+        load_qnn()
+    elif target != INT8_TARGET:
+        raise ExportError(f"--target: expected one of {', '.join(_TARGETS)}; got {target!r}")
+    if command.precision == "fp16":
+        raise ExportError(f"--precision fp16: {target} is quantised from fp32; add it")
+    if command.calibration_recording is not None:
+        Recording(command.calibration_recording)
+    elif not demo_recording().is_file():
+        raise ExportError("--calibration-recording: name one; the shipped recording is not here")
 
 
 def _console(command: ExportCommand) -> Console:
@@ -222,7 +246,7 @@ def _rebuild(command: ExportCommand, bundle: Path, delta: Path) -> None:
     _console(command).print(f"checkpoint: {command.out}")
 
 
-def _export_checkpoint(command: ExportCommand, ckpt: Path) -> Path:
+def _export_checkpoint(command: ExportCommand, ckpt: Path, out: Path) -> None:
     # PyTorch takes seconds to import: --help and mistakes in the arguments must not.
     from same_engines.bundle.reader import sha256_file
     from same_export.write_bundle import count_steps, write_bundle
@@ -232,7 +256,6 @@ def _export_checkpoint(command: ExportCommand, ckpt: Path) -> Path:
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     model = load_checkpoint(ckpt, command.preset)
     rig = _read_rig(command.rig) if command.rig else emhi_like_rig()
-    out = _out(command, ckpt)
     precisions = _precisions(command)
     with steps_shown(count_steps(precisions)) as step:
         parity = write_bundle(model, sha256_file(ckpt), rig, out, precisions, step)
@@ -245,7 +268,6 @@ def _export_checkpoint(command: ExportCommand, ckpt: Path) -> Path:
         )
     console.print(f"trained: {say_trained_steps(model.trained_steps)}")
     console.print(f"bundle: {out}   next: same-track --demo --bundle {out} --preview")
-    return out
 
 
 def _precisions(command: ExportCommand) -> tuple[str, ...]:
@@ -279,22 +301,6 @@ def _compile(bundle: Bundle, command: ExportCommand) -> None:
         f"{sum(map(len, contents.values())) / 1e6:.1f} MB in {bundle.path}   "
         f"next: same-track --demo --bundle {bundle.path} --backend {key.target}"
     )
-
-
-def _check_npu_arguments(command: ExportCommand) -> None:
-    assert command.target is not None
-    find_soc(command.target)
-    load_qnn()
-    _check_calibration(command)
-
-
-def _check_calibration(command: ExportCommand) -> None:
-    if command.precision == "fp16":
-        raise ExportError(f"--precision fp16: {command.target} is quantised from fp32; add it")
-    if command.calibration_recording is not None:
-        Recording(command.calibration_recording)
-    elif not demo_recording().is_file():
-        raise ExportError("--calibration-recording: name one; the shipped recording is not here")
 
 
 def _compile_for_npu(bundle: Bundle, command: ExportCommand) -> None:

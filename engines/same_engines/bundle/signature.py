@@ -9,7 +9,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from same_engines.atomic_files import replace_file, told_disk
 from same_engines.bundle.manifest import MANIFEST_NAME
@@ -17,6 +17,9 @@ from same_engines.bundle.reader import Bundle, read_inside
 from same_engines.errors import BundleError, ExportError, InvalidInputError, install_hint
 from same_engines.files.regular_files import read_regular
 from same_engines.json_values import parse_json
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 SIGNATURE_NAME: Final = "signature.json"
 
@@ -26,11 +29,12 @@ _PURPOSE: Final = b"same-runtime bundle 1\n"
 """Before what is signed, so that no signature of anything else can pass for a bundle's."""
 
 
-def sign_bundle(bundle: Bundle, key_file: Path) -> str:
-    """Sign ``bundle`` as it is now and return the public key, 64 hexadecimal digits.
+def read_signing_key(key_file: Path) -> "Ed25519PrivateKey":
+    """The Ed25519 private key in ``key_file``, PEM without a password (``openssl genpkey
+    -algorithm ed25519``).
 
-    ``key_file``: an Ed25519 private key, PEM without a password (``openssl genpkey -algorithm
-    ed25519``). Raises ``ExportError`` for a file that is none or a bundle that cannot be written.
+    Raises ``ExportError`` for a file that is none, and when the package ``cryptography`` is
+    missing.
     """
     try:
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -50,6 +54,16 @@ def sign_bundle(bundle: Bundle, key_file: Path) -> str:
             f"--sign {key_file}: expected an Ed25519 private key without a password; make one "
             "with: openssl genpkey -algorithm ed25519 -out key.pem"
         )
+    return key
+
+
+def sign_bundle(bundle: Bundle, key_file: Path) -> str:
+    """Sign ``bundle`` as it is now and return the public key, 64 hexadecimal digits.
+
+    ``key_file``: as ``read_signing_key`` takes it. Raises ``ExportError`` for a file that is none
+    or a bundle that cannot be written.
+    """
+    key = read_signing_key(key_file)
     public = key.public_key().public_bytes_raw().hex()
     files = {name: _digest(read_inside(bundle.path, name, _MOST_BYTES)) for name in _names(bundle)}
     content = {"public_key": public, "files": files, "signature": key.sign(_message(files)).hex()}

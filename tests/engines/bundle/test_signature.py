@@ -112,3 +112,36 @@ def test_the_command_signs_and_prints_the_key(
     said = json.loads(capsys.readouterr().out)
     assert said["signed_by"] == public and said["precisions"] == ["fp32", "fp16"]
     assert said["bundle"] == str(folder) and said["parity"]["fp32"]["stream_frames"] > 0
+
+
+def test_a_key_that_is_none_is_found_before_the_work(
+    folder: Path, key: Path, tmp_path: Path
+) -> None:
+    from same_export.cli import ExportCommand, export
+
+    sign_bundle(Bundle.open(folder), key)
+    before = {file.name: file.stat().st_mtime_ns for file in folder.iterdir()}
+    checkpoint = tmp_path / "m.safetensors"
+    checkpoint.write_bytes(b"no checkpoint, which is not looked at")
+    for command in (
+        ExportCommand(checkpoint, out=folder, sign=tmp_path / "absent.pem"),
+        ExportCommand(folder, target="cpu-int8", sign=tmp_path / "absent.pem"),
+    ):
+        with pytest.raises(ExportError, match=r"--sign .*absent\.pem: cannot be read"):
+            export(command)
+    assert before == {file.name: file.stat().st_mtime_ns for file in folder.iterdir()}
+
+
+def test_a_signature_that_no_longer_fits_is_told(
+    folder: Path, key: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from same_export import cli
+
+    monkeypatch.setattr(cli, "_add_int8", lambda bundle, command: None)
+    sign_bundle(Bundle.open(folder), key)
+    cli.export(cli.ExportCommand(folder, target="cpu-int8"))
+    assert f"no longer signed; do it again: same-export {folder} --sign" in " ".join(
+        capsys.readouterr().out.split()
+    )
+    cli.export(cli.ExportCommand(folder, target="cpu-int8", sign=key))
+    assert "no longer signed" not in capsys.readouterr().out
