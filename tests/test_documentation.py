@@ -27,6 +27,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGES = [
     ROOT / "README.md",
     ROOT / "model" / "MODEL_CARD.md",
+    ROOT / "model" / "COMMANDS.md",
     *sorted((ROOT / "docs").rglob("*.md")),
 ]
 RUN_ELSEWHERE = {"README.md": "test_readme.py", "docs/own_data.md": "test_own_data.py"}
