@@ -3,6 +3,7 @@
 import math
 import shlex
 import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -142,12 +143,16 @@ def run(command: EvalCommand) -> None:
     invocation = shlex.join(["same-eval", *sys.argv[1:]])
     write_report(evaluation, f"Evaluation of {command.given().name}", invocation, command.out)
     names = ["metrics.json", "metrics.md", "joints.png"]
+    of_stem: Counter[str] = Counter()
     for protocol, items in sorted(found.items()):
         items.sort(key=lambda item: item[0])
         count = min(command.videos, len(items))
         for number in range(count):
             error, sequence, poses = items[int((number + 0.5) / count * len(items))]
-            names.append(f"{protocol}-{sequence.path.name}-{error:.0f}mm.webp")
+            stem = f"{protocol}-{sequence.path.name}-{error:.0f}mm"
+            of_stem[stem] += 1  # sequences of other folders may have the same name
+            again = f"-{of_stem[stem]}" if of_stem[stem] > 1 else ""
+            names.append(f"{stem}{again}.webp")
             write_video(sequence, poses, command.out / names[-1])
     if command.json:
         print((command.out / "metrics.json").read_text(), end="")

@@ -1,7 +1,6 @@
 """The paper's tables from the rows that ``same-train ablations`` trains."""
 
 import csv
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from itertools import combinations
@@ -10,7 +9,6 @@ from typing import Final
 
 from rich.progress import track
 
-from same_engines.atomic_files import told_disk
 from same_engines.errors import CheckpointError, DataError
 from same_model.checkpoint import load_checkpoint
 from same_model.config import PRESETS
@@ -21,6 +19,7 @@ from same_model.evaluation.markdown import markdown_table
 from same_model.evaluation.metrics import MetricsConfig
 from same_model.evaluation.predict import OfflineModels, PredictedPoses
 from same_model.evaluation.report import table
+from same_model.evaluation.report_files import json_text, write_report_files
 from same_model.training.config import ABLATIONS
 from same_runtime.cli.console import messages
 
@@ -267,8 +266,5 @@ def write_tables(evaluations: Mapping[Path, dict[str, Evaluation]], command: str
             for runs, found in evaluations.items()
         },
     }
-    with told_disk(DataError, f"--out {out}"):
-        out.mkdir(parents=True, exist_ok=True)
-        (out / "ablations.md").write_text(text)
-        (out / "ablations.json").write_text(json.dumps(content, indent=1) + "\n")
+    write_report_files(out, {"ablations.md": text, "ablations.json": json_text(content)})
     return text

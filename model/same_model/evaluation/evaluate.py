@@ -61,7 +61,8 @@ class Evaluation:
     losses: dict[str, dict[str, float]] = field(default_factory=dict)
     """Lost stream -> MPJPE without, during and in the second after a loss of one second, mm."""
     too_short_for_losses: int | None = None
-    """Sequences that are too short to lose a stream in; None where none was to be lost."""
+    """Sequences that are too short, or lack the poses, to lose a stream in; None where none was to
+    be lost."""
     frames_without_pose: int = 0
     """Frames of no head pose, or whose pose came as INVALID."""
     frames_not_given: int = 0
@@ -175,10 +176,14 @@ def _under_losses(
     predict: Predictor, sequence: SequenceReader, clean: PredictedPoses, without: FrameErrors
 ) -> Iterable[tuple[str, tuple[float, ...]]]:
     """MPJPE before, during (with and without the loss) and after it, and its worst frame; nothing
-    of a sequence of less than ``LOSSES_TAKE_S``."""
+    of a sequence of less than ``LOSSES_TAKE_S`` or without a pose during or after it."""
     stamps = np.asarray(sequence.timestamps_ns)
-    start = int(stamps[clean.frames[0]]) + _BEFORE_LOSS_NS
-    if start + 2 * _LOSS_NS > stamps[-1]:
+    time = stamps[clean.frames]
+    start = int(time[0]) + _BEFORE_LOSS_NS
+    before = time < start
+    lost = (time >= start) & (time < start + _LOSS_NS)
+    after = (time >= start + _LOSS_NS) & (time < start + 2 * _LOSS_NS)
+    if start + 2 * _LOSS_NS > stamps[-1] or not (lost.any() and after.any()):
         return
     for kind, streams in LOSS_KINDS.items():
         poses = predict(sequence, [Loss(stream, start, start + _LOSS_NS) for stream in streams])
@@ -186,10 +191,6 @@ def _under_losses(
             raise DataError(f"{sequence.path}: losing {kind} lost frames too")
         error = _errors(poses, sequence, MetricsConfig()).joint.mean(axis=1)
         base = without.joint.mean(axis=1)
-        time = stamps[poses.frames]
-        before = time < start
-        lost = (time >= start) & (time < start + _LOSS_NS)
-        after = (time >= start + _LOSS_NS) & (time < start + 2 * _LOSS_NS)
         yield (
             kind,
             (

@@ -1,14 +1,12 @@
 """An evaluation as JSON, as Markdown in the paper's column order, and as a plot per joint."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from same_engines.atomic_files import told_disk
 from same_engines.bundle.manifest import say_trained_steps
-from same_engines.errors import DataError
 from same_model.evaluation.evaluate import LOSSES_TAKE_S, Evaluation, Group
 from same_model.evaluation.markdown import markdown_table
+from same_model.evaluation.report_files import json_text, png_bytes, write_report_files
 from same_runtime.conventions import JOINT_NAMES
 
 # The paper's columns (Table 1), then those it does not have.
@@ -66,7 +64,8 @@ def what_does_not_count(evaluation: Evaluation) -> list[str]:
     if evaluation.too_short_for_losses:
         said.append(
             f"Losses of a stream: left out in {evaluation.too_short_for_losses} sequences of less "
-            f"than the {LOSSES_TAKE_S:g} s that they take."
+            f"than the {LOSSES_TAKE_S:g} s that they take, or without a pose in the lost "
+            "second or the one after it."
         )
     return said
 
@@ -115,8 +114,9 @@ def to_markdown(evaluation: Evaluation, title: str) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def plot_joints(evaluation: Evaluation, path: Path) -> None:
-    """Bars of the mean error of each joint, with the spread over sequences (paper, Fig. 4)."""
+def plot_joints(evaluation: Evaluation) -> bytes:
+    """Bars of the mean error of each joint, with the spread over sequences (paper, Fig. 4), as a
+    PNG file."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -132,7 +132,7 @@ def plot_joints(evaluation: Evaluation, path: Path) -> None:
     axes.set(ylabel="error, mm", ylim=(0, None))
     axes.legend()
     axes.grid(axis="y", alpha=0.3)
-    figure.savefig(path, dpi=110)
+    return png_bytes(figure, dpi=110)
 
 
 def write_report(evaluation: Evaluation, title: str, command: str, out: Path) -> None:
@@ -140,10 +140,11 @@ def write_report(evaluation: Evaluation, title: str, command: str, out: Path) ->
 
     Raises ``DataError`` when they cannot be written.
     """
-    with told_disk(DataError, f"--out {out}"):
-        out.mkdir(parents=True, exist_ok=True)
-        content = {"title": title, "command": command, **evaluation.to_dict()}
-        (out / "metrics.json").write_text(json.dumps(content, indent=1) + "\n")
-        text = to_markdown(evaluation, title) + f"\nMade by `{command}`.\n"
-        (out / "metrics.md").write_text(text)
-        plot_joints(evaluation, out / "joints.png")
+    write_report_files(
+        out,
+        {
+            "metrics.json": json_text({"title": title, "command": command, **evaluation.to_dict()}),
+            "metrics.md": to_markdown(evaluation, title) + f"\nMade by `{command}`.\n",
+            "joints.png": plot_joints(evaluation),
+        },
+    )

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from same_engines.atomic_files import whole_file
 from same_engines.errors import DataError
 from same_model.data.sequence import SequenceReader
 from same_model.evaluation.predict import PredictedPoses
@@ -43,14 +44,16 @@ def write_video(
         shown = ReplayedFrame(StereoFrame(int(stamps[row]), left, right), pose, truth)
         strips.append(with_legend(draw_frame(shown, sequence.rig_true)))
     try:
-        strips[0].save(
-            path,
-            save_all=True,
-            append_images=strips[1:],
-            duration=_FRAME_MS,
-            loop=0,
-            quality=60,
-            method=2,
-        )
+        with whole_file(path) as partial:
+            strips[0].save(
+                partial,
+                "WEBP",
+                save_all=True,
+                append_images=strips[1:],
+                duration=_FRAME_MS,
+                loop=0,
+                quality=60,
+                method=2,
+            )
     except OSError as error:
         raise DataError(f"{path}: cannot be written ({error.strerror or error})") from None

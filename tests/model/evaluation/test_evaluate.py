@@ -3,6 +3,7 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,11 +13,20 @@ from tiny_sequence import write_sequence
 
 from same_engines import Bundle
 from same_engines.errors import DataError, InvalidInputError, SameError
+from same_engines.json_values import parse_strict_json
 from same_model.checkpoint import save_checkpoint
 from same_model.cli.evaluate import EvalCommand, main, run
 from same_model.data.recorded_inputs import Loss, read_inputs
 from same_model.data.sequence import open_sequence
-from same_model.evaluation.predict import OfflinePredictor, SavedPoses, StreamingPredictor
+from same_model.evaluation.evaluate import evaluate
+from same_model.evaluation.metrics import MetricsConfig
+from same_model.evaluation.predict import (
+    OfflinePredictor,
+    PredictedPoses,
+    SavedPoses,
+    StreamingPredictor,
+)
+from same_model.evaluation.report import write_report
 from same_runtime._core import MAX_FRAME_GAP_NS
 from same_runtime.camera import CameraRig
 from same_runtime.conventions import JOINT_NAMES
@@ -243,6 +253,16 @@ def test_poses_that_come_twice_or_out_of_order_are_named(data, tmp_path):
         SavedPoses(path)(sequence)
 
 
+def test_sequences_of_one_name_have_videos_of_their_own(data, checkpoint, tmp_path, capsys):
+    for folder in ("a", "b"):
+        shutil.copytree(data / "one", tmp_path / "data" / folder / "one")
+    run(EvalCommand(tmp_path / "data", checkpoint, out=tmp_path / "out", videos=2))
+    names = sorted(path.name for path in (tmp_path / "out").glob("*.webp"))
+    assert len(names) == 2 and names[0].replace("mm-2.webp", "mm.webp") == names[1]
+    said = "".join(capsys.readouterr().out.split())
+    assert all(name in said for name in names)
+
+
 def test_sequences_too_short_for_losses_are_told(data, checkpoint, tmp_path, capsys):
     shutil.copytree(data / "one", tmp_path / "data" / "one")
     command = EvalCommand(tmp_path / "data", checkpoint, out=tmp_path / "out", videos=0)
@@ -251,9 +271,41 @@ def test_sequences_too_short_for_losses_are_told(data, checkpoint, tmp_path, cap
     run(replace(command, losses=True))
     content = json.loads((tmp_path / "out" / "metrics.json").read_text())
     assert content["losses"] == {} and content["too_short_for_losses"] == 1
-    said = "Losses of a stream: left out in 1 sequences of less than the 3.5 s that they take."
+    said = (
+        "Losses of a stream: left out in 1 sequences of less than the 3.5 s that they take, or "
+        "without a pose in the lost second or the one after it."
+    )
     assert said in capsys.readouterr().out
     assert said in (tmp_path / "out" / "metrics.md").read_text()
+
+
+@pytest.mark.parametrize("gap", ["no frames", "no pose"])
+def test_a_sequence_without_poses_in_the_lost_second_is_left_out_of_losses(data, tmp_path, gap):
+    whole = open_sequence(data / "two")
+    kept = np.ones(whole.frames, bool)
+    kept[45:75] = False  # the loss is 1.5 to 2.5 s after the first frame
+
+    def predict(sequence, losses=()):
+        frames = np.arange(sequence.frames)
+        if sequence.path.name == "gap" and gap == "no pose":
+            frames = frames[kept]
+        return PredictedPoses(frames, sequence.joints_world[frames] + 0.03)
+
+    rows = kept if gap == "no frames" else slice(None)
+    with_gap = SimpleNamespace(
+        path=Path("gap"),
+        timestamps_ns=whole.timestamps_ns[rows],
+        joints_world=whole.joints_world[rows],
+        sensed_orientation=whole.sensed_orientation[rows],
+        frames=len(whole.timestamps_ns[rows]),
+        meta=whole.meta,
+    )
+    found = evaluate(predict, [whole, with_gap], MetricsConfig(), losses=True)
+    assert found.too_short_for_losses == 1
+    for figures in found.losses.values():
+        assert figures["sequences"] == 1.0 and np.isfinite(list(figures.values())).all()
+    write_report(found, "gap", "same-eval", tmp_path)
+    assert parse_strict_json((tmp_path / "metrics.json").read_bytes())["losses"] == found.losses
 
 
 def test_bad_sources_are_named(data, checkpoint, tmp_path):

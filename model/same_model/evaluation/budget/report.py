@@ -1,14 +1,12 @@
 """An error budget as JSON, as Markdown and as a picture."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from same_engines.atomic_files import told_disk
-from same_engines.errors import DataError
 from same_model.evaluation.budget.figures import JOINT_GROUPS, Budget, BudgetGroup
 from same_model.evaluation.markdown import markdown_table
+from same_model.evaluation.report_files import json_text, png_bytes, write_report_files
 from same_runtime.conventions import JOINT_NAMES
 
 _COLUMNS: Final = {"all": "MPJPE", "upper": "upper", "lower": "lower", "foot": "foot"}
@@ -103,8 +101,9 @@ def to_markdown(budget: Budget, title: str) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def plot(budget: Budget, path: Path) -> None:
-    """Draw, for each split, millimetres of the rows and pixels and degrees of the joints."""
+def plot(budget: Budget) -> bytes:
+    """Draw, for each split, millimetres of the rows and pixels and degrees of the joints; a PNG
+    file."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -122,7 +121,7 @@ def plot(budget: Budget, path: Path) -> None:
         turned = {} if group.degrees is None else {"J_G": group.degrees.joints}
         _plot_bars(degrees, turned)
         degrees.set(ylabel="rotation error, degrees")
-    figure.savefig(path, dpi=90, format="png")
+    return png_bytes(figure, dpi=90)
 
 
 def _plot_rows(axes: Any, group: BudgetGroup, titles: Mapping[str, str]) -> None:
@@ -161,9 +160,11 @@ def write_budget(budget: Budget, title: str, command: str, out: Path) -> None:
 
     Raises ``DataError`` when they cannot be written.
     """
-    content = {"title": title, "command": command, **budget.to_dict()}
-    with told_disk(DataError, f"--out {out}"):
-        out.mkdir(parents=True, exist_ok=True)
-        (out / "budget.json").write_text(json.dumps(content, indent=1) + "\n")
-        (out / "budget.md").write_text(to_markdown(budget, title) + f"\nMade by `{command}`.\n")
-        plot(budget, out / "budget.png")
+    write_report_files(
+        out,
+        {
+            "budget.json": json_text({"title": title, "command": command, **budget.to_dict()}),
+            "budget.md": to_markdown(budget, title) + f"\nMade by `{command}`.\n",
+            "budget.png": plot(budget),
+        },
+    )
