@@ -22,9 +22,12 @@ _PARTIAL, _REPLACED = "partial", "replaced"
 
 
 class PartialFile:
-    """A file being written. Write to ``partial``, then ``commit`` or ``discard``."""
+    """A file being written. Write to ``partial``, then ``commit`` or ``discard``. Raises
+    ``OSError`` where ``path`` is a folder, or no name that a file can have."""
 
     def __init__(self, path: Path) -> None:
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
         self.path = path
         self.partial = _beside(path, _PARTIAL)
 
@@ -150,6 +153,8 @@ def is_temporary(name: str) -> bool:
 
 
 def _beside(path: Path, kind: str) -> Path:
+    if not path.name or "\0" in str(path):
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL), str(path))
     # The random part keeps threads of one process apart.
     return path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.{kind}")
 

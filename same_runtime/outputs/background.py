@@ -4,6 +4,7 @@ import contextlib
 import logging
 import threading
 
+from same_engines.field_checks import check_kind
 from same_runtime.outputs.output import Output
 from same_runtime.pose import Pose
 
@@ -15,10 +16,13 @@ class Background(Output):
     ``tracker.on_pose(background.send)``, never pays for it.
 
     Always the newest pose: one that comes before its predecessor was taken replaces it and counts
-    as ``skipped``. Closing sends the last one and closes the outputs.
+    as ``skipped``. Closing sends the last one and closes the outputs. Raises ``InvalidInputError``
+    for what is no output.
     """
 
     def __init__(self, *outputs: Output) -> None:
+        for output in outputs:
+            check_kind("outputs", output, Output)
         super().__init__(", ".join(output.name for output in outputs))
         self.outputs = outputs
         self._changed = threading.Condition()

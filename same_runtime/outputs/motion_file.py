@@ -125,8 +125,8 @@ class MotionFile(Output):
         super().__init__(str(path))
         self._solver = SkeletonSolver()
         self._clip = MotionClip()
-        self._file = PartialFile(Path(path))
         try:
+            self._file = PartialFile(Path(path))
             self._file.partial.touch()
         except OSError as error:
             raise self._unwritable(error) from None

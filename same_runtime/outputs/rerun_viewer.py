@@ -54,12 +54,13 @@ class RerunViewer(Output):
         self._frame: StereoFrame | None = None
         self._told: tuple[PoseStatus, tuple[Reason, ...]] | None = None
         self._due_s = {"streams": 0.0, "images": 0.0}
-        self._file: PartialFile | None = None if path is None else PartialFile(Path(path))
+        self._file: PartialFile | None = None
         self._recording = self._rr.RecordingStream("same-runtime")
         try:
-            if self._file is None:
+            if path is None:
                 self._rr.spawn(recording=self._recording)
             else:
+                self._file = PartialFile(Path(path))
                 self._file.partial.touch()
                 self._recording.save(self._file.partial)
         except OSError as error:

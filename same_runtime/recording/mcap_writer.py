@@ -19,7 +19,7 @@ from same_engines.atomic_files import PartialFile
 from same_engines.errors import InvalidInputError, RecordingError
 from same_engines.field_checks import check_kind
 from same_engines.files.owned import private_opener
-from same_engines.json_values import number_array
+from same_engines.json_values import number_array, whole_number
 from same_runtime.camera import CameraRig
 from same_runtime.conventions import LEG_DEVICES, NUM_JOINTS, POSE_DEVICES, VIEWS
 from same_runtime.recording.mcap_format import (
@@ -56,17 +56,19 @@ class RecordingWriter:
     def __init__(
         self, path: str | Path, rig: CameraRig | None, jpeg_quality: int | None = None
     ) -> None:
-        if jpeg_quality is not None and not 1 <= jpeg_quality <= 95:
-            raise InvalidInputError(f"jpeg_quality: expected 1..95 or None, got {jpeg_quality}")
+        if jpeg_quality is not None:
+            jpeg_quality = whole_number("jpeg_quality", jpeg_quality, 1, 95)
+        if rig is not None:
+            check_kind("rig", rig, CameraRig)
         self._path = Path(path)
         self._lock = threading.RLock()
-        self._written = PartialFile(self._path)
         self._rig = rig
         self._arrivals_ns: tuple[int, int] | None = None  # first and last
         self._jpeg_quality = jpeg_quality
         self._channels: dict[str, int] = {}
         self._schemas: dict[str, int] = {}
         try:
+            self._written = PartialFile(self._path)
             # Images show the wearer and the room: for the owner's eyes, who may widen it.
             opener = private_opener if rig is not None else None
             self._file = open(self._written.partial, "wb", opener=opener)  # noqa: SIM115

@@ -52,6 +52,19 @@ def test_two_writers_of_one_file_do_not_meet(tmp_path: Path) -> None:
     assert (tmp_path / "f").read_bytes() == b"second"
 
 
+@pytest.mark.parametrize("name", ["", ".", "..", "/", "a\0b"])
+def test_what_no_file_can_be_named_is_the_disks_refusal(name: str) -> None:
+    with pytest.raises(OSError, match="Is a directory|Invalid argument"):
+        PartialFile(Path(name))
+    with pytest.raises(OSError, match=r"."), whole_folder(Path("a\0b")):
+        pass
+
+
+def test_a_folder_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    with pytest.raises(IsADirectoryError):
+        PartialFile(tmp_path)
+
+
 def test_content_is_on_the_disk_before_it_has_its_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -153,9 +153,15 @@ def test_without_poses_there_is_no_file(tmp_path: Path) -> None:
 def test_a_file_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(RecordingError, match="cannot be written .*; choose another place"):
         BvhFile(tmp_path / "no" / "such" / "folder.bvh")
-    (tmp_path / "taken.bvh").mkdir()
     file = BvhFile(tmp_path / "taken.bvh")
+    (tmp_path / "taken.bvh").mkdir()
     file.send(body())
     with pytest.raises(RecordingError, match="taken.bvh: cannot be written"):
         file.close()
     assert [p.name for p in tmp_path.iterdir()] == ["taken.bvh"], "half a file is left"
+
+
+@pytest.mark.parametrize("place", [".", "", "a\0b"])
+def test_a_folder_or_no_name_is_told_at_once(place: str) -> None:
+    with pytest.raises(RecordingError, match="cannot be written .*; choose another place"):
+        BvhFile(place)

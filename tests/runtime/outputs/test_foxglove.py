@@ -121,3 +121,9 @@ def test_poses_too_far_from_the_first_have_failed_and_the_others_are_kept(tmp_pa
             file.send(body(timestamp_ns=hours * 3600 * 10**9))
     assert (file.sent, file.failed) == (3, 1) and "24 hours" in file.last_error
     assert len(read(tmp_path / "long.mcap")[POSE_TOPIC]) == 3
+
+
+@pytest.mark.parametrize("place", [".", "", "a\0b"])
+def test_a_folder_or_no_name_is_told_at_once(place: str) -> None:
+    with pytest.raises(RecordingError, match="cannot be written .*; choose another place"):
+        McapFile(place)

@@ -161,3 +161,9 @@ def test_the_khronos_validator_finds_nothing(tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
     issues = json.loads(done.stdout)["issues"]
     assert (issues["numErrors"], issues["numWarnings"]) == (0, 0), issues["messages"]
+
+
+@pytest.mark.parametrize("place", [".", "", "a\0b"])
+def test_a_folder_or_no_name_is_told_at_once(place: str) -> None:
+    with pytest.raises(RecordingError, match="cannot be written .*; choose another place"):
+        GlbFile(place)

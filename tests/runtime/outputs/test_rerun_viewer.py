@@ -166,3 +166,9 @@ def test_the_command_line_writes_and_views(
         assert len(list(rows(path, "world/body/joints", "Points3D:positions"))) > 10
     assert list(rows(seen, "camera/left", "EncodedImage:blob"))
     assert list(rows(seen, "streams", "TextDocument:text"))
+
+
+@pytest.mark.parametrize("place", [".", "", "a\0b"])
+def test_a_folder_or_no_name_is_told_at_once(place: str) -> None:
+    with pytest.raises(RecordingError, match="cannot be written .*; choose another place"):
+        RerunViewer(place)

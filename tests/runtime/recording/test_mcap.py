@@ -130,6 +130,19 @@ def test_jpeg_recordings_are_smaller_and_close(tmp_path: Path, small_rig: Camera
     assert np.abs(lossy.astype(int) - frame.left).mean() < 6
 
 
+def test_what_no_recording_can_be_made_with_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "r.mcap"
+    for place in (".", tmp_path, "a\0b"):
+        with pytest.raises(RecordingError, match="cannot be written .*; choose another place"):
+            RecordingWriter(place, None)
+    with pytest.raises(InvalidInputError, match="rig: expected CameraRig, got str"):
+        RecordingWriter(path, "rig")  # type: ignore[arg-type]
+    for quality in (0, 96, 90.5, "90"):
+        with pytest.raises(InvalidInputError, match="jpeg_quality: expected a whole number from 1"):
+            RecordingWriter(path, None, quality)  # type: ignore[arg-type]
+    assert not list(tmp_path.iterdir())
+
+
 def test_an_interrupted_recording_leaves_nothing(tmp_path: Path, small_rig: CameraRig) -> None:
     with pytest.raises(KeyboardInterrupt), RecordingWriter(tmp_path / "r.mcap", small_rig):
         raise KeyboardInterrupt
