@@ -1,8 +1,7 @@
 """Error against the truth as the input gets worse."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
-from pathlib import Path
+from dataclasses import dataclass, replace
 
 import numpy as np
 from PIL import Image, ImageFilter
@@ -119,23 +118,42 @@ def _perturbed(recording: Recording, perturb: Perturb, level: float) -> Iterator
             yield changed
 
 
-def mpjpe_mm(bundle: Path, recording: Recording, perturb: Perturb, level: float) -> float:
-    """Mean joint error of the poses tracked, mm. Raises ``RecordingError`` without truth."""
+@dataclass(frozen=True)
+class PerturbedError:
+    """How well a recording was tracked that was made worse."""
+
+    mpjpe_mm: float | None
+    """Mean joint error of the frames that got a pose; None where none did."""
+    frames: int
+    """Frames tracked that have true joints."""
+    invalid: int
+    """Those of them whose pose was INVALID: they are not in the mean."""
+
+
+def perturbed_error(
+    tracker: SamePoseTracker, recording: Recording, perturb: Perturb, level: float
+) -> PerturbedError:
+    """Track ``recording``, made worse by ``perturb``, with a fresh ``tracker``. Raises
+    ``RecordingError`` without truth."""
     truth = {s.timestamp_ns: s.value for s in recording.samples((TRUTH_STREAM,))}
-    errors = []
-    with SamePoseTracker(bundle, recording.rig) as tracker:
-        for sample in _perturbed(recording, perturb, level):
-            frame = sample.value
-            if isinstance(frame, StereoFrame):
-                pose = tracker.push_frame(frame)
-                joints = truth.get(pose.timestamp_ns)
-                if isinstance(joints, np.ndarray) and pose.status is not PoseStatus.INVALID:
-                    errors.append(np.linalg.norm(pose.joints_world - joints, axis=1).mean())
-            elif sample.stream != TRUTH_STREAM:
-                try:
-                    send(tracker.ingest, sample)
-                except InvalidInputError:
-                    continue
-    if not errors:
+    errors_mm, frames = [], 0
+    for sample in _perturbed(recording, perturb, level):
+        frame = sample.value
+        if isinstance(frame, StereoFrame):
+            pose = tracker.push_frame(frame)
+            joints = truth.get(pose.timestamp_ns)
+            if not isinstance(joints, np.ndarray):
+                continue
+            frames += 1
+            if pose.status is not PoseStatus.INVALID:
+                apart_mm = 1e3 * np.linalg.norm(pose.joints_world - joints, axis=1)
+                errors_mm.append(float(apart_mm.mean()))
+        elif sample.stream != TRUTH_STREAM:
+            try:
+                send(tracker.ingest, sample)
+            except InvalidInputError:
+                continue
+    if not frames:
         raise RecordingError(f"{recording.path}: has no true joints at its frames")
-    return 1e3 * float(np.mean(errors))
+    mean_mm = float(np.mean(errors_mm)) if errors_mm else None
+    return PerturbedError(mean_mm, frames, frames - len(errors_mm))

@@ -3,15 +3,17 @@
 What is published are the errors at each level, not a verdict.
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from rich.progress import track
 
-from same_bench.accuracy.perturbations import SWEEP, mpjpe_mm
-from same_bench.reporting.record import write_record
-from same_engines import Bundle
+from same_bench.accuracy.perturbations import SWEEP, perturbed_error
+from same_bench.reporting.record import about_the_engine, write_record
+from same_engines import Bundle, open_engine
 from same_engines.errors import InvalidInputError
+from same_runtime import SamePoseTracker
 from same_runtime.cli.console import messages
 from same_runtime.cli.output_places import check_file_place
 from same_runtime.demo import demo_bundle, demo_recording
@@ -46,20 +48,25 @@ def run(command: FaultsCommand) -> None:
         for level in levels
         if name in (command.only or SWEEP)
     ]
-    rows = [
-        {
-            "perturbation": name,
-            "level": level,
-            "unit": unit,
-            "mpjpe_mm": round(mpjpe_mm(bundle.path, recording, perturb, level), 2),
-        }
-        for name, unit, level, perturb in track(cases, "perturbing", console=messages())
-    ]
+    ran_on: dict[str, str] = {}
+    rows: list[dict[str, Any]] = []
+    for name, unit, level, perturb in track(cases, "perturbing", console=messages()):
+        engine = open_engine(bundle, "auto", "fp32")
+        ran_on = about_the_engine(engine)
+        with SamePoseTracker(bundle.path, recording.rig, engine) as tracker:
+            found = perturbed_error(tracker, recording, perturb, level)
+        mean_mm = None if found.mpjpe_mm is None else round(found.mpjpe_mm, 2)
+        row = {"perturbation": name, "level": level, "unit": unit}
+        rows.append({**row, **asdict(found), "mpjpe_mm": mean_mm})
     about = {
         "checkpoint_sha256": bundle.manifest.checkpoint_sha256,
         "recording": recording.path.name,
     }
-    write_record(command.out, {**about, "rows": rows})
+    write_record(command.out, {**about, **ran_on, "rows": rows})
     for row in rows:
-        print(f"{row['perturbation']:22} {row['level']:5g} {row['unit']:32} {row['mpjpe_mm']} mm")
+        error = "no pose" if row["mpjpe_mm"] is None else f"{row['mpjpe_mm']} mm"
+        print(
+            f"{row['perturbation']:22} {row['level']:5g} {row['unit']:32} {error}, "
+            f"{row['invalid']} of {row['frames']} frames INVALID"
+        )
     print(f"wrote {command.out}")

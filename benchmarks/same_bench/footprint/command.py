@@ -22,11 +22,12 @@ from same_engines.field_checks import check_ranges
 from same_runtime.camera import CameraRig
 from same_runtime.cli.console import messages
 from same_runtime.cli.output_places import check_file_place
-from same_runtime.demo import demo_bundle
 from same_runtime.options import MOST_THREADS
 from same_runtime.recording import RawLegReading, RawPose, RecordingWriter
 
 MARK: Final = "same-bench footprint"
+_BACKEND: Final = "onnxruntime"
+_PRECISION: Final = "fp32"
 
 
 @dataclass(frozen=True)
@@ -58,8 +59,10 @@ def run(command: FootprintCommand) -> None:
             presets[preset] = _measure(preset, Path(folder) / f"{preset}.same", command.threads)
     lines = markdown_table(footprint_table(presets))
     if command.out is not None:
-        about = about_the_run("same-bench/footprint/1", Bundle.open(demo_bundle()))
-        write_record(command.out, {**about, "threads": command.threads, "presets": presets})
+        about = about_the_run("same-bench/footprint/1")
+        ran_on = {"backend": _BACKEND, "precision": _PRECISION}
+        record = {**about, **ran_on, "threads": command.threads, "presets": presets}
+        write_record(command.out, record)
     if command.page is not None:
         replace_marked(command.page, MARK, lines)
     print("\n".join(lines))
@@ -79,7 +82,7 @@ def _measure(preset: str, folder: Path, threads: int) -> dict[str, Any]:
     write_bundle(SameModel(config).eval(), "0" * 64, rig, folder)
     recording = folder.with_suffix(".mcap")
     _record(recording, rig)
-    process = cold_start(folder, recording, "onnxruntime", "fp32", threads)
+    process = cold_start(folder, recording, _BACKEND, _PRECISION, threads)
     kept = ("rss_mib", "peak_rss_mib", "threads", "live_threads")
     return {
         "input": [config.input_width, config.input_height],

@@ -10,7 +10,7 @@ from typing import Any
 
 from same_bench.measuring.machine import machine_facts, thread_settings, versions
 from same_bench.reporting.report import write_whole
-from same_engines import Bundle
+from same_engines import Bundle, Engine
 from same_engines.bundle.manifest import MANIFEST_NAME
 from same_engines.bundle.reader import sha256_file
 
@@ -20,18 +20,30 @@ def command_line() -> str:
     return shlex.join(["same-bench", *sys.argv[1:]])
 
 
-def about_the_run(schema: str, bundle: Bundle) -> dict[str, Any]:
-    """What every record begins with."""
+def about_the_run(schema: str, bundle: Bundle | None = None) -> dict[str, Any]:
+    """What every record begins with; ``bundle``: the one that is measured, where it is one."""
+    measured = {} if bundle is None else _about_the_bundle(bundle)
     return {
         "schema": schema,
         "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "command": command_line(),
-        "preset": bundle.manifest.preset,
-        "bundle_sha256": sha256_file(bundle.path / MANIFEST_NAME),
+        **measured,
         "machine": machine_facts(),
         "versions": versions(),
         "thread_environment": thread_settings(),
     }
+
+
+def _about_the_bundle(bundle: Bundle) -> dict[str, str]:
+    return {
+        "preset": bundle.manifest.preset,
+        "bundle_sha256": sha256_file(bundle.path / MANIFEST_NAME),
+    }
+
+
+def about_the_engine(engine: Engine) -> dict[str, str]:
+    """Backend and precision that ran, whatever was asked for."""
+    return {"backend": engine.backend, "precision": engine.precision}
 
 
 def write_record(path: Path, content: Mapping[str, Any]) -> None:
