@@ -18,6 +18,7 @@ from same_bench.commands.latency import parse_duration
 from same_bench.measuring.measure import Samples
 from same_bench.reporting import live_view as live
 from same_bench.reporting.report import Run, read_report, to_json
+from same_engines import BACKENDS
 from same_runtime.camera import CameraRig, FisheyeCamera
 
 COLD_PARTS = ("import", "load", "build", "warm_up", "first_pose")
@@ -156,21 +157,45 @@ def test_compare_says_everything_that_differs(tmp_path: Path) -> None:
     moved = {**machine, "cpu_mhz": 2600.0, "gpus": [{**gpu, "used_mib": 900.0}]}
     renamed = {**report.bundle, "name": "y.same"}
     assert cautions(report, replace(report, machine=moved, bundle=renamed)) == []
+    asked = {**renamed, "precision": "auto"}
+    assert cautions(report, replace(report, bundle=asked)) == []  # which ran in the same one
     other = replace(
         report,
-        bundle={**renamed, "precision": "int8"},
+        runs=(replace(report.runs[0], precision="int8"),),
         settings={**report.settings, "threads": None},
         machine={**machine, "gpus": []},
         versions={**report.versions, "onnxruntime": "1.31.1"},
         thread_environment={"OMP_NUM_THREADS": "1"},
     )
     assert cautions(report, other) == [
-        "precision differs: fp32 and int8",
         "threads differs: 2 and None",
         "GPUs differs: ['H200, driver 570'] and []",
         "onnxruntime differs: None and 1.31.1",
         "OMP_NUM_THREADS differs: 2 and 1",
+        "onnxruntime paced 90 Hz: precision differs: fp32 and int8",
     ]
+
+
+def test_the_gate_fails_for_what_was_not_judged(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one, other = (Run(make_samples(name), QUIET) for name in ("onnxruntime", "openvino"))
+    few = Run(make_samples(n=5), QUIET)
+    paths = {"one": (one,), "two": (one, other), "few": (few,)}
+    for name, runs in paths.items():
+        (tmp_path / name).write_text(to_json(make_report(runs=runs)))
+
+    def gate(before: str, after: str) -> tuple[int, str]:
+        code = compare(CompareCommand(tmp_path / before, tmp_path / after, True))
+        return code, " ".join(capsys.readouterr().out.split())
+
+    assert gate("two", "two")[0] == 0
+    for pair in (("two", "one"), ("one", "two")):
+        code, said = gate(*pair)
+        assert code == 1 and "not compared: openvino paced 90 Hz is only in" in said
+    code, said = gate("one", "few")
+    assert code == 1 and "verdict: too few samples for p50" in said
+    assert compare(CompareCommand(tmp_path / "one", tmp_path / "few")) == 0
 
 
 def test_compare_from_the_command_line(
@@ -282,8 +307,12 @@ def test_faults_ingest_and_figures_write_what_they_say(
     out = tmp_path / "faults.json"
     recorded = ["--bundle", str(tiny_bundle), "--out", str(out)]
     assert cli.main(["faults", *recorded, "--only", "no leg trackers"]) == 0
-    (row,) = json.loads(out.read_text())["rows"]
+    record = json.loads(out.read_text())
+    assert record["backend"] in BACKENDS and record["precision"] == "fp32"
+    (row,) = record["rows"]
     assert row["perturbation"] == "no leg trackers" and row["mpjpe_mm"] > 0
+    assert row["frames"] > 100 and row["invalid"] < row["frames"]
+    assert f"{row['invalid']} of {row['frames']} frames INVALID" in capsys.readouterr().out
     assert cli.main(["faults", *recorded, "--recording", str(recording)]) == 2
     assert "has no true joints" in capsys.readouterr().err
     assert cli.main(["ingest", "--calls", "50", "--repeats", "2"]) == 0

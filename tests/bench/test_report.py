@@ -42,6 +42,7 @@ def test_json_round_trip(tmp_path: Path) -> None:
         (lambda c: {k: v for k, v in c.items() if k != "runs"}, "damaged report"),
         (lambda c: c["runs"][0]["samples"]["slot"].pop() and c, "lengths"),
         (lambda c: c["runs"][0]["samples"]["latency_ns"].__setitem__(0, "x") or c, "integers"),
+        (lambda c: c | {"runs": []}, r"damaged report .*runs: expected at least one"),
         (lambda c: [], "expected a report of schema"),
     ],
 )
@@ -52,6 +53,20 @@ def test_damaged_reports_are_refused(
     path.write_text(json.dumps(damage(json.loads(to_json(make_report())))))
     with pytest.raises(RecordingError, match=message):
         read_report(path)
+
+
+@pytest.mark.parametrize(("asked", "ran"), [("fp32", "fp32"), ("auto", None)])
+def test_reports_from_before_say_which_precision_ran_where_it_was_asked_for(
+    tmp_path: Path, asked: str, ran: str | None
+) -> None:
+    content, path = json.loads(to_json(make_report())), tmp_path / "report.json"
+    content["bundle"]["precision"] = asked
+    for run in content["runs"] + content["peers"]:
+        del run["precision"]
+    path.write_text(json.dumps(content))
+    report = read_report(path)
+    assert [run.precision for run in report.runs] == [ran]
+    assert f"| precision | {ran or 'not told'} |" in markdown(report)
 
 
 def test_a_full_disk_is_one_clear_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

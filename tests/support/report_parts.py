@@ -33,7 +33,8 @@ def make_samples(name: str = "onnxruntime", n: int = 1800, scale: float = 1.0) -
 
 
 def make_report(run: Run | None = None, **changed: object) -> Report:
-    run = run or Run(make_samples(), QUIET, {"import_ms": 300.0, "peak_rss_mib": 128.0})
+    cold = {"import_ms": 300.0, "peak_rss_mib": 128.0}
+    run = run or Run(make_samples(), QUIET, cold, precision="fp32")
     eager = make_samples("torch-eager", 200, 4.0)
     peers = tuple(
         Run(replace(s, mode="interleaved", rate_hz=None, scheduled=None), QUIET)

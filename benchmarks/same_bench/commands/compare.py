@@ -9,7 +9,7 @@ import tyro
 from same_bench.reporting.live_view import rich_table
 from same_bench.reporting.report import Report, Run, read_report
 from same_bench.reporting.stats import QUANTILES, block_bootstrap_ratio
-from same_bench.reporting.tables import TextTable, milliseconds
+from same_bench.reporting.tables import NOT_TOLD, TextTable, milliseconds
 from same_engines.errors import InvalidInputError
 from same_runtime.cli.command import EXIT_CONDITION_MET
 from same_runtime.cli.console import results
@@ -34,7 +34,8 @@ class CompareCommand:
     after: Annotated[Path, tyro.conf.Positional]
     """JSON report that is judged."""
     fail_on_regression: bool = False
-    """Exit with 1 when a run of the second report is slower."""
+    """Exit with 1 when a run of the second report is slower, or cannot be judged: too few samples,
+    or not in both reports."""
 
 
 @dataclass(frozen=True)
@@ -73,8 +74,17 @@ def changes(before: Run, after: Run) -> list[Change]:
     return found
 
 
-def _key(run: Run) -> tuple[str, str, float | None]:
-    return run.samples.name, run.samples.mode, run.samples.rate_hz
+_Key = tuple[str, str, float | None]
+"""Backend, mode and rate: what two runs must have in common to be compared."""
+
+
+def _by_key(report: Report) -> dict[_Key, Run]:
+    return {(run.samples.name, run.samples.mode, run.samples.rate_hz): run for run in report.runs}
+
+
+def _said(key: _Key) -> str:
+    name, mode, rate_hz = key
+    return f"{name} {mode}" + (f" {rate_hz:g} Hz" if rate_hz else "")
 
 
 def cautions(before: Report, after: Report) -> list[str]:
@@ -87,6 +97,11 @@ def cautions(before: Report, after: Report) -> list[str]:
                 said = name if name.isupper() else name.replace("_", " ")
                 label = _LABELS.get(name, said)
                 found.append(f"{label} differs: {old.get(name)} and {new.get(name)}")
+    earlier = _by_key(before)
+    for key, run in _by_key(after).items():
+        if key in earlier and earlier[key].precision != run.precision:
+            ran = " and ".join(r.precision or NOT_TOLD for r in (earlier[key], run))
+            found.append(f"{_said(key)}: precision differs: {ran}")
     for name, report in (("first", before), ("second", after)):
         found += [f"{name} report: {reason}" for reason in report.noise_reasons]
     return found
@@ -98,24 +113,26 @@ def _settings(report: Report, group: str) -> dict[str, Any]:
     if "manifest_sha256" in said:
         said["manifest_sha256"] = said["manifest_sha256"][:12]
         said.pop("name", None)  # of a folder
+        said.pop("precision", None)  # what was asked for; a run has what ran
     if "gpus" in said:
         said["gpus"] = [f"{gpu['name']}, driver {gpu['driver']}" for gpu in said["gpus"]]
     return said
 
 
 def run(command: CompareCommand) -> int:
-    """Run the command; 1 when a run got slower and ``fail_on_regression`` is set."""
+    """Run the command; 1 when ``fail_on_regression`` is set and a run got slower or was not
+    judged."""
     before, after = read_report(command.before), read_report(command.after)
-    earlier = {_key(run): run for run in before.runs}
-    pairs = [(earlier[_key(run)], run) for run in after.runs if _key(run) in earlier]
+    earlier, later = _by_key(before), _by_key(after)
+    pairs = {key: (earlier[key], run) for key, run in later.items() if key in earlier}
     if not pairs:
         raise InvalidInputError(
-            f"nothing to compare: {command.before} has {_listed(before)}, "
-            f"{command.after} has {_listed(after)}"
+            f"nothing to compare: {command.before} has {', '.join(map(_said, earlier))}, "
+            f"{command.after} has {', '.join(map(_said, later))}"
         )
-    console, regressed = results(), False
-    for old, new in pairs:
-        rows, verdict = [], f"too few samples for {_VERDICT_BY}"
+    console, failed = results(), False
+    for old, new in pairs.values():
+        rows, verdict = [], None
         for change in changes(old, new):
             rows.append(
                 [
@@ -127,20 +144,20 @@ def run(command: CompareCommand) -> int:
                     change.verdict,
                 ]
             )
-            regressed |= change.verdict == "slower"
+            failed |= change.verdict == "slower"
             if change.percentile == _VERDICT_BY:
                 verdict = change.verdict
         header = ["", "before", "after", "change", "95 % interval", "verdict"]
         title = f"{new.samples.name}, {new.samples.mode}"
         console.print(rich_table(TextTable(title, header, rows)))
-        console.print(f"verdict: {verdict}", style="bold")
+        failed |= verdict is None
+        said = verdict or f"too few samples for {_VERDICT_BY}"
+        console.print(f"verdict: {said}", style="bold")
+    for path, runs in ((command.before, earlier), (command.after, later)):
+        for key in runs:
+            if key not in pairs:
+                failed = True
+                console.print(f"not compared: {_said(key)} is only in {path}", style="yellow")
     for caution in cautions(before, after):
         console.print(f"caution: {caution}", style="yellow")
-    return EXIT_CONDITION_MET if regressed and command.fail_on_regression else 0
-
-
-def _listed(report: Report) -> str:
-    return ", ".join(
-        f"{name} {mode}" + (f" {rate:g} Hz" if rate else "")
-        for name, mode, rate in (_key(run) for run in report.runs)
-    )
+    return EXIT_CONDITION_MET if failed and command.fail_on_regression else 0

@@ -243,16 +243,15 @@ def _measure(
             )
         quiet = watch.report()
         memory = frame_memory(tracker, clip)
-    return Run(samples, quiet, cold, memory)
+    return Run(samples, quiet, cold, memory, engine.precision)
 
 
 def _measure_peers(
     command: LatencyCommand, bundle: Bundle, rig: CameraRig, clip: Clip, peers: Sequence[str]
 ) -> tuple[tuple[Run, ...], dict[str, str]]:
     threads = command.threads or 2
-    trackers = {
-        "same": ProbedTracker(bundle.path, open_engine(bundle, "onnxruntime", "fp32", threads), rig)
-    }
+    engines = {"same": open_engine(bundle, "onnxruntime", "fp32", threads)}
+    trackers = {"same": ProbedTracker(bundle.path, engines["same"], rig)}
     not_run: dict[str, str] = {}
     progress_console = messages()
     try:
@@ -261,7 +260,8 @@ def _measure_peers(
                 if name not in PEERS:
                     continue
                 try:
-                    trackers[name] = ProbedTracker(bundle.path, PEERS[name](bundle, threads), rig)
+                    engines[name] = PEERS[name](bundle, threads)
+                    trackers[name] = ProbedTracker(bundle.path, engines[name], rig)
                 except EngineError as error:
                     not_run[name] = str(error)
         watch = QuietWatch()
@@ -281,7 +281,10 @@ def _measure_peers(
     finally:
         for tracker in trackers.values():
             tracker.close()
-    return tuple(Run(samples, quiet) for samples in runs.values()), not_run
+    found = (
+        Run(samples, quiet, precision=engines[name].precision) for name, samples in runs.items()
+    )
+    return tuple(found), not_run
 
 
 def _twins(bundle: Bundle, clip: Clip) -> tuple[Twin, ...]:

@@ -41,6 +41,8 @@ class Run:
     """``cold_start.cold_start`` of this backend; None where it was not measured."""
     memory: Mapping[str, Any] | None = None
     """``memory.frame_memory`` of this tracker; None where it was not measured."""
+    precision: str | None = None
+    """In which the network ran; None where a report from before does not say."""
 
     @property
     def summary(self) -> Summary:
@@ -173,8 +175,13 @@ def read_report(path: Path) -> Report:
         raise RecordingError(f"{path}: expected a report of schema {SCHEMA!r}, got {schema!r}")
     try:
         values = {field.name: content[field.name] for field in fields(Report)}
-        values["runs"] = tuple(_run(item) for item in values["runs"])
-        values["peers"] = tuple(_run(item) for item in values["peers"])
+        # Reports from before do not say what ran, only what was asked for.
+        asked = values["bundle"]["precision"]
+        before = {"precision": None if asked == "auto" else asked}
+        values["runs"] = tuple(_run({**before, **item}) for item in values["runs"])
+        if not values["runs"]:
+            raise ValueError("runs: expected at least one")
+        values["peers"] = tuple(_run({"precision": None, **item}) for item in values["peers"])
         values["twins"] = tuple(Twin(**item) for item in values["twins"])
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise RecordingError(

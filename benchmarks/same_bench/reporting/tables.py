@@ -60,6 +60,7 @@ def latency_table(runs: Sequence[Run]) -> TextTable:
         ),
         ("stalls (over 2 x p50)", [_stalls(run) for run in runs]),
         ("poses", [_statuses(run.samples) for run in runs]),
+        ("precision", [run.precision or NOT_TOLD for run in runs]),
     ):
         rows.append([title, *values])
     for title, attribute in (
