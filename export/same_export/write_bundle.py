@@ -14,6 +14,7 @@ from same_engines.bundle.onnx_guard import graph_needs
 from same_engines.bundle.plans import carry_plans
 from same_engines.bundle.reader import Bundle, write_manifest
 from same_engines.errors import BundleError, ExportError
+from same_export.cpu_int8.build import carry_int8
 from same_export.parity import Parity, check_parity
 from same_export.stages import export_stage, for_precision
 from same_model.config import ModelConfig
@@ -38,7 +39,8 @@ def write_bundle(
 
     ``rig``: default cameras of the bundle. ``progress`` receives the name of each step before it
     runs (see ``count_steps``). An existing bundle at ``out`` is replaced once the new one is
-    complete, and its compiled plans of unchanged graphs are kept; anything else there is refused.
+    complete, and what was made from unchanged graphs is kept, its compiled plans and 8-bit graphs;
+    anything else there is refused.
     Raises ``ExportError`` when a graph cannot be exported, differs from PyTorch by more than the
     tolerance, or cannot be written; nothing is left behind then.
     """
@@ -101,11 +103,13 @@ def _fill(
 
 
 def _carry_targets(old: Path, work: Path) -> None:
-    """Keep the old bundle's compiled plans of graphs that came out the same."""
+    """Keep what the old bundle has that was made from graphs that came out the same: its 8-bit
+    graphs and compiled plans."""
     try:
         former, bundle = Bundle.open(old), Bundle.open(work)
     except BundleError:  # what is being replaced need not be good
         return
+    carry_int8(former, bundle)
     whole = carry_plans(former, bundle)
     placed = {target: plan for target, plan in former.manifest.targets.items() if target in whole}
     if placed:

@@ -22,6 +22,7 @@ from same_engines.bundle.plans import (
 )
 from same_engines.errors import ExportError
 from same_export import parity, write_bundle
+from same_export.cpu_int8 import build
 from same_export.operator.node import DOMAIN, NAME
 from same_export.stages import for_precision
 from same_model.data.rig import emhi_like_rig
@@ -151,6 +152,7 @@ def test_the_old_bundle_stays_until_the_new_one_is_in_place(
     )
     plans = Plans(PlanKey("tensorrt-rtx", "1.4", PORTABLE), (spec,))
     write_plans(old, plans, {path: content})
+    build._write(old, old.graph_bytes("fp32", "visual"), {"mean_mm": 0.5})
     rename = os.rename
 
     def full_disk(source: Path, target: Path) -> None:
@@ -167,6 +169,8 @@ def test_the_old_bundle_stays_until_the_new_one_is_in_place(
     write_bundle.write_bundle(model, "1" * 64, small_rig, out, ["fp32"])
     assert Bundle.open(out).manifest.checkpoint_sha256 == "1" * 64
     assert read_plans(Bundle.open(out), "tensorrt-rtx") == plans, "plans of the same graph are kept"
+    assert Bundle.open(out).precisions() == ("fp32", "int8") and Bundle.open(out).verify() is None
+    assert Bundle.open(out).manifest.parity["int8"] == {"mean_mm": 0.5}
     assert list(tmp_path.iterdir()) == [out]
 
 
