@@ -17,6 +17,8 @@ constexpr double kMaxRotationError = 1e-5;
 constexpr double kRadiansPerDegree = std::numbers::pi / 180.0;
 // Z rays nearer to the image plane than this would be endless.
 constexpr double kMaxZIncidenceDegrees = 85.0;
+// Cameras one over the other may be a little off each other.
+constexpr double kMostCrossedM = 0.01;
 
 bool within(double value, double limit) { return std::abs(value) <= limit; }  // NaN is not
 
@@ -149,6 +151,12 @@ void CameraRig::validate() const {
   if (left.width != right.width || left.height != right.height)
     refuse("rig: both cameras must have one image size, got %dx%d and %dx%d", left.width,
            left.height, right.width, right.height);
+  const double across_m = left.T_head_cam.translation[0] - right.T_head_cam.translation[0];
+  if (across_m > kMostCrossedM)
+    refuse(
+        "rig: expected the left camera to the left of the right one, got it %.3f m to its right "
+        "(x of T_head_cam); are the two swapped, or is it T_cam_head?",
+        across_m);
 }
 
 RigidTransform CameraRig::T_cam_left_cam_right() const {

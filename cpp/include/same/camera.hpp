@@ -66,7 +66,8 @@ struct RayMap {
 struct CameraRig {
   std::array<FisheyeCamera, kNumViews> cameras;
 
-  // Throws std::invalid_argument for a bad camera or two image sizes.
+  // Throws std::invalid_argument for a bad camera, two image sizes, or a left camera that is to
+  // the right of the right one.
   void validate() const;
 
   RigidTransform T_cam_left_cam_right() const;
