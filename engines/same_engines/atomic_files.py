@@ -2,7 +2,8 @@
 
 What is written goes beside its place under a name of this process and is moved there once it is
 complete and on the disk. After an error what was there before is as it was and nothing else is
-left. A killed process leaves its part behind, for ``remove_partial_files``.
+left. A killed process leaves its part behind, for ``remove_partial_files`` and
+``remove_partials_of``.
 """
 
 import contextlib
@@ -11,7 +12,7 @@ import glob
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from same_engines.deferred_sigint import held_interrupts
@@ -133,18 +134,14 @@ def remove_partial_files(folder: Path, recursive: bool = False) -> int:
     """Delete what killed processes left in ``folder``, with ``recursive`` also further down, and
     return how many files and folders that were."""
     pattern = f".*.{_PARTIAL}"
-    left = [
-        path
-        for path in (folder.rglob(pattern) if recursive else folder.glob(pattern))
-        if _is_left_over(path)
-    ]
-    for path in left:
-        if path.is_dir():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            with contextlib.suppress(OSError):
-                path.unlink(missing_ok=True)
-    return len(left)
+    return _remove_left_over(folder.rglob(pattern) if recursive else folder.glob(pattern))
+
+
+def remove_partials_of(path: Path) -> None:
+    """Delete what processes left beside ``path`` that were killed while they wrote it."""
+    # Without it the one that was to be replaced is all there is, and put back.
+    for kind in (_PARTIAL, _REPLACED) if path.exists() else (_PARTIAL,):
+        _remove_left_over(path.parent.glob(f".{glob.escape(path.name)}.*.{kind}"))
 
 
 def is_temporary(name: str) -> bool:
@@ -162,6 +159,17 @@ def _beside(path: Path, kind: str) -> Path:
 def _is_left_over(path: Path) -> bool:
     parts = path.name.rsplit(".", 3)
     return len(parts) == 4 and parts[1].isdecimal() and not is_process_alive(int(parts[1]))
+
+
+def _remove_left_over(paths: Iterable[Path]) -> int:
+    left = [path for path in paths if _is_left_over(path)]
+    for path in left:
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            with contextlib.suppress(OSError):
+                path.unlink(missing_ok=True)
+    return len(left)
 
 
 def _put_back(path: Path) -> None:

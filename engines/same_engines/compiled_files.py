@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from same_engines.atomic_files import whole_file
+from same_engines.atomic_files import remove_partial_files, whole_file
 from same_engines.files.owned import make_private_folder, private_opener, why_not_ours
 from same_engines.files.regular_files import open_regular
 
@@ -115,6 +115,7 @@ class CompiledFile:
             return
         try:
             make_private_folder(self.path.parent)
+            remove_partial_files(self.path.parent)
             # Whatever the umask: what others can write to is not read again.
             with whole_file(self.path) as part, open(part, "wb", opener=private_opener) as file:
                 file.write(hashlib.sha256(compiled).digest() + compiled)

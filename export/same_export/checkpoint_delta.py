@@ -18,7 +18,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from same_engines.atomic_files import replace_file, told_disk
+from same_engines.atomic_files import remove_partials_of, replace_file, told_disk
 from same_engines.bundle.manifest import STAGES
 from same_engines.bundle.reader import Bundle
 from same_engines.errors import CheckpointError, ExportError
@@ -63,6 +63,7 @@ def write_delta(checkpoint: Path, bundle: Bundle, out: Path) -> None:
         blob.append(lacking)
     plan = json.dumps({"sha256": digest, "head": len(head), "sources": sources}).encode()
     packed = lzma.compress(len(plan).to_bytes(_LENGTH, "little") + plan + b"".join(blob))
+    remove_partials_of(out)
     with told_disk(ExportError, out):
         replace_file(out, MAGIC + packed)
 
@@ -87,6 +88,7 @@ def rebuild_checkpoint(bundle: Bundle, delta: Path, out: Path) -> None:
         raise ExportError(f"{delta}: damaged, or not of {bundle.path} ({error!r:.200})") from None
     if not hashlib.sha256(rebuilt).hexdigest() == expected == bundle.manifest.checkpoint_sha256:
         raise ExportError(f"{delta}: damaged, or not of {bundle.path}")
+    remove_partials_of(out)
     with told_disk(ExportError, out):
         replace_file(out, rebuilt)
 

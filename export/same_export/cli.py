@@ -14,6 +14,7 @@ from typing import Annotated, Final, Literal
 from rich.console import Console
 from rich.progress import Progress
 
+from same_engines.atomic_files import remove_partial_files
 from same_engines.bundle.manifest import say_trained_steps
 from same_engines.bundle.plans import PORTABLE, VARIANTS, write_plans
 from same_engines.bundle.reader import Bundle
@@ -104,6 +105,8 @@ def export(command: ExportCommand) -> None:
     was_signed = (bundle / SIGNATURE_NAME).exists()
     if command.ckpt is not None:
         _export_checkpoint(command, command.ckpt, bundle)
+    else:
+        remove_partial_files(bundle, recursive=True)
     if command.delta is not None and command.ckpt is not None:
         from same_export.checkpoint_delta import write_delta
 

@@ -7,7 +7,7 @@ from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
 
-from same_engines.atomic_files import told_disk, whole_folder
+from same_engines.atomic_files import remove_partials_of, told_disk, whole_folder
 from same_engines.bundle.config import BundleConfig
 from same_engines.bundle.manifest import MANIFEST_NAME, STAGES, GraphSpec, Manifest
 from same_engines.bundle.onnx_guard import graph_needs
@@ -51,6 +51,7 @@ def write_bundle(
         )
     if out.exists() and not (out / MANIFEST_NAME).is_file():
         raise ExportError(f"{out}: exists and is not a bundle; choose another --out")
+    remove_partials_of(out)
     with told_disk(ExportError, out), whole_folder(out) as work:
         parity = _fill(model, checkpoint_sha256, rig, work, precisions, progress)
         if out.exists():

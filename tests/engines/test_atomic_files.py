@@ -12,6 +12,7 @@ from same_engines import atomic_files
 from same_engines.atomic_files import (
     PartialFile,
     remove_partial_files,
+    remove_partials_of,
     replace_file,
     told_disk,
     whole_file,
@@ -170,3 +171,20 @@ def test_only_what_dead_processes_left_is_removed(tmp_path: Path) -> None:
     assert remove_partial_files(tmp_path) == 2
     assert {path.name for path in tmp_path.iterdir()} == {mine.name, ".not-ours.partial"}
     assert atomic_files.is_process_alive(os.getpid())
+
+
+def test_of_one_file_or_folder_only_its_own_left_overs_go(tmp_path: Path) -> None:
+    dead, path = dead_process(), tmp_path / "a[1].same"
+    (tmp_path / f".b.same.{dead}.0f.partial").write_text("another's")
+    (tmp_path / f".{path.name}.{os.getpid()}.0f.partial").write_text("at work")
+    kept = set(tmp_path.iterdir())
+    replaced = tmp_path / f".{path.name}.{dead}.0f.replaced"
+    for folder in (replaced, tmp_path / f".{path.name}.{dead}.0f.partial"):
+        folder.mkdir()
+        fill(folder, "x")
+    remove_partials_of(path)
+    assert set(tmp_path.iterdir()) == {*kept, replaced}, "there is nothing else of it"
+    path.mkdir()
+    remove_partials_of(path)
+    assert set(tmp_path.iterdir()) == {*kept, path}
+    remove_partials_of(tmp_path / "absent" / "a")

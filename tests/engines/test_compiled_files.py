@@ -59,6 +59,14 @@ def test_what_is_kept_is_read_again_whatever_the_umask(tmp_path: Path, umask: in
     assert file.read() == b"kernels"
 
 
+def test_what_killed_processes_left_goes_with_the_next_write(tmp_path: Path) -> None:
+    (tmp_path / "cache").mkdir(0o700)
+    (tmp_path / "cache" / f".a.kernels.{2**31 - 1}.0f.partial").write_bytes(b"half")
+    file = CompiledFile(tmp_path / "cache", KEY)
+    file.write(b"kernels")
+    assert list((tmp_path / "cache").iterdir()) == [file.path]
+
+
 @pytest.mark.parametrize("changed", ["plan_sha256", "library_version", "gpu", "driver"])
 def test_another_plan_library_gpu_or_driver_has_another_file(tmp_path: Path, changed: str) -> None:
     other = replace(KEY, **{changed: "other"})

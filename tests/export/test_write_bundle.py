@@ -1,6 +1,8 @@
 """Exported bundles: structure, parity, and nothing left behind when an export fails."""
 
 import os
+import subprocess
+import sys
 from hashlib import sha256
 from pathlib import Path
 
@@ -138,6 +140,9 @@ def test_the_old_bundle_stays_until_the_new_one_is_in_place(
     out = tmp_path / "b.same"
     model = smallest_model()
     write_bundle.write_bundle(model, "0" * 64, small_rig, out, ["fp32"])
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    (tmp_path / f".b.same.{gone.pid}.0f.partial").mkdir()
     old = Bundle.open(out)
     content = b"hours of building"
     path = plan_path("visual", "plugin", content)
