@@ -158,8 +158,10 @@ def truth_at(
 ) -> NDArray[np.float64] | None:
     """True joints (22, 3) metres between two recorded times; None outside of them."""
     after = bisect_left(truth, timestamp_ns, key=itemgetter(0))
+    if after < len(truth) and truth[after][0] == timestamp_ns:
+        return truth[after][1]  # alone: what is before it may be unknown
     if after == 0 or after == len(truth):
-        return truth[0][1] if truth and timestamp_ns == truth[0][0] else None
+        return None
     (t0, joints0), (t1, joints1) = truth[after - 1], truth[after]
     share = (timestamp_ns - t0) / (t1 - t0)
     return np.asarray(joints0 + share * (joints1 - joints0))

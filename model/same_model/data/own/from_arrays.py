@@ -1,6 +1,7 @@
 """A sequence folder from NumPy arrays: what a lab has of its own recordings."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -10,13 +11,14 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation, Slerp
 
 from same_engines.errors import DataError
+from same_engines.field_checks import check_kind
 from same_engines.json_values import shown
 from same_model.data.device_stream import DeviceStream
 from same_model.data.own.check import check_sequence
 from same_model.data.sequence import SequenceReader, SequenceWriter, open_sequence
 from same_model.synth.motion.splits import PARTS
 from same_runtime.camera import CameraRig
-from same_runtime.conventions import DEVICES, LEG_DEVICES, NUM_JOINTS, POSE_DEVICES
+from same_runtime.conventions import DEVICES, JOINT_NAMES, LEG_DEVICES, NUM_JOINTS, POSE_DEVICES
 
 _MAX_GAP_NS: Final = 100_000_000
 """Further from a device's samples its state at a frame counts as missing, as in the tracker."""
@@ -50,14 +52,18 @@ def write_own_sequence(
     (T, 2, 22): 1 or 0, whether each view sees the joint, by default whether it is inside the image;
     ``checked``: whether to refuse what ``check_sequence`` finds, too;
     ``meta``: ``performer``, ``action``, ``split`` (one of ``PARTS``), ``licence`` and whatever else
-    there is to say. Raises ``DataError`` naming what does not fit.
+    there is to say. Raises ``DataError`` naming what does not fit, ``InvalidInputError`` for a rig
+    or streams of another kind.
     """
+    check_kind("rig", rig, CameraRig)
+    timestamps_ns = nanoseconds("timestamps_ns", timestamps_ns)
+    streams = {device: _timed(device, stream) for device, stream in streams.items()}
     count = len(timestamps_ns)
     said = {"performer": "unknown", "action": "unknown", "split": "train", "frames": count, **meta}
     if said["split"] not in PARTS:
         raise DataError(f"split: expected one of {', '.join(PARTS)}, got {shown(said['split'])}")
     _check(rig, timestamps_ns, images, joints_world, streams)
-    arrays = _at_frames(np.asarray(timestamps_ns, np.int64), streams)
+    arrays = _at_frames(timestamps_ns, streams)
     T_world_head = arrays["T_world_device"][:, 0]
     joints = np.asarray(joints_world, np.float64)
     joints_2d, inside = np.empty((count, 2, NUM_JOINTS, 2)), np.empty((count, 2, NUM_JOINTS), bool)
@@ -84,6 +90,22 @@ def write_own_sequence(
             partial(_refuse_problems, path) if checked else open_sequence,
         )
     return open_sequence(path)
+
+
+def nanoseconds(name: str, times: NDArray[Any]) -> NDArray[np.int64]:
+    """``times`` (n,) as they are stored. Raises ``DataError`` unless they are whole numbers."""
+    times = np.asarray(times)
+    is_float = times.dtype.kind == "f"
+    if times.dtype.kind not in "iu" and not (is_float and (times % 1 == 0).all()):
+        most = f" up to {times.max():g}" if is_float else ""
+        raise DataError(f"{name}: expected integer nanoseconds, got {times.dtype}{most}")
+    return times.astype(np.int64)
+
+
+def _timed(device: str, stream: DeviceStream) -> DeviceStream:
+    check_kind(f"streams: {device}", stream, DeviceStream)
+    times_ns = nanoseconds(f"streams: {device}: timestamp_ns", stream.timestamp_ns)
+    return replace(stream, timestamp_ns=times_ns)
 
 
 def _stored(pair: Any) -> NDArray[np.uint8]:
@@ -125,8 +147,11 @@ def _check(
             raise DataError(f"{name}: expected shape {expected}, got {came}")
     if (np.diff(timestamps_ns) <= 0).any():
         raise DataError("timestamps_ns: expected times that rise from frame to frame")
-    if not np.isfinite(joints_world).all():
-        raise DataError("joints_world: expected finite metres")
+    if not (finite := np.isfinite(joints_world)).all():
+        frame, joint, axis = np.argwhere(~finite)[0]
+        came = np.asarray(joints_world)[frame, joint, axis]
+        where = f"frame {frame}, {JOINT_NAMES[joint]}"
+        raise DataError(f"joints_world: expected finite metres, got {came} at {where}")
     for device in DEVICES:
         stream = streams.get(device)
         if stream is None:

@@ -13,9 +13,10 @@ import pytest
 from recordings import write_made_up
 from tiny_sequence import write_sequence
 
-from same_engines.errors import DataError
+from same_engines.errors import DataError, SameError
 from same_model.cli import data as cli
 from same_model.data import sequence as sequences
+from same_model.data.device_stream import DeviceStream
 from same_model.data.export_mcap import export_mcap
 from same_model.data.own.check import check_sequence
 from same_model.data.own.from_arrays import write_own_sequence
@@ -27,6 +28,7 @@ from same_runtime.conventions import DEVICES
 from same_runtime.recording import Recording
 
 PAGE = (Path(__file__).resolve().parents[4] / "docs" / "own_data.md").read_text()
+KNEE_UNKNOWN = np.where(np.arange(22)[:, None] == 4, np.nan, 0.0)
 
 
 @pytest.fixture
@@ -236,6 +238,82 @@ def test_an_annotation_of_another_shape_is_refused(small_rig: CameraRig, tmp_pat
     with pytest.raises(DataError, match=r"expected shapes \(n,\) and \(n, 22, 3\)"):
         import_mcap(Recording(path), tmp_path / "out", tmp_path / "j.npz")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.fixture
+def annotated(good: Path, tmp_path: Path) -> tuple[Recording, np.ndarray, np.ndarray]:
+    """A recording, and times and joints of an annotation of it."""
+    export_mcap(good, tmp_path / "good.mcap")
+    source = open_sequence(good)
+    return Recording(tmp_path / "good.mcap"), source.timestamps_ns, source.joints_world
+
+
+def imported(tmp_path: Path, recording: Recording, **arrays: np.ndarray):
+    np.savez(tmp_path / "joints.npz", **arrays)
+    return import_mcap(recording, tmp_path / "out", tmp_path / "joints.npz")
+
+
+@pytest.mark.parametrize(
+    ("to", "said"),
+    [
+        (lambda t: t / 1e9, r"timestamp_ns: expected integer nanoseconds, got float64 up to \d+"),
+        (lambda t: t.astype("<U20"), "timestamp_ns: expected integer nanoseconds, got <U20$"),
+        (
+            lambda t: t + 10**15,
+            r"joints span 10\d+\.\.10\d+ ns, frames 5\d+\.\.5\d+ ns: another",
+        ),
+        (lambda t: t - 10**12, r"joints span -\d+\.\.-\d+ ns, frames 5\d+\.\.5\d+ ns: another"),
+        (lambda t: t[::-1], "joints.npz: timestamp_ns: expected times that rise"),
+    ],
+)
+def test_times_that_are_not_the_recordings_are_named(annotated, tmp_path: Path, to, said) -> None:
+    recording, times, joints = annotated
+    with pytest.raises(DataError, match=said):
+        imported(tmp_path, recording, timestamp_ns=to(times), joints_world=joints)
+
+
+def test_frames_with_unknown_joints_are_left_out(annotated, tmp_path: Path) -> None:
+    recording, times, joints = annotated
+    joints = joints.copy()
+    joints[7, 3, 1] = np.nan
+    made, left_out = imported(
+        tmp_path, recording, timestamp_ns=times.astype(float), joints_world=joints
+    )
+    assert left_out == 1 and times[7] not in made.timestamps_ns
+    joints[:, 3] = np.nan
+    with pytest.raises(DataError, match="every joint annotated: spine1 never finite"):
+        imported(tmp_path / "good", recording, timestamp_ns=times, joints_world=joints)
+    with pytest.raises(DataError, match="joints_world: expected numbers, got <U3"):
+        imported(
+            tmp_path / "good", recording, timestamp_ns=times, joints_world=joints.astype("<U3")
+        )
+
+
+@pytest.mark.parametrize(
+    ("change_of", "said"),
+    [
+        (lambda s: {"rig": None}, "rig: expected CameraRig, got NoneType"),
+        (lambda s: {"timestamps_ns": s.timestamps_ns / 1e9}, "timestamps_ns: expected integer n"),
+        (lambda s: {"streams": {**s.streams, "head": None}}, "streams: head: expected DeviceStr"),
+        (
+            lambda s: {"streams": {**s.streams, "head": in_seconds(s.streams["head"])}},
+            "streams: head: timestamp_ns: expected integer nanoseconds, got float64 up to 5",
+        ),
+        (
+            lambda s: {"joints_world": s.joints_world + KNEE_UNKNOWN},
+            "joints_world: expected finite metres, got nan at frame 0, left_knee",
+        ),
+    ],
+)
+def test_arrays_of_another_kind_are_named(good: Path, tmp_path: Path, change_of, said) -> None:
+    source = open_sequence(good)
+    with pytest.raises(SameError, match=said):
+        write_again(tmp_path / "x", source, **change_of(source))
+    assert list(tmp_path.iterdir()) == [good]
+
+
+def in_seconds(stream: DeviceStream) -> DeviceStream:
+    return replace(stream, timestamp_ns=stream.timestamp_ns / 1e9)
 
 
 def change(folder: Path, name: str, to) -> None:
