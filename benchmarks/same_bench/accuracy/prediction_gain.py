@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ from same_runtime.recording.live_player import truth_at
 from same_runtime.recording.replay import ingest_sample
 
 _Truth = list[tuple[int, NDArray[np.float64]]]
+_ROUNDING_MM: Final = 1e-6
 
 
 @dataclass(frozen=True)
@@ -36,11 +37,11 @@ class PredictionGain:
     at_time_mm: float
 
     @property
-    def gain(self) -> float:
-        """Share of the held pose's error that prediction removes."""
-        return 1.0 - self.at_time_mm / self.hold_mm
+    def gain(self) -> float | None:
+        """Share of the held pose's error that prediction removes; None where there is none."""
+        return _gain(self.at_time_mm, self.hold_mm)
 
-    def to_dict(self) -> dict[str, float]:
+    def to_dict(self) -> dict[str, float | None]:
         """As plain numbers, with the gain."""
         return {**asdict(self), "gain": self.gain}
 
@@ -60,52 +61,56 @@ class TrackedGain:
     motion_at_time_mm: float
     """Of the pose predicted, the estimate's own error taken off."""
 
-    def to_dict(self) -> dict[str, float]:
-        """As plain numbers, with the gains."""
+    def to_dict(self) -> dict[str, float | None]:
+        """As plain numbers, with the gains; None where nothing moved."""
         return {
             **asdict(self),
-            "gain": 1.0 - self.at_time_mm / self.hold_mm,
-            "motion_gain": 1.0 - self.motion_at_time_mm / self.motion_hold_mm,
+            "gain": _gain(self.at_time_mm, self.hold_mm),
+            "motion_gain": _gain(self.motion_at_time_mm, self.motion_hold_mm),
         }
 
 
+def _gain(at_time_mm: float, hold_mm: float) -> float | None:
+    return 1.0 - at_time_mm / hold_mm if hold_mm > _ROUNDING_MM else None
+
+
 def tracked_gains(
-    bundle: Path, recording: Recording, horizons_ns: Sequence[int]
+    tracker: SamePoseTracker, recording: Recording, horizons_ns: Sequence[int]
 ) -> list[TrackedGain]:
-    """Track ``recording`` with ``bundle`` and ask for poses after each frame, from the device
-    samples that have arrived by then. Raises ``RecordingError`` for a recording without truth."""
+    """Track ``recording`` with a fresh ``tracker`` and ask for poses after each frame, from the
+    device samples that have arrived by then. Raises ``RecordingError`` for a recording without
+    truth."""
     truth = _truth(recording)
     known = dict(truth)
     errors: dict[int, list[list[float]]] = {horizon_ns: [] for horizon_ns in horizons_ns}
-    with SamePoseTracker(bundle, recording.rig) as tracker:
-        for sample in recording.samples():
-            frame = sample.value
-            if sample.stream == TRUTH_STREAM:
+    for sample in recording.samples():
+        frame = sample.value
+        if sample.stream == TRUTH_STREAM:
+            continue
+        if not isinstance(frame, StereoFrame):
+            try:
+                ingest_sample(tracker.ingest, sample, sample.arrival_ns)
+            except InvalidInputError:
                 continue
-            if not isinstance(frame, StereoFrame):
-                try:
-                    ingest_sample(tracker.ingest, sample, sample.arrival_ns)
-                except InvalidInputError:
-                    continue
+            continue
+        pose = tracker.push_frame(frame)
+        now = known.get(frame.timestamp_ns)
+        if now is None or pose.status is PoseStatus.INVALID:
+            continue
+        for horizon_ns, found in errors.items():
+            later = truth_at(truth, frame.timestamp_ns + horizon_ns)
+            if later is None:
                 continue
-            pose = tracker.push_frame(frame)
-            now = known.get(frame.timestamp_ns)
-            if now is None or pose.status is PoseStatus.INVALID:
-                continue
-            for horizon_ns, found in errors.items():
-                later = truth_at(truth, frame.timestamp_ns + horizon_ns)
-                if later is None:
-                    continue
-                ahead = tracker.at_time(frame.timestamp_ns + horizon_ns).joints_world
-                own = pose.joints_world - now
-                differences = (
-                    own,
-                    now + own - later,
-                    ahead - later,
-                    now - later,
-                    ahead - own - later,
-                )
-                found.append([float(np.linalg.norm(d, axis=1).mean()) for d in differences])
+            ahead = tracker.at_time(frame.timestamp_ns + horizon_ns).joints_world
+            own = pose.joints_world - now
+            differences = (
+                own,
+                now + own - later,
+                ahead - later,
+                now - later,
+                ahead - own - later,
+            )
+            found.append([float(np.linalg.norm(d, axis=1).mean()) for d in differences])
     if not all(errors.values()):
         raise RecordingError(f"{recording.path}: has no true joints at its frames")
     return [

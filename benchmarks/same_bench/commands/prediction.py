@@ -11,9 +11,10 @@ from typing import Any
 import tyro
 
 from same_bench.accuracy.prediction_gain import prediction_gain, tracked_gains
-from same_bench.reporting.record import write_record
-from same_engines import Bundle
+from same_bench.reporting.record import about_the_engine, write_record
+from same_engines import Bundle, open_engine
 from same_engines.errors import InvalidInputError
+from same_runtime import SamePoseTracker
 from same_runtime.cli.output_places import check_file_place
 from same_runtime.demo import demo_bundle, demo_recording
 from same_runtime.recording import Recording
@@ -42,7 +43,7 @@ def run(command: PredictionCommand) -> None:
         raise InvalidInputError(f"--horizons-ms: expected 1..1000, got {command.horizons_ms}")
     bundle = Bundle.open(command.bundle or demo_bundle())
     reports = [
-        _measure(bundle.path, Recording(path), [1_000_000 * ms for ms in command.horizons_ms])
+        _measure(bundle, Recording(path), [1_000_000 * ms for ms in command.horizons_ms])
         for path in command.recordings or (demo_recording(),)
     ]
     checkpoint = bundle.manifest.checkpoint_sha256
@@ -52,15 +53,19 @@ def run(command: PredictionCommand) -> None:
     print(f"wrote {command.out}")
 
 
-def _measure(bundle: Path, recording: Recording, horizons_ns: list[int]) -> dict[str, Any]:
+def _measure(bundle: Bundle, recording: Recording, horizons_ns: list[int]) -> dict[str, Any]:
+    engine = open_engine(bundle, precision="auto")
+    with SamePoseTracker(bundle.path, recording.rig, engine) as tracker:
+        tracked = tracked_gains(tracker, recording, horizons_ns)
     return {
         "recording": recording.path.name,
+        **about_the_engine(engine),
         "truth_and_noise": [
             prediction_gain(recording, horizon_ns, noise_mm).to_dict()
             for noise_mm in _NOISES_MM
             for horizon_ns in horizons_ns
         ],
-        "tracked": [gain.to_dict() for gain in tracked_gains(bundle, recording, horizons_ns)],
+        "tracked": [gain.to_dict() for gain in tracked],
     }
 
 
@@ -70,13 +75,17 @@ def _print(report: dict[str, Any]) -> None:
         print(
             f"{row['horizon_ms']:5.0f} ms ahead, {row['estimate_noise_mm']:.0f} mm noise: "
             f"hold {row['hold_mm']:.1f} mm, at_time {row['at_time_mm']:.1f} mm "
-            f"({row['gain']:.0%})"
+            f"({_share(row['gain'])})"
         )
     for row in report["tracked"]:
         print(
             f"{row['horizon_ms']:5.0f} ms ahead, tracked: hold {row['hold_mm']:.1f} mm, "
-            f"at_time {row['at_time_mm']:.1f} mm ({row['gain']:.0%}); "
+            f"at_time {row['at_time_mm']:.1f} mm ({_share(row['gain'])}); "
             f"the estimate itself {row['estimate_mm']:.1f} mm; "
             f"motion alone: hold {row['motion_hold_mm']:.1f} mm, "
-            f"at_time {row['motion_at_time_mm']:.1f} mm ({row['motion_gain']:.0%})"
+            f"at_time {row['motion_at_time_mm']:.1f} mm ({_share(row['motion_gain'])})"
         )
+
+
+def _share(gain: float | None) -> str:
+    return "nothing moved" if gain is None else f"{gain:.0%}"

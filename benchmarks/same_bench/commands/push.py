@@ -23,7 +23,7 @@ from same_bench.measuring.machine import QuietWatch
 from same_bench.measuring.measure import OVERHEAD, Samples, interleaved, single_stream
 from same_bench.measuring.probe import NETWORK, ProbedTracker, probe_cost_ns
 from same_bench.peers.engines import PEERS
-from same_bench.reporting.record import about_the_run
+from same_bench.reporting.record import about_the_engine, about_the_run
 from same_bench.reporting.report import write_whole
 from same_bench.reporting.stats import summarise
 from same_engines import Bundle, open_engine
@@ -94,7 +94,8 @@ def run(command: PushCommand) -> None:
     for tracker in trackers.values():
         tracker.close()
     figures = _figures(runs, alone, core, cold)
-    about = about_the_run("same-push-latency/1", bundle)
+    ran_on = about_the_engine(engines["push"])
+    about = {**about_the_run("same-push-latency/1", bundle), **ran_on}
     raw = {
         "latency_ns": {name: samples.latency_ns for name, samples in runs.items()},
         "alone_latency_ns": alone.latency_ns,
