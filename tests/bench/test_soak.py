@@ -8,12 +8,15 @@ import pytest
 from bench_parts import write_recording
 
 from same_bench.cli import main
+from same_bench.commands import soak
 from same_bench.commands.soak import SoakCommand, faults_of, run
 from same_bench.soak.core_hours import soak_core
 from same_bench.soak.open_close import soak_cycles
 from same_bench.soak.process_state import ProcessState, process_state
+from same_engines import BACKENDS
 from same_engines.errors import InvalidInputError
 from same_runtime.camera import CameraRig
+from same_runtime.options import PRECISIONS
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="needs Linux's /proc")
 MOST_MIB = 40.0
@@ -41,7 +44,11 @@ def test_hours_of_samples_take_no_memory_and_keep_the_clocks(hours: float) -> No
 
 
 @linux
-def test_a_run_records_its_parts(tiny_bundle: Path, small_rig: CameraRig, tmp_path: Path) -> None:
+def test_a_run_records_its_parts(
+    tiny_bundle: Path, small_rig: CameraRig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(soak.LEAST, "minutes", 0.05)
+    monkeypatch.setattr(soak, "_LEAST_SHARE", 0.0)  # the start is much of so short a run
     recording = write_recording(tmp_path / "r.mcap", small_rig)
     out = tmp_path / "soak.json"
     given = ["soak", "--bundle", tiny_bundle, "--recording", recording, "--out", out]
@@ -52,6 +59,8 @@ def test_a_run_records_its_parts(tiny_bundle: Path, small_rig: CameraRig, tmp_pa
     live = parts["live"]
     assert live["poses"] > 50 and live["tracked"] > 10
     assert live["not_finite"] == live["backwards"] == 0
+    assert live["backend"] in BACKENDS and live["precision"] in PRECISIONS
+    assert (parts["cycles"]["backend"], parts["cycles"]["precision"]) == ("onnxruntime", "fp32")
     assert live["rows"][-1]["rss_mib"] > 10 and live["rows"][-1]["late_p99_ms"] >= 0
 
 
@@ -71,8 +80,23 @@ def test_what_grows_is_told(tmp_path: Path) -> None:
     assert faults_of("live", {"rows": rows}, MOST_MIB) == ["live: 4 threads became 5"]
 
 
+def test_what_is_lost_is_told() -> None:
+    rows = [{"rss_mib": 100.0, "descriptors": 5, "threads": 4} for _ in range(4)]
+    part = {"rows": rows, "minutes": 3.0, "display_hz": 90.0}
+    shared = {"frames_accepted": 5400, "frames_tracked": 4000, "tracked": 15000}
+    assert faults_of("live", {**part, **shared}, MOST_MIB) == []
+    nothing = {"frames_accepted": 5400, "frames_tracked": 0, "tracked": 0}
+    assert faults_of("live", {**part, **nothing}, MOST_MIB) == [
+        "live: 0 frames_tracked of 5400 accepted",
+        "live: 0 tracked of 16200 poses that the display asked for",
+    ]
+
+
 def test_wrong_settings_are_named(tmp_path: Path) -> None:
     with pytest.raises(InvalidInputError, match="cycles: expected 0 to"):
         run(SoakCommand(cycles=-1))
+    for name, value in (("hours", 0.001), ("minutes", 1.0)):
+        with pytest.raises(InvalidInputError, match=f"{name}: expected at least .* or 0 to leave"):
+            SoakCommand(**{name: value})
     with pytest.raises(InvalidInputError, match="--out"):
         run(SoakCommand(out=tmp_path / "no" / "x.json"))

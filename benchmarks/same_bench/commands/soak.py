@@ -6,17 +6,22 @@ core as fast as they go, and a started tracker in real time.
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from same_bench.reporting.record import about_the_run, write_record
 from same_bench.soak.core_hours import soak_core
 from same_bench.soak.live_hours import soak_live
 from same_bench.soak.open_close import soak_cycles
 from same_engines import Bundle
-from same_engines.errors import SameError
+from same_engines.errors import InvalidInputError, SameError
 from same_engines.field_checks import check_ranges
 from same_runtime.cli.output_places import check_file_place
 from same_runtime.demo import demo_bundle, demo_recording
+
+LEAST: Final = {"hours": 0.01, "minutes": 3.0}
+"""In less nothing can be judged."""
+_LEAST_SHARE: Final = 0.5
+"""Share of frames and poses that comes out also where others take much of the processor."""
 
 
 @dataclass(frozen=True)
@@ -30,9 +35,9 @@ class SoakCommand:
     cycles: int = 1000
     """Trackers opened and closed."""
     hours: float = 8.0
-    """Sensor time through the C++ core."""
+    """Sensor time through the C++ core; at least 0.01."""
     minutes: float = 60.0
-    """Time that a started tracker runs."""
+    """Time that a started tracker runs; at least 3, of which the first is its warm-up."""
     display_hz: float = 90.0
     """Poses that it gives out a second."""
     most_mib: float = 40.0
@@ -49,6 +54,12 @@ class SoakCommand:
             display_hz=(1.0, 1000.0),
             most_mib=(0.0, 1e5),
         )
+        for name, least in LEAST.items():
+            given = getattr(self, name)
+            if 0 < given < least:
+                raise InvalidInputError(
+                    f"{name}: expected at least {least:g}, or 0 to leave it out; got {given:g}"
+                )
 
 
 def run(command: SoakCommand) -> None:
@@ -65,7 +76,7 @@ def run(command: SoakCommand) -> None:
         _told(command, about, parts)
     if command.minutes:
         recording = command.recording or demo_recording()
-        parts["live"] = soak_live(bundle.path, recording, command.minutes, command.display_hz)
+        parts["live"] = soak_live(bundle, recording, command.minutes, command.display_hz)
         _told(command, about, parts)
     faults = [
         fault for name, part in parts.items() for fault in faults_of(name, part, command.most_mib)
@@ -95,4 +106,18 @@ def faults_of(name: str, part: dict[str, Any], most_mib: float) -> list[str]:
         if last[kind] > first[kind]:
             faults.append(f"{name}: {first[kind]} {kind} became {last[kind]}")
     wrong = ("not_finite", "backwards", "engine_failures", "refused")
-    return faults + [f"{name}: {part[key]} {key}" for key in wrong if part.get(key)]
+    faults += [f"{name}: {part[key]} {key}" for key in wrong if part.get(key)]
+    return faults + (_lost(name, part) if "display_hz" in part else [])
+
+
+def _lost(name: str, part: dict[str, Any]) -> list[str]:
+    """What of a started tracker's frames and poses did not come out."""
+    ticks = round(60 * part["minutes"] * part["display_hz"])
+    return [
+        f"{name}: {part[key]} {key} of {expected} {what}"
+        for key, expected, what in (
+            ("frames_tracked", part["frames_accepted"], "accepted"),
+            ("tracked", ticks, "poses that the display asked for"),
+        )
+        if part[key] < _LEAST_SHARE * expected
+    ]

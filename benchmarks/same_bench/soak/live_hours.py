@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from same_bench.live.endless_devices import EndlessDevices
 from same_bench.live.series import Series
 from same_bench.live.threads import send_devices
+from same_bench.reporting.record import about_the_engine
 from same_bench.soak.process_state import process_state
+from same_engines import Bundle, open_engine
 from same_runtime import Observer, SamePoseTracker
 from same_runtime.live.options import LiveOptions
-from same_runtime.options import TrackerOptions
 from same_runtime.pose import Pose, PoseStatus
 from same_runtime.recording import Recording
 
@@ -48,15 +49,15 @@ class _Watch(Observer):
         return np.array(late_ns or [-1], np.int64)
 
 
-def soak_live(bundle: Path, recording: Path, minutes: float, display_hz: float) -> dict[str, Any]:
+def soak_live(bundle: Bundle, recording: Path, minutes: float, display_hz: float) -> dict[str, Any]:
     """Track in real time. ``late_ms`` is the machine's as much as the tracker's where other
     processes run beside it."""
     recorded = Recording(recording)
     devices = EndlessDevices(recorded, _LEG_HZ)
     watch, rows = _Watch(), []
     duration_ns = round(minutes * 60e9)
-    options = TrackerOptions(threads=1)
-    with SamePoseTracker(bundle, recorded.rig, "auto", options, observer=watch) as tracker:
+    engine = open_engine(bundle, "auto", "auto", threads=1)
+    with SamePoseTracker(bundle.path, recorded.rig, engine, observer=watch) as tracker:
         tracker.on_pose(watch.pose)
         tracker.start(LiveOptions(display_hz))
         began_ns = time.monotonic_ns()
@@ -76,6 +77,7 @@ def soak_live(bundle: Path, recording: Path, minutes: float, display_hz: float) 
         stats = tracker.stats()
         tracker.stop()
     return {
+        **about_the_engine(engine),
         "minutes": minutes,
         "display_hz": display_hz,
         "poses": watch.poses,
