@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from same_bench.live import figures
 from same_bench.live.allocations import allocations
@@ -21,8 +22,10 @@ from same_bench.live.endless_devices import EndlessDevices
 from same_bench.live.series import NotingObserver, Series, TimedEngine
 from same_bench.live.threads import send_devices, use_poses
 from same_bench.measuring.machine import QuietWatch
-from same_bench.reporting.record import about_the_run, write_record
+from same_bench.reporting.record import about_the_engine, about_the_run, write_record
 from same_engines import Bundle, open_engine
+from same_engines.atomic_files import told_disk, whole_file
+from same_engines.errors import RecordingError
 from same_engines.field_checks import check_ranges
 from same_runtime import SamePoseTracker
 from same_runtime.cli.console import results
@@ -100,6 +103,7 @@ def run(command: LiveCommand) -> None:
         "threads": command.threads,
         "display_hz": command.display_hz,
         "between_frames": command.between_frames,
+        **about_the_engine(engine),
         "noise": noise,
     }
     about = about_the_run("same-live-deadlines/1", bundle)
@@ -159,28 +163,34 @@ def _counts(stats: TrackerStats) -> dict[str, Any]:
     }
 
 
-def _write_ticks(path: Path, ticks: Ticks, runs_ns: np.ndarray) -> None:
-    np.savez(
-        path,
-        due_ns=ticks.due_ns,
-        late_ns=ticks.late_ns,
-        network_ns=ticks.network_ns,
-        runs_ns=runs_ns,
-    )
+def _write_ticks(path: Path, ticks: Ticks, runs_ns: NDArray[np.int64]) -> None:
+    with (
+        told_disk(RecordingError, f"--ticks {path}"),
+        whole_file(path) as partial,
+        partial.open("wb") as file,  # to a name without .npz NumPy would add it
+    ):
+        np.savez(
+            file,
+            due_ns=ticks.due_ns,
+            late_ns=ticks.late_ns,
+            network_ns=ticks.network_ns,
+            runs_ns=runs_ns,
+        )
 
 
 def _print(found: dict[str, Any], noise: dict[str, Any], command: LiveCommand) -> None:
     console = results()
-    display, network = found["display"], found["network"]
+    display, network, said = found["display"], found["network"], figures.said
     console.print(
         f"display: {display['ticks']} ticks, {display['missed']} missed, "
         f"{display['missed_unexplained']} of them not by the network; "
-        f"{display['late_ms']['p99']:.2f} ms late at p99"
+        f"ms late at p99: {said(display['late_ms'], 'p99')}"
     )
-    console.print(f"network: {network['p50']:.2f} ms median, {network['p99']:.2f} ms p99")
+    console.print(f"network, ms: median {said(network, 'p50')}, p99 {said(network, 'p99')}")
     samples = found["ingestion_us"]["all device samples"]
     console.print(
-        f"ingestion: {samples['p50']:.2f} us a sample, {samples['p99']:.2f} us p99 (goal 5 us)"
+        f"ingestion, us a sample (goal 5): median {said(samples, 'p50')}, "
+        f"p99 {said(samples, 'p99')}"
     )
     console.print(f"frames: {found['frames']}")
     console.print(f"memory: {found['memory']}")

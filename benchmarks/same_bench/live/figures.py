@@ -1,5 +1,6 @@
 """The figures of a live run, as plain numbers."""
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -7,37 +8,46 @@ from numpy.typing import NDArray
 
 from same_bench.live.deadlines import Ticks
 from same_bench.live.endless_devices import STREAMS
+from same_bench.reporting.stats import QUANTILES, samples_needed, told_percentile
 from same_runtime.recording.mcap_reader import FRAME_STREAM
 
 _MIB: Final = 2**20
 _SECOND_NS: Final = 1_000_000_000
 _SETTLE_S: Final = 10.0
 """Start of the run that memory's slope leaves out."""
+_SHOWN: Final = {name.replace(".", "_"): QUANTILES[name] for name in ("p50", "p99", "p99.9")}
 
 
-def _spread(values: NDArray[np.int64], unit_ns: float) -> dict[str, float]:
+def _spread(values: NDArray[np.int64], unit_ns: float) -> dict[str, float | None]:
     if not len(values):
         return {"count": 0}
-    shown = values / unit_ns
-    p50, p99, p999 = np.percentile(shown, (50, 99, 99.9))
+    shown = np.sort(values) / unit_ns
+    percentiles = {name: told_percentile(shown, q) for name, q in _SHOWN.items()}
     return {
         "count": len(shown),
-        "p50": round(float(p50), 4),
-        "p99": round(float(p99), 4),
-        "p99_9": round(float(p999), 4),
-        "max": round(float(shown.max()), 4),
+        **{name: None if x is None else round(x, 4) for name, x in percentiles.items()},
+        "max": round(float(shown[-1]), 4),
         "mean": round(float(shown.mean()), 4),
     }
 
 
-def milliseconds(values_ns: NDArray[np.int64]) -> dict[str, float]:
-    """Percentiles of nanoseconds, in ms."""
+def milliseconds(values_ns: NDArray[np.int64]) -> dict[str, float | None]:
+    """Percentiles of nanoseconds, in ms; None where there are too few for one."""
     return _spread(values_ns, 1e6)
 
 
-def microseconds(values_ns: NDArray[np.int64]) -> dict[str, float]:
-    """Percentiles of nanoseconds, in us."""
+def microseconds(values_ns: NDArray[np.int64]) -> dict[str, float | None]:
+    """Percentiles of nanoseconds, in us; None where there are too few for one."""
     return _spread(values_ns, 1e3)
+
+
+def said(spread: Mapping[str, float | None], name: str) -> str:
+    """A percentile of ``milliseconds`` or ``microseconds`` as text, or how many samples it
+    needs."""
+    value = spread.get(name)
+    if value is None:
+        return f"needs {samples_needed(_SHOWN[name]):,} samples, has {spread['count']}"
+    return f"{value:.2f}"
 
 
 def display(ticks: Ticks, settled: NDArray[np.bool_]) -> dict[str, Any]:
@@ -59,7 +69,7 @@ def display(ticks: Ticks, settled: NDArray[np.bool_]) -> dict[str, Any]:
     }
 
 
-def ingestion(rows: NDArray[np.int64]) -> dict[str, dict[str, float]]:
+def ingestion(rows: NDArray[np.int64]) -> dict[str, dict[str, float | None]]:
     """What input methods cost, us, from rows of (stream, ns, ns late)."""
     samples = rows[:, 0] != STREAMS.index(FRAME_STREAM)
     found = {"all device samples": microseconds(rows[samples, 1])}

@@ -42,6 +42,12 @@ def percentile(sorted_values: NDArray[Any], quantile: float) -> float:
     return float(sorted_values[max(rank, 1) - 1])
 
 
+def told_percentile(sorted_values: NDArray[Any], quantile: float) -> float | None:
+    """``percentile``; None where there are fewer values than ``samples_needed``."""
+    enough = len(sorted_values) >= samples_needed(quantile)
+    return percentile(sorted_values, quantile) if enough else None
+
+
 @dataclass(frozen=True)
 class Stalls:
     """Frames slower than twice the median."""
@@ -73,10 +79,7 @@ def summarise(latency_ns: Sequence[int] | NDArray[np.int64]) -> Summary:
     ordered = np.sort(values)
     return Summary(
         count=len(values),
-        percentiles={
-            name: percentile(ordered, q) if len(values) >= samples_needed(q) else None
-            for name, q in QUANTILES.items()
-        },
+        percentiles={name: told_percentile(ordered, q) for name, q in QUANTILES.items()},
         max=float(ordered[-1]),
         mean=float(values.mean()),
         std=float(values.std()),
