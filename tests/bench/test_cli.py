@@ -324,6 +324,9 @@ def test_faults_ingest_and_figures_write_what_they_say(
     assert cli.main(["figures", "--report", str(report), "--readme", str(readme)]) == 0
     text = readme.read_text()
     assert "old" not in text and "| p50 |" in text and text.endswith("b\n")
+    readme.write_bytes(b"<!-- same-bench -->\xff<!-- /same-bench -->")
+    assert cli.main(["figures", "--report", str(report), "--readme", str(readme)]) == 2
+    assert capsys.readouterr().err.endswith("README.md: expected a page in UTF-8\n")
     assert (tmp_path / "latency.svg").read_text().startswith("<svg")
 
 

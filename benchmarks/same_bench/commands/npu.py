@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
+from same_bench.reporting.report import write_whole
 from same_engines import Bundle
 from same_engines.errors import EngineError, install_hint
 from same_engines.field_checks import check_ranges
@@ -56,6 +57,6 @@ def run(command: NpuCommand) -> None:
         bundle = Bundle.open(copied)
         report = build_and_write(bundle, command.target, recording, step, command.frames)
     stem = f"{report.preset}-{command.target.removeprefix('qnn-')}"
-    (command.out / f"{stem}.json").write_bytes(report.to_json())
-    (command.out / f"{stem}.md").write_bytes(report.to_markdown())
+    write_whole(command.out / f"{stem}.json", report.to_json())
+    write_whole(command.out / f"{stem}.md", report.to_markdown())
     results().print(f"wrote {command.out / stem}.json and .md")

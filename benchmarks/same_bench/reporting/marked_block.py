@@ -16,6 +16,8 @@ def check_marked(page: Path, mark: str) -> tuple[str, str]:
         before, found, rest = page.read_text(encoding="utf-8").partition(begin)
     except OSError as error:
         raise InvalidInputError(f"{page}: cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError:
+        raise InvalidInputError(f"{page}: expected a page in UTF-8") from None
     _, closed, after = rest.partition(end)
     if not found or not closed:
         raise InvalidInputError(f"{page}: expected the lines {begin} and {end}")

@@ -205,7 +205,7 @@ def _run(content: dict[str, Any]) -> Run:
     return Run(**{**values, "samples": samples})
 
 
-def write_whole(path: Path, text: str) -> None:
+def write_whole(path: Path, content: str | bytes) -> None:
     """Write a file whole or not at all. Raises ``RecordingError`` when the disk refuses."""
     with told_disk(RecordingError, path):
-        replace_file(path, text.encode("utf-8"))
+        replace_file(path, content.encode("utf-8") if isinstance(content, str) else content)
