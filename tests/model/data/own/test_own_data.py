@@ -55,7 +55,7 @@ def test_the_pages_example_writes_what_it_was_given(good: Path, tmp_path: Path) 
         joints=source.joints_world,
         devices=devices,
     )
-    (code,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    _, code = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
     out = tmp_path / "mine"
     exec(code, {"load_my_recording": lambda: mine, "out": out})
     made = open_sequence(out)
@@ -66,6 +66,23 @@ def test_the_pages_example_writes_what_it_was_given(good: Path, tmp_path: Path) 
     assert made.T_world_device[:, :3] == pytest.approx(source.T_world_device[:, :3], abs=1e-2)
     for name in ("T_world_cam_left", "joints_2d", "sensed_orientation"):
         assert getattr(made, name) == pytest.approx(getattr(source, name), abs=1e-2), name
+
+
+def test_the_pages_recording_is_one(
+    small_rig: CameraRig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code, _ = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    image = np.zeros((small_rig.left.height, small_rig.left.width), np.uint8)
+    monkeypatch.chdir(tmp_path)
+    given = {"rig": small_rig, "time_ns": 10**9, "left": image, "right": image}
+    sensed = {
+        "position": (0.0, 1.6, 0.0),
+        "orientation_xyzw": (0.0, 0.0, 0.0, 1.0),
+        "acceleration": (0.0, 0.0, 0.0),
+    }
+    exec(code, {**given, **sensed})
+    streams = {sample.stream for sample in Recording(tmp_path / "mine.mcap").samples()}
+    assert streams == {"head", "leg_left", "frame"}
 
 
 def test_the_page_lists_the_format_as_it_is() -> None:
