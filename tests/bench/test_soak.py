@@ -61,7 +61,8 @@ def test_a_run_records_its_parts(
     assert live["not_finite"] == live["backwards"] == 0
     assert live["backend"] in BACKENDS and live["precision"] in PRECISIONS
     assert (parts["cycles"]["backend"], parts["cycles"]["precision"]) == ("onnxruntime", "fp32")
-    assert live["rows"][-1]["rss_mib"] > 10 and live["rows"][-1]["late_p99_ms"] >= 0
+    assert live["rows"][-1]["rss_mib"] > 10 and live["rows"][-1]["late_p50_ms"] >= 0
+    assert live["rows"][-1]["late_p99_ms"] is None  # of too few poses
 
 
 @linux

@@ -52,6 +52,8 @@ class TrackedGain:
 
     horizon_ms: float
     frames: int
+    invalid: int
+    """Frames with true joints whose pose was INVALID: they are not in the means."""
     estimate_mm: float
     """Of the estimates at their own time: no prediction removes this part."""
     hold_mm: float
@@ -83,6 +85,7 @@ def tracked_gains(
     truth = _truth(recording)
     known = dict(truth)
     errors: dict[int, list[list[float]]] = {horizon_ns: [] for horizon_ns in horizons_ns}
+    invalid = 0
     for sample in recording.samples():
         frame = sample.value
         if sample.stream == TRUTH_STREAM:
@@ -95,7 +98,10 @@ def tracked_gains(
             continue
         pose = tracker.push_frame(frame)
         now = known.get(frame.timestamp_ns)
-        if now is None or pose.status is PoseStatus.INVALID:
+        if now is None:
+            continue
+        if pose.status is PoseStatus.INVALID:
+            invalid += 1
             continue
         for horizon_ns, found in errors.items():
             later = truth_at(truth, frame.timestamp_ns + horizon_ns)
@@ -114,7 +120,9 @@ def tracked_gains(
     if not all(errors.values()):
         raise RecordingError(f"{recording.path}: has no true joints at its frames")
     return [
-        TrackedGain(1e-6 * horizon_ns, len(found), *(1e3 * np.mean(found, axis=0)).tolist())
+        TrackedGain(
+            1e-6 * horizon_ns, len(found), invalid, *(1e3 * np.mean(found, axis=0)).tolist()
+        )
         for horizon_ns, found in errors.items()
     ]
 

@@ -83,7 +83,8 @@ def _print(report: dict[str, Any]) -> None:
             f"at_time {row['at_time_mm']:.1f} mm ({_share(row['gain'])}); "
             f"the estimate itself {row['estimate_mm']:.1f} mm; "
             f"motion alone: hold {row['motion_hold_mm']:.1f} mm, "
-            f"at_time {row['motion_at_time_mm']:.1f} mm ({_share(row['motion_gain'])})"
+            f"at_time {row['motion_at_time_mm']:.1f} mm ({_share(row['motion_gain'])}); "
+            f"{row['invalid']} frames INVALID"
         )
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from same_bench.live.endless_devices import EndlessDevices
+from same_bench.live.figures import milliseconds
 from same_bench.live.series import Series
 from same_bench.live.threads import send_devices
 from same_bench.reporting.record import about_the_engine
@@ -46,7 +47,7 @@ class _Watch(Observer):
     def minute_late_ns(self) -> NDArray[np.int64]:
         """Of the poses since it was last asked."""
         late_ns, self.late_ns = self.late_ns, []
-        return np.array(late_ns or [-1], np.int64)
+        return np.array(late_ns, np.int64)
 
 
 def soak_live(bundle: Bundle, recording: Path, minutes: float, display_hz: float) -> dict[str, Any]:
@@ -70,10 +71,10 @@ def soak_live(bundle: Bundle, recording: Path, minutes: float, display_hz: float
         while sender.is_alive():
             sender.join(_MINUTE_S)
             passed_s = 1e-9 * (time.monotonic_ns() - began_ns)
-            p50, p99 = np.percentile(1e-6 * watch.minute_late_ns(), (50, 99))
-            late_ms = {"late_p50_ms": round(float(p50), 3), "late_p99_ms": round(float(p99), 3)}
+            late_ms = milliseconds(watch.minute_late_ns())
             state = process_state()._asdict()
-            rows.append({"passed_s": round(passed_s, 1), **state, **late_ms})
+            late = {f"late_{name}_ms": late_ms.get(name) for name in ("p50", "p99")}
+            rows.append({"passed_s": round(passed_s, 1), **state, **late})
         stats = tracker.stats()
         tracker.stop()
     return {
