@@ -43,6 +43,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "same_export.operator",
         "same_export.stages",
         "same_export.parity",
+        "same_export.int8_graphs",
         "same_export.write_bundle",
         "same_export.quantisation",
         "same_export.cpu_int8",

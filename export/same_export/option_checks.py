@@ -7,6 +7,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from same_engines.bundle.manifest import MANIFEST_NAME
 from same_engines.errors import ExportError, InvalidInputError
 from same_engines.qnn.library import TARGET_PREFIX
 from same_engines.tensorrt.library import TARGETS
@@ -46,6 +47,12 @@ def check_apart(written: Mapping[str, Path | None], read: Mapping[str, Path | No
                 raise InvalidInputError(
                     f"{name} {path}: expected a place apart from {other} {place}; name another"
                 )
+
+
+def check_bundle_place(out: Path) -> None:
+    """Raise ``ExportError`` where something else than a bundle is at ``out`` already."""
+    if out.exists() and not (out / MANIFEST_NAME).is_file():
+        raise ExportError(f"{out}: exists and is not a bundle; choose another --out")
 
 
 def _holds(folder: Path, path: Path) -> bool:

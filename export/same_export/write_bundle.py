@@ -14,7 +14,8 @@ from same_engines.bundle.onnx_guard import graph_needs
 from same_engines.bundle.plans import carry_plans
 from same_engines.bundle.reader import Bundle, write_manifest
 from same_engines.errors import BundleError, ExportError
-from same_export.cpu_int8.build import carry_int8
+from same_export.int8_graphs import carry_int8
+from same_export.option_checks import check_bundle_place
 from same_export.parity import Parity, check_parity
 from same_export.stages import export_stage, for_precision
 from same_model.config import ModelConfig
@@ -49,8 +50,7 @@ def write_bundle(
             f"fusion_kind {model.config.fusion_kind} is a baseline to compare with, and no bundle "
             "can hold it; evaluate its checkpoint with same-eval"
         )
-    if out.exists() and not (out / MANIFEST_NAME).is_file():
-        raise ExportError(f"{out}: exists and is not a bundle; choose another --out")
+    check_bundle_place(out)
     remove_partials_of(out)
     with told_disk(ExportError, out), whole_folder(out) as work:
         parity = _fill(model, checkpoint_sha256, rig, work, precisions, progress)

@@ -24,7 +24,7 @@ from same_engines.bundle.plans import (
 )
 from same_engines.errors import ExportError
 from same_export import parity, write_bundle
-from same_export.cpu_int8 import build
+from same_export.int8_graphs import write_int8
 from same_export.operator.node import DOMAIN, NAME
 from same_export.stages import for_precision
 from same_model.data.rig import emhi_like_rig
@@ -157,7 +157,7 @@ def test_the_old_bundle_stays_until_the_new_one_is_in_place(
     )
     plans = Plans(PlanKey("tensorrt-rtx", "1.4", PORTABLE), (spec,))
     write_plans(old, plans, {path: content})
-    build._write(old, old.graph_bytes("fp32", "visual"), {"mean_mm": 0.5})
+    write_int8(old, old.graph_bytes("fp32", "visual"), {"mean_mm": 0.5})
     rename = os.rename
 
     def full_disk(source: Path, target: Path) -> None:

@@ -1,25 +1,20 @@
 """Quantise a bundle's visual stage for CPUs, check what that does to the poses, and add it."""
 
-import logging
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from hashlib import sha256
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from same_engines.atomic_files import replace_file, told_disk
-from same_engines.bundle.manifest import STAGES, GraphSpec, Manifest
-from same_engines.bundle.onnx_guard import graph_needs
-from same_engines.bundle.reader import Bundle, write_manifest
-from same_engines.errors import BundleError, EngineError, ExportError
+from same_engines.bundle.reader import Bundle
+from same_engines.errors import EngineError, ExportError
 from same_engines.open_engine import open_engine
-from same_export.cpu_int8 import INT8_TARGET
 from same_export.cpu_int8.quantise import EXACT_LAYERS, quantise
+from same_export.int8_graphs import PRECISION, write_int8
 from same_export.quantisation.calibrate import record_frames, spread
 from same_export.quantisation.float_graph import folded
 from same_export.quantisation.gptq import measure_layer_inputs
@@ -28,15 +23,11 @@ from same_export.quantisation.ranges import known_ranges, measure_ranges
 from same_export.quantisation.tracked_joints import tracked_joints
 from same_runtime.recording import Recording
 
-PRECISION: Final = "int8"
 MOST_MEAN_MM, MOST_MM = 1.0, 10.0
 """Mean and largest distance of a joint from where the float32 tracker has it that are allowed."""
 
-_GRAPH_NAME: Final = "visual.int8.onnx"
 _RANGE_FRAMES: Final = 64
 _ROUNDING_FRAMES: Final = 24
-
-_log = logging.getLogger("same")
 
 Progress = Callable[[str | None], None]
 """Hears the name of each step before it runs, and None for each tracked frame."""
@@ -88,12 +79,12 @@ def add_int8(
         content = quantise(model, ranges, behaviour, exact)
         with tempfile.TemporaryDirectory(prefix="same-int8-") as folder:
             trial = Bundle.open(shutil.copytree(bundle.path, Path(folder) / bundle.path.name))
-            _write(trial, content, None)
+            write_int8(trial, content)
             progress(f"tracking in both precisions, {' '.join(exact)} in float32")
             accuracy = compare(trial, recording, lambda: progress(None))
         if accuracy.mean_mm <= MOST_MEAN_MM and accuracy.max_mm <= MOST_MM:
             accuracy = replace(accuracy, exact_layers=exact)
-            _write(bundle, content, asdict(accuracy))
+            write_int8(bundle, content, asdict(accuracy))
             return accuracy
     raise ExportError(
         f"int8: joints differ from float32 by {accuracy.mean_mm:.2f} mm on average and "
@@ -101,26 +92,6 @@ def add_int8(
         f"{MOST_MM:g} mm are allowed; the bundle is unchanged; calibrate with a recording "
         "that shows more of what is tracked (--calibration-recording)"
     )
-
-
-def carry_int8(old: Bundle, new: Bundle) -> None:
-    """Put the ``int8`` graphs of ``old``, if it has any, into ``new``, with their figures. Where
-    the float32 graphs are others, or they are damaged, they stay behind, which is said.
-
-    Raises ``ExportError`` or ``BundleError`` when ``new`` cannot be written.
-    """
-    if PRECISION not in old.precisions():
-        return
-    try:
-        content = old.graph_bytes(PRECISION, "visual")
-        if any(old.graph("fp32", s).sha256 != new.graph("fp32", s).sha256 for s in STAGES):
-            raise BundleError("their float32 graphs have changed")
-    except BundleError as error:
-        _log.warning(
-            "int8 graphs left behind: %s; make them again: --target %s", error, INT8_TARGET
-        )
-        return
-    _write(new, content, old.manifest.parity.get(PRECISION))
 
 
 def compare(
@@ -156,26 +127,3 @@ def _track(
     engine = open_engine(bundle, backend, precision, threads=1)
     joints, truth = tracked_joints(bundle, engine, recording, progress=progress)
     return joints, truth, engine.backend
-
-
-def _write(bundle: Bundle, content: bytes, figures: Mapping[str, Any] | None) -> None:
-    """The graph first, then the manifest, which alone makes it count."""
-    exact = bundle.manifest.graphs["fp32"]
-    visual = replace(
-        exact["visual"],
-        path=_GRAPH_NAME,
-        sha256=sha256(content).hexdigest(),
-        budget=graph_needs(content, _GRAPH_NAME),
-    )
-    graphs: dict[str, dict[str, GraphSpec]] = {
-        **{name: dict(stages) for name, stages in bundle.manifest.graphs.items()},
-        PRECISION: {**exact, "visual": visual},
-    }
-    parity = dict(bundle.manifest.parity)
-    if figures is not None:
-        parity[PRECISION] = figures
-    with told_disk(ExportError, bundle.path):
-        replace_file(bundle.path / _GRAPH_NAME, content)
-    write_manifest(
-        bundle, Manifest(**{**vars(bundle.manifest), "graphs": graphs, "parity": parity})
-    )

@@ -3,7 +3,6 @@
 import logging
 import shutil
 from collections import Counter
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -158,22 +157,3 @@ def test_a_tracker_takes_fp32_where_there_is_no_int8(bundle: Bundle) -> None:
         assert engine.precision == "fp32"
     with SamePoseTracker(bundle.path, options=TrackerOptions(threads=1)) as tracker:
         assert tracker.backend
-
-
-def test_int8_graphs_of_other_float_graphs_are_left_behind(
-    bundle: Bundle, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    content = bundle.graph_bytes("fp32", "visual")
-    other = Bundle.open(shutil.copytree(bundle.path, tmp_path / "other.same"))
-    build._write(bundle, content, {"mean_mm": 0.5})
-    build.carry_int8(bundle, other)
-    assert other.graph_bytes("int8", "visual") == content
-    fusion = replace(other.graph("fp32", "fusion"), sha256="0" * 64)
-    changed = {"fp32": {**other.manifest.graphs["fp32"], "fusion": fusion}}
-    other.manifest = replace(other.manifest, graphs=changed)
-    build.carry_int8(bundle, other)
-    assert other.precisions() == ("fp32",)
-    assert "int8 graphs left behind: their float32 graphs have changed" in caplog.text
-    (bundle.path / "visual.int8.onnx").write_bytes(b"damaged")
-    build.carry_int8(bundle, other)
-    assert "int8 graphs left behind: " in caplog.text and "SHA-256" in caplog.text
