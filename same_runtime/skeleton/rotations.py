@@ -5,7 +5,9 @@ from numpy.typing import NDArray
 
 from same_engines.errors import InvalidInputError
 from same_engines.field_checks import checked_flag, checked_number
+from same_engines.json_values import float_vector, shown
 from same_runtime import _core
+from same_runtime._core import LONGEST_BONE_M
 from same_runtime.conventions import NUM_JOINTS
 from same_runtime.pose import Pose, PoseStatus, Reason
 from same_runtime.skeleton.skeleton import Skeleton, skeleton_from_core
@@ -23,7 +25,7 @@ class SkeletonSolver:
     ``bone_lengths_m``: (22,) metres, for instance ``tracker.calibration.bone_lengths_m``; None
     measures them. ``ground_y_m``: the floor's height in the poses' world. ``plant_feet``: as
     ``TrackerOptions.plant_feet``. Raises ``InvalidInputError`` for lengths of another shape or
-    that are not finite and at least 0, and other types.
+    beyond 0..1 m, and other types.
     """
 
     def __init__(
@@ -42,13 +44,11 @@ class SkeletonSolver:
 
     def set_bone_lengths(self, bone_lengths_m: NDArray[np.float64]) -> None:
         """Give the lengths from now on; see the class."""
-        try:
-            lengths = np.array(bone_lengths_m, np.float64)
-        except (TypeError, ValueError):
-            lengths = np.empty(0)
-        if lengths.shape != (NUM_JOINTS,) or not (np.isfinite(lengths) & (lengths >= 0)).all():
+        lengths = float_vector("bone_lengths_m", bone_lengths_m, NUM_JOINTS)
+        if not ((lengths >= 0.0) & (lengths <= LONGEST_BONE_M)).all():
             raise InvalidInputError(
-                f"bone_lengths_m: expected ({NUM_JOINTS},) metres, got {bone_lengths_m!r}"
+                f"bone_lengths_m: expected ({NUM_JOINTS},) of 0..{LONGEST_BONE_M:g} metres, "
+                f"got {shown(bone_lengths_m)}"
             )
         self._core.give_lengths(lengths)
 

@@ -306,7 +306,21 @@ def test_a_pose_without_a_body_has_no_skeleton_and_harms_none() -> None:
     assert solver.solve(body()) is not None
 
 
-@pytest.mark.parametrize("lengths", [np.ones(21), np.full(22, np.nan), -np.ones(22), "long"])
+@pytest.mark.parametrize(
+    "lengths",
+    [
+        np.ones(21),
+        np.full(22, np.nan),
+        -np.ones(22),
+        np.full(22, 1e300),
+        np.full(22, 300.0),
+        "long",
+        ["0.3"] * 22,
+        [True] * 22,
+        np.full(22, 0.3 + 5j),
+        np.full(22, np.datetime64("2020-01-01", "ns")),
+    ],
+)
 def test_wrong_lengths_are_refused(lengths: object) -> None:
     with pytest.raises(InvalidInputError, match="bone_lengths_m: expected"):
         SkeletonSolver(lengths)  # type: ignore[arg-type]
