@@ -29,6 +29,7 @@ from same_engines.tensorrt.build import build_plans, count_plans
 from same_engines.tensorrt.library import TARGETS, load_tensorrt
 from same_export.cpu_int8 import INT8_TARGET
 from same_export.option_checks import check_apart, check_effect
+from same_export.other_rig import write_with_rig
 from same_runtime.camera import CameraRig
 from same_runtime.cli.command import run_command
 from same_runtime.cli.console import messages, results, steps_shown
@@ -46,6 +47,7 @@ class ExportCommand:
 
     $ same-export model.safetensors --out model.same
     $ same-export model.same --target tensorrt-rtx
+    $ same-export model.same --rig rig.json --out my-headset.same
     $ same-export model.same --delta model.delta --out model.safetensors
     """
 
@@ -55,20 +57,22 @@ class ExportCommand:
     ckpt: Path | None = None
     """Checkpoint: .pt (tensors only, no code) or .safetensors."""
     bundle: Path | None = None
-    """A bundle that exists already, to build --target for, to sign, or to take a --delta."""
+    """A bundle that exists already, to build --target for, to sign, to copy with another --rig, or
+    to take a --delta."""
     preset: Literal["lite", "base", "large"] | None = None
     """Preset the checkpoint must be of; default: whichever it is."""
     sign: Path | None = None
     """Ed25519 private key (PEM) to sign the bundle with, last of all: applications that name the
     public key open no other bundle."""
     out: Path | None = None
-    """Bundle folder to write; default: the checkpoint's name with .same. With --bundle and
-    --delta: the checkpoint to write."""
+    """Bundle folder to write; default: the checkpoint's name with .same. With --bundle and --rig:
+    the bundle to write; with --bundle and --delta: the checkpoint to write."""
     delta: Path | None = None
     """With --ckpt: also write this small file, which holds what the bundle lacks of the checkpoint.
     With --bundle: rebuild the checkpoint --out from the bundle and this file, bit by bit."""
     rig: Path | None = None
-    """JSON file with the headset's cameras (CameraRig.to_dict); default: an EMHI-like rig."""
+    """JSON file with the headset's cameras (CameraRig.to_dict); default: an EMHI-like rig. With
+    --bundle: write another bundle, --out, that has these; its graphs and plans are the same."""
     precision: Literal["fp32", "fp16", "both"] = "both"
     """Graphs to write: fp32 for CPUs, fp16 for GPUs, or both."""
     target: Annotated[str | None, one_of(*_TARGETS)] = None
@@ -101,10 +105,12 @@ def export(command: ExportCommand) -> None:
         _rebuild(command, command.bundle, command.delta)
         return
     _check(command)
-    bundle = command.bundle or _out(command, command.ckpt or Path())
-    was_signed = (bundle / SIGNATURE_NAME).exists()
+    bundle = _out(command) or command.bundle or Path()
+    was_signed = any((p / SIGNATURE_NAME).exists() for p in (bundle, command.bundle) if p)
     if command.ckpt is not None:
         _export_checkpoint(command, command.ckpt, bundle)
+    elif command.rig is not None:
+        _change_rig(command, command.rig, bundle)
     else:
         remove_partial_files(bundle, recursive=True)
     if command.delta is not None and command.ckpt is not None:
@@ -132,16 +138,17 @@ def export(command: ExportCommand) -> None:
 
 def _check(command: ExportCommand) -> None:
     """Raise for whatever can be found wrong before the work."""
-    if command.bundle is not None and command.target is None and command.sign is None:
-        raise ExportError(f"a bundle needs --target ({', '.join(_TARGETS)}), --sign or --delta")
-    if command.bundle is not None and (command.rig or command.preset or command.out):
-        raise ExportError("--rig, --preset and --out are for exporting a checkpoint, not a bundle")
+    if command.bundle is not None:
+        if (command.rig is None) != (command.out is None):
+            raise ExportError(
+                "a bundle takes --rig and --out together: another bundle, with these cameras"
+            )
+        if command.target is None and command.sign is None and command.rig is None:
+            known = ", ".join(_TARGETS)
+            raise ExportError(f"a bundle needs --target ({known}), --sign, --rig or --delta")
     check_effect(command)
     check_file_place("--delta", command.delta)
-    check_apart(
-        {"--delta": command.delta, "--out": command.ckpt and _out(command, command.ckpt)},
-        _read(command),
-    )
+    check_apart({"--delta": command.delta, "--out": _out(command)}, _read(command))
     if command.delta is not None and command.precision == "fp16":
         raise ExportError("--delta: the weights are in the fp32 graphs; export those too")
     if command.delta is not None and command.ckpt and command.ckpt.suffix != ".safetensors":
@@ -220,8 +227,9 @@ def _stdout_for_json(command: ExportCommand) -> Iterator[None]:
         os.close(kept)
 
 
-def _out(command: ExportCommand, ckpt: Path) -> Path:
-    return command.out or ckpt.with_suffix(".same")
+def _out(command: ExportCommand) -> Path | None:
+    """The bundle to write, None where one is added to."""
+    return command.out or (command.ckpt and command.ckpt.with_suffix(".same"))
 
 
 def _read(command: ExportCommand) -> dict[str, Path | None]:
@@ -271,6 +279,11 @@ def _export_checkpoint(command: ExportCommand, ckpt: Path, out: Path) -> None:
         )
     console.print(f"trained: {say_trained_steps(model.trained_steps)}")
     console.print(f"bundle: {out}   next: same-track --demo --bundle {out} --preview")
+
+
+def _change_rig(command: ExportCommand, rig: Path, out: Path) -> None:
+    write_with_rig(Bundle.open(command.bundle or Path()), _read_rig(rig), out)
+    _console(command).print(f"bundle: {out}, with the cameras of {rig}")
 
 
 def _precisions(command: ExportCommand) -> tuple[str, ...]:

@@ -43,7 +43,7 @@ def test_signing_and_rebuilding_take_nothing_of_an_export(
     tmp_path: Path, changes: dict[str, object]
 ) -> None:
     bundle = tmp_path / "model.same"
-    with pytest.raises(SameError, match="does nothing without|for exporting a checkpoint"):
+    with pytest.raises(SameError, match="does nothing without"):
         export(replace(ExportCommand(bundle, sign=tmp_path / "key.pem"), **changes))
     rebuilding = ExportCommand(bundle, delta=tmp_path / "m.delta", out=tmp_path / "m.safetensors")
     with pytest.raises(SameError, match="and nothing else"):

@@ -1,30 +1,15 @@
 """``same-export --target`` on a machine with no GPU, with and without PyTorch."""
 
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from rtx import skip_without_rtx
+from without_torch import same_export
 
 from same_engines import Bundle
 from same_engines.bundle.manifest import STAGES
 from same_engines.bundle.plans import read_plans
-
-_WITHOUT_TORCH = """
-import sys
-
-class NoTorch:
-    def find_spec(self, name, path=None, target=None):
-        if name == "torch":
-            raise ImportError("PyTorch must not be needed to compile a bundle")
-
-sys.meta_path.insert(0, NoTorch())
-from same_export.cli import main
-raise SystemExit(main())
-"""
-
 
 _CTRL_C_WITHIN_FUSION = """
 import os, signal
@@ -40,12 +25,6 @@ def press(self, task, **told):
 
 Progress.update = press
 """
-
-
-def same_export(*arguments: str, before: str = "") -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", before + _WITHOUT_TORCH, *arguments], capture_output=True, text=True
-    )
 
 
 def test_a_bundle_is_compiled_without_a_gpu_or_pytorch(
