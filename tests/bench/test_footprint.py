@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from same_bench import cli
+from same_bench.footprint import command
 from same_bench.footprint.command import MARK, footprint_table
 from same_bench.reporting.marked_block import check_marked
 from same_bench.reporting.pages import markdown_table
@@ -87,6 +88,16 @@ def test_mistakes_are_found_before_any_work(
     except SystemExit as stop:
         code = stop.code
     assert code == 2 and message in capsys.readouterr().err
+
+
+def test_the_record_names_what_ran_and_no_bundle_that_was_not_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command, "_measure", lambda preset, *_: recorded()[preset])
+    assert cli.main(["footprint", "--presets", "lite", "--out", str(tmp_path / "out.json")]) == 0
+    record = json.loads((tmp_path / "out.json").read_text())
+    assert (record["backend"], record["precision"]) == ("onnxruntime", "fp32")
+    assert not {"preset", "bundle_sha256"} & record.keys()
 
 
 @pytest.mark.slow
