@@ -18,7 +18,12 @@ from same_engines.atomic_files import remove_partial_files
 from same_engines.bundle.manifest import say_trained_steps
 from same_engines.bundle.plans import PORTABLE, VARIANTS, write_plans
 from same_engines.bundle.reader import Bundle
-from same_engines.bundle.signature import SIGNATURE_NAME, read_signing_key, sign_bundle
+from same_engines.bundle.signature import (
+    SIGNATURE_NAME,
+    fits_signature,
+    read_signing_key,
+    sign_bundle,
+)
 from same_engines.errors import ExportError
 from same_engines.field_checks import check_ranges
 from same_engines.files.regular_files import read_regular
@@ -128,7 +133,7 @@ def export(command: ExportCommand) -> None:
     if command.sign is not None:
         public_key = sign_bundle(Bundle.open(bundle), command.sign)
         _console(command).print(f"signed with the key of {public_key}")
-    elif was_signed:
+    elif was_signed and not fits_signature(Bundle.open(bundle)):
         _console(command).print(
             f"no longer signed; do it again: same-export {bundle} --sign KEY.pem", style="yellow"
         )

@@ -65,11 +65,21 @@ def sign_bundle(bundle: Bundle, key_file: Path) -> str:
     """
     key = read_signing_key(key_file)
     public = key.public_key().public_bytes_raw().hex()
-    files = {name: _digest(read_inside(bundle.path, name, _MOST_BYTES)) for name in _names(bundle)}
+    files = _files(bundle)
     content = {"public_key": public, "files": files, "signature": key.sign(_message(files)).hex()}
     with told_disk(ExportError, bundle.path):
         replace_file(bundle.path / SIGNATURE_NAME, json.dumps(content, indent=1).encode() + b"\n")
     return public
+
+
+def fits_signature(bundle: Bundle) -> bool:
+    """Whether ``bundle`` has a signature of what it holds now, whoever made it."""
+    where = bundle.path / SIGNATURE_NAME
+    try:
+        _, files, _ = _parsed(read_inside(bundle.path, SIGNATURE_NAME, _MOST_BYTES), where)
+        return files == _files(bundle)
+    except BundleError:  # there is none, or a damaged one
+        return False
 
 
 def check_signature(bundle: Bundle, trusted_keys: Sequence[str]) -> None:
@@ -131,9 +141,11 @@ def _parsed(raw: bytes, where: Path) -> tuple[str, dict[str, str], bytes]:
         raise BundleError(f"{where}: damaged; sign the bundle again: same-export --sign") from None
 
 
-def _names(bundle: Bundle) -> list[str]:
+def _files(bundle: Bundle) -> dict[str, str]:
+    """What is signed: path -> SHA-256."""
     plans = sorted(bundle.path.glob("targets/*/plans.json"))
-    return [MANIFEST_NAME, *(path.relative_to(bundle.path).as_posix() for path in plans)]
+    names = [MANIFEST_NAME, *(path.relative_to(bundle.path).as_posix() for path in plans)]
+    return {name: _digest(read_inside(bundle.path, name, _MOST_BYTES)) for name in names}
 
 
 def _message(files: dict[str, str]) -> bytes:

@@ -140,6 +140,9 @@ def test_a_signature_that_no_longer_fits_is_told(
     monkeypatch.setattr(cli, "_add_int8", lambda bundle, command: None)
     sign_bundle(Bundle.open(folder), key)
     cli.export(cli.ExportCommand(folder, target="cpu-int8"))
+    assert "no longer signed" not in capsys.readouterr().out, "it came out as it was"
+    monkeypatch.setattr(cli, "_add_int8", lambda bundle, command: change_manifest(bundle.path))
+    cli.export(cli.ExportCommand(folder, target="cpu-int8"))
     assert f"no longer signed; do it again: same-export {folder} --sign" in " ".join(
         capsys.readouterr().out.split()
     )
