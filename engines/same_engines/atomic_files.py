@@ -141,7 +141,7 @@ def remove_partials_of(path: Path) -> None:
     """Delete what processes left beside ``path`` that were killed while they wrote it."""
     # Without it the one that was to be replaced is all there is, and put back.
     for kind in (_PARTIAL, _REPLACED) if path.exists() else (_PARTIAL,):
-        _remove_left_over(path.parent.glob(f".{glob.escape(path.name)}.*.{kind}"))
+        _remove_left_over(_all_beside(path, kind))
 
 
 def is_temporary(name: str) -> bool:
@@ -154,6 +154,12 @@ def _beside(path: Path, kind: str) -> Path:
         raise OSError(errno.EINVAL, os.strerror(errno.EINVAL), str(path))
     # The random part keeps threads of one process apart.
     return path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.{kind}")
+
+
+def _all_beside(path: Path, kind: str) -> list[Path]:
+    # The pattern alone fits those of ``model.same`` as well where ``path`` is ``model``.
+    found = path.parent.glob(f".{glob.escape(path.name)}.*.{kind}")
+    return [file for file in found if file.name.rsplit(".", 3)[0] == f".{path.name}"]
 
 
 def _is_left_over(path: Path) -> bool:
@@ -176,7 +182,7 @@ def _put_back(path: Path) -> None:
     """Undo half a ``PartialFolder.commit`` that a process was killed in."""
     if path.exists():
         return
-    for replaced in path.parent.glob(f".{glob.escape(path.name)}.*.{_REPLACED}"):
+    for replaced in _all_beside(path, _REPLACED):
         if _is_left_over(replaced):
             os.rename(replaced, path)
             return

@@ -150,6 +150,14 @@ def test_a_folder_set_aside_by_a_killed_process_comes_back(tmp_path: Path) -> No
     assert (path / "inner" / "a.txt").read_text() == "old"
 
 
+def test_a_folder_set_aside_comes_back_under_its_own_name_alone(tmp_path: Path) -> None:
+    set_aside = tmp_path / f".a.same.{dead_process()}.0f.replaced"
+    set_aside.mkdir()
+    with pytest.raises(ValueError), whole_folder(tmp_path / "a"):
+        raise ValueError
+    assert list(tmp_path.iterdir()) == [set_aside]
+
+
 def test_what_the_disk_refuses_is_one_line_of_the_kind_asked_for(tmp_path: Path) -> None:
     place = tmp_path / "absent" / "a"
     with pytest.raises(BundleError) as told, told_disk(BundleError, place):
@@ -175,7 +183,9 @@ def test_only_what_dead_processes_left_is_removed(tmp_path: Path) -> None:
 
 def test_of_one_file_or_folder_only_its_own_left_overs_go(tmp_path: Path) -> None:
     dead, path = dead_process(), tmp_path / "a[1].same"
-    (tmp_path / f".b.same.{dead}.0f.partial").write_text("another's")
+    for another in (".b.same", f".{path.name}.x"):
+        (tmp_path / f"{another}.{dead}.0f.partial").write_text("another's")
+        (tmp_path / f"{another}.{dead}.0f.replaced").mkdir()
     (tmp_path / f".{path.name}.{os.getpid()}.0f.partial").write_text("at work")
     kept = set(tmp_path.iterdir())
     replaced = tmp_path / f".{path.name}.{dead}.0f.replaced"
