@@ -75,7 +75,7 @@ same_result same_stats_init(same_stats* stats, size_t size) {
   return initialise("stats", stats, size, {});
 }
 same_result same_calibration_init(same_calibration* calibration, size_t size) {
-  return initialise("calibration", calibration, size, {});
+  return initialise("calibration", calibration, size, {}, kFirstCalibrationSize);
 }
 
 same_result same_open(const char* bundle, const same_rig* rig, const same_options* options,

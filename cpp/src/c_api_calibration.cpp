@@ -69,7 +69,7 @@ same_result same_reference_space_changed(same_tracker tracker, int64_t timestamp
 
 same_result same_get_calibration(same_tracker tracker, same_calibration* calibration) {
   return with_tracker(tracker, [&](Tracker& opened) {
-    read("calibration", calibration, sizeof(same_calibration));
+    read("calibration", calibration, kFirstCalibrationSize);
     write(from_calibration(std::as_const(opened).calibration()), calibration);
   });
 }

@@ -1,6 +1,7 @@
 // What every function of the C interface runs in: an open tracker by its number, errors as codes.
 #pragma once
 
+#include <cstring>
 #include <memory>
 #include <shared_mutex>
 #include <stdexcept>
@@ -65,15 +66,17 @@ T& checked(const char* name, T* pointer) {
   return *pointer;
 }
 
+// `smallest`: what the struct was before it grew.
 template <typename Struct>
-same_result initialise(const char* name, Struct* given, size_t size, const Struct& defaults) {
+same_result initialise(const char* name, Struct* given, size_t size, const Struct& defaults,
+                       size_t smallest = sizeof(Struct)) {
   return guarded([&] {
     checked(name, given);
-    if (size != sizeof(Struct))
-      throw std::invalid_argument(std::string(name) + ": expected " +
-                                  std::to_string(sizeof(Struct)) + " bytes, got " +
+    if (size < smallest || size > sizeof(Struct))
+      throw std::invalid_argument(std::string(name) + ": expected " + std::to_string(smallest) +
+                                  ".." + std::to_string(sizeof(Struct)) + " bytes, got " +
                                   std::to_string(size));
-    *given = defaults;
+    std::memcpy(given, &defaults, size);
     given->size = static_cast<uint32_t>(size);
     return SAME_OK;
   });

@@ -1,6 +1,7 @@
 // Between the structs of same.h and those of the tracker.
 #pragma once
 
+#include <cstddef>
 #include <cstring>
 #include <stdexcept>
 #include <string>
@@ -10,6 +11,9 @@
 #include "same/tracker.hpp"
 
 namespace same::c_api {
+
+// Before it said why measuring the leg straps failed.
+constexpr size_t kFirstCalibrationSize = offsetof(same_calibration, legs_failure);
 
 // A struct of the caller's in full: fields that its version of the header did not know have the
 // values of `defaults`. Throws std::invalid_argument for NULL and for a size that no version had.

@@ -195,9 +195,19 @@ def test_what_is_unknown_is_zero(tiny: NativeTracker) -> None:
     np.testing.assert_array_equal(np.array(found.T_user_world).reshape(4, 4), np.eye(4))
 
 
-def test_the_struct_is_made_for_its_own_size_only() -> None:
+def test_a_program_from_before_the_struct_grew_goes_on(tiny: NativeTracker) -> None:
+    before = c_api.CalibrationStruct.legs_failure.offset
+    found = c_api.CalibrationStruct()
+    found.legs_failure = b"not the library's to touch"
+    assert c_api.library().same_calibration_init(found, before) == c_api.OK, last_error()
+    assert tiny.call("get_calibration", found) == c_api.OK, last_error()
+    assert found.size == before and found.T_user_world[0] == 1.0
+    assert found.legs_failure == b"not the library's to touch"
+
+
+def test_the_struct_is_made_for_its_own_sizes_only() -> None:
     made_for = c_api.library().same_calibration_init
-    size = c.sizeof(c_api.CalibrationStruct)
+    size = c_api.CalibrationStruct.legs_failure.offset
     assert made_for(None, size) == c_api.INVALID
     assert (
         made_for(c_api.CalibrationStruct(), size - 8) == c_api.INVALID and "bytes" in last_error()
