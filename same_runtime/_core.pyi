@@ -372,6 +372,10 @@ class CameraRig:
         """
         Raises ValueError for two image sizes.
         """
+    def check_sides(self) -> None:
+        """
+        Raises ValueError for a left camera to the right of the right one.
+        """
     def ray_map(self, width: typing.SupportsInt | typing.SupportsIndex, height: typing.SupportsInt | typing.SupportsIndex, z_depth: bool, column_zoom: typing.SupportsFloat | typing.SupportsIndex = 1.0, row_zoom: typing.SupportsFloat | typing.SupportsIndex = 1.0) -> tuple:
         """
         rays (2, 3, height, width), origins (2, 3) m, axes (2, 3), left-camera frame, float32.

@@ -108,6 +108,8 @@ void bind_camera(py::module_& module) {
           "T_cam_left_cam_right",
           [](const CameraRig& rig) { return to_numpy(rig.T_cam_left_cam_right()); },
           "(4, 4): right-camera points into the left-camera frame.")
+      .def("check_sides", &CameraRig::check_sides,
+           "Raises ValueError for a left camera to the right of the right one.")
       .def(
           "ray_map", &ray_map, py::arg("width"), py::arg("height"), py::arg("z_depth"),
           py::arg("column_zoom") = 1.0, py::arg("row_zoom") = 1.0,

@@ -151,6 +151,10 @@ void CameraRig::validate() const {
   if (left.width != right.width || left.height != right.height)
     refuse("rig: both cameras must have one image size, got %dx%d and %dx%d", left.width,
            left.height, right.width, right.height);
+}
+
+void CameraRig::check_sides() const {
+  const auto& [left, right] = cameras;
   const double across_m = left.T_head_cam.translation[0] - right.T_head_cam.translation[0];
   if (across_m > kMostCrossedM)
     refuse(

@@ -52,6 +52,7 @@ const TrackerOptions& validated(const TrackerOptions& options) {
 
 const CameraRig& validated(const CameraRig& rig) {
   rig.validate();
+  rig.check_sides();
   return rig;
 }
 

@@ -376,7 +376,9 @@ _MOST_RIG_BYTES = 1 << 20
 
 def _read_rig(path: Path) -> CameraRig:
     try:
-        return CameraRig.from_dict(parse_json(read_regular(path, _MOST_RIG_BYTES)))
+        rig = CameraRig.from_dict(parse_json(read_regular(path, _MOST_RIG_BYTES)))
+        rig.native().check_sides()
+        return rig
     except OSError as error:
         raise ExportError(f"--rig {path}: cannot be read ({error.strerror})") from None
     except ValueError as error:

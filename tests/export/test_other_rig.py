@@ -71,6 +71,9 @@ def test_a_damaged_bundle_or_rig_leaves_nothing(
     rig_file.write_text("{}")
     with pytest.raises(SameError, match=r"--rig .*rig\.json: .*expected"):
         export(command)
+    rig_file.write_text(json.dumps(CameraRig(rig.right, rig.left).to_dict()))
+    with pytest.raises(SameError, match=r"--rig .*rig\.json: .*swapped"):
+        export(command)
     rig_file.write_text(json.dumps(rig.to_dict()))
     (bundle / "fusion.onnx").write_bytes(b"damaged")
     with pytest.raises(BundleError, match="SHA-256"):

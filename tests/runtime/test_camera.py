@@ -156,13 +156,6 @@ def test_other_types_than_numbers_are_named(field: str, value: object) -> None:
         FisheyeCamera(**{**GOOD, field: value})
 
 
-def test_swapped_cameras_are_named(small_rig: CameraRig) -> None:
-    """Poses would be VALID, and 10 cm off."""
-    with pytest.raises(InvalidInputError, match=r"0\.\d+ m to its right.*swapped"):
-        CameraRig(small_rig.right, small_rig.left)
-    CameraRig(small_rig.left, replace(small_rig.left, fx=99.0))
-
-
 def test_bad_rig_dictionaries_are_named(small_rig: CameraRig) -> None:
     content = small_rig.to_dict()
     with pytest.raises(InvalidInputError, match="expected cameras"):

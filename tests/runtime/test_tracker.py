@@ -315,6 +315,14 @@ def test_an_example_headsets_cameras_are_named(caplog: pytest.LogCaptureFixture)
         assert tracker.stats().hints == ()
 
 
+def test_swapped_cameras_are_named() -> None:
+    """Poses would be VALID, and 10 cm off. What has such a rig can be read, to be put right."""
+    rig = Recording(demo_recording()).rig
+    swapped = CameraRig(rig.right, rig.left)
+    with pytest.raises(InvalidInputError, match=r"0\.\d+ m to its right.*swapped"):
+        SamePoseTracker(demo_bundle(), swapped)
+
+
 def test_a_closed_tracker_says_so(tiny_bundle: Path) -> None:
     tracker = SamePoseTracker(tiny_bundle)
     tracker.close()

@@ -66,9 +66,11 @@ struct RayMap {
 struct CameraRig {
   std::array<FisheyeCamera, kNumViews> cameras;
 
-  // Throws std::invalid_argument for a bad camera, two image sizes, or a left camera that is to
-  // the right of the right one.
+  // Throws std::invalid_argument for a bad camera or two image sizes.
   void validate() const;
+  // Throws std::invalid_argument for a left camera that is to the right of the right one. For who
+  // uses a rig; files that have one can be read all the same, to be put right.
+  void check_sides() const;
 
   RigidTransform T_cam_left_cam_right() const;
 
