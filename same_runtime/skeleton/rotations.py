@@ -45,6 +45,7 @@ class SkeletonSolver:
     def set_bone_lengths(self, bone_lengths_m: NDArray[np.float64]) -> None:
         """Give the lengths from now on; see the class."""
         lengths = float_vector("bone_lengths_m", bone_lengths_m, NUM_JOINTS)
+        lengths[0] = 0.0  # the pelvis has no parent
         if not ((lengths >= 0.0) & (lengths <= LONGEST_BONE_M)).all():
             raise InvalidInputError(
                 f"bone_lengths_m: expected ({NUM_JOINTS},) of 0..{LONGEST_BONE_M:g} metres, "

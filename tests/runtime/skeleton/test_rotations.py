@@ -326,6 +326,15 @@ def test_wrong_lengths_are_refused(lengths: object) -> None:
         SkeletonSolver(lengths)  # type: ignore[arg-type]
 
 
+def test_a_pelvis_needs_no_length() -> None:
+    """As in lengths measured elsewhere: it has no parent."""
+    given = np.full(22, 0.3)
+    given[0] = np.nan
+    solver = SkeletonSolver(given)
+    assert np.isnan(given[0]), "the caller's own"
+    solver.set_bone_lengths(np.full(22, 0.3))
+
+
 def test_what_is_no_pose_is_refused() -> None:
     with pytest.raises(InvalidInputError, match="pose: expected a Pose, got ndarray"):
         SkeletonSolver().solve(np.zeros((22, 3)))  # type: ignore[arg-type]
