@@ -12,14 +12,16 @@ import glob
 import os
 import secrets
 import shutil
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from same_engines.deferred_sigint import held_interrupts
 from same_engines.errors import SameError
-from same_engines.processes import is_process_alive
+from same_engines.processes import is_process_alive, process_space
 
 _PARTIAL, _REPLACED = "partial", "replaced"
+_LONG_UNTOUCHED_S = 86_400.0
 
 
 class PartialFile:
@@ -132,13 +134,15 @@ def replace_file(path: Path, content: bytes | memoryview) -> None:
 
 def remove_partial_files(folder: Path, recursive: bool = False) -> int:
     """Delete what killed processes left in ``folder``, with ``recursive`` also further down, and
-    return how many files and folders that were."""
+    return how many files and folders that were. What another machine or container wrote goes once
+    nobody has touched it for a day."""
     pattern = f".*.{_PARTIAL}"
     return _remove_left_over(folder.rglob(pattern) if recursive else folder.glob(pattern))
 
 
 def remove_partials_of(path: Path) -> None:
-    """Delete what processes left beside ``path`` that were killed while they wrote it."""
+    """Delete what processes left beside ``path`` that were killed while they wrote it, as
+    ``remove_partial_files`` does."""
     # Without it the one that was to be replaced is all there is, and put back.
     for kind in (_PARTIAL, _REPLACED) if path.exists() else (_PARTIAL,):
         _remove_left_over(_all_beside(path, kind))
@@ -153,7 +157,8 @@ def _beside(path: Path, kind: str) -> Path:
     if not path.name or "\0" in str(path):
         raise OSError(errno.EINVAL, os.strerror(errno.EINVAL), str(path))
     # The random part keeps threads of one process apart.
-    return path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.{kind}")
+    mark = process_space() + secrets.token_hex(4)
+    return path.with_name(f".{path.name}.{os.getpid()}.{mark}.{kind}")
 
 
 def _all_beside(path: Path, kind: str) -> list[Path]:
@@ -164,7 +169,23 @@ def _all_beside(path: Path, kind: str) -> list[Path]:
 
 def _is_left_over(path: Path) -> bool:
     parts = path.name.rsplit(".", 3)
-    return len(parts) == 4 and parts[1].isdecimal() and not is_process_alive(int(parts[1]))
+    if len(parts) != 4 or not parts[1].isdecimal() or is_process_alive(int(parts[1])):
+        return False
+    # On a shared disk another machine's process, and one in another container, is not alive here
+    # whether it runs or not: only time tells. What this machine left need not wait for that.
+    return parts[2].startswith(process_space()) or _is_long_untouched(path)
+
+
+def _is_long_untouched(path: Path) -> bool:
+    try:
+        states = [file.lstat() for file in (path, *path.rglob("*"))]
+    except OSError:  # it is going or being renamed just now
+        return False
+    return time.time() - max(map(_touched_s, states)) > _LONG_UNTOUCHED_S
+
+
+def _touched_s(state: os.stat_result) -> float:
+    return max(state.st_mtime, state.st_ctime)  # a folder set aside has only the latter's change
 
 
 def _remove_left_over(paths: Iterable[Path]) -> int:

@@ -2,8 +2,12 @@
 many processors this one may use."""
 
 import ctypes
+import hashlib
 import os
+import platform
 import sys
+import uuid
+from pathlib import Path
 from typing import Any, Final
 
 _SYNCHRONIZE: Final = 0x0010_0000
@@ -43,6 +47,17 @@ def _is_alive_on_windows(kernel: Any, pid: int) -> bool:
         return kernel.WaitForSingleObject(ctypes.c_void_p(handle), 0) == _WAIT_TIMEOUT
     finally:
         kernel.CloseHandle(ctypes.c_void_p(handle))
+
+
+def process_space() -> str:
+    """Eight hexadecimal digits that are the same wherever a process number means the same process:
+    in this container, on this machine, since it was started."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text()
+        space = boot + os.readlink("/proc/self/ns/pid")
+    except OSError:  # not Linux: process numbers are the machine's
+        space = f"{platform.node()} {uuid.getnode()}"
+    return hashlib.sha256(space.encode()).hexdigest()[:8]
 
 
 def usable_processors() -> int:

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from same_engines.atomic_files import (
     whole_folder,
 )
 from same_engines.errors import BundleError
+from same_engines.processes import process_space
 
 
 def fill(folder: Path, text: str) -> None:
@@ -151,7 +153,7 @@ def test_a_folder_set_aside_by_a_killed_process_comes_back(tmp_path: Path) -> No
 
 
 def test_a_folder_set_aside_comes_back_under_its_own_name_alone(tmp_path: Path) -> None:
-    set_aside = tmp_path / f".a.same.{dead_process()}.0f.replaced"
+    set_aside = tmp_path / f".a.same.{dead_process()}.{process_space()}0f.replaced"
     set_aside.mkdir()
     with pytest.raises(ValueError), whole_folder(tmp_path / "a"):
         raise ValueError
@@ -168,12 +170,12 @@ def test_what_the_disk_refuses_is_one_line_of_the_kind_asked_for(tmp_path: Path)
 
 
 def test_only_what_dead_processes_left_is_removed(tmp_path: Path) -> None:
-    dead = dead_process()
-    (tmp_path / f".a.b.{dead}.0f.partial").write_text("x")
-    fill_folder = tmp_path / f".c.{dead}.0f.partial"
+    dead, here = dead_process(), process_space()
+    (tmp_path / f".a.b.{dead}.{here}0f.partial").write_text("x")
+    fill_folder = tmp_path / f".c.{dead}.{here}0f.partial"
     fill_folder.mkdir()
     fill(fill_folder, "x")
-    mine = tmp_path / f".a.{os.getpid()}.0f.partial"
+    mine = tmp_path / f".a.{os.getpid()}.{here}0f.partial"
     mine.write_text("x")
     (tmp_path / ".not-ours.partial").write_text("x")
     assert remove_partial_files(tmp_path) == 2
@@ -181,15 +183,35 @@ def test_only_what_dead_processes_left_is_removed(tmp_path: Path) -> None:
     assert atomic_files.is_process_alive(os.getpid())
 
 
+def test_what_another_machine_writes_is_left_over_once_nobody_touches_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / f".c.{dead_process()}.0f.partial"
+    folder.mkdir()
+    fill(folder, "x")
+    file = tmp_path / f".a.{dead_process()}.0f.partial"
+    file.write_text("x")
+    assert remove_partial_files(tmp_path) == 0
+    old = time.time() - 90_000
+    for path in (folder, folder / "inner", file):
+        os.utime(path, (old, old))
+    monkeypatch.setattr(atomic_files, "_touched_s", lambda state: state.st_mtime)
+    assert remove_partial_files(tmp_path) == 1, "a file in the folder is new"
+    os.utime(folder / "inner" / "a.txt", (old, old))
+    assert remove_partial_files(tmp_path) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_of_one_file_or_folder_only_its_own_left_overs_go(tmp_path: Path) -> None:
-    dead, path = dead_process(), tmp_path / "a[1].same"
+    here, path = process_space(), tmp_path / "a[1].same"
+    dead = f"{dead_process()}.{here}0f"
     for another in (".b.same", f".{path.name}.x"):
-        (tmp_path / f"{another}.{dead}.0f.partial").write_text("another's")
-        (tmp_path / f"{another}.{dead}.0f.replaced").mkdir()
-    (tmp_path / f".{path.name}.{os.getpid()}.0f.partial").write_text("at work")
+        (tmp_path / f"{another}.{dead}.partial").write_text("another's")
+        (tmp_path / f"{another}.{dead}.replaced").mkdir()
+    (tmp_path / f".{path.name}.{os.getpid()}.{here}0f.partial").write_text("at work")
     kept = set(tmp_path.iterdir())
-    replaced = tmp_path / f".{path.name}.{dead}.0f.replaced"
-    for folder in (replaced, tmp_path / f".{path.name}.{dead}.0f.partial"):
+    replaced = tmp_path / f".{path.name}.{dead}.replaced"
+    for folder in (replaced, tmp_path / f".{path.name}.{dead}.partial"):
         folder.mkdir()
         fill(folder, "x")
     remove_partials_of(path)

@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,12 @@ from types import SimpleNamespace
 import pytest
 
 import same_engines
-from same_engines.processes import is_process_alive, module_command, python_command
+from same_engines.processes import (
+    is_process_alive,
+    module_command,
+    process_space,
+    python_command,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -25,6 +31,29 @@ def test_running_and_ended_processes_are_told_apart() -> None:
     assert not is_process_alive(0)
     assert not is_process_alive(-1)
     assert not is_process_alive(2**80)
+
+
+def test_processes_of_one_machine_and_container_share_their_numbers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    code = "from same_engines.processes import process_space; print(process_space())"
+    told = subprocess.run(python_command(code), capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == process_space()
+    spaces = {process_space()}
+    monkeypatch.setattr(os, "readlink", lambda _: "pid:[1]")
+    spaces.add(process_space())
+    monkeypatch.setattr(Path, "read_text", lambda _: "another start")
+    spaces.add(process_space())
+    monkeypatch.setattr(os, "readlink", absent)
+    for name in ("first", "second"):
+        monkeypatch.setattr(platform, "node", lambda name=name: name)
+        spaces.add(process_space())
+    assert len(spaces) == 5
+    assert all(int(space, 16) >= 0 and len(space) == 8 for space in spaces)
+
+
+def absent(_: object) -> str:
+    raise FileNotFoundError
 
 
 def kernel32(*_: object, **__: object) -> SimpleNamespace:

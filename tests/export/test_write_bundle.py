@@ -23,6 +23,7 @@ from same_engines.bundle.plans import (
     write_plans,
 )
 from same_engines.errors import ExportError
+from same_engines.processes import process_space
 from same_export import parity, write_bundle
 from same_export.int8_graphs import write_int8
 from same_export.operator.node import DOMAIN, NAME
@@ -142,7 +143,7 @@ def test_the_old_bundle_stays_until_the_new_one_is_in_place(
     write_bundle.write_bundle(model, "0" * 64, small_rig, out, ["fp32"])
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
-    (tmp_path / f".b.same.{gone.pid}.0f.partial").mkdir()
+    (tmp_path / f".b.same.{gone.pid}.{process_space()}0f.partial").mkdir()
     old = Bundle.open(out)
     content = b"hours of building"
     path = plan_path("visual", "plugin", content)

@@ -18,6 +18,7 @@ from own_split import write_own_split
 from scipy.spatial.transform import Rotation
 
 from same_engines.errors import DataError
+from same_engines.processes import process_space
 from same_model.cli import data as cli
 from same_model.data import sequence
 from same_model.data.sequence import find_sequences, open_sequence
@@ -224,7 +225,7 @@ def test_an_interrupted_run_leaves_nothing_that_loads_and_resumes(
     with pytest.raises(DataError, match="no sequences"):
         find_sequences(tmp_path)
     # A killed process cannot tidy up; the next run does.
-    leftover = tmp_path / "train" / ".x.999999999.0f.partial"
+    leftover = tmp_path / "train" / f".x.999999999.{process_space()}0f.partial"
     leftover.mkdir(parents=True)
     (leftover / "meta.json").write_text("{}")
     with pytest.raises(DataError, match="no sequences"):

@@ -12,6 +12,7 @@ from tiny_model import TINY, tiny_model
 from tiny_sequence import write_sequence
 
 from same_engines.errors import DataError
+from same_engines.processes import process_space
 from same_model.data.sequence import open_sequence
 from same_model.training.data.dataset import load_frames, load_images, normalised
 from same_model.training.data.visual_cache import (
@@ -129,7 +130,7 @@ def test_a_system_without_posix_fallocate_makes_the_same_cache(folder, tmp_path,
 def test_what_a_killed_process_left_is_removed(folder, tmp_path):
     made(folder, tmp_path / "cache")
     whole = caches(tmp_path / "cache")[0]
-    whole.rename(whole.with_name(f".{whole.name}.999999999.0f.partial"))
+    whole.rename(whole.with_name(f".{whole.name}.999999999.{process_space()}0f.partial"))
     made(folder, tmp_path / "cache")
     assert caches(tmp_path / "cache") == [whole]
 
