@@ -1,6 +1,7 @@
 """``same-export BUNDLE --rig RIG --out NEW``: the same bundle with other default cameras."""
 
 import json
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -79,6 +80,24 @@ def test_a_damaged_bundle_or_rig_leaves_nothing(
     with pytest.raises(BundleError, match="SHA-256"):
         export(command)
     assert {file.name for file in tmp_path.iterdir()} == {bundle.name, rig_file.name}
+
+
+def test_a_file_of_the_bundle_that_cannot_be_read_is_named(
+    bundle: Path, rig: CameraRig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unreadable = str(bundle / "README.md")
+    opened = os.open
+
+    def refuse(path: str | os.PathLike[str], *arguments: int, **named: int) -> int:
+        if os.fspath(path) == unreadable:
+            raise PermissionError(13, "Permission denied", unreadable)
+        return opened(path, *arguments, **named)
+
+    monkeypatch.setattr(os, "open", refuse)
+    with pytest.raises(BundleError) as told:
+        write_with_rig(Bundle.open(bundle), rig, tmp_path / "new.same")
+    assert str(told.value) == f"{unreadable}: cannot be read (Permission denied)"
+    assert list(tmp_path.iterdir()) == [bundle]
 
 
 def test_what_does_not_go_together_is_refused(bundle: Path, rig: CameraRig, tmp_path: Path) -> None:
