@@ -29,7 +29,8 @@ def png_bytes(figure: "Figure", dpi: int) -> bytes:
 def write_report_files(out: Path, files: Mapping[str, str | bytes]) -> None:
     """Write ``files``, by name, into the folder ``out``, which is made.
 
-    Raises ``DataError`` when the disk refuses one; those of an earlier report stay then.
+    Each appears whole, and none of an earlier report is replaced before all are written. Raises
+    ``DataError`` when the disk refuses one.
     """
     with told_disk(DataError, f"--out {out}"), contextlib.ExitStack() as commits:
         out.mkdir(parents=True, exist_ok=True)
