@@ -118,12 +118,14 @@ def whole_folder(path: Path, replace: bool = True) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def told_disk(kind: type[SameError], what: object) -> Iterator[None]:
-    """Raise ``kind`` where the disk refuses what the block writes; ``what`` names it."""
+def told_disk(kind: type[SameError], what: object, next_step: str = "") -> Iterator[None]:
+    """Raise ``kind`` where the disk refuses what the block writes; ``what`` names it, and
+    ``next_step`` says what to do then."""
     try:
         yield
     except OSError as error:
-        raise kind(f"{what}: cannot be written ({error.strerror})") from None
+        then = f"; {next_step}" if next_step else ""
+        raise kind(f"{what}: cannot be written ({error.strerror}){then}") from None
 
 
 def replace_file(path: Path, content: bytes | memoryview) -> None:

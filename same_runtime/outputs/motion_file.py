@@ -2,13 +2,14 @@
 
 from abc import abstractmethod
 from collections import deque
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from same_engines.atomic_files import PartialFile
+from same_engines.atomic_files import PartialFile, told_disk
 from same_engines.errors import RecordingError
 from same_runtime.conventions import JOINT_NAMES
 from same_runtime.outputs.output import Output
@@ -125,11 +126,9 @@ class MotionFile(Output):
         super().__init__(str(path))
         self._solver = SkeletonSolver()
         self._clip = MotionClip()
-        try:
+        with self._told_disk():
             self._file = PartialFile(Path(path))
             self._file.partial.touch()
-        except OSError as error:
-            raise self._unwritable(error) from None
 
     def _send(self, pose: Pose) -> bool:
         skeleton = self._solver.solve(pose)
@@ -139,10 +138,9 @@ class MotionFile(Output):
         try:
             motion = self._clip.motion()
             if motion is not None:
-                self._file.partial.write_bytes(self._content(motion))
-                self._file.commit()
-        except OSError as error:
-            raise self._unwritable(error) from None
+                with self._told_disk():
+                    self._file.partial.write_bytes(self._content(motion))
+                    self._file.commit()
         finally:
             self._file.discard()
 
@@ -150,10 +148,8 @@ class MotionFile(Output):
     def _content(self, motion: Motion) -> bytes:
         """The file."""
 
-    def _unwritable(self, error: OSError) -> RecordingError:
-        return RecordingError(
-            f"{self.name}: cannot be written ({error.strerror}); choose another place"
-        )
+    def _told_disk(self) -> AbstractContextManager[None]:
+        return told_disk(RecordingError, self.name, "choose another place")
 
 
 def _head_from_root(

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from same_engines.atomic_files import PartialFile
+from same_engines.atomic_files import PartialFile, told_disk
 from same_engines.errors import InvalidInputError, RecordingError, install_hint
 from same_runtime.camera import CameraRig
 from same_runtime.conventions import JOINT_NAMES, JOINT_PARENTS
@@ -57,16 +57,13 @@ class RerunViewer(Output):
         self._file: PartialFile | None = None
         self._recording = self._rr.RecordingStream("same-runtime")
         try:
-            if path is None:
-                self._rr.spawn(recording=self._recording)
-            else:
-                self._file = PartialFile(Path(path))
-                self._file.partial.touch()
-                self._recording.save(self._file.partial)
-        except OSError as error:
-            raise RecordingError(
-                f"{self.name}: cannot be written ({error.strerror}); choose another place"
-            ) from None
+            with told_disk(RecordingError, self.name, "choose another place"):
+                if path is None:
+                    self._rr.spawn(recording=self._recording)
+                else:
+                    self._file = PartialFile(Path(path))
+                    self._file.partial.touch()
+                    self._recording.save(self._file.partial)
         except RuntimeError as error:
             why = str(error).partition("\n")[0]
             raise InvalidInputError(

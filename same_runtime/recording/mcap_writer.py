@@ -5,7 +5,7 @@ import io
 import json
 import threading
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -15,7 +15,7 @@ from mcap.writer import Writer
 from numpy.typing import NDArray
 from PIL import Image
 
-from same_engines.atomic_files import PartialFile
+from same_engines.atomic_files import PartialFile, told_disk
 from same_engines.errors import InvalidInputError, RecordingError
 from same_engines.field_checks import check_kind
 from same_engines.files.owned import private_opener
@@ -67,15 +67,11 @@ class RecordingWriter:
         self._jpeg_quality = jpeg_quality
         self._channels: dict[str, int] = {}
         self._schemas: dict[str, int] = {}
-        try:
+        with self._told_disk():
             self._written = PartialFile(self._path)
             # Images show the wearer and the room: for the owner's eyes, who may widen it.
             opener = private_opener if rig is not None else None
             self._file = open(self._written.partial, "wb", opener=opener)  # noqa: SIM115
-        except OSError as error:
-            raise RecordingError(
-                f"{self._path}: cannot be written ({error.strerror}); choose another place"
-            ) from None
         self._writer = Writer(self._file)
         self._guarded(self._writer.start, "", "same-runtime")
         about = {"format_version": str(FORMAT_VERSION)}
@@ -244,10 +240,12 @@ class RecordingWriter:
         return self._channels[topic]
 
     def _guarded(self, action: Callable[..., Any], *arguments: Any) -> None:
-        try:
-            action(*arguments)
-        except OSError as error:
-            self.discard()
-            raise RecordingError(
-                f"{self._path}: cannot be written ({error.strerror}); choose another place"
-            ) from None
+        with self._told_disk():
+            try:
+                action(*arguments)
+            except OSError:
+                self.discard()
+                raise
+
+    def _told_disk(self) -> AbstractContextManager[None]:
+        return told_disk(RecordingError, self._path, "choose another place")

@@ -165,6 +165,9 @@ def test_what_the_disk_refuses_is_one_line_of_the_kind_asked_for(tmp_path: Path)
     with pytest.raises(BundleError) as told, told_disk(BundleError, place):
         replace_file(place, b"x")
     assert str(told.value) == f"{place}: cannot be written (No such file or directory)"
+    with pytest.raises(BundleError) as told, told_disk(BundleError, place, "make its folder"):
+        replace_file(place, b"x")
+    assert str(told.value).endswith("(No such file or directory); make its folder")
     with pytest.raises(ValueError, match="not the disk's"), told_disk(BundleError, place):
         raise ValueError("not the disk's")
 

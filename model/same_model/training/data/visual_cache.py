@@ -16,7 +16,7 @@ from filelock import FileLock
 from numpy.typing import NDArray
 from rich.progress import track
 
-from same_engines.atomic_files import remove_partial_files, whole_folder
+from same_engines.atomic_files import remove_partial_files, told_disk, whole_folder
 from same_engines.errors import DataError
 from same_model.data.array_files import load_array
 from same_model.data.sequence import SequenceReader
@@ -146,19 +146,14 @@ def cached_visual(
     """
     folder = root / cache_key(model, frames, sequences)
     if not folder.exists():
-        try:
+        size_gb = _feature_bytes(model, len(frames)) / 1e9
+        with told_disk(DataError, folder, f"the features take {size_gb:.1f} GB, see --cache"):
             root.mkdir(parents=True, exist_ok=True)
             # Not a barrier of the processes: those time out, and separate runs share caches too.
             with FileLock(root / f".{folder.name}.lock"):
                 if not folder.exists():
-                    size_gb = _feature_bytes(model, len(frames)) / 1e9
                     _LOG.info("visual features of %s: %.2f GB in %s", label, size_gb, folder)
                     _make(model, read_images(), folder, label)
-        except OSError as error:
-            raise DataError(
-                f"{folder}: cannot be written ({error.strerror}); the features take "
-                f"{_feature_bytes(model, len(frames)) / 1e9:.1f} GB, see --cache"
-            ) from None
     try:
         arrays = [load_array(folder / f"{name}.npy") for name in _NAMES]
     except DataError as error:
