@@ -43,6 +43,7 @@ from same_runtime.cli.output_places import check_file_place
 from same_runtime.demo import demo_recording
 from same_runtime.recording import Recording
 
+_log = logging.getLogger("same")
 _TARGETS: Final = (*TARGETS, INT8_TARGET, *SOCS)
 
 
@@ -134,9 +135,7 @@ def export(command: ExportCommand) -> None:
         public_key = sign_bundle(Bundle.open(bundle), command.sign)
         _console(command).print(f"signed with the key of {public_key}")
     elif was_signed and not fits_signature(Bundle.open(bundle)):
-        _console(command).print(
-            f"no longer signed; do it again: same-export {bundle} --sign KEY.pem", style="yellow"
-        )
+        _log.warning("no longer signed; do it again: same-export %s --sign KEY.pem", bundle)
     if command.json:
         print(_summary(bundle, public_key))
 

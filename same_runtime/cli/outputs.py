@@ -1,16 +1,17 @@
 """``--send`` and ``--write``: outputs by their names on the command line."""
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 
 from same_engines.errors import InvalidInputError
-from same_runtime.cli.console import messages
 from same_runtime.outputs import BvhFile, GlbFile, McapFile, Output, RerunViewer, open_output
 from same_runtime.pose import Pose
 from same_runtime.skeleton.rotations import SkeletonSolver
 
+_log = logging.getLogger("same")
 _FORMATS: Final[dict[str, tuple[str, Callable[[Path], Output]]]] = {
     "bvh": ("poses.bvh", BvhFile),
     "glb": ("poses.glb", GlbFile),
@@ -41,7 +42,7 @@ def write_files(folder: Path, write: str, poses: Sequence[Pose]) -> list[str]:
             written.append(file_name)
         else:
             older = "; the one there is older" if (folder / file_name).exists() else ""
-            messages().print(f"{folder / file_name}: not written: no pose has a body{older}")
+            _log.warning("%s: not written: no pose has a body%s", folder / file_name, older)
     return written
 
 

@@ -133,18 +133,21 @@ def test_a_key_that_is_none_is_found_before_the_work(
 
 
 def test_a_signature_that_no_longer_fits_is_told(
-    folder: Path, key: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    folder: Path, key: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     from same_export import cli
 
     monkeypatch.setattr(cli, "_add_int8", lambda bundle, command: None)
     sign_bundle(Bundle.open(folder), key)
     cli.export(cli.ExportCommand(folder, target="cpu-int8"))
-    assert "no longer signed" not in capsys.readouterr().out, "it came out as it was"
+    assert caplog.messages == [], "it came out as it was"
     monkeypatch.setattr(cli, "_add_int8", lambda bundle, command: change_manifest(bundle.path))
     cli.export(cli.ExportCommand(folder, target="cpu-int8"))
-    assert f"no longer signed; do it again: same-export {folder} --sign" in " ".join(
-        capsys.readouterr().out.split()
+    (told,) = caplog.records
+    assert told.levelname == "WARNING", "--quiet leaves it"
+    assert told.getMessage() == (
+        f"no longer signed; do it again: same-export {folder} --sign KEY.pem"
     )
+    caplog.clear()
     cli.export(cli.ExportCommand(folder, target="cpu-int8", sign=key))
-    assert "no longer signed" not in capsys.readouterr().out
+    assert caplog.messages == []

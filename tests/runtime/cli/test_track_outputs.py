@@ -66,13 +66,14 @@ def test_poses_are_sent_and_written(
 
 
 def test_files_that_no_pose_has_a_body_for_are_not_said_to_be_written(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "poses.glb").write_text("yesterday's")
     assert write_files(tmp_path, "bvh,glb,mcap", [Pose()]) == []
-    said = capsys.readouterr().err
-    assert f"{tmp_path / 'poses.bvh'}: not written: no pose has a body\n" in said
-    assert "poses.glb: not written: no pose has a body; the one there is older\n" in said
+    said = [(entry.levelname, entry.getMessage()) for entry in caplog.records]
+    lacking = "not written: no pose has a body"
+    assert ("WARNING", f"{tmp_path / 'poses.bvh'}: {lacking}") in said
+    assert ("WARNING", f"{tmp_path / 'poses.glb'}: {lacking}; the one there is older") in said
     assert [path.name for path in tmp_path.iterdir()] == ["poses.glb"]
 
 
