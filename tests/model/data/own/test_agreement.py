@@ -1,6 +1,8 @@
 """Mistakes that only joints and devices together show, each named."""
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import numpy as np
 import pytest
@@ -21,11 +23,14 @@ MIRRORED = [
 
 @pytest.fixture
 def worn(tmp_path: Path, small_rig: CameraRig) -> Path:
-    """A sequence whose headset sits before the eyes, not in the head joint."""
+    """A sequence of someone who walks, with a headset before the eyes, not in the head joint."""
     path = tmp_path / "worn"
     sequence = write_sequence(path, small_rig, 60)
+    walk = 0.5 * np.cos(np.linspace(0, 3, 60))[:, None, None] * (1, 0, 0)
+    for name in ("joints_world", "sensed_position"):
+        change(path, name, lambda a: a + walk)
     turned = Rotation.from_quat(sequence.sensed_orientation[:, 0])
-    change(path, "sensed_position", lambda a: add_to_head(a, turned.apply((0.0, 0.05, -0.1))))
+    change(path, "sensed_position", lambda a: add_to_head(a, turned.apply((0.0, 0.05, -0.2))))
     return path
 
 
@@ -60,6 +65,64 @@ def test_good_data_is_good(worn: Path) -> None:
     assert told(worn) == []
     change(worn, "joints_world", noisy)
     assert told(worn) == []
+
+
+PLACE_IN_HEADSET = (0.0, -0.1, 0.08)
+
+
+def still(rng: np.random.Generator, frames: int) -> tuple[np.ndarray, Rotation, np.ndarray]:
+    """Places and turns of a headset that rests, and where in it the head joint is annotated."""
+    places = np.tile((0.0, 1.6, 0.0), (frames, 1))
+    return places, Rotation.identity(frames), PLACE_IN_HEADSET + rng.normal(0, 0.008, (frames, 3))
+
+
+def turning(rng: np.random.Generator, frames: int) -> tuple[np.ndarray, Rotation, np.ndarray]:
+    """One whose wearer only turns, and that slips by 2 cm."""
+    yaw, pitch = np.cumsum(rng.normal(0, 0.05, frames)), 0.3 * np.sin(np.arange(frames) / 7)
+    turned = Rotation.from_euler("yx", np.stack((yaw, pitch), axis=1))
+    inside = np.tile(PLACE_IN_HEADSET, (frames, 1))
+    inside[frames // 2 :, 1] += 0.02
+    return np.tile((0.0, 1.6, 0.0), (frames, 1)), turned, inside
+
+
+def slipping(rng: np.random.Generator, frames: int) -> tuple[np.ndarray, Rotation, np.ndarray]:
+    """One whose wearer turns about the neck, and that slips, in any world."""
+    _, turned, inside = turning(rng, frames)
+    turned = Rotation.random(random_state=int(rng.integers(1000))) * turned
+    return (0, 1.5, 0) + turned.apply((0, 0.1, 0.12)), turned, inside
+
+
+def drifting(rng: np.random.Generator, frames: int) -> tuple[np.ndarray, Rotation, np.ndarray]:
+    """One whose wearer walks about, and that drifts by 4 cm."""
+    places = (0, 1.6, 0) + np.cumsum(np.cumsum(rng.normal(0, 0.003, (frames, 3)), axis=0), axis=0)
+    _, turned, _ = turning(rng, frames)
+    drift = np.linspace(0, 0.04, frames)[:, None] * (0, 1, 0)
+    return places, turned, PLACE_IN_HEADSET + drift
+
+
+def unturned(rng: np.random.Generator, frames: int) -> tuple[np.ndarray, Rotation, np.ndarray]:
+    """One whose annotated head joint does not turn with the head."""
+    places, turned, _ = drifting(rng, frames)
+    turned = Rotation.random(random_state=int(rng.integers(1000))) * turned
+    return places, turned, turned.inv().apply(PLACE_IN_HEADSET)
+
+
+@pytest.mark.parametrize("take", [still, turning, slipping, drifting, unturned])
+@pytest.mark.parametrize("frames", [15, 30, 60])
+def test_nothing_is_guessed_of_good_takes_that_tell_nothing(take, frames: int) -> None:
+    for seed in range(20):
+        places, turned, inside = take(np.random.default_rng(seed), frames)
+        sensed = np.zeros((frames, 5, 7))
+        sensed[:, 0] = np.concatenate((places, turned.as_quat()), axis=1)
+        joints = np.repeat((places + turned.apply(inside))[:, None], len(JOINT_NAMES), axis=1)
+        sequence = SimpleNamespace(
+            joints_world=joints,
+            sensed_position=sensed[..., :3],
+            sensed_orientation=sensed[..., 3:],
+            sensed_valid=np.arange(5) == np.zeros((frames, 1)),
+            timestamps_ns=np.arange(frames) * 33_333_333,
+        )
+        assert list(disagreements(cast(SequenceReader, sequence))) == []
 
 
 def test_cameras_that_the_headset_placed_tell_no_order(worn: Path) -> None:
