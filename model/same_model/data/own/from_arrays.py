@@ -19,6 +19,7 @@ from same_model.data.sequence import SequenceReader, SequenceWriter, open_sequen
 from same_model.synth.motion.splits import PARTS
 from same_runtime.camera import CameraRig
 from same_runtime.conventions import DEVICES, JOINT_NAMES, LEG_DEVICES, NUM_JOINTS, POSE_DEVICES
+from same_runtime.samples import MAX_TIMESTAMP_NS
 
 _MAX_GAP_NS: Final = 100_000_000
 """Further from a device's samples its state at a frame counts as missing, as in the tracker."""
@@ -93,12 +94,16 @@ def write_own_sequence(
 
 
 def nanoseconds(name: str, times: NDArray[Any]) -> NDArray[np.int64]:
-    """``times`` (n,) as they are stored. Raises ``DataError`` unless they are whole numbers."""
+    """``times`` (n,) as they are stored. Raises ``DataError`` unless they are whole numbers within
+    the range of timestamps."""
     times = np.asarray(times)
     is_float = times.dtype.kind == "f"
     if times.dtype.kind not in "iu" and not (is_float and (times % 1 == 0).all()):
         most = f" up to {times.max():g}" if is_float else ""
         raise DataError(f"{name}: expected integer nanoseconds, got {times.dtype}{most}")
+    far = np.abs(times.astype(np.float64)) >= MAX_TIMESTAMP_NS
+    if far.any():
+        raise DataError(f"{name}: expected nanoseconds below 2**62, got {times[far][0]:g}")
     return times.astype(np.int64)
 
 

@@ -275,6 +275,11 @@ def imported(tmp_path: Path, recording: Recording, **arrays: np.ndarray):
     [
         (lambda t: t / 1e9, r"timestamp_ns: expected integer nanoseconds, got float64 up to \d+"),
         (lambda t: t.astype("<U20"), "timestamp_ns: expected integer nanoseconds, got <U20$"),
+        (lambda t: t * 1e20, r"timestamp_ns: expected nanoseconds below 2\*\*62, got 5e\+29$"),
+        (
+            lambda t: t.astype(np.uint64) + np.uint64(2**63),
+            r"timestamp_ns: expected nanoseconds below 2\*\*62, got 9\.22337e\+18$",
+        ),
         (
             lambda t: t + 10**15,
             r"joints span 10\d+\.\.10\d+ ns, frames 5\d+\.\.5\d+ ns: another",
