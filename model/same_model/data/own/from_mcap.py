@@ -71,8 +71,9 @@ def import_mcap(
     checked: bool = False,
     **meta: Any,
 ) -> tuple[SequenceReader, int]:
-    """Write the frames of ``recording`` that have both views, and a head and every joint within
-    100 ms, to ``out``; the sequence, and how many frames were left out.
+    """Write the frames of ``recording`` that have both views, and a head and an annotation within
+    100 ms, to ``out``; the sequence, and how many frames were left out: where the annotation at
+    their time, or either of those around it, has a NaN, too.
 
     ``joints``: the annotation, see ``read_joints``; without it the recording's own truth;
     ``checked`` and ``meta`` are those of ``write_own_sequence``.
