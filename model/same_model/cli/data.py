@@ -13,6 +13,7 @@ import tyro
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from same_engines.field_checks import check_ranges
+from same_engines.processes import usable_processors
 from same_model.synth.config import SynthConfig
 from same_model.synth.motion.splits import AMC_FPS, FRAME_RATES
 from same_runtime.cli.command import EXIT_USER_ERROR, Subcommand, run_subcommand
@@ -59,7 +60,7 @@ class Synth:
     """Which split to make; `all` leaves out `withheld`, which shows protocol 2's actions."""
     split_file: Path | None = None
     """Another split than the latest: a file, or a shipped one such as `cmu-v1`."""
-    workers: int = field(default_factory=lambda: os.cpu_count() or 1)
+    workers: int = field(default_factory=usable_processors)
     """Processes."""
     cluster: str | None = None
     """Render on the machines of a Ray cluster instead, by its address (`HOST:PORT`, `auto`, or

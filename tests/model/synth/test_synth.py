@@ -45,6 +45,12 @@ def short_motion(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plan.procedural, "make_motion", lambda rng, action: make(rng, action, 1.5))
 
 
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="no call for it")
+def test_as_many_workers_start_as_may_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {3, 5, 64})
+    assert cli.Synth(Path("out")).workers == 3
+
+
 def test_without_rendering_motion_and_sensors_are_the_same(
     short_motion: None, tmp_path: Path
 ) -> None:

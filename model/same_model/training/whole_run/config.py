@@ -1,12 +1,12 @@
 """Everything that decides a whole run."""
 
-import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
 from same_engines.errors import InvalidInputError
 from same_engines.field_checks import check_ranges
+from same_engines.processes import usable_processors
 from same_model.config import ZOOMS
 from same_model.loss_config import LossConfig
 from same_model.synth.config import SynthConfig
@@ -184,7 +184,7 @@ class WholeRunConfig:
     """The last thing to do."""
     minutes: float | None = None
     """Stop after about so many minutes with everything saved; the same command goes on."""
-    workers: int = field(default_factory=lambda: os.cpu_count() or 1)
+    workers: int = field(default_factory=usable_processors)
     """Processes that render."""
     device: Device = "auto"
     """Where to train; auto takes a GPU if PyTorch finds one."""

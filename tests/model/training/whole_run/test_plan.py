@@ -1,6 +1,7 @@
 """Mistakes are named in one line before any work."""
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,6 +28,12 @@ pytestmark = pytest.mark.usefixtures("tiny_preset")
 @pytest.fixture
 def config(tmp_path: Path) -> WholeRunConfig:
     return small_run(tmp_path / "run", write_small_split(tmp_path))
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="no call for it")
+def test_as_many_workers_start_as_may_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {3, 5, 64})
+    assert WholeRunConfig(Path("out")).workers == 3
 
 
 def test_the_plan_counts_recordings_and_steps(config):
