@@ -145,7 +145,7 @@ void Calibration::update(const Pose& pose, const DeviceStates& states, double gr
     if (worn && !pose.reasons.contains(Reason::CAMERAS_COVERED))
       height_.update(states, ground_y_world);
     bones_.update(pose);
-    if (legs_.update(states, ground_y_world, worn)) failure = legs_.failure();
+    failure = legs_.update(states, ground_y_world, worn);
   }
   if (failure && on_failure_) on_failure_((std::string("leg calibration: ") + failure).c_str());
 }

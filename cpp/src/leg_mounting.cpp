@@ -64,17 +64,17 @@ void LegMounting::start() {
   failure_ = nullptr;
 }
 
-bool LegMounting::update(const DeviceStates& states, double ground_y, bool worn) {
+const char* LegMounting::update(const DeviceStates& states, double ground_y, bool worn) {
   if (state_ == CalibrationState::COLLECTING) {
     failure_ = worn ? measure(states) : "the headset is not worn, or not tracked well";
     if (failure_) state_ = CalibrationState::FAILED;
-    return failure_ != nullptr;
+    return failure_;
   }
   if (const auto stood = stood_m(ground_y)) {
     const double share = (states.poses[kHead].position[1] - ground_y) / *stood;
     for (MountWatch& watch : watches_) watch.update(states, share);
   }
-  return false;
+  return nullptr;
 }
 
 // The head's height in the stand; none where there was none, or its floor is not told.

@@ -41,9 +41,9 @@ class LegMounting {
   // Begins a measurement, anew if one is under way.
   void start();
   // Takes the devices at one frame into a running measurement; the last one applies it. The floor
-  // is at `ground_y`; `worn`: whether somebody wears the headset. Whether the measurement failed
-  // just now.
-  bool update(const DeviceStates& states, double ground_y, bool worn);
+  // is at `ground_y`; `worn`: whether somebody wears the headset. Returns why the measurement
+  // failed just now, else null.
+  const char* update(const DeviceStates& states, double ground_y, bool worn);
 
   CalibrationState state() const { return state_; }
   // Why the last measurement failed; null where none did.
